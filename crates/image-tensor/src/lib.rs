@@ -1,0 +1,1 @@
+//! Decode, encode, crop and resize images to NCHW tensors under named protocols, and arrange them in grids.

@@ -1,0 +1,156 @@
+use burn::tensor::Tensor;
+
+use crate::{Conv2d, Filter, UpFirDn2d, conv_transpose2d, conv2d, upfirdn2d};
+
+/// Options of [`conv2d_resample`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dResample {
+    /// Integer upsampling factor.
+    pub up: usize,
+    /// Integer downsampling factor.
+    pub down: usize,
+    /// Padding with respect to the upsampled image.
+    pub padding: usize,
+    /// `true` correlates with the weight (as PyTorch does), `false` convolves.
+    pub flip_weight: bool,
+}
+
+impl Default for Conv2dResample {
+    fn default() -> Self {
+        Self {
+            up: 1,
+            down: 1,
+            padding: 0,
+            flip_weight: true,
+        }
+    }
+}
+
+/// Convolution with optional up- or downsampling through a FIR filter.
+///
+/// Shapes: `x` `[batch, in, height, width]`, `weight` `[out, in, kh, kw]`, result `[batch, out, height up / down, width up / down]` for
+/// `padding = kh / 2`. Follows the official `torch_utils/ops/conv2d_resample.py` (without groups).
+///
+/// # Panics
+/// When both factors are above 1 (no official network does that) or a factor is 0.
+pub fn conv2d_resample(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    filter: &Filter,
+    options: Conv2dResample,
+) -> Tensor<4> {
+    let Conv2dResample {
+        up,
+        down,
+        padding,
+        flip_weight,
+    } = options;
+    assert!(
+        up >= 1 && down >= 1 && (up == 1 || down == 1),
+        "conv2d_resample: up {up} and down {down}"
+    );
+    let [_, _, kh, kw] = weight.dims();
+    let (fh, fw) = (filter.height() as isize, filter.width() as isize);
+    let flipped = |weight: Tensor<4>| {
+        if kh > 1 || kw > 1 {
+            weight.flip([2, 3])
+        } else {
+            weight
+        }
+    };
+    let pad = padding as isize;
+
+    if up > 1 {
+        let (upi, khi, kwi) = (up as isize, kh as isize, kw as isize);
+        let gain = (up * up) as f32;
+        let [left, right] = [pad + (fw + upi - 1) / 2, pad + (fw - upi) / 2];
+        let [top, bottom] = [pad + (fh + upi - 1) / 2, pad + (fh - upi) / 2];
+        if kh == 1 && kw == 1 {
+            // A 1x1 convolution commutes with the filter, so it runs at the lower resolution.
+            let y = conv2d(x, weight, None, Conv2d::default());
+            return upfirdn2d(
+                y,
+                filter,
+                &UpFirDn2d {
+                    up: [up; 2],
+                    padding: [left, right, top, bottom],
+                    gain,
+                    ..UpFirDn2d::default()
+                },
+            );
+        }
+        let weight = if flip_weight { flipped(weight) } else { weight };
+        let [left, right] = [left - (kwi - 1), right - (kwi - upi)];
+        let [top, bottom] = [top - (khi - 1), bottom - (khi - upi)];
+        let crop_x = (-left).min(-right).max(0);
+        let crop_y = (-top).min(-bottom).max(0);
+        let y = conv_transpose2d(
+            x,
+            weight.swap_dims(0, 1),
+            Conv2d {
+                stride: [up; 2],
+                padding: [crop_y as usize, crop_x as usize],
+                groups: 1,
+            },
+        );
+        let padding = [left + crop_x, right + crop_x, top + crop_y, bottom + crop_y];
+        return upfirdn2d(
+            y,
+            filter,
+            &UpFirDn2d {
+                padding,
+                gain,
+                ..UpFirDn2d::default()
+            },
+        );
+    }
+
+    let weight = if flip_weight { weight } else { flipped(weight) };
+    if down > 1 {
+        let d = down as isize;
+        let padding = [
+            pad + (fw - d + 1) / 2,
+            pad + (fw - d) / 2,
+            pad + (fh - d + 1) / 2,
+            pad + (fh - d) / 2,
+        ];
+        if kh == 1 && kw == 1 {
+            let y = upfirdn2d(
+                x,
+                filter,
+                &UpFirDn2d {
+                    down: [down; 2],
+                    padding,
+                    ..UpFirDn2d::default()
+                },
+            );
+            return conv2d(y, weight, None, Conv2d::default());
+        }
+        let y = upfirdn2d(
+            x,
+            filter,
+            &UpFirDn2d {
+                padding,
+                ..UpFirDn2d::default()
+            },
+        );
+        return conv2d(
+            y,
+            weight,
+            None,
+            Conv2d {
+                stride: [down; 2],
+                ..Conv2d::default()
+            },
+        );
+    }
+    conv2d(
+        x,
+        weight,
+        None,
+        Conv2d {
+            padding: [padding; 2],
+            ..Conv2d::default()
+        },
+    )
+}

@@ -1,0 +1,17 @@
+//! Differentiable operations that StyleGAN2 needs, fast on every backend: upfirdn2d, bias_act and modulated convolution.
+
+mod activation;
+mod bias_act;
+mod conv2d;
+mod conv2d_resample;
+mod filter;
+mod modulated_conv2d;
+mod upfirdn2d;
+
+pub use activation::Activation;
+pub use bias_act::{BiasAct, bias_act};
+pub use conv2d::{Conv2d, conv_transpose2d, conv2d};
+pub use conv2d_resample::{Conv2dResample, conv2d_resample};
+pub use filter::Filter;
+pub use modulated_conv2d::{ModulatedConv2d, modulated_conv2d};
+pub use upfirdn2d::{UpFirDn2d, downsample2d, filter2d, upfirdn2d, upsample2d};

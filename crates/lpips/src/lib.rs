@@ -1,0 +1,1 @@
+//! Learned perceptual image patch similarity (LPIPS) with reusable target features.
