@@ -1,0 +1,212 @@
+"""Interleaved comparison of this workspace with PyTorch: ours, plain, tuned, ours, plain, tuned, ...
+
+Every side of every case runs in a process of its own and waits while another one is timed. Results are merged into a JSON file
+after each case, from which `report.py` prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import assets
+import report
+from cases import CASES, Case
+from stylegan2 import OFFICIAL, Formulation
+
+ROOT = Path(__file__).parents[2]
+# The first losses of two sides that compute the same thing agree to this, relatively.
+LOSS_TOLERANCE = 1e-3
+# Losses are compared over these first steps, which also warm up; the later ones depend on the gradients and on Adam.
+WARM_UP_STEPS = 3
+CALIBRATION_STEPS = 5
+# Idle OpenMP threads spin for a few milliseconds before they sleep; the next side waits for that.
+SETTLE_SECONDS = 0.05
+
+
+class Side:
+    """A worker process that answers requests."""
+
+    def __init__(self, command: list[str], threads: int) -> None:
+        count = str(threads)
+        environment = {**os.environ, "OMP_NUM_THREADS": count, "RAYON_NUM_THREADS": count}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parent
+        )
+        self.ask({"hello": True})
+        self.idle_bytes = self.peak_bytes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send one request and wait for its answer."""
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            message = f"{self.process.args} ended with status {self.process.wait()} at {request}"
+            raise RuntimeError(message)
+        return json.loads(line)
+
+    def peak_bytes(self) -> int:
+        """Peak resident memory of the process so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+
+
+def request_for(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """Build what all sides of a case are asked to load; seeded files are written first."""
+    model = options.zoo if case.model.trained else options.work / f"generator-{case.model.resolution}.safetensors"
+    if not case.model.trained:
+        assets.seeded_generator(case.model, model)
+    targets = options.work / f"targets-{case.model.resolution}-b{case.batch}.safetensors"
+    assets.seeded_targets(case.model.resolution, case.batch, targets)
+    lpips = options.lpips
+    if lpips is None and case.net is not None:
+        lpips = options.work / "lpips"
+        assets.seeded_lpips(case.net, lpips)
+    return {
+        "model": str(model.resolve()),
+        "batch": case.batch,
+        "net": case.net,
+        "lpips_folder": str(lpips.resolve()) if lpips else None,
+        "targets": str(targets.resolve()),
+        "threads": options.threads,
+    }
+
+
+def torch_request(request: dict[str, Any], formulation: Formulation, *, prepared_targets: bool) -> dict[str, Any]:
+    """Complete the request for a PyTorch side."""
+    return {**request, "formulation": asdict(formulation), "prepared_targets": prepared_targets}
+
+
+def fastest_formulation(request: dict[str, Any], worker: list[str], options: argparse.Namespace) -> tuple[Formulation, int]:
+    """Find the faster of grouped and shared modulation with shifted filters; count the shared one's operations a step."""
+    seconds: dict[Formulation, float] = {}
+    flops = 0
+    for modulation in ("grouped", "shared"):
+        formulation = Formulation(modulation, "shifted")
+        with Side(worker, options.threads) as side:
+            side.ask({"load": torch_request(request, formulation, prepared_targets=True)})
+            side.ask({"steps": 1})
+            seconds[formulation] = min(side.ask({"steps": CALIBRATION_STEPS})["seconds"])
+            if modulation == "shared":
+                flops = side.ask({"flops": True})["flops"]
+    return min(seconds, key=seconds.__getitem__), flops
+
+
+def check_losses(case: Case, losses: dict[str, list[float]]) -> None:
+    """Stop when the sides compute different things."""
+    for side, values in losses.items():
+        for step, (value, expected) in enumerate(zip(values, losses["plain"], strict=True), start=1):
+            # Written so that NaN fails.
+            if not abs(value - expected) <= LOSS_TOLERANCE * abs(expected):
+                message = f"{case.name}: loss of step {step} is {value} for {side}, but {expected} for plain"
+                raise RuntimeError(message)
+
+
+def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """Run one case on all sides."""
+    worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    request = request_for(case, options)
+    tuned, flops = fastest_formulation(request, worker, options)
+    requests = {
+        "ours": request,
+        "plain": torch_request(request, OFFICIAL, prepared_targets=False),
+        "tuned": torch_request(request, tuned, prepared_targets=True),
+    }
+    commands = {"ours": [str(options.ours.resolve())], "plain": worker, "tuned": worker}
+    if options.no_ours:
+        del requests["ours"]
+    sides: dict[str, Side] = {}
+    rounds: dict[str, list[float]] = {name: [] for name in requests}
+    try:
+        warm_up = {}
+        for name, load in requests.items():
+            sides[name] = Side(commands[name], options.threads)
+            sides[name].ask({"load": load})
+            warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
+        check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})
+        slowest = max(min(answer["seconds"]) for answer in warm_up.values())
+        steps = max(1, round(options.seconds / slowest))
+        for _ in range(options.rounds):
+            for name, side in sides.items():
+                time.sleep(SETTLE_SECONDS)
+                rounds[name].append(statistics.fmean(side.ask({"steps": steps})["seconds"]))
+        peak = {name: side.peak_bytes() for name, side in sides.items()}
+        idle = {name: side.idle_bytes for name, side in sides.items()}
+    finally:
+        for side in sides.values():
+            side.process.stdin.close()
+            side.process.wait()
+    return {
+        "title": case.title,
+        "batch": case.batch,
+        "steps_per_round": steps,
+        "seconds": rounds,
+        "peak_bytes": peak,
+        "idle_bytes": idle,
+        "first_losses": {name: answer["losses"] for name, answer in warm_up.items()},
+        "tuned_modulation": tuned.modulation,
+        "flops": flops,
+    }
+
+
+def processor() -> str:
+    """Name of the processor."""
+    names = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def parse() -> argparse.Namespace:
+    """Command-line options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the built worker binary")
+    parser.add_argument("--no-ours", action="store_true", help="time the two PyTorch sides alone")
+    parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji.safetensors", help="trained 64x64 generator")
+    parser.add_argument("--lpips", type=Path, help="folder of LPIPS weights, such as weights/features (default: seeded ones)")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
+    parser.add_argument("--results", type=Path, help="JSON file the results are merged into (default: WORK/results.json)")
+    parser.add_argument("--case", default="", help="regular expression: only cases whose name matches")
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each side")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long a round of the slowest side lasts, about")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each side")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure the chosen cases and print the table of all results."""
+    options = parse()
+    path = options.results or options.work / "results.json"
+    results = json.loads(path.read_text()) if path.exists() else {"cases": {}}
+    worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    for case in CASES:
+        if not re.search(options.case, case.name):
+            continue
+        print(f"{case.title} ...", file=sys.stderr)
+        with Side(worker, options.threads) as side:
+            roof = side.ask({"roof": options.threads})["flops_per_second"]
+        results["cases"][case.name] = {**measure(case, options), "roof": roof}
+        results["machine"] = {"processor": processor(), "threads": options.threads, "rounds": options.rounds}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=1))
+    print(report.table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The PyTorch side of the comparison: reads requests as JSON lines, answers each with one line.
+
+`{"hello": true}` is answered once everything is imported. `{"load": {...}}` prepares a case. `{"steps": n}` runs n steps and
+answers with the seconds and the loss (0 for synthesis) of each. `{"flops": true}` counts one step's operations, and
+`{"roof": threads}` measures how many a second PyTorch's best 3x3 convolution reaches.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import perceptual
+import tensor_file
+from stylegan2 import Formulation, Generator
+
+LEARNING_RATE = 0.05
+# Channels and side of the convolutions tried for the roof.
+ROOF_SHAPES = ((64, 256), (128, 128), (256, 64), (512, 32))
+ROOF_REPETITIONS = 10
+
+Step = Callable[[], float]
+
+
+def inversion_step(request: dict[str, Any], generator: Generator, start: torch.Tensor, formulation: Formulation) -> Step:
+    """One step of W+ optimisation: synthesis, LPIPS + MSE, backward to W+, Adam."""
+    targets = tensor_file.read(Path(request["targets"])).tensors["targets"]
+    model = perceptual.load(request["net"], Path(request["lpips_folder"]))
+    kind = perceptual.PreparedDistance if request["prepared_targets"] else perceptual.PackageDistance
+    distance = kind(model, targets)
+    w_plus = start.requires_grad_()
+    optimizer = torch.optim.Adam([w_plus], lr=LEARNING_RATE)
+
+    def step() -> float:
+        images = generator.synthesis(w_plus, formulation)
+        loss = (distance(images) + (images - targets).square().mean([1, 2, 3])).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def prepare(request: dict[str, Any]) -> Step:
+    """Load what the request names and return the step that is timed."""
+    torch.set_num_threads(request["threads"])
+    formulation = Formulation(**request["formulation"])
+    generator = Generator.load(Path(request["model"]))
+    start = generator.mapping.w_avg.expand(request["batch"], generator.synthesis.num_ws, -1).clone()
+    if request["net"] is not None:
+        return inversion_step(request, generator, start, formulation)
+
+    def step() -> float:
+        with torch.inference_mode():
+            generator.synthesis(start, formulation)
+        return 0.0
+
+    return step
+
+
+def run(step: Step, count: int) -> dict[str, Any]:
+    """Time `count` steps one by one."""
+    seconds, losses = [], []
+    for _ in range(count):
+        begin = time.perf_counter()
+        losses.append(step())
+        seconds.append(time.perf_counter() - begin)
+    return {"seconds": seconds, "losses": losses}
+
+
+def count_flops(step: Step) -> int:
+    """Floating-point operations of a step's convolutions and matrix products, two for a multiply-add."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops()
+
+
+def measure_roof(threads: int) -> float:
+    """Operations per second of the fastest 3x3 convolution, f32."""
+    torch.set_num_threads(threads)
+    best = 0.0
+    for channels, side in ROOF_SHAPES:
+        x = torch.randn(1, channels, side, side)
+        weight = torch.randn(channels, channels, 3, 3)
+        flops = 2 * 9 * channels**2 * side**2
+        with torch.inference_mode():
+            for _ in range(ROOF_REPETITIONS):
+                begin = time.perf_counter()
+                F.conv2d(x, weight, padding=1)
+                best = max(best, flops / (time.perf_counter() - begin))
+    return best
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    step: Step | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "hello" in request:
+            answer: dict[str, Any] = {"ready": True}
+        elif "roof" in request:
+            answer = {"flops_per_second": measure_roof(request["roof"])}
+        elif "load" in request:
+            step = prepare(request["load"])
+            answer = {"ready": True}
+        elif step is None:
+            message = "`load` must come before `steps` and `flops`"
+            raise RuntimeError(message)
+        elif "flops" in request:
+            answer = {"flops": count_flops(step)}
+        else:
+            answer = run(step, request["steps"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
