@@ -62,7 +62,7 @@ def _memory_cells(case: dict[str, Any]) -> list[str]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Lay out times (minimum / median) with ratios and floors, then peak memory (in brackets: without what was there before the case)."""
+    """Lay out times (minimum / median) with ratios and floors, then peak memory (in brackets: what the case added)."""
     times = _rows(
         ["case", "ours ms", "plain ms", "tuned ms", "plain / ours", "tuned / ours", "GFLOP", "floor ms", "ours / floor"],
         results,
