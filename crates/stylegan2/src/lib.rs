@@ -1,1 +1,55 @@
 //! StyleGAN2 generator and discriminator in Burn, with every option of the official networks.
+//!
+//! [`Generator`] and [`Discriminator`] follow `training/networks.py` of stylegan2-ada-pytorch (Karras et al. 2020, "Analyzing and
+//! Improving the Image Quality of StyleGAN" and "Training Generative Adversarial Networks with Limited Data"): the configuration
+//! takes the official arguments, tensors have the official names in files, and seeds draw the official latents.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
+//!
+//! let config = GeneratorConfig::from_json(
+//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3,
+//!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128}}"#,
+//! )?;
+//! let device = Device::flex();
+//! let generator = Generator::init(&config, 0, &device)?;
+//! let z = latents_from_seeds(&[85, 265], config.z_dim, &device);
+//! let images = generator.forward(z, None, Truncation::psi(0.7), &NoiseMode::Constant);
+//! assert_eq!(images.dims(), [2, 3, 16, 16]);
+//! # Ok::<(), stylegan2::StyleGan2Error>(())
+//! ```
+
+mod config;
+mod conv2d_layer;
+mod discriminator;
+mod discriminator_block;
+mod discriminator_epilogue;
+mod error;
+mod fully_connected;
+mod generator;
+mod initialiser;
+mod latents;
+mod mapping;
+mod minibatch_std;
+mod network_file;
+mod noise;
+mod random_state;
+mod resample_filter;
+mod synthesis;
+mod synthesis_block;
+mod synthesis_layer;
+mod to_rgb;
+
+pub use config::{
+    ActivationName, Architecture, BlockConfig, DiscriminatorConfig, EpilogueConfig,
+    GeneratorConfig, MappingConfig, ResampleTaps, SynthesisConfig,
+};
+pub use discriminator::Discriminator;
+pub use error::StyleGan2Error;
+pub use generator::Generator;
+pub use latents::{latent_from_seed, latents_from_seeds};
+pub use mapping::{MappingNetwork, Truncation};
+pub use noise::NoiseMode;
+pub use random_state::RandomState;
+pub use synthesis::{BlockOutput, SynthesisNetwork};

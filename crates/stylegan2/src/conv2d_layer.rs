@@ -1,0 +1,102 @@
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use kernels::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
+
+use crate::initialiser::Initialiser;
+use crate::resample_filter::ResampleFilter;
+
+/// Convolution with equalised learning rate, optional change of resolution, bias and activation.
+#[derive(Module, Debug)]
+pub(crate) struct Conv2dLayer {
+    /// `[out, in, kernel, kernel]`
+    weight: Param<Tensor<4>>,
+    /// `[out]`
+    bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    pub(crate) resample_filter: ResampleFilter,
+    #[module(skip)]
+    options: Conv2dLayerOptions,
+}
+
+/// Shape and options of a [`Conv2dLayer`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conv2dLayerOptions {
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) kernel_size: usize,
+    pub(crate) bias: bool,
+    pub(crate) activation: Activation,
+    pub(crate) up: usize,
+    pub(crate) down: usize,
+    pub(crate) conv_clamp: Option<f32>,
+    pub(crate) trainable: bool,
+}
+
+impl Conv2dLayer {
+    pub(crate) fn new(
+        options: Conv2dLayerOptions,
+        resample_filter: ResampleFilter,
+        initialiser: &mut Initialiser<'_>,
+    ) -> Self {
+        let Conv2dLayerOptions {
+            in_channels,
+            out_channels,
+            kernel_size,
+            trainable,
+            ..
+        } = options;
+        Self {
+            weight: initialiser
+                .normal([out_channels, in_channels, kernel_size, kernel_size], 1.0)
+                .set_require_grad(trainable),
+            bias: options.bias.then(|| {
+                initialiser
+                    .constant([out_channels], 0.0)
+                    .set_require_grad(trainable)
+            }),
+            resample_filter,
+            options,
+        }
+    }
+
+    /// Features `[batch, in, height, width]` to `[batch, out, height up / down, width up / down]`; the result and its clamp are scaled by `gain`.
+    pub(crate) fn forward(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
+        let options = &self.options;
+        let fan_in = options.in_channels * options.kernel_size * options.kernel_size;
+        let mut weight_gain = 1.0 / (fan_in as f32).sqrt();
+        let mut output_gain = options.activation.default_gain() * gain;
+        // A linear layer is homogeneous, so that without bias both factors are one.
+        if self.bias.is_none() && options.activation == Activation::Linear {
+            weight_gain *= output_gain;
+            output_gain = 1.0;
+        }
+        let weight = self.weight.val();
+        let (x, weight) = if weight.shape().num_elements() <= x.shape().num_elements() {
+            (x, weight.mul_scalar(weight_gain))
+        } else {
+            (x.mul_scalar(weight_gain), weight)
+        };
+        let y = conv2d_resample(
+            x,
+            weight,
+            self.resample_filter.filter(),
+            Conv2dResample {
+                up: options.up,
+                down: options.down,
+                padding: options.kernel_size / 2,
+                // Differs from PyTorch's correlation where the layer upsamples, as the official networks do.
+                flip_weight: options.up == 1,
+            },
+        );
+        bias_act(
+            y,
+            self.bias.as_ref().map(Param::val),
+            BiasAct {
+                activation: options.activation,
+                alpha: None,
+                gain: Some(output_gain),
+                clamp: options.conv_clamp.map(|clamp| clamp * gain),
+            },
+        )
+    }
+}

@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
+
+use crate::StyleGan2Error;
+use crate::config::{DiscriminatorConfig, ResampleTaps};
+use crate::discriminator_block::DiscriminatorBlock;
+use crate::discriminator_epilogue::DiscriminatorEpilogue;
+use crate::initialiser::Initialiser;
+use crate::mapping::MappingNetwork;
+use crate::network_file::{self, NetworkKind};
+use crate::resample_filter::ResampleFilter;
+
+/// StyleGAN2's discriminator: images (and labels) to logits (Karras et al. 2020, section 4 and figure 7).
+#[derive(Module, Debug)]
+pub struct Discriminator {
+    blocks: Vec<DiscriminatorBlock>,
+    mapping: Option<MappingNetwork>,
+    epilogue: DiscriminatorEpilogue,
+    #[module(skip)]
+    config: DiscriminatorConfig,
+}
+
+const KIND: NetworkKind = NetworkKind {
+    name: "discriminator",
+    anchor: "b4.out.weight",
+    prefixes: &["", "D.", "d."],
+};
+
+impl Discriminator {
+    /// A discriminator with the official initial weights, drawn from `seed` on the CPU.
+    ///
+    /// # Errors
+    /// When the configuration is invalid.
+    pub fn init(
+        config: &DiscriminatorConfig,
+        seed: u32,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        Self::new(config, &mut Initialiser::seeded(device, seed))
+    }
+
+    fn new(
+        config: &DiscriminatorConfig,
+        initialiser: &mut Initialiser<'_>,
+    ) -> Result<Self, StyleGan2Error> {
+        config.validate()?;
+        let resample_filter =
+            ResampleFilter::new(config.block_kwargs.resample_filter.filter()?.into());
+        let default_filter = ResampleFilter::new(ResampleTaps::default().filter()?.into());
+        let mut blocks: Vec<DiscriminatorBlock> = Vec::new();
+        for resolution in config.block_resolutions() {
+            let layers_before = blocks.iter().map(DiscriminatorBlock::num_layers).sum();
+            blocks.push(DiscriminatorBlock::new(
+                config,
+                resolution,
+                layers_before,
+                &resample_filter,
+                &default_filter,
+                initialiser,
+            ));
+        }
+        let mapping = (config.c_dim > 0).then(|| {
+            MappingNetwork::new(
+                &config.mapping_kwargs,
+                0,
+                config.c_dim,
+                config.cmap_features(),
+                None,
+                initialiser,
+            )
+        });
+        Ok(Self {
+            blocks,
+            mapping,
+            epilogue: DiscriminatorEpilogue::new(config, &default_filter, initialiser),
+            config: config.clone(),
+        })
+    }
+
+    /// Opens a checkpoint file and loads the discriminator in it.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint), and when the file cannot be read.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, StyleGan2Error> {
+        Self::from_checkpoint(&Checkpoint::open(path)?, device)
+    }
+
+    /// The discriminator of a checkpoint with official tensor names, with or without a prefix such as `D.`.
+    ///
+    /// The configuration is the metadata entry `D.config` or `config`; where there is none it is inferred from names and shapes.
+    /// What these do not show has its official default: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01.
+    ///
+    /// # Errors
+    /// When there is no discriminator, the configuration is invalid, or tensors are missing, left over, of another shape or not finite.
+    pub fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        let file = network_file::find(checkpoint, &KIND)?;
+        let config = match file.config_json() {
+            Some(json) => DiscriminatorConfig::from_json(json).map_err(|e| file.in_config(e))?,
+            None => DiscriminatorConfig::infer(&file.tensors)?,
+        };
+        let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
+        for (name, filter) in network.resample_filters() {
+            filter.load(&name, &file.tensors)?;
+        }
+        file.load(&network, |path| network.official_name(path))
+    }
+
+    /// Writes a safetensors file with official names and the configuration as metadata `config`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(
+        &self,
+        path: impl AsRef<Path>,
+        precision: FloatPrecision,
+    ) -> Result<(), StyleGan2Error> {
+        network_file::save(
+            path.as_ref(),
+            &self.tensors(),
+            &self.config.to_json(),
+            precision,
+        )
+    }
+
+    /// All tensors, the constant filters among them, under their official names.
+    pub fn tensors(&self) -> BTreeMap<String, StoredTensor> {
+        // Cloning shares the parameters' memory.
+        network_file::tensors(
+            self,
+            |path| self.official_name(path),
+            self.clone().resample_filters(),
+        )
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &DiscriminatorConfig {
+        &self.config
+    }
+
+    /// The official name of a parameter by its path in this module: `b64.conv0.weight` for `blocks.0.conv0.weight`.
+    pub fn official_name(&self, path: &str) -> String {
+        if let Some(rest) = path.strip_prefix("epilogue.") {
+            return format!("b4.{rest}");
+        }
+        if let Some(rest) = path.strip_prefix("mapping.") {
+            return format!("mapping.{}", network_file::mapping_name(rest));
+        }
+        network_file::rename_indexed(path, "blocks.", |index| {
+            format!("b{}", self.config.img_resolution >> index)
+        })
+    }
+
+    fn resample_filters(&mut self) -> impl Iterator<Item = (String, &mut ResampleFilter)> {
+        let blocks = self.blocks.iter_mut().zip(self.config.block_resolutions());
+        blocks
+            .flat_map(|(block, resolution)| {
+                block
+                    .resample_filters()
+                    .map(move |(name, filter)| (format!("b{resolution}.{name}"), filter))
+            })
+            .chain(
+                self.epilogue
+                    .resample_filters()
+                    .map(|(name, filter)| (format!("b4.{name}"), filter)),
+            )
+    }
+
+    /// Logits `[batch, 1]`, positive for real, of images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1]
+    /// and, for a conditional network, labels c `[batch, c_dim]`.
+    ///
+    /// # Panics
+    /// When a shape differs, a conditional network gets no labels, or the batch is not a multiple of the minibatch standard deviation's group.
+    pub fn forward(&self, image: Tensor<4>, c: Option<Tensor<2>>) -> Tensor<2> {
+        let side = self.config.img_resolution;
+        let [_, channels, height, width] = image.dims();
+        assert_eq!(
+            [channels, height, width],
+            [self.config.img_channels, side, side],
+            "the discriminator expects images of shape [batch, {}, {side}, {side}], found {:?}",
+            self.config.img_channels,
+            image.dims()
+        );
+        let (mut x, mut image) = (None, Some(image));
+        for block in &self.blocks {
+            let (features, smaller) = block.forward(x, image);
+            (x, image) = (Some(features), smaller);
+        }
+        let x = x.expect("a validated configuration has a block");
+        let cmap = self.mapping.as_ref().map(|mapping| mapping.label_to_w(c));
+        self.epilogue.forward(x, image, cmap)
+    }
+}

@@ -1,0 +1,168 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
+
+use crate::StyleGan2Error;
+use crate::config::{GeneratorConfig, MIN_RESOLUTION};
+use crate::initialiser::Initialiser;
+use crate::mapping::{MappingNetwork, Truncation};
+use crate::network_file::{self, NetworkKind};
+use crate::noise::NoiseMode;
+use crate::resample_filter::ResampleFilter;
+use crate::synthesis::SynthesisNetwork;
+
+/// StyleGAN2's generator: mapping network and synthesis network (Karras et al. 2020).
+///
+/// Parameters train, the buffers `w_avg` and `noise_const` do not. For inversion load it on a plain device: its weights are then
+/// constants for latents on the autodiff device.
+#[derive(Module, Debug)]
+pub struct Generator {
+    /// z to w.
+    pub mapping: MappingNetwork,
+    /// w_plus to images.
+    pub synthesis: SynthesisNetwork,
+    #[module(skip)]
+    config: GeneratorConfig,
+}
+
+const KIND: NetworkKind = NetworkKind {
+    name: "generator",
+    anchor: "synthesis.b4.const",
+    // The running average of the weights makes the better images, so it comes before the weights in training.
+    prefixes: &["", "G_ema.", "g_ema.", "G.", "g."],
+};
+
+impl Generator {
+    /// A generator with the official initial weights, drawn from `seed` on the CPU.
+    ///
+    /// # Errors
+    /// When the configuration is invalid.
+    pub fn init(
+        config: &GeneratorConfig,
+        seed: u32,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        Self::new(config, &mut Initialiser::seeded(device, seed))
+    }
+
+    fn new(
+        config: &GeneratorConfig,
+        initialiser: &mut Initialiser<'_>,
+    ) -> Result<Self, StyleGan2Error> {
+        config.validate()?;
+        Ok(Self {
+            mapping: MappingNetwork::new(
+                &config.mapping_kwargs,
+                config.z_dim,
+                config.c_dim,
+                config.w_dim,
+                Some(config.num_ws()),
+                initialiser,
+            ),
+            synthesis: SynthesisNetwork::new(config, initialiser)?,
+            config: config.clone(),
+        })
+    }
+
+    /// Opens a checkpoint file and loads the generator in it.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint), and when the file cannot be read.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, StyleGan2Error> {
+        Self::from_checkpoint(&Checkpoint::open(path)?, device)
+    }
+
+    /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`.
+    ///
+    /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or `config`; where there is none it is inferred from
+    /// names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate multiplier 0.01.
+    ///
+    /// # Errors
+    /// When there is no generator, the configuration is invalid, or tensors are missing, left over, of another shape or not finite.
+    pub fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        let file = network_file::find(checkpoint, &KIND)?;
+        let config = match file.config_json() {
+            Some(json) => GeneratorConfig::from_json(json).map_err(|e| file.in_config(e))?,
+            None => GeneratorConfig::infer(&file.tensors)?,
+        };
+        let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
+        for (name, filter) in network.resample_filters() {
+            filter.load(&name, &file.tensors)?;
+        }
+        file.load(&network, |path| network.official_name(path))
+    }
+
+    /// Writes a safetensors file with official names and the configuration as metadata `config`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(
+        &self,
+        path: impl AsRef<Path>,
+        precision: FloatPrecision,
+    ) -> Result<(), StyleGan2Error> {
+        network_file::save(
+            path.as_ref(),
+            &self.tensors(),
+            &self.config.to_json(),
+            precision,
+        )
+    }
+
+    /// All tensors, the constant filters among them, under their official names.
+    pub fn tensors(&self) -> BTreeMap<String, StoredTensor> {
+        // Cloning shares the parameters' memory.
+        network_file::tensors(
+            self,
+            |path| self.official_name(path),
+            self.clone().resample_filters(),
+        )
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &GeneratorConfig {
+        &self.config
+    }
+
+    /// The official name of a parameter by its path in this module: `synthesis.b8.conv0.weight` for `synthesis.blocks.1.conv0.weight`.
+    pub fn official_name(&self, path: &str) -> String {
+        if let Some(rest) = path.strip_prefix("mapping.") {
+            return format!("mapping.{}", network_file::mapping_name(rest));
+        }
+        let path = network_file::rename_indexed(path, "synthesis.blocks.", |index| {
+            format!("synthesis.b{}", MIN_RESOLUTION << index)
+        });
+        match path.strip_suffix(".constant") {
+            Some(block) => format!("{block}.const"),
+            None => path,
+        }
+    }
+
+    fn resample_filters(&mut self) -> impl Iterator<Item = (String, &mut ResampleFilter)> {
+        self.synthesis
+            .resample_filters()
+            .map(|(name, filter)| (format!("synthesis.{name}"), filter))
+    }
+
+    /// Images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1] (not clipped) of z `[batch, z_dim]` and, for a
+    /// conditional network, labels c `[batch, c_dim]`.
+    ///
+    /// # Panics
+    /// As [`MappingNetwork::forward`] and [`SynthesisNetwork::forward`].
+    pub fn forward(
+        &self,
+        z: Tensor<2>,
+        c: Option<Tensor<2>>,
+        truncation: Truncation,
+        noise: &NoiseMode,
+    ) -> Tensor<4> {
+        self.synthesis
+            .forward(self.mapping.forward(z, c, truncation), noise)
+    }
+}

@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use checkpoint::{Checkpoint, StoredTensor};
+use kernels::Filter;
+
+use crate::StyleGan2Error;
+
+/// Most taps of a filter along one axis; the official networks use 4 (12 in a few ablations).
+pub(crate) const MAX_TAPS: usize = 64;
+
+/// The buffer `resample_filter` of an official layer: a constant of the network, kept on the host.
+///
+/// The official layers hold one even where they do not resample, and their files list it, so every layer here has one too.
+#[derive(Clone, Debug)]
+pub(crate) struct ResampleFilter {
+    filter: Arc<Filter>,
+    /// Official files hold filters of eight or more taps as one-dimensional factors.
+    one_dimensional: bool,
+}
+
+/// From this many taps on, the official `setup_filter` keeps a one-dimensional filter as it is.
+const SEPARABLE_FROM: usize = 8;
+
+impl ResampleFilter {
+    pub(crate) fn new(filter: Arc<Filter>) -> Self {
+        let one_dimensional = filter.width() >= SEPARABLE_FROM
+            && filter
+                .separable()
+                .is_some_and(|(column, row)| column == row);
+        Self {
+            filter,
+            one_dimensional,
+        }
+    }
+
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Takes the filter from the file where it has the tensor, else leaves it as it is.
+    pub(crate) fn load(
+        &mut self,
+        name: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StyleGan2Error> {
+        let Some(stored) = checkpoint.tensors().get(name) else {
+            return Ok(());
+        };
+        let refuse = |found: String| StyleGan2Error::ResampleFilter {
+            path: checkpoint.path().to_owned(),
+            tensor: name.to_owned(),
+            found,
+            expected: format!(
+                "one or two dimensions of 1 to {MAX_TAPS} finite floating-point numbers"
+            ),
+        };
+        if !stored.dtype().is_float() {
+            return Err(refuse(format!("has element type {:?}", stored.dtype())));
+        }
+        let shape = stored.shape();
+        if !matches!(shape.len(), 1 | 2) || shape.iter().any(|n| !(1..=MAX_TAPS).contains(n)) {
+            return Err(refuse(format!("has shape {shape:?}")));
+        }
+        let taps = stored.to_f32();
+        if let Some(tap) = taps.iter().find(|tap| !tap.is_finite()) {
+            return Err(refuse(format!("has the value {tap}")));
+        }
+        self.one_dimensional = shape.len() == 1;
+        self.filter = Arc::new(match shape {
+            [height, width] => Filter::new(*height, *width, taps),
+            _ => outer(&taps),
+        });
+        Ok(())
+    }
+
+    /// The buffer as official files hold it.
+    pub(crate) fn stored(&self) -> StoredTensor {
+        match self.filter.separable() {
+            Some((_, row)) if self.one_dimensional => StoredTensor::from_f32(vec![row.len()], row),
+            _ => StoredTensor::from_f32(
+                vec![self.filter.height(), self.filter.width()],
+                self.filter.taps(),
+            ),
+        }
+    }
+}
+
+/// A one-dimensional buffer is applied along both axes; unlike the option, it is used as it is, without scaling.
+fn outer(taps: &[f32]) -> Filter {
+    let products = taps
+        .iter()
+        .flat_map(|a| taps.iter().map(move |b| a * b))
+        .collect();
+    Filter::new(taps.len(), taps.len(), products)
+}
