@@ -1,5 +1,5 @@
 /// Activations of the official `bias_act` table, with their default gains and slopes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// `y = x`, gain 1.
     #[default]
@@ -21,6 +21,12 @@ pub enum Activation {
     /// `y = x sigmoid(x)`, gain sqrt 2.
     Swish,
 }
+
+/// Scale of the scaled exponential linear unit; Klambauer et al. 2017, "Self-normalizing neural networks", equation 14.
+pub(crate) const SELU_SCALE: f32 = 1.050_701;
+
+/// Its negative limit before the scale; the same equation.
+pub(crate) const SELU_ALPHA: f32 = 1.673_263_2;
 
 impl Activation {
     /// Gain that keeps the variance of a standard normal input, as in the official table.

@@ -1,12 +1,44 @@
+use std::sync::Arc;
+
+use crate::KernelsError;
+
 /// A two-dimensional FIR filter, kept on the host because it is a constant of the network.
 ///
-/// Follows `setup_filter` of the official `upfirdn2d.py`.
+/// Follows `setup_filter` of the official `upfirdn2d.py`. Cloning is cheap: the taps are shared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     height: usize,
     width: usize,
-    taps: Vec<f32>,
-    separable: Option<(Vec<f32>, Vec<f32>)>,
+    taps: Arc<[f32]>,
+    separable: Option<Factors>,
+}
+
+/// Two vectors whose outer product is a filter.
+#[derive(Clone, Debug, PartialEq)]
+struct Factors {
+    column: Arc<[f32]>,
+    row: Arc<[f32]>,
+}
+
+/// What [`Filter::from_row`] and [`Filter::from_taps`] do with the taps, in this order; the default is the official one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FilterOptions {
+    /// Scales the taps to sum 1, so that a constant image keeps its value.
+    pub normalize: bool,
+    /// Reverses the taps along both axes.
+    pub flip: bool,
+    /// Factor on the whole two-dimensional filter.
+    pub gain: f32,
+}
+
+impl Default for FilterOptions {
+    fn default() -> Self {
+        Self {
+            normalize: true,
+            flip: false,
+            gain: 1.0,
+        }
+    }
 }
 
 impl Filter {
@@ -25,26 +57,76 @@ impl Filter {
         Self {
             height,
             width,
-            taps,
+            taps: taps.into(),
             separable,
         }
     }
 
     /// The outer product of `taps` with itself, scaled to sum 1; `[1, 3, 3, 1]` is StyleGAN2's filter.
+    ///
+    /// # Panics
+    /// When `taps` is empty or sums to 0; [`Filter::from_row`] returns an error instead.
     pub fn normalised_outer(taps: &[f32]) -> Self {
-        let sum: f32 = taps.iter().sum();
-        let row: Vec<f32> = taps.iter().map(|t| t / sum).collect();
-        let size = row.len();
-        let outer = row
+        match Self::from_row(taps, FilterOptions::default()) {
+            Ok(filter) => filter,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The outer product of one-dimensional `taps` with itself, as the official `setup_filter` makes it of a list.
+    ///
+    /// ```
+    /// use kernels::{Filter, FilterOptions};
+    ///
+    /// let filter = Filter::from_row(&[1.0, 1.0], FilterOptions::default())?;
+    /// assert_eq!(filter.taps(), [0.25, 0.25, 0.25, 0.25]);
+    /// # Ok::<(), kernels::KernelsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there are no taps, a tap or the gain is not finite, or taps that sum to 0 are to be normalised.
+    pub fn from_row(taps: &[f32], options: FilterOptions) -> Result<Self, KernelsError> {
+        let size = taps.len();
+        check(size, size, taps, size)?;
+        let mut row = prepare(taps, options)?;
+        // Each of the two factors carries the root of the gain; the sign goes to one of them.
+        let root = options.gain.abs().sqrt();
+        for tap in &mut row {
+            *tap *= root;
+        }
+        let column: Vec<f32> = row.iter().map(|t| t * options.gain.signum()).collect();
+        let outer: Vec<f32> = column
             .iter()
             .flat_map(|a| row.iter().map(move |b| a * b))
             .collect();
-        Self {
+        Ok(Self {
             height: size,
             width: size,
-            taps: outer,
-            separable: Some((row.clone(), row)),
+            taps: outer.into(),
+            separable: Some(Factors {
+                column: column.into(),
+                row: row.into(),
+            }),
+        })
+    }
+
+    /// A filter of `height * width` row-major taps, as the official `setup_filter` makes it of a nested list.
+    ///
+    /// # Errors
+    /// When the number of taps is 0 or not `height * width`, a tap or the gain is not finite, or taps that sum to 0 are to be
+    /// normalised.
+    pub fn from_taps(
+        height: usize,
+        width: usize,
+        taps: &[f32],
+        options: FilterOptions,
+    ) -> Result<Self, KernelsError> {
+        check(height, width, taps, height * width)?;
+        let mut taps = prepare(taps, options)?;
+        for tap in &mut taps {
+            *tap *= options.gain;
         }
+        Ok(Self::new(height, width, taps))
     }
 
     /// Number of rows.
@@ -66,11 +148,50 @@ impl Filter {
     pub fn separable(&self) -> Option<(&[f32], &[f32])> {
         self.separable
             .as_ref()
-            .map(|(column, row)| (column.as_slice(), row.as_slice()))
+            .map(|factors| (&*factors.column, &*factors.row))
     }
 }
 
-fn factorise(height: usize, width: usize, taps: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+fn check(height: usize, width: usize, taps: &[f32], count: usize) -> Result<(), KernelsError> {
+    if height == 0 || width == 0 {
+        return Err(KernelsError::EmptyFilter { height, width });
+    }
+    if taps.len() != count {
+        return Err(KernelsError::TapCount {
+            height,
+            width,
+            found: taps.len(),
+        });
+    }
+    Ok(())
+}
+
+fn prepare(taps: &[f32], options: FilterOptions) -> Result<Vec<f32>, KernelsError> {
+    let finite = |what: String, value: f32| match value.is_finite() {
+        true => Ok(()),
+        false => Err(KernelsError::NotFinite { what, value }),
+    };
+    for (index, tap) in taps.iter().enumerate() {
+        finite(format!("tap {index}"), *tap)?;
+    }
+    finite("gain".to_owned(), options.gain)?;
+    let mut taps = taps.to_vec();
+    if options.normalize {
+        let sum: f32 = taps.iter().sum();
+        if sum == 0.0 || !sum.is_finite() {
+            return Err(KernelsError::ZeroSum { sum });
+        }
+        for tap in &mut taps {
+            *tap /= sum;
+        }
+    }
+    if options.flip {
+        taps.reverse();
+    }
+    Ok(taps)
+}
+
+fn factorise(height: usize, width: usize, taps: &[f32]) -> Option<Factors> {
     let pivot = (0..taps.len()).max_by(|a, b| taps[*a].abs().total_cmp(&taps[*b].abs()))?;
     if taps[pivot] == 0.0 {
         return None;
@@ -84,5 +205,8 @@ fn factorise(height: usize, width: usize, taps: &[f32]) -> Option<(Vec<f32>, Vec
     let tolerance = 4.0 * f32::EPSILON * taps[pivot].abs();
     let rank_one = (0..height)
         .all(|y| (0..width).all(|x| (column[y] * row[x] - taps[y * width + x]).abs() <= tolerance));
-    rank_one.then_some((column, row))
+    rank_one.then(|| Factors {
+        column: column.into(),
+        row: row.into(),
+    })
 }

@@ -4,14 +4,19 @@ mod activation;
 mod bias_act;
 mod conv2d;
 mod conv2d_resample;
+mod dtype;
+mod error;
 mod filter;
 mod modulated_conv2d;
+#[cfg(feature = "cpu")]
+mod simd;
 mod upfirdn2d;
 
 pub use activation::Activation;
 pub use bias_act::{BiasAct, bias_act};
 pub use conv2d::{Conv2d, conv_transpose2d, conv2d};
 pub use conv2d_resample::{Conv2dResample, conv2d_resample};
-pub use filter::Filter;
+pub use error::KernelsError;
+pub use filter::{Filter, FilterOptions};
 pub use modulated_conv2d::{ModulatedConv2d, modulated_conv2d};
 pub use upfirdn2d::{UpFirDn2d, downsample2d, filter2d, upfirdn2d, upsample2d};

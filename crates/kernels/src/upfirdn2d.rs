@@ -1,7 +1,19 @@
-use burn::tensor::Tensor;
-use burn::tensor::ops::PadMode;
+//! Upsampling, FIR filtering and downsampling of images in one operation.
 
+mod backend;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
+#[cfg(feature = "cpu")]
+mod flex;
+#[cfg(feature = "cpu")]
+mod polyphase;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use self::backend::UpFirDn2dOps;
 use crate::Filter;
+use crate::dtype::with_f32;
 
 /// Parameters of [`upfirdn2d`]; the order of `padding` is the official one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,66 +91,79 @@ impl UpFirDn2d {
             ),
         ]
     }
+
+    /// The transposed operation for inputs of `shape`: it takes gradients of the result to gradients of the input.
+    ///
+    /// Filtering the other way with the factors swapped; the padding makes its result as large as the input. As in the official backward
+    /// pass.
+    fn adjoint(&self, shape: [usize; 4], filter: &Filter) -> Self {
+        let out_shape = self.output_shape(shape, filter);
+        let padding = |axis: usize, taps: usize, before: isize| {
+            let (up, down) = (self.up[axis] as isize, self.down[axis] as isize);
+            let (input, output) = (shape[2 + axis] as isize, out_shape[2 + axis] as isize);
+            [
+                taps as isize - before - 1,
+                input * up - output * down + before - up + 1,
+            ]
+        };
+        let [left, _, top, _] = self.padding;
+        let [top, bottom] = padding(0, filter.height(), top);
+        let [left, right] = padding(1, filter.width(), left);
+        Self {
+            up: self.down,
+            down: self.up,
+            padding: [left, right, top, bottom],
+            flip_filter: !self.flip_filter,
+            gain: self.gain,
+        }
+    }
 }
 
 /// Pads, upsamples by inserting zeros, filters and downsamples a batch of images, channel by channel.
 ///
 /// Shapes: `x` `[batch, channels, height, width]`; the result as [`UpFirDn2d::output_shape`] says. Follows `upfirdn2d` of the official
-/// `torch_utils/ops/upfirdn2d.py`. Differentiable in `x`.
+/// `torch_utils/ops/upfirdn2d.py`. Differentiable in `x`. Computed in `f32`; other float types are cast there and back.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use kernels::{Filter, UpFirDn2d, upfirdn2d};
+///
+/// let x = Tensor::<4>::from_data([[[[1.0, 2.0, 4.0]]]], &Device::flex());
+/// let sums = UpFirDn2d { padding: [1, 0, 0, 0], ..UpFirDn2d::default() };
+/// let y = upfirdn2d(x, &Filter::new(1, 2, vec![1.0, 1.0]), &sums);
+/// assert_eq!(y.into_data().try_to_vec::<f32>().unwrap(), [1.0, 3.0, 6.0]);
+/// ```
 ///
 /// # Panics
-/// When a factor is zero or the padded, upsampled image is smaller than the filter.
+/// When a factor is zero, the images have no pixels, or the padded, upsampled image is smaller than the filter.
 pub fn upfirdn2d(x: Tensor<4>, filter: &Filter, parameters: &UpFirDn2d) -> Tensor<4> {
-    let [batch, channels, height, width] = x.dims();
-    let [_, _, out_height, out_width] = parameters.output_shape(x.dims(), filter);
-    let [up_y, up_x] = parameters.up;
-    let [down_y, down_x] = parameters.down;
-    let [left, right, top, bottom] = parameters.padding;
-    let x: Tensor<6> = x.reshape([batch, channels, height, 1, width, 1]);
-    let x: Tensor<6> = x.pad(
-        [(0, up_y - 1), (0, 0), (0, up_x - 1)],
-        PadMode::Constant(0.0),
+    let out_shape = parameters.output_shape(x.dims(), filter);
+    let [_, _, height, width] = x.dims();
+    assert!(
+        height > 0 && width > 0,
+        "upfirdn2d: expected images of at least one pixel, found {height}x{width}"
     );
-    let x: Tensor<4> = x.reshape([batch, channels, height * up_y, width * up_x]);
-    let positive = |p: isize| p.max(0) as usize;
-    let cropped = |p: isize| (-p).max(0) as usize;
-    let x = x.pad(
-        [
-            (positive(top), positive(bottom)),
-            (positive(left), positive(right)),
-        ],
-        PadMode::Constant(0.0),
-    );
-    let [_, _, padded_height, padded_width] = x.dims();
-    let x = x.slice([
-        0..batch,
-        0..channels,
-        cropped(top)..padded_height - cropped(bottom),
-        cropped(left)..padded_width - cropped(right),
-    ]);
-    let mut sum: Option<Tensor<4>> = None;
-    for tap_y in 0..filter.height() {
-        for tap_x in 0..filter.width() {
-            let index = if parameters.flip_filter {
-                tap_y * filter.width() + tap_x
-            } else {
-                (filter.height() - 1 - tap_y) * filter.width() + (filter.width() - 1 - tap_x)
-            };
-            let tap = filter.taps()[index] * parameters.gain;
-            let shifted = x.clone().slice([
-                (0..batch).into(),
-                (0..channels).into(),
-                burn::tensor::s![tap_y..tap_y + (out_height - 1) * down_y + 1;down_y as isize],
-                burn::tensor::s![tap_x..tap_x + (out_width - 1) * down_x + 1;down_x as isize],
-            ]);
-            let term = shifted.mul_scalar(tap);
-            sum = Some(match sum {
-                Some(sum) => sum + term,
-                None => term,
-            });
-        }
+    if out_shape.contains(&0) {
+        return Tensor::zeros(out_shape, (&x.device(), x.dtype()));
     }
-    sum.expect("a filter has at least one tap")
+    with_f32(x, |x| {
+        Tensor::from_dispatch(Dispatch::upfirdn2d(
+            x.into_dispatch(),
+            filter.clone(),
+            *parameters,
+        ))
+    })
+}
+
+/// Taps in the order in which they meet the pixels, times the gain; `flip_filter` means that they are in it already.
+#[cfg(any(feature = "cpu", feature = "wgpu", feature = "cuda"))]
+fn correlation_taps(taps: &[f32], flip_filter: bool, gain: f32) -> Vec<f32> {
+    let scaled = taps.iter().map(|tap| tap * gain);
+    if flip_filter {
+        scaled.collect()
+    } else {
+        scaled.rev().collect()
+    }
 }
 
 /// Filters without changing the resolution, as the official `filter2d` with `padding` 0 and an added gain.
