@@ -1,0 +1,32 @@
+use checkpoint::CheckpointError;
+
+use crate::Network;
+
+/// Why a metric could not be loaded or an image not be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LpipsError {
+    /// The network's or the heads' weights could not be read or do not fit.
+    #[error(transparent)]
+    Weights(#[from] CheckpointError),
+    /// The image vanishes on its way through the network's poolings.
+    #[error(
+        "an image of {height} x {width} pixels is too small for LPIPS with {network}, which needs at least {minimum} x {minimum}; enlarge the image"
+    )]
+    ImageTooSmall {
+        /// The network.
+        network: Network,
+        /// The image's height.
+        height: usize,
+        /// The image's width.
+        width: usize,
+        /// The least height and width.
+        minimum: usize,
+    },
+    /// A name that stands for no network.
+    #[error("{found:?} is not an LPIPS network; expected alex, vgg or squeeze")]
+    UnknownNetwork {
+        /// The name.
+        found: String,
+    },
+}

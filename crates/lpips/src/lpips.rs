@@ -1,0 +1,333 @@
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::Checkpoint;
+
+use crate::LpipsError;
+use crate::feature_distance::{normalize_columns, weighted_squared_difference};
+use crate::heads::Heads;
+use crate::network::{Backbone, Network};
+use crate::resize::resize_bilinear;
+
+/// Mean of the ImageNet images of the authors' training, per channel, for values in [-1, 1].
+const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
+/// Standard deviation of those images, per channel, for values in [-1, 1].
+const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
+
+/// The authors' releases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// The release with the paper's first version. Images go into the network as they are, without the shift and scale that its weights expect.
+    V0_0,
+    /// The current release.
+    #[default]
+    V0_1,
+}
+
+impl Version {
+    /// As it stands in file names and in the authors' package.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V0_0 => "0.0",
+            Self::V0_1 => "0.1",
+        }
+    }
+}
+
+/// The range of the image values that a metric takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum InputRange {
+    /// `[-1, 1]`.
+    #[default]
+    MinusOneToOne,
+    /// `[0, 1]` (`normalize=True` in the authors' package).
+    ZeroToOne,
+}
+
+/// LPIPS with one network, one version, and learned heads or none.
+#[derive(Clone, Debug)]
+pub struct Lpips {
+    network: Network,
+    version: Version,
+    input_range: InputRange,
+    backbone: Backbone,
+    heads: Option<Heads>,
+}
+
+/// Normalised features of images that others are compared with; made by [`Lpips::prepare`].
+#[derive(Clone, Debug)]
+pub struct TargetFeatures {
+    metric: Metric,
+    /// `[batch, 3, height, width]` of the images.
+    image_shape: [usize; 4],
+    layers: Vec<Tensor<4>>,
+}
+
+/// What the features of an image depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Metric {
+    network: Network,
+    version: Version,
+    input_range: InputRange,
+}
+
+impl TargetFeatures {
+    /// Number of images.
+    pub fn batch(&self) -> usize {
+        self.image_shape[0]
+    }
+
+    /// Height and width of the images.
+    pub fn size(&self) -> [usize; 2] {
+        [self.image_shape[2], self.image_shape[3]]
+    }
+}
+
+impl Lpips {
+    /// Loads the metric from a folder with `alexnet.safetensors`, `vgg16.safetensors` or `squeezenet1_1.safetensors` (torchvision's names)
+    /// and `lpips_v{0.0,0.1}_{alex,vgg,squeeze}.safetensors` (the heads).
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or not that network's.
+    pub fn load(
+        network: Network,
+        version: Version,
+        folder: impl AsRef<Path>,
+        device: &Device,
+    ) -> Result<Self, LpipsError> {
+        let folder = folder.as_ref();
+        let heads = format!("lpips_v{}_{network}.safetensors", version.name());
+        Self::from_checkpoints(
+            network,
+            version,
+            &Checkpoint::open(folder.join(network.file_name()))?,
+            Some(&Checkpoint::open(folder.join(heads))?),
+            device,
+        )
+    }
+
+    /// The metric from open checkpoints: the network's weights under torchvision's names, and the heads under the authors' names
+    /// (`lin{layer}.model.1.weight`). Without heads every channel counts the same: the authors' un-linear baseline (`lpips=False`).
+    ///
+    /// # Errors
+    /// When a tensor is missing, of another shape, not finite, or left over.
+    pub fn from_checkpoints(
+        network: Network,
+        version: Version,
+        weights: &Checkpoint,
+        heads: Option<&Checkpoint>,
+        device: &Device,
+    ) -> Result<Self, LpipsError> {
+        let heads = heads
+            .map(|heads| Heads::load(network.channels(), heads, device))
+            .transpose()?;
+        Ok(Self {
+            network,
+            version,
+            input_range: InputRange::default(),
+            backbone: Backbone::load(network, weights, device)?,
+            heads,
+        })
+    }
+
+    /// The same metric for images of another value range.
+    pub fn with_input_range(self, input_range: InputRange) -> Self {
+        Self {
+            input_range,
+            ..self
+        }
+    }
+
+    /// The un-linear baseline of the same network: squared differences are summed over the channels with weight 1.
+    pub fn without_heads(self) -> Self {
+        Self {
+            heads: None,
+            ..self
+        }
+    }
+
+    /// The network whose features are compared.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Computes the features of `target` `[batch, 3, height, width]` once, as constants: no gradient reaches `target`.
+    ///
+    /// # Errors
+    /// When the images are smaller than [`Network::min_size`].
+    ///
+    /// # Panics
+    /// When `target` has other than 3 channels.
+    pub fn prepare(&self, target: Tensor<4>) -> Result<TargetFeatures, LpipsError> {
+        self.check_size(&target)?;
+        Ok(TargetFeatures {
+            metric: self.metric(),
+            image_shape: target.dims(),
+            layers: self.features(target.without_autodiff()),
+        })
+    }
+
+    /// Distance of each image of `x` from its target: `[batch]`, at least 0 with the published heads; 0 for equal images.
+    ///
+    /// `x` is `[batch, 3, height, width]`; the targets have the same size, and the same batch or 1. The gradient reaches `x` and is finite
+    /// everywhere, also where `x` equals its target.
+    ///
+    /// # Panics
+    /// When the shapes do not fit or the targets were prepared by another metric.
+    pub fn distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<1> {
+        self.check_target(target, &x);
+        total(
+            self.difference_maps(self.features(x), &target.layers)
+                .map(spatial_mean),
+        )
+    }
+
+    /// The terms of [`Self::distance_to`], one `[batch]` a layer; their sum is the distance.
+    ///
+    /// # Panics
+    /// As [`Self::distance_to`].
+    pub fn layer_distances_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Vec<Tensor<1>> {
+        self.check_target(target, &x);
+        self.difference_maps(self.features(x), &target.layers)
+            .map(spatial_mean)
+            .collect()
+    }
+
+    /// Where the images differ: each layer's map enlarged bilinearly to the images' size, summed, `[batch, 1, height, width]`
+    /// (`spatial=True` in the authors' package).
+    ///
+    /// Its mean is close to the distance but not equal to it, as enlarging weighs the pixels of a map unequally.
+    ///
+    /// # Panics
+    /// As [`Self::distance_to`].
+    pub fn spatial_distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<4> {
+        self.check_target(target, &x);
+        total(
+            self.difference_maps(self.features(x), &target.layers)
+                .map(|map| resize_bilinear(map, target.size())),
+        )
+    }
+
+    /// Distance of `x0` and `x1`, both `[batch, 3, height, width]`, one of the batches possibly 1: `[batch]`. Gradients reach both.
+    ///
+    /// # Errors
+    /// When the images are smaller than [`Network::min_size`].
+    ///
+    /// # Panics
+    /// When an image has other than 3 channels or the shapes do not fit.
+    pub fn distance(&self, x0: Tensor<4>, x1: Tensor<4>) -> Result<Tensor<1>, LpipsError> {
+        self.check_size(&x1)?;
+        let target = TargetFeatures {
+            metric: self.metric(),
+            image_shape: x1.dims(),
+            layers: self.features(x1),
+        };
+        Ok(self.distance_to(&target, x0))
+    }
+
+    fn metric(&self) -> Metric {
+        Metric {
+            network: self.network,
+            version: self.version,
+            input_range: self.input_range,
+        }
+    }
+
+    fn check_size(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
+        let [_, channels, height, width] = x.dims();
+        assert_eq!(
+            channels,
+            3,
+            "LPIPS takes images of shape [batch, 3, height, width], found {:?}",
+            x.dims()
+        );
+        let minimum = self.network.min_size();
+        if height.min(width) < minimum {
+            return Err(LpipsError::ImageTooSmall {
+                network: self.network,
+                height,
+                width,
+                minimum,
+            });
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn check_target(&self, target: &TargetFeatures, x: &Tensor<4>) {
+        assert_eq!(
+            target.metric,
+            self.metric(),
+            "the targets were prepared by another metric"
+        );
+        let [batch, channels, height, width] = x.dims();
+        let [target_batch, ..] = target.image_shape;
+        assert!(
+            [channels, height, width] == target.image_shape[1..]
+                && (batch == target_batch || batch == 1 || target_batch == 1),
+            "LPIPS compares images of one shape: found {:?} and targets of {:?}",
+            x.dims(),
+            target.image_shape
+        );
+    }
+
+    /// Normalised features of images, one tensor a layer.
+    fn features(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        self.backbone
+            .activations(self.scale_input(x))
+            .into_iter()
+            .map(normalize_columns)
+            .collect()
+    }
+
+    /// Maps the image values to what the network's weights expect.
+    fn scale_input(&self, x: Tensor<4>) -> Tensor<4> {
+        // x -> gain x + offset maps the caller's range to [-1, 1].
+        let (gain, offset) = match self.input_range {
+            InputRange::MinusOneToOne => (1.0, 0.0),
+            InputRange::ZeroToOne => (2.0, -1.0),
+        };
+        match self.version {
+            Version::V0_0 if self.input_range == InputRange::MinusOneToOne => x,
+            Version::V0_0 => x * gain + offset,
+            Version::V0_1 => {
+                let device = x.device().without_autodiff();
+                let per_channel = |values: [f32; 3]| {
+                    Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+                };
+                let factor = SCALE.map(|scale| gain / scale);
+                let shift = [0, 1, 2].map(|channel| (offset - SHIFT[channel]) / SCALE[channel]);
+                x * per_channel(factor) + per_channel(shift)
+            }
+        }
+    }
+
+    /// One map `[batch, 1, h, w]` a layer.
+    fn difference_maps(
+        &self,
+        x: Vec<Tensor<4>>,
+        target: &[Tensor<4>],
+    ) -> impl Iterator<Item = Tensor<4>> {
+        x.into_iter()
+            .zip(target)
+            .enumerate()
+            .map(|(layer, (x, target))| {
+                let head = self.heads.as_ref().map(|heads| heads.layer(layer));
+                weighted_squared_difference(x, target.clone(), head)
+            })
+    }
+}
+
+/// Mean of each map `[batch, 1, height, width]`: `[batch]`.
+fn spatial_mean(map: Tensor<4>) -> Tensor<1> {
+    let [batch, _, height, width] = map.dims();
+    let map: Tensor<2> = map.reshape([batch, height * width]);
+    map.mean_dim(1).reshape([batch])
+}
+
+/// Sum of the layers' terms.
+fn total<const D: usize>(terms: impl Iterator<Item = Tensor<D>>) -> Tensor<D> {
+    terms
+        .reduce(|sum, term| sum + term)
+        .expect("every network has layers")
+}

@@ -1,0 +1,108 @@
+use std::fmt;
+use std::str::FromStr;
+
+use backbones::{AlexNet, SqueezeNet, Vgg16};
+use burn::tensor::{Device, Tensor};
+use checkpoint::{Checkpoint, CheckpointError};
+
+use crate::LpipsError;
+
+/// The network whose features are compared.
+///
+/// The authors use AlexNet to judge images and VGG16 as a loss; its names in the authors' package (`alex`, `vgg`, `squeeze`) are what
+/// [`fmt::Display`] writes and [`FromStr`] reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// `alex`: the five ReLUs of AlexNet.
+    #[default]
+    AlexNet,
+    /// `vgg`: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG16.
+    Vgg16,
+    /// `squeeze`: seven activations of SqueezeNet 1.1.
+    SqueezeNet,
+}
+
+impl Network {
+    /// Channels of the compared activations.
+    pub fn channels(self) -> &'static [usize] {
+        match self {
+            Self::AlexNet => &[64, 192, 384, 256, 256],
+            Self::Vgg16 => &[64, 128, 256, 512, 512],
+            Self::SqueezeNet => &[64, 128, 256, 384, 384, 512, 512],
+        }
+    }
+
+    /// Least height and width of an image.
+    pub fn min_size(self) -> usize {
+        match self {
+            Self::AlexNet => AlexNet::MIN_SIZE,
+            Self::Vgg16 => Vgg16::MIN_SIZE,
+            Self::SqueezeNet => SqueezeNet::MIN_SIZE,
+        }
+    }
+
+    /// File name of the network's weights in a weights folder.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::AlexNet => "alexnet.safetensors",
+            Self::Vgg16 => "vgg16.safetensors",
+            Self::SqueezeNet => "squeezenet1_1.safetensors",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlexNet => "alex",
+            Self::Vgg16 => "vgg",
+            Self::SqueezeNet => "squeeze",
+        })
+    }
+}
+
+impl FromStr for Network {
+    type Err = LpipsError;
+
+    fn from_str(name: &str) -> Result<Self, LpipsError> {
+        match name {
+            "alex" => Ok(Self::AlexNet),
+            "vgg" => Ok(Self::Vgg16),
+            "squeeze" => Ok(Self::SqueezeNet),
+            _ => Err(LpipsError::UnknownNetwork {
+                found: name.to_owned(),
+            }),
+        }
+    }
+}
+
+/// A loaded network of any kind.
+#[derive(Clone, Debug)]
+pub(crate) enum Backbone {
+    AlexNet(AlexNet),
+    Vgg16(Vgg16),
+    SqueezeNet(SqueezeNet),
+}
+
+impl Backbone {
+    pub fn load(
+        network: Network,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        Ok(match network {
+            Network::AlexNet => Self::AlexNet(AlexNet::load(checkpoint, device)?),
+            Network::Vgg16 => Self::Vgg16(Vgg16::load(checkpoint, device)?),
+            Network::SqueezeNet => Self::SqueezeNet(SqueezeNet::load(checkpoint, device)?),
+        })
+    }
+
+    /// The compared activations of `x` `[batch, 3, height, width]`.
+    pub fn activations(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        match self {
+            Self::AlexNet(network) => network.forward(x).into(),
+            Self::Vgg16(network) => network.forward(x).into(),
+            Self::SqueezeNet(network) => network.forward(x).into(),
+        }
+    }
+}

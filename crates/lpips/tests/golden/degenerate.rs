@@ -1,0 +1,124 @@
+//! Images without differences, without features, and too small.
+
+use burn::tensor::{Device, Tensor};
+use lpips::{LpipsError, Network, Version};
+
+use crate::values;
+use crate::weights::{NETWORKS, seeded_lpips};
+
+fn finite(values: &[f32]) -> bool {
+    values.iter().all(|v| v.is_finite())
+}
+
+#[test]
+fn equal_images_have_zero_gradient() {
+    let device = Device::flex();
+    for network in NETWORKS {
+        let lpips = seeded_lpips(network, Version::V0_1, &device);
+        let shape = [1, 3, 40, 40];
+        let image = Tensor::<4>::from_data(
+            burn::tensor::TensorData::new(testkit::seeded("image", 3 * 40 * 40, 0.5), shape),
+            &device.clone().autodiff(),
+        );
+        let target = lpips.prepare(image.clone()).unwrap();
+        let x = image.require_grad();
+        let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
+        let gradient = values(x.grad(&gradients).unwrap());
+        assert!(gradient.iter().all(|g| *g == 0.0), "{network}");
+    }
+}
+
+#[test]
+fn columns_without_features_have_finite_gradients() {
+    let device = Device::flex();
+    // Every activation of the zero network is zero; its heads are real.
+    let zero = backbones::AlexNet::init(&device).tensors();
+    let zero = checkpoint::Checkpoint::from_tensors("zeros", zero, Default::default());
+    let heads =
+        checkpoint::Checkpoint::open(crate::weights::shipped().join("lpips_v0.1_alex.safetensors"))
+            .unwrap();
+    let lpips = lpips::Lpips::from_checkpoints(
+        Network::AlexNet,
+        Version::V0_1,
+        &zero,
+        Some(&heads),
+        &device,
+    )
+    .unwrap();
+    let x = Tensor::<4>::ones([1, 3, 40, 40], &device.clone().autodiff()).require_grad();
+    let distance = lpips
+        .distance(x.clone(), Tensor::zeros([1, 3, 40, 40], &device))
+        .unwrap();
+    let gradients = distance.clone().sum().backward();
+    assert_eq!(values(distance), [0.0]);
+    assert!(finite(&values(x.grad(&gradients).unwrap())));
+}
+
+#[test]
+fn black_images_have_finite_gradients() {
+    let device = Device::flex();
+    for network in NETWORKS {
+        let lpips = seeded_lpips(network, Version::V0_1, &device);
+        let target = lpips
+            .prepare(Tensor::ones([1, 3, 40, 40], &device))
+            .unwrap();
+        let black = Tensor::<4>::ones([1, 3, 40, 40], &device.clone().autodiff()).mul_scalar(-1.0);
+        let x = black.require_grad();
+        let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
+        assert!(finite(&values(x.grad(&gradients).unwrap())), "{network}");
+    }
+}
+
+#[test]
+fn the_least_size_works_and_one_pixel_less_is_an_error() {
+    let device = Device::flex();
+    for network in NETWORKS {
+        let lpips = seeded_lpips(network, Version::V0_1, &device);
+        let least = network.min_size();
+        let image = |height, width| Tensor::<4>::ones([1, 3, height, width], &device);
+        let target = lpips.prepare(image(least, least)).unwrap();
+        let distance = lpips.distance_to(&target, image(least, least) * 0.5);
+        assert!(finite(&values(distance)), "{network}");
+        match lpips.prepare(image(least - 1, 64)) {
+            Err(LpipsError::ImageTooSmall {
+                height,
+                width,
+                minimum,
+                ..
+            }) => {
+                assert_eq!([height, width, minimum], [least - 1, 64, least]);
+            }
+            other => panic!("{network}: {other:?}"),
+        }
+        let message = lpips
+            .distance(image(1, 1), image(1, 1))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("1 x 1") && message.contains(&least.to_string()),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+#[should_panic = "the targets were prepared by another metric"]
+fn targets_of_another_network_are_refused() {
+    let device = Device::flex();
+    let image = Tensor::<4>::ones([1, 3, 40, 40], &device);
+    let target = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device)
+        .prepare(image.clone())
+        .unwrap();
+    let _ = seeded_lpips(Network::SqueezeNet, Version::V0_0, &device).distance_to(&target, image);
+}
+
+#[test]
+#[should_panic = "images of one shape"]
+fn targets_of_another_size_are_refused() {
+    let device = Device::flex();
+    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+    let target = lpips
+        .prepare(Tensor::ones([1, 3, 40, 40], &device))
+        .unwrap();
+    let _ = lpips.distance_to(&target, Tensor::ones([1, 3, 40, 41], &device));
+}

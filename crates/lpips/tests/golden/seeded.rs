@@ -1,0 +1,192 @@
+//! Networks of seeded weights: distances, their terms and maps, the baseline, and gradients.
+
+use burn::tensor::{Device, Tensor};
+use lpips::{InputRange, Lpips, Network, Version};
+use testkit::{Golden, assert_close, devices};
+
+use crate::values;
+use crate::weights::{NETWORKS, seeded_lpips};
+
+/// f32 against f64: thousands of products a value, each rounded to 6e-8, the errors mostly cancelling.
+const VALUES: f64 = 1e-5;
+/// A gradient adds the rounding of the backward pass, and ReLUs and poolings that switch on values that rounding can swap.
+const GRADIENTS: f64 = 1e-4;
+/// Equal images: what the two orders of evaluation may leave of a distance near 1.
+const EQUAL: f32 = 1e-10;
+
+fn golden() -> Golden {
+    Golden::open(
+        env!("CARGO_MANIFEST_DIR"),
+        "features/lpips.expected.safetensors",
+    )
+}
+
+fn for_each_network(check: impl Fn(&str, &Lpips, &Golden, &Device)) {
+    let golden = golden();
+    for (device_name, device) in devices() {
+        for network in NETWORKS {
+            let lpips = seeded_lpips(network, Version::V0_1, &device);
+            check(
+                &format!("{network} on {device_name}"),
+                &lpips,
+                &golden,
+                &device,
+            );
+        }
+    }
+}
+
+#[test]
+fn distances_and_layers() {
+    for_each_network(|name, lpips, golden, device| {
+        let network = lpips.network();
+        let x = golden.tensor::<4>("x0", device);
+        let target = lpips.prepare(golden.tensor("x1", device)).unwrap();
+        let expected = golden.values(&format!("{network}/distance"));
+        assert_close(
+            name,
+            &values(lpips.distance_to(&target, x.clone())),
+            &expected,
+            VALUES,
+        );
+        let layers = lpips.layer_distances_to(&target, x);
+        assert_eq!(layers.len(), network.channels().len());
+        for (layer, distance) in layers.into_iter().enumerate() {
+            let expected = golden.values(&format!("{network}/layer{layer}"));
+            assert_close(
+                &format!("{name}, layer {layer}"),
+                &values(distance),
+                &expected,
+                VALUES,
+            );
+        }
+    });
+}
+
+#[test]
+fn equal_images() {
+    for_each_network(|name, lpips, golden, device| {
+        let x = golden.tensor::<4>("x0", device);
+        let expected = golden.values(&format!("{}/distance_self", lpips.network()));
+        let found = values(lpips.distance(x.clone(), x).unwrap());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= EQUAL,
+                "{name}: {found} instead of {expected}"
+            );
+        }
+    });
+}
+
+#[test]
+fn odd_sizes() {
+    for_each_network(|name, lpips, golden, device| {
+        let (x0, x1) = (golden.tensor("odd0", device), golden.tensor("odd1", device));
+        let expected = golden.values(&format!("{}/distance_odd", lpips.network()));
+        assert_close(
+            name,
+            &values(lpips.distance(x0, x1).unwrap()),
+            &expected,
+            VALUES,
+        );
+    });
+}
+
+#[test]
+fn spatial_maps() {
+    for_each_network(|name, lpips, golden, device| {
+        let target = lpips.prepare(golden.tensor("x1", device)).unwrap();
+        let map = lpips.spatial_distance_to(&target, golden.tensor("x0", device));
+        let expected = format!("{}/spatial", lpips.network());
+        assert_eq!(map.dims()[..], golden.shape(&expected)[..], "{name}");
+        assert_close(name, &values(map), &golden.values(&expected), VALUES);
+    });
+}
+
+#[test]
+fn baseline_without_heads() {
+    for_each_network(|name, lpips, golden, device| {
+        let lpips = lpips.clone().without_heads();
+        let (x0, x1) = (golden.tensor("x0", device), golden.tensor("x1", device));
+        let expected = golden.values(&format!("{}/distance_baseline", lpips.network()));
+        assert_close(
+            name,
+            &values(lpips.distance(x0, x1).unwrap()),
+            &expected,
+            VALUES,
+        );
+    });
+}
+
+#[test]
+fn gradients_of_the_sum() {
+    for_each_network(|name, lpips, golden, device| {
+        let expected = golden.values(&format!("{}/grad_x0", lpips.network()));
+        let target = lpips.prepare(golden.tensor("x1", device)).unwrap();
+        let x = golden
+            .tensor::<4>("x0", &device.clone().autodiff())
+            .require_grad();
+        let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
+        assert_close(
+            name,
+            &values(x.grad(&gradients).unwrap()),
+            &expected,
+            GRADIENTS,
+        );
+    });
+}
+
+#[test]
+fn gradients_reach_both_images() {
+    let device = Device::flex();
+    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+    let golden = golden();
+    let autodiff = device.autodiff();
+    // The distance is symmetric, so the reference's gradient serves for the second image too.
+    let x = golden.tensor::<4>("x0", &autodiff).require_grad();
+    let distance = lpips
+        .distance(golden.tensor("x1", &autodiff), x.clone())
+        .unwrap();
+    let gradients = distance.sum().backward();
+    let expected = golden.values("squeeze/grad_x0");
+    assert_close(
+        "second image",
+        &values(x.grad(&gradients).unwrap()),
+        &expected,
+        GRADIENTS,
+    );
+}
+
+#[test]
+fn one_target_for_a_batch() {
+    let device = Device::flex();
+    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+    let golden = golden();
+    let x: Tensor<4> = golden.tensor("x0", &device);
+    let one = golden.tensor::<4>("x1", &device).narrow(0, 0, 1);
+    let together = lpips.distance_to(&lpips.prepare(one.clone()).unwrap(), x.clone());
+    let second = lpips.distance(x.narrow(0, 1, 1), one).unwrap();
+    // The same sums in the same order but for the batch.
+    assert_close(
+        "second image",
+        &values(together)[1..],
+        &values(second),
+        1e-6,
+    );
+}
+
+#[test]
+fn input_ranges_agree() {
+    let device = Device::flex();
+    let golden = golden();
+    for version in [Version::V0_0, Version::V0_1] {
+        let lpips = seeded_lpips(Network::SqueezeNet, version, &device);
+        let (x0, x1): (Tensor<4>, Tensor<4>) =
+            (golden.tensor("x0", &device), golden.tensor("x1", &device));
+        let expected = values(lpips.distance(x0.clone(), x1.clone()).unwrap());
+        let half = |x: Tensor<4>| (x + 1.0) / 2.0;
+        let unit = lpips.with_input_range(InputRange::ZeroToOne);
+        let found = values(unit.distance(half(x0), half(x1)).unwrap());
+        assert_close("[0, 1]", &found, &expected, VALUES);
+    }
+}
