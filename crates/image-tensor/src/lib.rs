@@ -1,1 +1,41 @@
 //! Decode, encode, crop and resize images to NCHW tensors under named protocols, and arrange them in grids.
+//!
+//! Everything between a file and a tensor works on 8-bit RGB ([`RgbImage`]), so that every step has one exact meaning:
+//! [`decode_file`] turns any supported file into it (transparency over white, orientation applied), [`resize`] follows a named
+//! [`ResizeProtocol`], and the tensor converters carry the value range in their names.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use image_tensor::{DecodeLimits, ResizeProtocol, center_crop_and_resize, decode_bytes, encode_png};
+//! use image_tensor::{from_signed_unit, to_signed_unit};
+//!
+//! let picture = image_tensor::RgbImage::from_pixel(40, 30, image::Rgb([255, 0, 51]));
+//! let png = encode_png(&picture)?;
+//! let decoded = decode_bytes("picture.png", &png, &DecodeLimits::default())?;
+//! let square = center_crop_and_resize(&decoded, 16, ResizeProtocol::PillowBicubic);
+//!
+//! let tensor = to_signed_unit(std::slice::from_ref(&square), &Device::flex());
+//! assert_eq!(tensor.dims(), [1, 3, 16, 16]);
+//! assert_eq!(from_signed_unit(tensor)[0], square);
+//! # Ok::<(), image_tensor::ImageTensorError>(())
+//! ```
+
+mod animation;
+mod compare;
+mod decode;
+mod encode;
+mod error;
+mod grid;
+mod jpeg_end;
+mod resize;
+mod tensor;
+
+pub use animation::{FrameTiming, encode_gif};
+pub use compare::absolute_difference;
+pub use decode::{DecodeLimits, decode_bytes, decode_file};
+pub use encode::{encode_png, write_png};
+pub use error::ImageTensorError;
+pub use grid::{grid, magnify, strip};
+pub use image::{Rgb, RgbImage};
+pub use resize::{ResizeProtocol, center_crop_and_resize, center_crop_square, resize};
+pub use tensor::{from_signed_unit, from_unit, to_grey_signed_unit, to_signed_unit, to_unit};

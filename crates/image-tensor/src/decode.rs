@@ -1,0 +1,219 @@
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::error::ImageError;
+use image::{
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, metadata,
+};
+
+use crate::ImageTensorError;
+use crate::jpeg_end::jpeg_has_end;
+
+/// What one image may cost before it is refused.
+///
+/// Width, height and decoded size are taken from the header and checked before anything of that size is allocated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// Largest file, in bytes.
+    pub max_file_bytes: u64,
+    /// Largest width times height.
+    pub max_pixels: u64,
+    /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. The decoder's
+    /// working memory is bounded by the same number.
+    pub max_decoded_bytes: u64,
+}
+
+impl Default for DecodeLimits {
+    /// 256 MiB of file, 2^26 pixels (8192 x 8192), 512 MiB decoded: any ordinary camera's picture, and no memory that would hurt.
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 256 << 20,
+            max_pixels: 1 << 26,
+            max_decoded_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Reads an image file as 8-bit RGB; see [`decode_bytes`].
+///
+/// # Errors
+/// As [`decode_bytes`], and [`ImageTensorError::Read`] when the file cannot be read. Every message starts with the path.
+pub fn decode_file(
+    path: impl AsRef<Path>,
+    limits: &DecodeLimits,
+) -> Result<RgbImage, ImageTensorError> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let read_error = |source| ImageTensorError::Read {
+        name: name.clone(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    // One byte over the limit tells a too long file from one of just that length, also where no length is known (a pipe).
+    File::open(path)
+        .map_err(read_error)?
+        .take(limits.max_file_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(read_error)?;
+    decode_bytes(&name, &bytes, limits)
+}
+
+/// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
+///
+/// The format is taken from the content, never from the name. Grey, palette and CMYK become RGB; 16-bit and float samples are
+/// rounded to 8 bits; transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
+/// the first frame is taken; EXIF orientation is applied. Colour profiles are ignored: values are taken as sRGB.
+///
+/// # Errors
+/// [`ImageTensorError`] when the bytes are empty, no image, of an unsupported format, above `limits`, or damaged.
+pub fn decode_bytes(
+    name: &str,
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<RgbImage, ImageTensorError> {
+    if bytes.is_empty() {
+        return Err(ImageTensorError::Empty { name: name.into() });
+    }
+    if bytes.len() as u64 > limits.max_file_bytes {
+        return Err(ImageTensorError::FileTooLarge {
+            name: name.into(),
+            limit: limits.max_file_bytes,
+        });
+    }
+    let format = recognise(name, bytes)?;
+    let format_name = format!("{format:?}").to_uppercase();
+    let failed = |reason: String| ImageTensorError::Decode {
+        name: name.into(),
+        format: format_name.clone(),
+        reason,
+    };
+    // Differs from the decoder, which fills the missing part of a JPEG with grey: an image that is not the user's must not pass.
+    if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
+        return Err(failed("no end-of-image marker".into()));
+    }
+
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    // The reader's own default would refuse some sizes with a message that names no numbers; ours follows below.
+    reader.no_limits();
+    let mut decoder = reader.into_decoder().map_err(|e| failed(e.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    let decoded_bytes = decoder.total_bytes();
+    let too_large = || ImageTensorError::TooLarge {
+        name: name.into(),
+        format: format_name.clone(),
+        width,
+        height,
+        bytes: decoded_bytes,
+        max_pixels: limits.max_pixels,
+        max_bytes: limits.max_decoded_bytes,
+    };
+    if u64::from(width) * u64::from(height) > limits.max_pixels
+        || decoded_bytes > limits.max_decoded_bytes
+    {
+        return Err(too_large());
+    }
+    if width == 0 || height == 0 {
+        return Err(failed(format!("it has {width} x {height} pixels")));
+    }
+    let mut decoder_limits = Limits::no_limits();
+    decoder_limits.max_alloc = Some(limits.max_decoded_bytes);
+    decoder
+        .set_limits(decoder_limits)
+        .map_err(|e| failed(e.to_string()))?;
+    // Damaged metadata says nothing about the pixels, so it counts as absent.
+    let orientation = decoder
+        .orientation()
+        .unwrap_or(metadata::Orientation::NoTransforms);
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| match e {
+        ImageError::Limits(_) => too_large(),
+        other => failed(other.to_string()),
+    })?;
+    decoded.apply_orientation(orientation);
+    Ok(over_white(decoded))
+}
+
+fn recognise(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> {
+    let format = image::guess_format(bytes).map_err(|_| ImageTensorError::NotAnImage {
+        name: name.into(),
+        first_bytes: describe_start(bytes),
+    })?;
+    match format {
+        ImageFormat::Png
+        | ImageFormat::Jpeg
+        | ImageFormat::Gif
+        | ImageFormat::WebP
+        | ImageFormat::Bmp
+        | ImageFormat::Tiff => Ok(format),
+        other => Err(ImageTensorError::UnsupportedFormat {
+            name: name.into(),
+            format: format!("{other:?}").to_uppercase(),
+        }),
+    }
+}
+
+fn describe_start(bytes: &[u8]) -> String {
+    const SHOWN: usize = 8;
+    let start = &bytes[..bytes.len().min(SHOWN)];
+    let hex: Vec<String> = start.iter().map(|b| format!("{b:02x}")).collect();
+    format!("{} (\"{}\")", hex.join(" "), start.escape_ascii())
+}
+
+/// 8-bit RGB of any decoded image, `alpha * colour + (1 - alpha) * white`.
+fn over_white(decoded: DynamicImage) -> RgbImage {
+    if !decoded.color().has_alpha() {
+        return decoded.into_rgb8();
+    }
+    let deep = decoded.color().bytes_per_pixel() / decoded.color().channel_count() > 1;
+    if deep {
+        // Composited before the rounding to 8 bits: rounded once, not twice.
+        let rgba = decoded.into_rgba16();
+        return RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+            let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
+            Rgb([r, g, b].map(|value| blend16(value, alpha)))
+        });
+    }
+    let rgba = decoded.into_rgba8();
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+        let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
+        Rgb([r, g, b].map(|value| blend8(value, alpha)))
+    })
+}
+
+fn blend8(value: u8, alpha: u8) -> u8 {
+    const ONE: u32 = 255;
+    let alpha = u32::from(alpha);
+    ((u32::from(value) * alpha + ONE * (ONE - alpha) + ONE / 2) / ONE) as u8
+}
+
+fn blend16(value: u16, alpha: u16) -> u8 {
+    const ONE: u64 = 65535;
+    // 65535 / 255: an 8-bit step in 16-bit units.
+    const STEP: u64 = 257;
+    let alpha = u64::from(alpha);
+    let scaled = u64::from(value) * alpha + ONE * (ONE - alpha);
+    ((scaled + ONE * STEP / 2) / (ONE * STEP)) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blending_keeps_opaque_values_and_turns_clear_ones_white() {
+        for value in 0..=u8::MAX {
+            assert_eq!(blend8(value, 255), value);
+            assert_eq!(blend8(value, 0), 255);
+            let deep = u16::from(value) * 257;
+            assert_eq!(blend16(deep, u16::MAX), value);
+            assert_eq!(blend16(deep, 0), 255);
+        }
+    }
+
+    #[test]
+    fn half_transparent_black_is_the_middle_grey() {
+        // 255 * (255 - 128) / 255 = 127; 65535 * (65535 - 32768) / 65535 / 257 = 127.498.
+        assert_eq!(blend8(0, 128), 127);
+        assert_eq!(blend16(0, 32768), 127);
+    }
+}

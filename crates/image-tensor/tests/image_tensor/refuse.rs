@@ -1,0 +1,188 @@
+use image::{Rgb, RgbImage};
+use image_tensor::{
+    DecodeLimits, ImageTensorError, decode_bytes, decode_file, encode_gif, encode_png, write_png,
+};
+
+use crate::fixture;
+
+fn refused(bytes: &[u8]) -> (ImageTensorError, String) {
+    let error = decode_bytes("query.png", bytes, &DecodeLimits::default()).unwrap_err();
+    let message = error.to_string();
+    assert!(message.starts_with("query.png: "), "{message}");
+    (error, message)
+}
+
+/// CRC-32 of PNG chunks, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            }
+        })
+    })
+}
+
+/// `png` with another size in its header, checksum made right.
+fn with_header_size(png: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = png.to_vec();
+    bytes[16..20].copy_from_slice(&width.to_be_bytes());
+    bytes[20..24].copy_from_slice(&height.to_be_bytes());
+    let checksum = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn empty_files_say_so() {
+    let (error, message) = refused(b"");
+    assert!(matches!(error, ImageTensorError::Empty { .. }));
+    assert!(message.contains("0 bytes"), "{message}");
+}
+
+#[test]
+fn text_is_not_an_image() {
+    let (error, message) = refused(b"hello, world");
+    assert!(matches!(error, ImageTensorError::NotAnImage { .. }));
+    assert!(
+        message.contains("hello, w") && message.contains("expected PNG"),
+        "{message}"
+    );
+}
+
+#[test]
+fn known_formats_without_a_decoder_are_named() {
+    let (error, message) = refused(b"qoif\0\0\0\x01\0\0\0\x01\x03\0");
+    assert!(matches!(error, ImageTensorError::UnsupportedFormat { .. }));
+    assert!(
+        message.contains("QOI") && message.contains("convert"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_decompression_bomb_is_refused_by_its_header() {
+    let png = encode_png(&RgbImage::from_pixel(4, 4, Rgb([1, 2, 3]))).unwrap();
+    let (error, message) = refused(&with_header_size(&png, 100_000, 100_000));
+    assert!(matches!(
+        error,
+        ImageTensorError::TooLarge {
+            width: 100_000,
+            height: 100_000,
+            ..
+        }
+    ));
+    assert!(message.contains("100000 x 100000"), "{message}");
+    // The same bytes with their own size decode: the test changes the header only.
+    assert!(
+        decode_bytes(
+            "query.png",
+            &with_header_size(&png, 4, 4),
+            &DecodeLimits::default()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn limits_are_the_callers() {
+    let png = encode_png(&RgbImage::new(20, 10)).unwrap();
+    let decode = |limits: DecodeLimits| decode_bytes("query.png", &png, &limits);
+    let unlimited = DecodeLimits::default();
+    assert!(
+        decode(DecodeLimits {
+            max_pixels: 200,
+            ..unlimited.clone()
+        })
+        .is_ok()
+    );
+    assert!(matches!(
+        decode(DecodeLimits {
+            max_pixels: 199,
+            ..unlimited.clone()
+        }),
+        Err(ImageTensorError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        decode(DecodeLimits {
+            max_decoded_bytes: 599,
+            ..unlimited.clone()
+        }),
+        Err(ImageTensorError::TooLarge { bytes: 600, .. })
+    ));
+    assert!(matches!(
+        decode(DecodeLimits {
+            max_file_bytes: 10,
+            ..unlimited
+        }),
+        Err(ImageTensorError::FileTooLarge { limit: 10, .. })
+    ));
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let mut cut_short = Vec::new();
+    for file in [
+        "textured.png",
+        "red_then_green.webp",
+        "red_cmyk.jpg",
+        "orientation_6.jpg",
+    ] {
+        let bytes = std::fs::read(fixture(file)).unwrap();
+        // An animation that ends after its first frame still has that frame, so only the first half is cut there.
+        let last = if file.starts_with("red_then_green") {
+            bytes.len() / 2
+        } else {
+            bytes.len() - 2
+        };
+        for length in (1..last).step_by(7) {
+            if decode_bytes(file, &bytes[..length], &DecodeLimits::default()).is_ok() {
+                cut_short.push((file, length));
+            }
+        }
+    }
+    assert!(
+        cut_short.is_empty(),
+        "decoded although cut short: {cut_short:?}"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_or_written_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        folder.path().join("absent.png"),
+        folder.path().to_path_buf(),
+    ] {
+        let error = decode_file(&path, &DecodeLimits::default()).unwrap_err();
+        assert!(matches!(error, ImageTensorError::Read { .. }));
+        assert!(
+            error.to_string().starts_with(&path.display().to_string()),
+            "{error}"
+        );
+    }
+    let target = folder.path().join("absent/picture.png");
+    let error = write_png(&target, &RgbImage::new(2, 2)).unwrap_err();
+    assert!(
+        matches!(&error, ImageTensorError::Write { path, .. } if *path == target),
+        "{error}"
+    );
+}
+
+#[test]
+fn images_without_pixels_cannot_be_encoded() {
+    assert!(matches!(
+        encode_png(&RgbImage::new(0, 3)),
+        Err(ImageTensorError::Encode { .. })
+    ));
+    let timing = image_tensor::FrameTiming {
+        frame: std::time::Duration::from_millis(50),
+        last: std::time::Duration::from_secs(1),
+    };
+    assert!(matches!(
+        encode_gif(&[RgbImage::new(70_000, 1)], timing),
+        Err(ImageTensorError::Encode { .. })
+    ));
+}
