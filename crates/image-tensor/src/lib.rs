@@ -27,6 +27,7 @@ mod encode;
 mod error;
 mod grid;
 mod jpeg_end;
+mod pillow_filter;
 mod resize;
 mod tensor;
 

@@ -1,14 +1,15 @@
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{RgbImage, imageops};
+
+use crate::pillow_filter::{FilterWeights, PillowFilter};
+
+/// Channels of an RGB pixel.
+const RGB: usize = 3;
 
 /// How pixels of one size become pixels of another.
 ///
-/// All of these follow Pillow's `Image.resize` on 8-bit images: the filter is widened by the scale when shrinking (antialiasing),
-/// the passes are horizontal then vertical with 8-bit values between, and edges use the pixels that exist with renormalised weights.
-///
-/// Differs from Pillow: filter weights are fixed-point numbers of 16 bits, not 32, so results may be 1 of 255 apart;
-/// `tests/image_tensor/resize.rs` states how often.
+/// All of these equal Pillow's `Image.resize` on 8-bit images, byte for byte: the filter is widened by the scale when shrinking
+/// (antialiasing), the horizontal pass comes first and leaves 8-bit values for the vertical one, and at the edges the weights of the pixels that exist are
+/// scaled to a sum of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResizeProtocol {
@@ -16,20 +17,19 @@ pub enum ResizeProtocol {
     PillowBox,
     /// Triangle filter of support 1 (`Image.Resampling.BILINEAR`).
     PillowBilinear,
-    /// Keys' cubic with a = -0.5 of support 2 (`Image.Resampling.BICUBIC`).
+    /// Keys' cubic with a = -0.5, of support 2 (`Image.Resampling.BICUBIC`).
     PillowBicubic,
     /// Windowed sinc of support 3 (`Image.Resampling.LANCZOS`), which the official StyleGAN2 data preparation uses.
     PillowLanczos,
 }
 
 impl ResizeProtocol {
-    fn filter(self) -> FilterType {
+    fn filter(self) -> PillowFilter {
         match self {
-            Self::PillowBox => FilterType::Box,
-            Self::PillowBilinear => FilterType::Bilinear,
-            // fast_image_resize names Keys' a = -0.5 Catmull-Rom.
-            Self::PillowBicubic => FilterType::CatmullRom,
-            Self::PillowLanczos => FilterType::Lanczos3,
+            Self::PillowBox => PillowFilter::Box,
+            Self::PillowBilinear => PillowFilter::Bilinear,
+            Self::PillowBicubic => PillowFilter::Bicubic,
+            Self::PillowLanczos => PillowFilter::Lanczos,
         }
     }
 }
@@ -45,22 +45,55 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, protocol: ResizeProtoco
         image.width(),
         image.height()
     );
-    if image.dimensions() == (width, height) {
-        return image.clone();
+    let filter = protocol.filter();
+    // A side that stays is not filtered, as in Pillow; with these filters that would change nothing.
+    let wide = if image.width() == width {
+        image.clone()
+    } else {
+        resize_rows(image, &FilterWeights::new(filter, image.width(), width))
+    };
+    if image.height() == height {
+        wide
+    } else {
+        resize_columns(&wide, &FilterWeights::new(filter, image.height(), height))
     }
-    let source = ImageRef::new(
-        image.width(),
-        image.height(),
-        image.as_raw(),
-        PixelType::U8x3,
-    )
-    .expect("an RgbImage holds three bytes a pixel");
-    let mut target = Image::new(width, height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(protocol.filter()));
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both images are U8x3 and nothing is cropped");
-    RgbImage::from_raw(width, height, target.into_vec()).expect("three bytes a pixel")
+}
+
+fn resize_rows(image: &RgbImage, weights: &FilterWeights) -> RgbImage {
+    let width = weights.len();
+    let mut bytes = Vec::with_capacity(width * image.height() as usize * RGB);
+    for row in image.as_raw().chunks_exact(image.width() as usize * RGB) {
+        for (first, taps) in weights.iter() {
+            let covered = &row[first * RGB..(first + taps.len()) * RGB];
+            let mut sums = [FilterWeights::HALF; RGB];
+            for (pixel, tap) in covered.as_chunks::<RGB>().0.iter().zip(taps) {
+                for (sum, value) in sums.iter_mut().zip(pixel) {
+                    *sum += i64::from(*value) * i64::from(*tap);
+                }
+            }
+            bytes.extend(sums.map(FilterWeights::to_byte));
+        }
+    }
+    RgbImage::from_raw(width as u32, image.height(), bytes).expect("three bytes a pixel")
+}
+
+fn resize_columns(image: &RgbImage, weights: &FilterWeights) -> RgbImage {
+    let height = weights.len();
+    let stride = image.width() as usize * RGB;
+    let mut bytes = Vec::with_capacity(stride * height);
+    let mut sums = vec![0; stride];
+    for (first, taps) in weights.iter() {
+        sums.fill(FilterWeights::HALF);
+        // Row by row, so that memory is read in order.
+        let rows = image.as_raw()[first * stride..].chunks_exact(stride);
+        for (row, tap) in rows.zip(taps) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += i64::from(*value) * i64::from(*tap);
+            }
+        }
+        bytes.extend(sums.iter().copied().map(FilterWeights::to_byte));
+    }
+    RgbImage::from_raw(image.width(), height as u32, bytes).expect("three bytes a pixel")
 }
 
 /// The largest centred square; an odd remainder leaves the extra row or column at the bottom or right.
