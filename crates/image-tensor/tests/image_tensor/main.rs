@@ -1,3 +1,5 @@
+//! Files to pixels to tensors and back.
+
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod decode;
