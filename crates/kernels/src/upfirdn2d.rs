@@ -6,6 +6,8 @@ mod cube;
 #[cfg(feature = "cpu")]
 mod flex;
 #[cfg(feature = "cpu")]
+mod plan;
+#[cfg(feature = "cpu")]
 mod polyphase;
 
 use burn::backend::Dispatch;

@@ -1,7 +1,7 @@
 //! `upfirdn2d` on the processor: rows are filtered as sums of shifted contiguous slices.
 //!
-//! Input rows are dealt out over [`Lanes`]; a ring keeps those that the current output row needs. A filter of rank one is applied
-//! along the rows when a row enters the ring and along the columns when it leaves; any other filter on leaving only.
+//! A ring keeps the input rows that the current output row needs. A filter of rank one is applied along a row when it enters the ring
+//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over [`Lanes`](super::polyphase::Lanes).
 
 use std::mem::MaybeUninit;
 
@@ -9,9 +9,9 @@ use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::TensorData;
 use rayon::prelude::*;
 
+use super::UpFirDn2d;
 use super::backend::UpFirDn2dOps;
-use super::polyphase::{Axis, Lanes, Term};
-use super::{UpFirDn2d, correlation_taps};
+use super::plan::{CACHE_LINE, PhaseFilter, Plan, Weighted};
 use crate::Filter;
 use crate::simd::{self, Kernel, multiply_add};
 
@@ -39,114 +39,25 @@ impl UpFirDn2dOps for Flex {
         let mut out: Vec<f32> = Vec::with_capacity(count);
         let slots = &mut out.spare_capacity_mut()[..count];
         let rows = count / plan.x.output;
+        let rows_at = |first_row: usize, slots| Rows {
+            plan: &plan,
+            pixels,
+            slots,
+            first_row,
+        };
         let threads = rayon::current_num_threads();
         if count < PARALLEL_PIXELS || threads == 1 {
-            simd::run(Rows::new(&plan, pixels, slots, 0));
+            simd::run(rows_at(0, slots));
         } else {
             let rows_each = rows.div_ceil(threads * PIECES_PER_THREAD);
             slots
                 .par_chunks_mut(rows_each * plan.x.output)
                 .enumerate()
-                .for_each(|(piece, slots)| {
-                    simd::run(Rows::new(&plan, pixels, slots, piece * rows_each));
-                });
+                .for_each(|(piece, slots)| simd::run(rows_at(piece * rows_each, slots)));
         }
         // SAFETY: the pieces cover all `count` slots, and `Rows` writes every slot of its piece.
         unsafe { out.set_len(count) };
         FlexTensor::from_data(TensorData::new(out, out_shape))
-    }
-}
-
-/// What is the same for every plane.
-#[derive(Debug)]
-struct Plan {
-    x: Axis,
-    y: Axis,
-    lanes: Lanes,
-    taps: Taps,
-    /// For each output row the input rows that it needs.
-    needs: Vec<Vec<RowTap>>,
-    /// Rows in the ring, a power of two.
-    ring: usize,
-    /// Floats from one row of the ring to the next.
-    stride: usize,
-}
-
-/// A row of taps and the input row that it meets.
-#[derive(Clone, Copy, Debug)]
-struct RowTap {
-    tap: usize,
-    input: usize,
-}
-
-/// Taps in the order of correlation, with the gain.
-#[derive(Debug)]
-enum Taps {
-    /// Outer product of a column and a row; the column carries the gain.
-    RankOne { column: Vec<f32>, row: Vec<f32> },
-    /// Row-major.
-    Full(Vec<f32>),
-}
-
-impl Plan {
-    fn new(
-        [_, _, height, width]: [usize; 4],
-        [_, _, out_height, out_width]: [usize; 4],
-        filter: &Filter,
-        parameters: &UpFirDn2d,
-    ) -> Self {
-        let [left, _, top, _] = parameters.padding;
-        let x = Axis {
-            up: parameters.up[1],
-            down: parameters.down[1],
-            before: left,
-            taps: filter.width(),
-            input: width,
-            output: out_width,
-        };
-        let y = Axis {
-            up: parameters.up[0],
-            down: parameters.down[0],
-            before: top,
-            taps: filter.height(),
-            input: height,
-            output: out_height,
-        };
-        let lanes = Lanes::new(x);
-        let taps = match filter.separable() {
-            Some((column, row)) => Taps::RankOne {
-                column: correlation_taps(column, parameters.flip_filter, parameters.gain),
-                row: correlation_taps(row, parameters.flip_filter, 1.0),
-            },
-            None => Taps::Full(correlation_taps(
-                filter.taps(),
-                parameters.flip_filter,
-                parameters.gain,
-            )),
-        };
-        let stride = match taps {
-            Taps::RankOne { .. } => out_width,
-            Taps::Full(_) => lanes.size(),
-        };
-        let needs = (0..out_height)
-            .map(|o| {
-                y.meetings_inside(o)
-                    .map(|m| RowTap {
-                        tap: m.tap,
-                        input: m.input as usize,
-                    })
-                    .collect()
-            })
-            .collect();
-        Self {
-            x,
-            y,
-            lanes,
-            taps,
-            needs,
-            ring: y.most_meetings().next_power_of_two(),
-            stride,
-        }
     }
 }
 
@@ -158,148 +69,114 @@ struct Rows<'a> {
     first_row: usize,
 }
 
-impl<'a> Rows<'a> {
-    fn new(
-        plan: &'a Plan,
-        pixels: &'a [f32],
-        slots: &'a mut [MaybeUninit<f32>],
-        first_row: usize,
-    ) -> Self {
-        Self {
-            plan,
-            pixels,
-            slots,
-            first_row,
-        }
-    }
-}
-
 impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let plan = self.plan;
-        match &plan.taps {
-            Taps::RankOne { column, row } => self.run_rank_one::<FUSED>(column, row),
-            Taps::Full(taps) => self.run_full::<FUSED>(taps),
-        }
-    }
-}
-
-impl Rows<'_> {
-    #[inline(always)]
-    fn run_rank_one<const FUSED: bool>(self, column: &[f32], row: &[f32]) {
-        let plan = self.plan;
-        let mut lanes = vec![0.0; plan.lanes.size()];
-        let mut ring = vec![0.0; plan.ring * plan.stride];
-        let mut phases = vec![0.0; phase_buffer(plan)];
-        let row_terms: Vec<Vec<Weighted>> = plan
-            .lanes
-            .phases()
-            .iter()
-            .map(|phase| {
-                let weigh = |t: &Term| Weighted {
-                    weight: row[t.tap],
-                    offset: t.offset,
-                };
-                phase.terms.iter().map(weigh).collect()
-            })
-            .collect();
-        let mut terms: Vec<Weighted> = Vec::with_capacity(plan.y.most_meetings());
-        self.for_each_row(
-            &mut ring,
-            |pixels, entering| {
-                plan.lanes.deal(pixels, &mut lanes);
-                filter_phases::<FUSED, f32>(plan, entering, &lanes, |p| &row_terms[p], &mut phases);
-            },
-            |needs, ring, out| {
-                terms.clear();
-                terms.extend(needs.iter().map(|need| Weighted {
-                    weight: column[need.tap],
-                    offset: ring_offset(plan, need.input),
-                }));
-                weighted_sum::<FUSED, _>(out, ring, &terms);
-            },
-        );
-    }
-
-    #[inline(always)]
-    fn run_full<const FUSED: bool>(self, taps: &[f32]) {
-        let plan = self.plan;
-        let mut ring = vec![0.0; plan.ring * plan.stride];
-        let mut phases = vec![0.0; phase_buffer(plan)];
-        let mut terms: Vec<Vec<Weighted>> = vec![Vec::new(); plan.x.up];
-        self.for_each_row(
-            &mut ring,
-            |pixels, entering| plan.lanes.deal(pixels, entering),
-            |needs, ring, out| {
-                for (terms, phase) in terms.iter_mut().zip(plan.lanes.phases()) {
-                    terms.clear();
-                    for need in needs {
-                        let start = ring_offset(plan, need.input);
-                        terms.extend(phase.terms.iter().map(|term| Weighted {
-                            weight: taps[need.tap * plan.x.taps + term.tap],
-                            offset: start + term.offset,
-                        }));
-                    }
-                }
-                filter_phases::<FUSED, _>(plan, out, ring, |p| &terms[p], &mut phases);
-            },
-        );
-    }
-
-    /// Calls `enter` with each input row that is needed and its place in the ring, and `leave` for each output row once the ring has
-    /// what it needs.
-    #[inline(always)]
-    fn for_each_row(
-        self,
-        ring: &mut [f32],
-        mut enter: impl FnMut(&[f32], &mut [f32]),
-        mut leave: impl FnMut(&[RowTap], &[f32], &mut [MaybeUninit<f32>]),
-    ) {
-        let plan = self.plan;
         let (height, width) = (plan.y.input, plan.x.input);
+        let mut ring = vec![0.0; plan.ring_size() + CACHE_LINE];
+        let aligned = ring.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
+        let ring = &mut ring[aligned.min(CACHE_LINE)..];
+        let mut scratch = Scratch {
+            lanes: vec![0.0; plan.lanes.size()],
+            phases: vec![0.0; phase_length(plan) * plan.x.up],
+        };
+        let mut plane = self.first_row / plan.y.output;
+        let mut y = self.first_row % plan.y.output;
         let mut next = 0;
-        for (index, out) in self.slots.chunks_exact_mut(plan.x.output).enumerate() {
-            let row = self.first_row + index;
-            let (plane, y) = (row / plan.y.output, row % plan.y.output);
-            if y == 0 {
-                next = 0;
-            }
-            let needs = plan.needs[y].as_slice();
-            if let (Some(first), Some(last)) = (needs.first(), needs.last()) {
-                next = next.max(first.input);
-                let image = &self.pixels[plane * height * width..][..height * width];
-                while next <= last.input {
-                    let start = ring_offset(plan, next);
-                    enter(
-                        &image[next * width..][..width],
-                        &mut ring[start..][..plan.stride],
-                    );
-                    next += 1;
+        for out in self.slots.chunks_exact_mut(plan.x.output) {
+            let needs = plan.needs(y);
+            next = next.max(needs.start);
+            while next < needs.end {
+                let pixels = &self.pixels[(plane * height + next) * width..][..width];
+                let entering = &mut ring[plan.ring_offset(next)..][..plan.stride];
+                match &plan.row_filter {
+                    Some(phases) => {
+                        let entering = &mut entering[..plan.x.output];
+                        filter_row::<FUSED>(plan, phases, pixels, entering, &mut scratch);
+                    }
+                    None => plan.lanes.deal(pixels, entering),
                 }
+                next += 1;
             }
-            leave(needs, ring, out);
+            match &plan.row_filter {
+                Some(_) => weighted_sum::<FUSED, _>(out, ring, plan.sum(y, 0)),
+                None => sum_phases::<FUSED>(plan, y, ring, out, &mut scratch.phases),
+            }
+            y += 1;
+            if y == plan.y.output {
+                (plane, y, next) = (plane + 1, 0, 0);
+            }
         }
     }
 }
 
-fn ring_offset(plan: &Plan, input: usize) -> usize {
-    (input & (plan.ring - 1)) * plan.stride
+/// Room for rows on their way.
+struct Scratch {
+    lanes: Vec<f32>,
+    phases: Vec<f32>,
 }
 
-/// Floats that [`filter_phases`] needs beside its result.
-fn phase_buffer(plan: &Plan) -> usize {
-    match plan.x.up {
-        1 => 0,
-        up => up * plan.x.output.div_ceil(up),
+/// Most outputs of a phase.
+fn phase_length(plan: &Plan) -> usize {
+    plan.x.output.div_ceil(plan.x.up)
+}
+
+/// Filters a row of pixels along the row.
+#[inline(always)]
+fn filter_row<const FUSED: bool>(
+    plan: &Plan,
+    phases: &[PhaseFilter],
+    pixels: &[f32],
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    if plan.x.down > 1 {
+        plan.lanes.deal(pixels, &mut scratch.lanes);
+    }
+    let length = phase_length(plan);
+    for (p, phase) in phases.iter().enumerate() {
+        let part = match plan.x.up {
+            1 => &mut *out,
+            _ => &mut scratch.phases[p * length..][..phase.outputs],
+        };
+        if plan.x.down > 1 {
+            weighted_sum::<FUSED, f32>(part, &scratch.lanes, &phase.in_lanes);
+        } else {
+            // Straight from the pixels: a copy with padding would be read before it has left the store buffer.
+            let shift = plan.lanes.shift();
+            for (index, slot) in part[..phase.inside.start].iter_mut().enumerate() {
+                *slot = phase.at_edge(index, shift, pixels);
+            }
+            for (index, slot) in part.iter_mut().enumerate().skip(phase.inside.end) {
+                *slot = phase.at_edge(index, shift, pixels);
+            }
+            weighted_sum::<FUSED, f32>(&mut part[phase.inside.clone()], pixels, &phase.in_row);
+        }
+    }
+    if plan.x.up > 1 {
+        interleave(&scratch.phases, length, out);
     }
 }
 
-/// A weight, and where the values begin that it multiplies.
-#[derive(Clone, Copy, Debug)]
-struct Weighted {
-    weight: f32,
-    offset: usize,
+/// Makes an output row from the lanes in the ring.
+#[inline(always)]
+fn sum_phases<const FUSED: bool>(
+    plan: &Plan,
+    y: usize,
+    ring: &[f32],
+    out: &mut [MaybeUninit<f32>],
+    phases: &mut [f32],
+) {
+    if plan.x.up == 1 {
+        return weighted_sum::<FUSED, _>(out, ring, plan.sum(y, 0));
+    }
+    let length = phase_length(plan);
+    for (p, phase) in plan.lanes.phases().iter().enumerate() {
+        let part = &mut phases[p * length..][..phase.outputs];
+        weighted_sum::<FUSED, f32>(part, ring, plan.sum(y, p));
+    }
+    interleave(phases, length, out);
 }
 
 /// A place for a result, whether it held a value before or not.
@@ -321,25 +198,12 @@ impl Slot for MaybeUninit<f32> {
     }
 }
 
-/// Filters each phase of an output row and interleaves them.
+/// `out[i * up + p]` = value `i` of phase `p`, where `length` values lie from one phase to the next.
 #[inline(always)]
-fn filter_phases<'t, const FUSED: bool, S: Slot>(
-    plan: &Plan,
-    out: &mut [S],
-    source: &[f32],
-    terms: impl Fn(usize) -> &'t Vec<Weighted>,
-    phases: &mut [f32],
-) {
-    if plan.x.up == 1 {
-        weighted_sum::<FUSED, S>(out, source, terms(0));
-        return;
-    }
-    let length = plan.x.output.div_ceil(plan.x.up);
-    for (p, phase) in plan.lanes.phases().iter().enumerate() {
-        let part = &mut phases[p * length..][..phase.outputs];
-        weighted_sum::<FUSED, f32>(part, source, terms(p));
-    }
-    if plan.x.up == 2 {
+fn interleave<S: Slot>(phases: &[f32], length: usize, out: &mut [S]) {
+    let up = phases.len() / length;
+    if up == 2 {
+        // A constant step lets the compiler shuffle vectors.
         let (even, odd) = phases.split_at(length);
         let mut pairs = out.chunks_exact_mut(2);
         for ((pair, even), odd) in pairs.by_ref().zip(even).zip(odd) {
@@ -351,7 +215,8 @@ fn filter_phases<'t, const FUSED: bool, S: Slot>(
         }
     } else {
         for (p, part) in phases.chunks_exact(length).enumerate() {
-            for (slot, value) in out[p..].iter_mut().step_by(plan.x.up).zip(part) {
+            let slots = out.iter_mut().skip(p).step_by(up);
+            for (slot, value) in slots.zip(part) {
                 slot.put(*value);
             }
         }
@@ -384,8 +249,8 @@ fn weighted_blocks<const FUSED: bool, S: Slot, const N: usize>(
         let mut sum = [0.0; N];
         for term in terms {
             let values = &source[term.offset + start..][..N];
-            for (sum, value) in sum.iter_mut().zip(values) {
-                *sum = multiply_add::<FUSED>(*value, term.weight, *sum);
+            for i in 0..N {
+                sum[i] = multiply_add::<FUSED>(values[i], term.weight, sum[i]);
             }
         }
         for (slot, sum) in out[start..][..N].iter_mut().zip(sum) {

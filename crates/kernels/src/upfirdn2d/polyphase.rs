@@ -50,6 +50,7 @@ impl Axis {
 pub(super) struct Lanes {
     count: usize,
     length: usize,
+    shift: isize,
     fills: Vec<Fill>,
     phases: Vec<Phase>,
 }
@@ -131,6 +132,7 @@ impl Lanes {
         Self {
             count: axis.down,
             length,
+            shift,
             fills,
             phases,
         }
@@ -139,6 +141,11 @@ impl Lanes {
     /// Number of values that [`Self::deal`] fills.
     pub(super) fn size(&self) -> usize {
         self.count * self.length
+    }
+
+    /// Place of pixel 0 in the lanes when there is one lane: the width of the padding, or less than 0 where pixels are cropped.
+    pub(super) fn shift(&self) -> isize {
+        self.shift
     }
 
     /// One phase for each residue of the upsampling factor.
