@@ -1,0 +1,558 @@
+use std::mem::MaybeUninit;
+
+use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TapOffset, TileInput};
+use super::pack::{GATHER_COST, Planes, pack, spread};
+use super::plan::{Extent, Packing, Pass, Plan};
+use super::scratch::Scratch;
+use super::threads::{self, Shared, TASKS_PER_THREAD};
+
+/// Positions of the largest tile.
+const MAX_POSITIONS: usize = MAX_LANES * MAX_VECTORS;
+
+/// Weights that a task sweeps before it moves on to other positions, in elements: a quarter of a 1 MiB second-level cache.
+const RESIDENT_WEIGHTS: usize = 64 * 1024;
+
+/// A column matrix must save at least one vector in so many: it is as many times larger than the input as there are taps.
+const LEAST_SAVING: usize = 5;
+
+/// Least work of a task, in vector multiply-adds (a few microseconds), against the cost of taking it.
+const TASK_WORK: usize = 8_000;
+
+/// A weight where it lies: any strides, also negative ones, and an element for offset zero.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::conv2d) struct WeightView<'a> {
+    /// Storage.
+    pub values: &'a [f32],
+    /// Element of group 0, row 0, channel 0, kernel position (0, 0).
+    pub offset: usize,
+    /// From one group to the next.
+    pub group: isize,
+    /// From one output channel to the next.
+    pub row: isize,
+    /// From one input channel to the next.
+    pub channel: isize,
+    /// From one kernel row and column to the next.
+    pub kernel: [isize; 2],
+}
+
+/// What a correlation reads.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::conv2d) struct Operands<'a> {
+    /// Images, `[batch, groups channels, height, width]`, dense.
+    pub x: &'a [f32],
+    /// Weights of `groups` groups of `rows` output and `channels` input channels.
+    pub weight: WeightView<'a>,
+    /// Factor on each input plane, `[batch, groups channels]`.
+    pub input_scale: Option<&'a [f32]>,
+    /// Factor on each output plane, `[batch, groups rows]`.
+    pub output_scale: Option<&'a [f32]>,
+    /// Added to each output channel after the factor, `[groups rows]`.
+    pub bias: Option<&'a [f32]>,
+    /// Images.
+    pub batch: usize,
+    /// Channel groups.
+    pub groups: usize,
+    /// Input channels of a group.
+    pub channels: usize,
+    /// Output channels of a group.
+    pub rows: usize,
+    /// Sizes of planes and kernel.
+    pub extent: Extent,
+}
+
+/// Carries out `plan` and writes all of `out`, `[batch, groups rows, height, width]`.
+pub(in crate::conv2d) fn correlate(
+    plan: &Plan,
+    operands: &Operands<'_>,
+    out: &mut [MaybeUninit<f32>],
+) {
+    correlate_with(Microkernels::detect(), plan, operands, out);
+}
+
+fn correlate_with(
+    kernels: Microkernels,
+    plan: &Plan,
+    operands: &Operands<'_>,
+    out: &mut [MaybeUninit<f32>],
+) {
+    operands.check(out.len());
+    let [height, width] = operands.extent.input;
+    // Without packing there is no room behind the last position, so that a tile must fit before it.
+    let in_place = operands.input_scale.is_none()
+        && plan.packing.is_identity([height, width])
+        && plan
+            .passes
+            .iter()
+            .all(|pass| flat_positions(&plan.packing, pass) >= MAX_POSITIONS);
+    if in_place {
+        for pass in &plan.passes {
+            run_pass(kernels, &plan.packing, pass, operands, operands.x, out);
+        }
+    } else {
+        let planes = operands.batch * operands.groups * operands.channels;
+        let mut packed = Scratch::new(planes * plan.packing.plane() + MAX_POSITIONS);
+        pack(
+            operands.x,
+            [height, width],
+            &plan.packing,
+            operands.input_scale,
+            &mut packed,
+        );
+        for pass in &plan.passes {
+            run_pass(kernels, &plan.packing, pass, operands, &packed, out);
+        }
+    }
+}
+
+impl Operands<'_> {
+    /// The kernels read and write through pointers, so every extent is compared with its storage here.
+    fn check(&self, out: usize) {
+        let planes_in = self.batch * self.groups * self.channels;
+        let planes_out = self.batch * self.groups * self.rows;
+        let area = |[height, width]: [usize; 2]| height * width;
+        assert_eq!(
+            self.x.len(),
+            planes_in * area(self.extent.input),
+            "input elements"
+        );
+        assert_eq!(
+            out,
+            planes_out * area(self.extent.output),
+            "output elements"
+        );
+        assert!(
+            self.input_scale.is_none_or(|s| s.len() == planes_in),
+            "input factors"
+        );
+        assert!(
+            self.output_scale.is_none_or(|s| s.len() == planes_out),
+            "output factors"
+        );
+        assert!(
+            self.bias.is_none_or(|b| b.len() == self.groups * self.rows),
+            "biases"
+        );
+        let weight = &self.weight;
+        let (mut least, mut most) = (weight.offset as isize, weight.offset as isize);
+        for (stride, count) in [
+            (weight.group, self.groups),
+            (weight.row, self.rows),
+            (weight.channel, self.channels),
+            (weight.kernel[0], self.extent.kernel[0]),
+            (weight.kernel[1], self.extent.kernel[1]),
+        ] {
+            let reach = stride * (count as isize - 1);
+            least += reach.min(0);
+            most += reach.max(0);
+        }
+        assert!(
+            least >= 0 && (most as usize) < weight.values.len(),
+            "weights at {least}..={most} of {}",
+            weight.values.len()
+        );
+    }
+}
+
+/// Where the positions of a pass lie on the flat axis, and where their sums go.
+struct Positions {
+    /// Positions, gaps between rows included.
+    count: usize,
+    /// Positions of one image.
+    image: usize,
+    /// Positions from one row to the next.
+    pitch: usize,
+    /// Positions of a row that are outputs.
+    columns: usize,
+    /// Output elements from one image, row, column to the next.
+    out_image: usize,
+    out_row: usize,
+    out_column: usize,
+    /// Output element of the first position.
+    out_first: usize,
+}
+
+/// Neighbouring positions of a tile whose outputs are evenly spaced.
+#[derive(Clone, Copy, Default)]
+struct Segment {
+    position: usize,
+    length: usize,
+    image: usize,
+    out: usize,
+}
+
+impl Positions {
+    /// Segments of `start..end`; the buffer has room for one for each position.
+    fn segments<'a>(
+        &self,
+        start: usize,
+        end: usize,
+        buffer: &'a mut [Segment; MAX_POSITIONS],
+    ) -> &'a [Segment] {
+        let mut count = 0;
+        let mut position = start;
+        while position < end {
+            let (image, within) = (position / self.image, position % self.image);
+            let (row, column) = (within / self.pitch, within % self.pitch);
+            if column < self.columns {
+                let length = (self.columns - column).min(end - position);
+                buffer[count] = Segment {
+                    position: position - start,
+                    length,
+                    image,
+                    out: self.out_first
+                        + image * self.out_image
+                        + row * self.out_row
+                        + column * self.out_column,
+                };
+                count += 1;
+                position += length;
+            } else {
+                position += self.pitch - column;
+            }
+        }
+        &buffer[..count]
+    }
+}
+
+/// Positions from the first to the last of a pass, gaps between rows included.
+fn flat_positions(packing: &Packing, pass: &Pass) -> usize {
+    (pass.grid[0] - 1) * packing.pitch + pass.grid[1]
+}
+
+fn run_pass(
+    kernels: Microkernels,
+    packing: &Packing,
+    pass: &Pass,
+    operands: &Operands<'_>,
+    packed: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
+    let [grid_rows, grid_columns] = pass.grid;
+    let [out_height, out_width] = operands.extent.output;
+    let plane_out = out_height * out_width;
+    let lanes = kernels.lanes;
+    let taps: Vec<TapOffset> = pass
+        .taps
+        .iter()
+        .map(|tap| TapOffset {
+            x: tap.offset,
+            w: tap.kernel[0] as isize * operands.weight.kernel[0]
+                + tap.kernel[1] as isize * operands.weight.kernel[1],
+        })
+        .collect();
+
+    let flat = flat_positions(packing, pass);
+    let dense = grid_rows * grid_columns;
+    let flat_vectors = operands.batch * flat.div_ceil(lanes);
+    let dense_vectors = (operands.batch * dense).div_ceil(lanes);
+    let saved = flat_vectors - dense_vectors;
+    let gathered = !taps.is_empty()
+        && operands.rows * saved > GATHER_COST * dense_vectors
+        && saved * LEAST_SAVING >= dense_vectors;
+
+    let mut positions = Positions {
+        count: flat,
+        image: flat,
+        pitch: packing.pitch,
+        columns: grid_columns,
+        out_image: operands.groups * operands.rows * plane_out,
+        out_row: pass.step[0] * out_width,
+        out_column: pass.step[1],
+        out_first: pass.first[0] * out_width + pass.first[1],
+    };
+    if gathered {
+        positions.count = operands.batch * dense;
+        positions.image = dense;
+        positions.pitch = grid_columns;
+    }
+    if positions.pitch == grid_columns
+        && positions.out_column == 1
+        && positions.out_row == grid_columns
+    {
+        // Rows follow each other without a gap on both sides.
+        positions.pitch = dense;
+        positions.columns = dense;
+    }
+    let out = Shared::new(out);
+    let planes = operands.groups * operands.channels;
+    if gathered {
+        let count = spread(positions.count);
+        let offsets: Vec<usize> = taps.iter().map(|tap| tap.x).collect();
+        let planes = Planes {
+            values: packed,
+            channels: planes,
+            plane: packing.plane(),
+            pitch: packing.pitch,
+        };
+        let mut columns = Scratch::new(planes.channels * taps.len() * count);
+        planes.gather(
+            &offsets,
+            0..operands.batch,
+            0..grid_rows,
+            grid_columns,
+            count,
+            &mut columns,
+        );
+        let dense_taps: Vec<TapOffset> = taps
+            .iter()
+            .enumerate()
+            .map(|(index, tap)| TapOffset {
+                x: index * count,
+                w: tap.w,
+            })
+            .collect();
+        let sweep = Sweep {
+            kernels,
+            operands,
+            positions,
+            x: &columns,
+            x_instance: operands.channels * taps.len() * count,
+            x_channel: taps.len() * count,
+            images: 1,
+            taps: &dense_taps,
+            out,
+        };
+        sweep.run();
+    } else {
+        let sweep = Sweep {
+            kernels,
+            operands,
+            positions,
+            x: packed,
+            x_instance: operands.channels * packing.plane(),
+            x_channel: packing.plane(),
+            images: operands.batch,
+            taps: &taps,
+            out,
+        };
+        debug_assert!(packed.len() >= operands.batch * planes * packing.plane());
+        sweep.run();
+    }
+}
+
+/// One pass over all images, groups, output channels and positions.
+struct Sweep<'a> {
+    kernels: Microkernels,
+    operands: &'a Operands<'a>,
+    positions: Positions,
+    x: &'a [f32],
+    /// Elements from one group of one image to the next.
+    x_instance: usize,
+    x_channel: usize,
+    /// Images swept one by one; 1 where all of them lie on one axis.
+    images: usize,
+    taps: &'a [TapOffset],
+    out: Shared<MaybeUninit<f32>>,
+}
+
+impl Sweep<'_> {
+    fn run(&self) {
+        let Operands {
+            groups,
+            rows,
+            channels,
+            ..
+        } = *self.operands;
+        let lanes = self.kernels.lanes;
+        let depth = channels * self.taps.len().max(1);
+        let vectors = self.positions.count.div_ceil(lanes);
+        let row_blocks = rows.div_ceil(self.kernels.rows);
+        let position_blocks = vectors.div_ceil(self.kernels.vectors);
+        let instances = self.images * groups;
+        let work = instances * rows * depth * vectors;
+        let threads = threads::threads_for(work);
+
+        // A task is a rectangle of tiles.
+        let tile_work = depth * self.kernels.rows * self.kernels.vectors;
+        let tiles = (work / (threads * TASKS_PER_THREAD))
+            .max(TASK_WORK)
+            .div_ceil(tile_work);
+        let resident = (RESIDENT_WEIGHTS / (self.kernels.rows * depth)).max(1);
+        let rows_of_task = row_blocks.min(resident).min(tiles.max(1));
+        let positions_of_task = (tiles / rows_of_task).clamp(1, position_blocks);
+        let row_tasks = row_blocks.div_ceil(rows_of_task);
+        let position_tasks = position_blocks.div_ceil(positions_of_task);
+
+        threads::run(threads, instances * row_tasks * position_tasks, |task| {
+            let (instance, task) = (
+                task / (row_tasks * position_tasks),
+                task % (row_tasks * position_tasks),
+            );
+            let (row_task, position_task) = (task / position_tasks, task % position_tasks);
+            let first = position_task * positions_of_task;
+            for block in first..(first + positions_of_task).min(position_blocks) {
+                let first = row_task * rows_of_task;
+                self.tiles(
+                    instance,
+                    block,
+                    first..(first + rows_of_task).min(row_blocks),
+                );
+            }
+        });
+    }
+
+    /// The tiles of one block of positions and a range of row blocks.
+    fn tiles(&self, instance: usize, block: usize, row_blocks: std::ops::Range<usize>) {
+        let Operands {
+            groups,
+            rows,
+            channels,
+            weight,
+            output_scale,
+            bias,
+            extent,
+            ..
+        } = *self.operands;
+        let (image, group) = (instance / groups, instance % groups);
+        let (lanes, count) = (self.kernels.lanes, self.positions.count);
+        let begin = block * self.kernels.vectors * lanes;
+        let end = (begin + self.kernels.vectors * lanes).min(count);
+        let vectors = (end - begin).div_ceil(lanes);
+        let width = vectors * lanes;
+        // The last block moves back so that no vector reaches behind the last position, and stores only what is new.
+        let start = begin.min(count.saturating_sub(width));
+        let mut buffer = [Segment::default(); MAX_POSITIONS];
+        let segments = self.positions.segments(begin, end, &mut buffer);
+
+        let x = &self.x[instance * self.x_instance..];
+        let reach = (channels - 1) * self.x_channel
+            + self.taps.iter().map(|tap| tap.x).max().unwrap_or(0)
+            + start
+            + width;
+        assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
+
+        let plane = extent.output[0] * extent.output[1];
+        let mut tile = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
+        for row_block in row_blocks {
+            let first = row_block * self.kernels.rows;
+            let tile_rows = self.kernels.rows.min(rows - first);
+            let input = TileInput {
+                x: x[start..].as_ptr(),
+                x_channel: self.x_channel,
+                w: weight.values.as_ptr().wrapping_offset(
+                    weight.offset as isize
+                        + group as isize * weight.group
+                        + first as isize * weight.row,
+                ),
+                w_row: weight.row,
+                w_channel: weight.channel,
+                channels,
+                taps: self.taps,
+            };
+            // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
+            // the largest of any set, and the set was detected.
+            unsafe { self.kernels.tile(tile_rows, vectors)(&input, tile.as_mut_ptr()) };
+            for (row, sums) in tile.chunks_exact(width).take(tile_rows).enumerate() {
+                let channel = group * rows + first + row;
+                let bias = bias.map_or(0.0, |bias| bias[channel]);
+                let sums = &sums[begin - start..];
+                for segment in segments {
+                    let image = image + segment.image;
+                    let plane_index = image * groups * rows + channel;
+                    let scale = output_scale.map_or(1.0, |scale| scale[plane_index]);
+                    let base = (instance / groups) * groups * rows * plane + channel * plane;
+                    let sums = &sums[segment.position..][..segment.length];
+                    let step = self.positions.out_column;
+                    // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.
+                    let to = unsafe {
+                        self.out
+                            .slice(base + segment.out, (segment.length - 1) * step + 1)
+                    };
+                    if step == 1 {
+                        for (to, sum) in to.iter_mut().zip(sums) {
+                            to.write(sum * scale + bias);
+                        }
+                    } else {
+                        for (to, sum) in to.iter_mut().step_by(step).zip(sums) {
+                            to.write(sum * scale + bias);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{assert_close, seeded};
+
+    use super::{Extent, Microkernels, Operands, Plan, WeightView, correlate_with};
+    use crate::Conv2d;
+
+    /// One rounding more or less for each of a few hundred sums: fused and separate multiply-adds differ.
+    const ROUNDING: f64 = 2e-6;
+
+    fn run(kernels: Microkernels, shape: [usize; 5], kernel: usize, options: Conv2d) -> Vec<f32> {
+        let [batch, channels, rows, height, width] = shape;
+        let extent = Extent {
+            input: [height, width],
+            kernel: [kernel; 2],
+            output: options.output_size([height, width], [kernel; 2]),
+        };
+        let area = kernel * kernel;
+        let x = seeded("x", batch * channels * height * width, 1.0);
+        let weight = seeded("weight", rows * channels * area, 1.0);
+        let scales = [
+            seeded("input", batch * channels, 1.0),
+            seeded("output", batch * rows, 1.0),
+        ];
+        let bias = seeded("bias", rows, 1.0);
+        let operands = Operands {
+            x: &x,
+            weight: WeightView {
+                values: &weight,
+                offset: 0,
+                group: 0,
+                row: (channels * area) as isize,
+                channel: area as isize,
+                kernel: [kernel as isize, 1],
+            },
+            input_scale: Some(&scales[0]),
+            output_scale: Some(&scales[1]),
+            bias: Some(&bias),
+            batch,
+            groups: 1,
+            channels,
+            rows,
+            extent,
+        };
+        let count = batch * rows * extent.output[0] * extent.output[1];
+        let mut out = Vec::with_capacity(count);
+        let plan = Plan::convolution(extent, options);
+        correlate_with(
+            kernels,
+            &plan,
+            &operands,
+            &mut out.spare_capacity_mut()[..count],
+        );
+        // SAFETY: all elements were written.
+        unsafe { out.set_len(count) };
+        out
+    }
+
+    #[test]
+    fn every_instruction_set_computes_the_same() {
+        let mut sets = Microkernels::available().into_iter();
+        let (_, portable) = sets.next().expect("the portable set is always there");
+        for (name, set) in sets {
+            for rows in 1..=9 {
+                for (height, width) in [(1, 1), (4, 4), (5, 9), (8, 8), (23, 17)] {
+                    for kernel in [1, 3] {
+                        let options = Conv2d {
+                            padding: [kernel / 2; 2],
+                            ..Conv2d::default()
+                        };
+                        let shape = [3, 5, rows, height, width];
+                        assert_close(
+                            &format!("{name}: {shape:?}, kernel {kernel}"),
+                            &run(set, shape, kernel, options),
+                            &run(portable, shape, kernel, options),
+                            ROUNDING,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

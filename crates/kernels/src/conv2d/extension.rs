@@ -1,0 +1,290 @@
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
+
+use crate::Conv2d;
+
+/// The linear maps that a convolution and its derivatives consist of, on one backend.
+pub(crate) trait ConvolutionKernels: Backend {
+    /// Cross-correlation of `x` `[batch, in, h, w]` with `weight` `[out, in / groups, kh, kw]`, plus `bias` `[out]`.
+    fn correlate(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: Conv2d,
+    ) -> FloatTensor<Self>;
+
+    /// The adjoint of [`correlate`](Self::correlate) in its input: from `[batch, out, h', w']` to `[batch, in, size]`.
+    fn correlate_adjoint(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+        size: [usize; 2],
+    ) -> FloatTensor<Self>;
+
+    /// The adjoint of [`correlate`](Self::correlate) in its weight, of kernel size `kernel`.
+    fn correlate_weight_adjoint(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: Conv2d,
+        kernel: [usize; 2],
+    ) -> FloatTensor<Self>;
+}
+
+/// Convolutions as operations of a backend, with or without derivatives.
+#[backend_extension(
+    Autodiff,
+    Flex: cfg(feature = "cpu"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
+pub(crate) trait ConvolutionOps: Backend {
+    fn convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self>;
+
+    fn biased_convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self>;
+
+    fn transposed_convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self>;
+}
+
+macro_rules! operations_of {
+    ($backend:ty) => {
+        impl ConvolutionOps for $backend {
+            fn convolution(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                options: Conv2d,
+            ) -> FloatTensor<Self> {
+                Self::correlate(x, weight, None, options)
+            }
+
+            fn biased_convolution(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                options: Conv2d,
+            ) -> FloatTensor<Self> {
+                Self::correlate(x, weight, Some(bias), options)
+            }
+
+            fn transposed_convolution(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                options: Conv2d,
+            ) -> FloatTensor<Self> {
+                let size =
+                    options.transposed_output_size(plane::<Self>(&x), plane::<Self>(&weight));
+                Self::correlate_adjoint(x, weight, options, size)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "cpu")]
+operations_of!(burn::backend::Flex);
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+operations_of!(burn_cubecl::CubeBackend);
+
+/// The last two sizes of a tensor: those of an image or of a kernel.
+fn plane<B: Backend>(tensor: &FloatTensor<B>) -> [usize; 2] {
+    let shape = tensor.shape();
+    [shape[2], shape[3]]
+}
+
+/// What the backward pass keeps: an operand is there only where the other one is tracked.
+#[derive(Clone, Debug)]
+struct Kept {
+    x: Option<NodeId>,
+    weight: Option<NodeId>,
+    input_size: [usize; 2],
+    kernel_size: [usize; 2],
+    options: Conv2d,
+}
+
+#[derive(Debug)]
+struct Convolution;
+
+#[derive(Debug)]
+struct BiasedConvolution;
+
+#[derive(Debug)]
+struct TransposedConvolution;
+
+impl<B: ConvolutionKernels> Backward<B, 2> for Convolution {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [x, weight] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let kept = ops.state;
+        if let (Some(node), Some(id)) = (x, kept.weight) {
+            let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            let x = B::correlate_adjoint(gradient.clone(), weight, kept.options, kept.input_size);
+            grads.register::<B>(node.id, x);
+        }
+        if let (Some(node), Some(id)) = (weight, kept.x) {
+            let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            let weight = B::correlate_weight_adjoint(x, gradient, kept.options, kept.kernel_size);
+            grads.register::<B>(node.id, weight);
+        }
+    }
+}
+
+impl<B: ConvolutionKernels> Backward<B, 3> for BiasedConvolution {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let kept = ops.state;
+        if let (Some(node), Some(id)) = (x, kept.weight) {
+            let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            let x = B::correlate_adjoint(gradient.clone(), weight, kept.options, kept.input_size);
+            grads.register::<B>(node.id, x);
+        }
+        if let (Some(node), Some(id)) = (weight, kept.x) {
+            let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            let weight =
+                B::correlate_weight_adjoint(x, gradient.clone(), kept.options, kept.kernel_size);
+            grads.register::<B>(node.id, weight);
+        }
+        if let Some(node) = bias {
+            let channels = gradient.shape()[1];
+            let sum = B::float_sum_dim(gradient, 3);
+            let sum = B::float_sum_dim(sum, 2);
+            let sum = B::float_sum_dim(sum, 0);
+            grads.register::<B>(node.id, B::float_reshape(sum, [channels].into()));
+        }
+    }
+}
+
+impl<B: ConvolutionKernels> Backward<B, 2> for TransposedConvolution {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [x, weight] = ops.parents;
+        let gradient = grads.consume::<B>(&ops.node);
+        let kept = ops.state;
+        if let (Some(node), Some(id)) = (x, kept.weight) {
+            let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            let x = B::correlate(gradient.clone(), weight, None, kept.options);
+            grads.register::<B>(node.id, x);
+        }
+        if let (Some(node), Some(id)) = (weight, kept.x) {
+            let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
+            // The adjoint swaps the roles of input and output.
+            let weight = B::correlate_weight_adjoint(gradient, x, kept.options, kept.kernel_size);
+            grads.register::<B>(node.id, weight);
+        }
+    }
+}
+
+macro_rules! keep {
+    ($prep:ident, $x:ident, $weight:ident, $options:ident) => {{
+        let keep_x = $weight.is_tracked();
+        let keep_weight = $x.is_tracked();
+        Kept {
+            x: keep_x.then(|| $prep.checkpoint(&$x)),
+            weight: keep_weight.then(|| $prep.checkpoint(&$weight)),
+            input_size: plane::<B>($x.primitive()),
+            kernel_size: plane::<B>($weight.primitive()),
+            options: $options,
+        }
+    }};
+}
+
+impl<B: ConvolutionKernels + ConvolutionOps, C: CheckpointStrategy> ConvolutionOps
+    for Autodiff<B, C>
+{
+    fn convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self> {
+        match Convolution
+            .prepare::<C>([x.node(), weight.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let kept = keep!(prep, x, weight, options);
+                let y = B::convolution(x.into_primitive(), weight.into_primitive(), options);
+                prep.finish(kept, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::convolution(
+                x.into_primitive(),
+                weight.into_primitive(),
+                options,
+            )),
+        }
+    }
+
+    fn biased_convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self> {
+        match BiasedConvolution
+            .prepare::<C>([x.node(), weight.node(), bias.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let kept = keep!(prep, x, weight, options);
+                let y = B::biased_convolution(
+                    x.into_primitive(),
+                    weight.into_primitive(),
+                    bias.into_primitive(),
+                    options,
+                );
+                prep.finish(kept, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::biased_convolution(
+                x.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+                options,
+            )),
+        }
+    }
+
+    fn transposed_convolution(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+    ) -> FloatTensor<Self> {
+        match TransposedConvolution
+            .prepare::<C>([x.node(), weight.node()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                let kept = keep!(prep, x, weight, options);
+                let y =
+                    B::transposed_convolution(x.into_primitive(), weight.into_primitive(), options);
+                prep.finish(kept, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::transposed_convolution(
+                x.into_primitive(),
+                weight.into_primitive(),
+                options,
+            )),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use std::mem::MaybeUninit;
+
+use burn::backend::flex::{Flex, FlexTensor, Layout};
+use burn::backend::ops::ModuleOps;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Bytes, DType, Shape};
+
+use super::direct::{
+    Extent, Operands, Plan, WeightGradient, WeightView, correlate, weight_gradient,
+};
+use super::extension::ConvolutionKernels;
+use crate::Conv2d;
+
+impl ConvolutionKernels for Flex {
+    fn correlate(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: Conv2d,
+    ) -> FloatTensor<Self> {
+        if !is_f32([&x, &weight]) || is_empty([&x, &weight]) {
+            let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
+            return Self::conv2d(x, weight, bias, options);
+        }
+        let [batch, _, height, width] = dimensions(&x);
+        let [out, channels, kh, kw] = dimensions(&weight);
+        let extent = Extent {
+            input: [height, width],
+            kernel: [kh, kw],
+            output: options.output_size([height, width], [kh, kw]),
+        };
+        let rows = out / options.groups;
+        let strides = weight.layout().strides();
+        let x = x.to_contiguous();
+        let bias = bias.map(|bias| bias.to_contiguous());
+        let operands = Operands {
+            x: values(&x),
+            weight: WeightView {
+                values: weight.storage(),
+                offset: weight.layout().start_offset(),
+                group: strides[0] * rows as isize,
+                row: strides[0],
+                channel: strides[1],
+                kernel: [strides[2], strides[3]],
+            },
+            input_scale: None,
+            output_scale: None,
+            bias: bias.as_ref().map(values),
+            batch,
+            groups: options.groups,
+            channels,
+            rows,
+            extent,
+        };
+        run(&Plan::convolution(extent, options), &operands)
+    }
+
+    fn correlate_adjoint(
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: Conv2d,
+        size: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let [batch, _, height, width] = dimensions(&gradient);
+        let [rows, channels, kh, kw] = dimensions(&weight);
+        if !is_f32([&gradient, &weight]) || is_empty([&gradient, &weight]) {
+            let reached = options.transposed_output_size([height, width], [kh, kw]);
+            let options = ConvTransposeOptions::new(
+                options.stride,
+                options.padding,
+                [size[0] - reached[0], size[1] - reached[1]],
+                [1, 1],
+                options.groups,
+            );
+            return Self::conv_transpose2d(gradient, weight, None, options);
+        }
+        let extent = Extent {
+            input: [height, width],
+            kernel: [kh, kw],
+            output: size,
+        };
+        let strides = weight.layout().strides();
+        let gradient = gradient.to_contiguous();
+        let group_rows = rows / options.groups;
+        let operands = Operands {
+            x: values(&gradient),
+            weight: WeightView {
+                values: weight.storage(),
+                offset: weight.layout().start_offset(),
+                group: strides[0] * group_rows as isize,
+                row: strides[1],
+                channel: strides[0],
+                kernel: [strides[2], strides[3]],
+            },
+            input_scale: None,
+            output_scale: None,
+            bias: None,
+            batch,
+            groups: options.groups,
+            channels: group_rows,
+            rows: channels,
+            extent,
+        };
+        run(&Plan::adjoint(extent, options), &operands)
+    }
+
+    fn correlate_weight_adjoint(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        options: Conv2d,
+        kernel: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let [batch, channels, height, width] = dimensions(&x);
+        let [_, rows, out_height, out_width] = dimensions(&gradient);
+        let group_channels = channels / options.groups;
+        let shape = [rows, group_channels, kernel[0], kernel[1]];
+        if !is_f32([&x, &gradient]) || is_empty([&x, &gradient]) {
+            let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
+            let weight = FlexTensor::zeros(Shape::from(shape), x.dtype());
+            return Self::conv2d_weight_backward(x, weight, gradient, options);
+        }
+        let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+        let input = WeightGradient {
+            x: values(&x),
+            gradient: values(&gradient),
+            input_scale: None,
+            batch,
+            groups: options.groups,
+            channels: group_channels,
+            rows: rows / options.groups,
+            extent: Extent {
+                input: [height, width],
+                kernel,
+                output: [out_height, out_width],
+            },
+        };
+        tensor(weight_gradient(&input, options), shape)
+    }
+}
+
+fn is_f32(tensors: [&FlexTensor; 2]) -> bool {
+    tensors.iter().all(|t| t.dtype() == DType::F32)
+}
+
+fn is_empty(tensors: [&FlexTensor; 2]) -> bool {
+    tensors.iter().any(|t| t.layout().num_elements() == 0)
+}
+
+fn dimensions(tensor: &FlexTensor) -> [usize; 4] {
+    tensor.layout().shape().dims()
+}
+
+/// Elements of a dense tensor.
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("made contiguous before")
+}
+
+fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(Shape::from(shape)),
+        DType::F32,
+    )
+}
+
+fn run(plan: &Plan, operands: &Operands<'_>) -> FlexTensor {
+    let [height, width] = operands.extent.output;
+    let shape = [
+        operands.batch,
+        operands.groups * operands.rows,
+        height,
+        width,
+    ];
+    let count = shape.iter().product();
+    let mut values: Vec<f32> = Vec::with_capacity(count);
+    let spare: &mut [MaybeUninit<f32>] = &mut values.spare_capacity_mut()[..count];
+    correlate(plan, operands, spare);
+    // SAFETY: `correlate` writes every element.
+    unsafe { values.set_len(count) };
+    tensor(values, shape)
+}
