@@ -12,7 +12,7 @@ use crate::activation::{SELU_ALPHA, SELU_SCALE};
 use crate::simd::{self, Kernel};
 
 /// Below this many values the calling thread is done before others would have woken up.
-const PARALLEL_VALUES: usize = 1 << 17;
+const PARALLEL_VALUES: usize = 1 << 19;
 
 /// The same for activations with an exponential, which cost some ten times as much a value.
 const PARALLEL_EXPONENTIALS: usize = 1 << 13;
@@ -254,20 +254,9 @@ fn forward_with(
     f: impl Fn(f32) -> f32 + Copy + Sync,
 ) -> FlexTensor {
     let gain = pointwise.gain;
-    match pointwise.clamp {
-        None => forward_unclamped(x, bias, threshold, move |v| gain * f(v)),
-        Some(clamp) => forward_unclamped(x, bias, threshold, move |v| {
-            (gain * f(v)).clamp(-clamp, clamp)
-        }),
-    }
-}
-
-fn forward_unclamped(
-    x: FlexTensor,
-    bias: Option<&[f32]>,
-    threshold: usize,
-    f: impl Fn(f32) -> f32 + Copy + Sync,
-) -> FlexTensor {
+    // An infinite clamp costs nothing beside the memory traffic and spares half of the compiled variants.
+    let clamp = pointwise.clamp.unwrap_or(f32::INFINITY);
+    let f = move |v| (gain * f(v)).clamp(-clamp, clamp);
     let shape = x.layout().shape();
     let pixels: usize = shape.iter().skip(2).product();
     let channels = shape[1];
