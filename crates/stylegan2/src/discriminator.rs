@@ -48,9 +48,8 @@ impl Discriminator {
         initialiser: &mut Initialiser<'_>,
     ) -> Result<Self, StyleGan2Error> {
         config.validate()?;
-        let resample_filter =
-            ResampleFilter::new(config.block_kwargs.resample_filter.filter()?.into());
-        let default_filter = ResampleFilter::new(ResampleTaps::default().filter()?.into());
+        let resample_filter = ResampleFilter::new(&config.block_kwargs.resample_filter)?;
+        let default_filter = ResampleFilter::new(&ResampleTaps::default())?;
         let mut blocks: Vec<DiscriminatorBlock> = Vec::new();
         for resolution in config.block_resolutions() {
             let layers_before = blocks.iter().map(DiscriminatorBlock::num_layers).sum();

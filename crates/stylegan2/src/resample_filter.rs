@@ -4,6 +4,7 @@ use checkpoint::{Checkpoint, StoredTensor};
 use kernels::Filter;
 
 use crate::StyleGan2Error;
+use crate::config::ResampleTaps;
 
 /// Most taps of a filter along one axis; the official networks use 4 (12 in a few ablations).
 pub(crate) const MAX_TAPS: usize = 64;
@@ -14,23 +15,27 @@ pub(crate) const MAX_TAPS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct ResampleFilter {
     filter: Arc<Filter>,
-    /// Official files hold filters of eight or more taps as one-dimensional factors.
-    one_dimensional: bool,
+    /// Taps of a filter that official files hold as one-dimensional.
+    factor: Option<Arc<[f32]>>,
 }
 
 /// From this many taps on, the official `setup_filter` keeps a one-dimensional filter as it is.
 const SEPARABLE_FROM: usize = 8;
 
 impl ResampleFilter {
-    pub(crate) fn new(filter: Arc<Filter>) -> Self {
-        let one_dimensional = filter.width() >= SEPARABLE_FROM
-            && filter
-                .separable()
-                .is_some_and(|(column, row)| column == row);
-        Self {
-            filter,
-            one_dimensional,
-        }
+    /// The buffer that the official layers make of the option.
+    pub(crate) fn new(option: &ResampleTaps) -> Result<Self, StyleGan2Error> {
+        let factor = match option {
+            ResampleTaps::Separable(taps) if taps.len() >= SEPARABLE_FROM => {
+                let sum: f32 = taps.iter().sum();
+                Some(taps.iter().map(|tap| tap / sum).collect())
+            }
+            _ => None,
+        };
+        Ok(Self {
+            filter: Arc::new(option.filter()?),
+            factor,
+        })
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -65,19 +70,24 @@ impl ResampleFilter {
         if let Some(tap) = taps.iter().find(|tap| !tap.is_finite()) {
             return Err(refuse(format!("has the value {tap}")));
         }
-        self.one_dimensional = shape.len() == 1;
-        self.filter = Arc::new(match shape {
-            [height, width] => Filter::new(*height, *width, taps),
-            _ => outer(&taps),
-        });
+        *self = match shape {
+            [height, width] => Self {
+                filter: Arc::new(Filter::new(*height, *width, taps)),
+                factor: None,
+            },
+            _ => Self {
+                filter: Arc::new(outer(&taps)),
+                factor: Some(taps.into()),
+            },
+        };
         Ok(())
     }
 
     /// The buffer as official files hold it.
     pub(crate) fn stored(&self) -> StoredTensor {
-        match self.filter.separable() {
-            Some((_, row)) if self.one_dimensional => StoredTensor::from_f32(vec![row.len()], row),
-            _ => StoredTensor::from_f32(
+        match &self.factor {
+            Some(taps) => StoredTensor::from_f32(vec![taps.len()], taps),
+            None => StoredTensor::from_f32(
                 vec![self.filter.height(), self.filter.width()],
                 self.filter.taps(),
             ),

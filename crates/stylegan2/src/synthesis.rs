@@ -45,8 +45,8 @@ impl SynthesisNetwork {
         initialiser: &mut Initialiser<'_>,
     ) -> Result<Self, StyleGan2Error> {
         let synthesis = &config.synthesis_kwargs;
-        let resample_filter = ResampleFilter::new(synthesis.resample_filter.filter()?.into());
-        let default_filter = ResampleFilter::new(ResampleTaps::default().filter()?.into());
+        let resample_filter = ResampleFilter::new(&synthesis.resample_filter)?;
+        let default_filter = ResampleFilter::new(&ResampleTaps::default())?;
         let blocks: Vec<SynthesisBlock> = config
             .block_resolutions()
             .map(|resolution| {

@@ -5,7 +5,9 @@
     reason = "a test that cannot go on has to say so by panicking"
 )]
 
+mod closed_form;
 mod discriminator_golden;
+mod files;
 mod generator_golden;
 mod parameter_gradients;
 
