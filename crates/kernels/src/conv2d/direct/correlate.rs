@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TapOffset, TileInput};
-use super::pack::{GATHER_COST, Planes, pack, spread};
+use super::pack::{GATHER_COST, pack};
 use super::plan::{Extent, Packing, Pass, Plan};
 use super::scratch::Scratch;
 use super::threads::{self, Shared, TASKS_PER_THREAD};
@@ -276,58 +276,96 @@ fn run_pass(
     let out = Shared::new(out);
     let planes = operands.groups * operands.channels;
     if gathered {
-        let count = spread(positions.count);
-        let offsets: Vec<usize> = taps.iter().map(|tap| tap.x).collect();
-        let planes = Planes {
-            values: packed,
-            channels: planes,
-            plane: packing.plane(),
-            pitch: packing.pitch,
-        };
-        let mut columns = Scratch::new(planes.channels * taps.len() * count);
-        planes.gather(
-            &offsets,
-            0..operands.batch,
-            0..grid_rows,
-            grid_columns,
-            count,
-            &mut columns,
-        );
+        let panel = kernels.vectors * lanes;
         let dense_taps: Vec<TapOffset> = taps
             .iter()
             .enumerate()
             .map(|(index, tap)| TapOffset {
-                x: index * count,
+                x: index * panel,
                 w: tap.w,
             })
             .collect();
-        let sweep = Sweep {
+        let source = Positions {
+            count: positions.count,
+            image: dense,
+            pitch: grid_columns,
+            columns: grid_columns,
+            out_image: planes * packing.plane(),
+            out_row: packing.pitch,
+            out_column: 1,
+            out_first: 0,
+        };
+        let columns = gather(&source, panel, packed, packing.plane(), planes, &taps);
+        let x_channel = taps.len() * panel;
+        Sweep {
             kernels,
             operands,
-            positions,
             x: &columns,
-            x_instance: operands.channels * taps.len() * count,
-            x_channel: taps.len() * count,
+            x_instance: operands.channels * x_channel,
+            x_channel,
+            x_block: Some(planes * x_channel),
+            positions,
             images: 1,
             taps: &dense_taps,
             out,
-        };
-        sweep.run();
+        }
+        .run();
     } else {
-        let sweep = Sweep {
+        debug_assert!(packed.len() >= operands.batch * planes * packing.plane());
+        Sweep {
             kernels,
             operands,
             positions,
             x: packed,
             x_instance: operands.channels * packing.plane(),
             x_channel: packing.plane(),
+            x_block: None,
             images: operands.batch,
             taps: &taps,
             out,
-        };
-        debug_assert!(packed.len() >= operands.batch * planes * packing.plane());
-        sweep.run();
+        }
+        .run();
     }
+}
+
+/// The column matrix of a pass in panels of one tile's positions, `[panel, channel, tap, position]`.
+///
+/// Worth its cost where images are so small that the gaps between their rows would fill most of a vector. In panels a tile reads
+/// one piece of memory from front to back; rows of all positions would lie a page apart.
+fn gather(
+    source: &Positions,
+    panel: usize,
+    packed: &[f32],
+    plane: usize,
+    planes: usize,
+    taps: &[TapOffset],
+) -> Scratch {
+    let panels = source.count.div_ceil(panel);
+    let panel_elements = planes * taps.len() * panel;
+    let mut columns = Scratch::new(panels * panel_elements);
+    let threads = threads::threads_for(columns.len() / MAX_LANES * GATHER_COST);
+    let shared = Shared::new(&mut columns);
+    threads::run(threads, panels, |index| {
+        // SAFETY: each panel belongs to one task and lies inside the matrix.
+        let lines = unsafe { shared.slice(index * panel_elements, panel_elements) };
+        let begin = index * panel;
+        let end = (begin + panel).min(source.count);
+        let mut buffer = [Segment::default(); MAX_POSITIONS];
+        let segments = source.segments(begin, end, &mut buffer);
+        for (line_index, line) in lines.chunks_exact_mut(panel).enumerate() {
+            let (channel, tap) = (line_index / taps.len(), line_index % taps.len());
+            let from = &packed[channel * plane + taps[tap].x..];
+            for segment in segments {
+                let to = &mut line[segment.position..][..segment.length];
+                // A loop, because a call to copy a few elements costs more than they do.
+                for (to, from) in to.iter_mut().zip(&from[segment.out..][..segment.length]) {
+                    *to = *from;
+                }
+            }
+            line[end - begin..].fill(0.0);
+        }
+    });
+    columns
 }
 
 /// One pass over all images, groups, output channels and positions.
@@ -339,6 +377,8 @@ struct Sweep<'a> {
     /// Elements from one group of one image to the next.
     x_instance: usize,
     x_channel: usize,
+    /// Elements from one block of positions to the next where each has its own panel; else positions follow each other.
+    x_block: Option<usize>,
     /// Images swept one by one; 1 where all of them lie on one axis.
     images: usize,
     taps: &'a [TapOffset],
@@ -410,14 +450,21 @@ impl Sweep<'_> {
         let vectors = (end - begin).div_ceil(lanes);
         let width = vectors * lanes;
         // The last block moves back so that no vector reaches behind the last position, and stores only what is new.
-        let start = begin.min(count.saturating_sub(width));
+        let start = match self.x_block {
+            None => begin.min(count.saturating_sub(width)),
+            Some(_) => begin,
+        };
         let mut buffer = [Segment::default(); MAX_POSITIONS];
         let segments = self.positions.segments(begin, end, &mut buffer);
 
+        let x_start = match self.x_block {
+            None => start,
+            Some(panel) => block * panel,
+        };
         let x = &self.x[instance * self.x_instance..];
         let reach = (channels - 1) * self.x_channel
             + self.taps.iter().map(|tap| tap.x).max().unwrap_or(0)
-            + start
+            + x_start
             + width;
         assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
 
@@ -427,7 +474,7 @@ impl Sweep<'_> {
             let first = row_block * self.kernels.rows;
             let tile_rows = self.kernels.rows.min(rows - first);
             let input = TileInput {
-                x: x[start..].as_ptr(),
+                x: x[x_start..].as_ptr(),
                 x_channel: self.x_channel,
                 w: weight.values.as_ptr().wrapping_offset(
                     weight.offset as isize
