@@ -50,7 +50,6 @@ pub fn conv2d_resample(
         "conv2d_resample: up {up} and down {down}"
     );
     let [_, _, kh, kw] = weight.dims();
-    let (fh, fw) = (filter.height() as isize, filter.width() as isize);
     let flipped = |weight: Tensor<4>| {
         if kh > 1 || kw > 1 {
             weight.flip([2, 3])
@@ -58,56 +57,23 @@ pub fn conv2d_resample(
             weight
         }
     };
-    let pad = padding as isize;
-
     if up > 1 {
-        let (upi, khi, kwi) = (up as isize, kh as isize, kw as isize);
-        let gain = (up * up) as f32;
-        let [left, right] = [pad + (fw + upi - 1) / 2, pad + (fw - upi) / 2];
-        let [top, bottom] = [pad + (fh + upi - 1) / 2, pad + (fh - upi) / 2];
         if kh == 1 && kw == 1 {
             // A 1x1 convolution commutes with the filter, so it runs at the lower resolution.
             let y = conv2d(x, weight, None, Conv2d::default());
-            return upfirdn2d(
-                y,
-                filter,
-                &UpFirDn2d {
-                    up: [up; 2],
-                    padding: [left, right, top, bottom],
-                    gain,
-                    ..UpFirDn2d::default()
-                },
-            );
+            return upfirdn2d(y, filter, &upsampling(filter, up, padding));
         }
         let weight = if flip_weight { flipped(weight) } else { weight };
-        let [left, right] = [left - (kwi - 1), right - (kwi - upi)];
-        let [top, bottom] = [top - (khi - 1), bottom - (khi - upi)];
-        let crop_x = (-left).min(-right).max(0);
-        let crop_y = (-top).min(-bottom).max(0);
-        let y = conv_transpose2d(
-            x,
-            weight.swap_dims(0, 1),
-            Conv2d {
-                stride: [up; 2],
-                padding: [crop_y as usize, crop_x as usize],
-                groups: 1,
-            },
-        );
-        let padding = [left + crop_x, right + crop_x, top + crop_y, bottom + crop_y];
-        return upfirdn2d(
-            y,
-            filter,
-            &UpFirDn2d {
-                padding,
-                gain,
-                ..UpFirDn2d::default()
-            },
-        );
+        let UpsamplingConvolution { convolution, fir } =
+            UpsamplingConvolution::new([kh, kw], filter, up, padding);
+        let y = conv_transpose2d(x, weight.swap_dims(0, 1), convolution);
+        return upfirdn2d(y, filter, &fir);
     }
 
     let weight = if flip_weight { weight } else { flipped(weight) };
     if down > 1 {
-        let d = down as isize;
+        let (fh, fw) = (filter.height() as isize, filter.width() as isize);
+        let (pad, d) = (padding as isize, down as isize);
         let padding = [
             pad + (fw - d + 1) / 2,
             pad + (fw - d) / 2,
@@ -153,4 +119,59 @@ pub fn conv2d_resample(
             ..Conv2d::default()
         },
     )
+}
+
+/// Zero insertion and filter of an upsampling layer, with respect to the upsampled image padded by `padding`.
+pub(crate) fn upsampling(filter: &Filter, up: usize, padding: usize) -> UpFirDn2d {
+    let (fh, fw) = (filter.height() as isize, filter.width() as isize);
+    let (pad, factor) = (padding as isize, up as isize);
+    UpFirDn2d {
+        up: [up; 2],
+        padding: [
+            pad + (fw + factor - 1) / 2,
+            pad + (fw - factor) / 2,
+            pad + (fh + factor - 1) / 2,
+            pad + (fh - factor) / 2,
+        ],
+        // Makes up for the inserted zeros.
+        gain: (up * up) as f32,
+        ..UpFirDn2d::default()
+    }
+}
+
+/// A transposed convolution followed by a filter: the same as zero insertion, filter and convolution with the flipped kernel.
+pub(crate) struct UpsamplingConvolution {
+    pub convolution: Conv2d,
+    pub fir: UpFirDn2d,
+}
+
+impl UpsamplingConvolution {
+    pub fn new(
+        [kernel_height, kernel_width]: [usize; 2],
+        filter: &Filter,
+        up: usize,
+        padding: usize,
+    ) -> Self {
+        let fir = upsampling(filter, up, padding);
+        let [left, right, top, bottom] = fir.padding;
+        // The transposed convolution has already grown the image by its kernel.
+        let (kh, kw, factor) = (kernel_height as isize, kernel_width as isize, up as isize);
+        let [left, right] = [left - (kw - 1), right - (kw - factor)];
+        let [top, bottom] = [top - (kh - 1), bottom - (kh - factor)];
+        // What would be cropped on both sides need not be computed.
+        let crop_x = (-left).min(-right).max(0);
+        let crop_y = (-top).min(-bottom).max(0);
+        Self {
+            convolution: Conv2d {
+                stride: [up; 2],
+                padding: [crop_y as usize, crop_x as usize],
+                groups: 1,
+            },
+            fir: UpFirDn2d {
+                up: [1, 1],
+                padding: [left + crop_x, right + crop_x, top + crop_y, bottom + crop_y],
+                ..fir
+            },
+        }
+    }
 }

@@ -4,7 +4,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn_cubecl::CubeBackend;
 
-use super::extension::ConvolutionKernels;
+use super::extension::{ConvolutionKernels, Scales, scaled_by_parts};
 use crate::Conv2d;
 
 /// CubeCL's own convolutions, which tune themselves to the device.
@@ -13,15 +13,19 @@ impl ConvolutionKernels for CubeBackend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Option<FloatTensor<Self>>,
+        scales: Scales<Self>,
         options: Conv2d,
     ) -> FloatTensor<Self> {
-        let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
-        Self::conv2d(x, weight, bias, options)
+        scaled_by_parts(x, scales, bias, |x| {
+            let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
+            Self::conv2d(x, weight, None, options)
+        })
     }
 
     fn correlate_adjoint(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        scales: Scales<Self>,
         options: Conv2d,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
@@ -35,7 +39,9 @@ impl ConvolutionKernels for CubeBackend {
             [1, 1],
             options.groups,
         );
-        Self::conv_transpose2d(gradient, weight, None, options)
+        scaled_by_parts(gradient, scales, None, |gradient| {
+            Self::conv_transpose2d(gradient, weight, None, options)
+        })
     }
 
     fn correlate_weight_adjoint(

@@ -8,20 +8,36 @@ use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 
 use crate::Conv2d;
 
+/// Factors on the planes of a convolution's input and output, `[batch, channels]`.
+pub(crate) struct Scales<B: Backend> {
+    pub input: Option<FloatTensor<B>>,
+    pub output: Option<FloatTensor<B>>,
+}
+
+impl<B: Backend> Scales<B> {
+    /// No factors.
+    pub const NONE: Self = Self {
+        input: None,
+        output: None,
+    };
+}
+
 /// The linear maps that a convolution and its derivatives consist of, on one backend.
 pub(crate) trait ConvolutionKernels: Backend {
-    /// Cross-correlation of `x` `[batch, in, h, w]` with `weight` `[out, in / groups, kh, kw]`, plus `bias` `[out]`.
+    /// Cross-correlation of `x` `[batch, in, h, w]` with `weight` `[out, in / groups, kh, kw]`, scaled, plus `bias` `[out]`.
     fn correlate(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Option<FloatTensor<Self>>,
+        scales: Scales<Self>,
         options: Conv2d,
     ) -> FloatTensor<Self>;
 
-    /// The adjoint of [`correlate`](Self::correlate) in its input: from `[batch, out, h', w']` to `[batch, in, size]`.
+    /// The adjoint of [`correlate`](Self::correlate) in its input: from `[batch, out, h', w']` to `[batch, in, size]`, scaled.
     fn correlate_adjoint(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        scales: Scales<Self>,
         options: Conv2d,
         size: [usize; 2],
     ) -> FloatTensor<Self>;
@@ -33,6 +49,47 @@ pub(crate) trait ConvolutionKernels: Backend {
         options: Conv2d,
         kernel: [usize; 2],
     ) -> FloatTensor<Self>;
+
+    /// Every plane of `x` `[batch, channels, h, w]` times its factor of `scale` `[batch, channels]`.
+    fn scale_planes(x: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
+        let shape = scale.shape();
+        Self::float_mul(
+            x,
+            Self::float_reshape(scale, [shape[0], shape[1], 1, 1].into()),
+        )
+    }
+
+    /// Inner products `[batch, channels]` of the planes of two tensors `[batch, channels, h, w]`.
+    fn plane_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let shape = a.shape();
+        let products = Self::float_sum_dims(Self::float_mul(a, b), &[2, 3]);
+        Self::float_reshape(products, [shape[0], shape[1]].into())
+    }
+}
+
+/// A linear map with its factors and bias as operations of their own, for kernels that do not fuse them.
+pub(super) fn scaled_by_parts<B: ConvolutionKernels>(
+    x: FloatTensor<B>,
+    scales: Scales<B>,
+    bias: Option<FloatTensor<B>>,
+    map: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    let x = match scales.input {
+        Some(scale) => B::scale_planes(x, scale),
+        None => x,
+    };
+    let y = map(x);
+    let y = match scales.output {
+        Some(scale) => B::scale_planes(y, scale),
+        None => y,
+    };
+    match bias {
+        Some(bias) => {
+            let channels = bias.shape()[0];
+            B::float_add(y, B::float_reshape(bias, [1, channels, 1, 1].into()))
+        }
+        None => y,
+    }
 }
 
 /// Convolutions as operations of a backend, with or without derivatives.
@@ -70,7 +127,7 @@ macro_rules! operations_of {
                 weight: FloatTensor<Self>,
                 options: Conv2d,
             ) -> FloatTensor<Self> {
-                Self::correlate(x, weight, None, options)
+                Self::correlate(x, weight, None, Scales::NONE, options)
             }
 
             fn biased_convolution(
@@ -79,7 +136,7 @@ macro_rules! operations_of {
                 bias: FloatTensor<Self>,
                 options: Conv2d,
             ) -> FloatTensor<Self> {
-                Self::correlate(x, weight, Some(bias), options)
+                Self::correlate(x, weight, Some(bias), Scales::NONE, options)
             }
 
             fn transposed_convolution(
@@ -89,7 +146,7 @@ macro_rules! operations_of {
             ) -> FloatTensor<Self> {
                 let size =
                     options.transposed_output_size(plane::<Self>(&x), plane::<Self>(&weight));
-                Self::correlate_adjoint(x, weight, options, size)
+                Self::correlate_adjoint(x, weight, Scales::NONE, options, size)
             }
         }
     };
@@ -101,7 +158,7 @@ operations_of!(burn::backend::Flex);
 operations_of!(burn_cubecl::CubeBackend);
 
 /// The last two sizes of a tensor: those of an image or of a kernel.
-fn plane<B: Backend>(tensor: &FloatTensor<B>) -> [usize; 2] {
+pub(crate) fn plane<B: Backend>(tensor: &FloatTensor<B>) -> [usize; 2] {
     let shape = tensor.shape();
     [shape[2], shape[3]]
 }
@@ -134,7 +191,13 @@ impl<B: ConvolutionKernels> Backward<B, 2> for Convolution {
         let kept = ops.state;
         if let (Some(node), Some(id)) = (x, kept.weight) {
             let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
-            let x = B::correlate_adjoint(gradient.clone(), weight, kept.options, kept.input_size);
+            let x = B::correlate_adjoint(
+                gradient.clone(),
+                weight,
+                Scales::NONE,
+                kept.options,
+                kept.input_size,
+            );
             grads.register::<B>(node.id, x);
         }
         if let (Some(node), Some(id)) = (weight, kept.x) {
@@ -154,7 +217,13 @@ impl<B: ConvolutionKernels> Backward<B, 3> for BiasedConvolution {
         let kept = ops.state;
         if let (Some(node), Some(id)) = (x, kept.weight) {
             let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
-            let x = B::correlate_adjoint(gradient.clone(), weight, kept.options, kept.input_size);
+            let x = B::correlate_adjoint(
+                gradient.clone(),
+                weight,
+                Scales::NONE,
+                kept.options,
+                kept.input_size,
+            );
             grads.register::<B>(node.id, x);
         }
         if let (Some(node), Some(id)) = (weight, kept.x) {
@@ -182,7 +251,7 @@ impl<B: ConvolutionKernels> Backward<B, 2> for TransposedConvolution {
         let kept = ops.state;
         if let (Some(node), Some(id)) = (x, kept.weight) {
             let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(id);
-            let x = B::correlate(gradient.clone(), weight, None, kept.options);
+            let x = B::correlate(gradient.clone(), weight, None, Scales::NONE, kept.options);
             grads.register::<B>(node.id, x);
         }
         if let (Some(node), Some(id)) = (weight, kept.x) {

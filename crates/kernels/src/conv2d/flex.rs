@@ -7,9 +7,9 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::direct::{
-    Extent, Operands, Plan, WeightGradient, WeightView, correlate, weight_gradient,
+    Extent, Operands, Plan, WeightGradient, WeightView, correlate, planes, weight_gradient,
 };
-use super::extension::ConvolutionKernels;
+use super::extension::{ConvolutionKernels, Scales, scaled_by_parts};
 use crate::Conv2d;
 
 impl ConvolutionKernels for Flex {
@@ -17,11 +17,15 @@ impl ConvolutionKernels for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Option<FloatTensor<Self>>,
+        scales: Scales<Self>,
         options: Conv2d,
     ) -> FloatTensor<Self> {
         if !is_f32([&x, &weight]) || is_empty([&x, &weight]) {
-            let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
-            return Self::conv2d(x, weight, bias, options);
+            return scaled_by_parts(x, scales, bias, |x| {
+                let options =
+                    ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
+                Self::conv2d(x, weight, None, options)
+            });
         }
         let [batch, _, height, width] = dimensions(&x);
         let [out, channels, kh, kw] = dimensions(&weight);
@@ -34,6 +38,7 @@ impl ConvolutionKernels for Flex {
         let strides = weight.layout().strides();
         let x = x.to_contiguous();
         let bias = bias.map(|bias| bias.to_contiguous());
+        let scales = scales.contiguous();
         let operands = Operands {
             x: values(&x),
             weight: WeightView {
@@ -44,8 +49,8 @@ impl ConvolutionKernels for Flex {
                 channel: strides[1],
                 kernel: [strides[2], strides[3]],
             },
-            input_scale: None,
-            output_scale: None,
+            input_scale: scales.input.as_ref().map(values),
+            output_scale: scales.output.as_ref().map(values),
             bias: bias.as_ref().map(values),
             batch,
             groups: options.groups,
@@ -59,6 +64,7 @@ impl ConvolutionKernels for Flex {
     fn correlate_adjoint(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        scales: Scales<Self>,
         options: Conv2d,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
@@ -73,7 +79,9 @@ impl ConvolutionKernels for Flex {
                 [1, 1],
                 options.groups,
             );
-            return Self::conv_transpose2d(gradient, weight, None, options);
+            return scaled_by_parts(gradient, scales, None, |gradient| {
+                Self::conv_transpose2d(gradient, weight, None, options)
+            });
         }
         let extent = Extent {
             input: [height, width],
@@ -82,6 +90,7 @@ impl ConvolutionKernels for Flex {
         };
         let strides = weight.layout().strides();
         let gradient = gradient.to_contiguous();
+        let scales = scales.contiguous();
         let group_rows = rows / options.groups;
         let operands = Operands {
             x: values(&gradient),
@@ -93,8 +102,8 @@ impl ConvolutionKernels for Flex {
                 channel: strides[0],
                 kernel: [strides[2], strides[3]],
             },
-            input_scale: None,
-            output_scale: None,
+            input_scale: scales.input.as_ref().map(values),
+            output_scale: scales.output.as_ref().map(values),
             bias: None,
             batch,
             groups: options.groups,
@@ -136,6 +145,37 @@ impl ConvolutionKernels for Flex {
             },
         };
         tensor(weight_gradient(&input, options), shape)
+    }
+
+    fn scale_planes(x: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
+        assert!(is_f32([&x, &scale]), "factors of planes are f32");
+        let (mut x, scale) = (x.to_contiguous(), scale.to_contiguous());
+        let [_, _, height, width] = dimensions(&x);
+        let range =
+            x.layout().start_offset()..x.layout().start_offset() + x.layout().num_elements();
+        planes::scale(&mut x.storage_mut()[range], values(&scale), height * width);
+        x
+    }
+
+    fn plane_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        assert!(is_f32([&a, &b]), "planes are f32");
+        let (a, b) = (a.to_contiguous(), b.to_contiguous());
+        let [batch, channels, height, width] = dimensions(&a);
+        let products = planes::products(values(&a), values(&b), batch * channels, height * width);
+        FlexTensor::new(
+            Bytes::from_elems(products),
+            Layout::contiguous(Shape::from([batch, channels])),
+            DType::F32,
+        )
+    }
+}
+
+impl Scales<Flex> {
+    fn contiguous(self) -> Self {
+        Self {
+            input: self.input.map(|scale| scale.to_contiguous()),
+            output: self.output.map(|scale| scale.to_contiguous()),
+        }
     }
 }
 

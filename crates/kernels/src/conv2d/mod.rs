@@ -1,4 +1,4 @@
-mod extension;
+pub(crate) mod extension;
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cube;

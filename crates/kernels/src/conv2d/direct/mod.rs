@@ -10,6 +10,7 @@ mod correlate;
 mod microkernel;
 mod pack;
 mod plan;
+pub(super) mod planes;
 mod scratch;
 mod threads;
 mod weight_gradient;

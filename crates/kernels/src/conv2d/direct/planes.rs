@@ -1,0 +1,78 @@
+//! Factors and inner products of whole planes.
+
+use super::microkernel::MAX_LANES;
+use super::threads::{self, Shared};
+use crate::simd::{self, Kernel, multiply_add};
+
+/// Elements of a task, against the cost of taking it.
+const TASK_ELEMENTS: usize = 1 << 16;
+
+/// Multiplies plane `i` of `x`, `area` elements long, by `scales[i]`.
+pub(in crate::conv2d) fn scale(x: &mut [f32], scales: &[f32], area: usize) {
+    assert_eq!(x.len(), scales.len() * area, "one factor for each plane");
+    let threads = threads::threads_for(x.len() / MAX_LANES);
+    let planes_of_task = (TASK_ELEMENTS / area).max(1);
+    let shared = Shared::new(x);
+    threads::run(threads, scales.len().div_ceil(planes_of_task), |task| {
+        let first = task * planes_of_task;
+        for (plane, scale) in (first..).zip(scales[first..].iter().take(planes_of_task)) {
+            // SAFETY: each plane belongs to one task and lies inside `x`.
+            let plane = unsafe { shared.slice(plane * area, area) };
+            plane.iter_mut().for_each(|value| *value *= scale);
+        }
+    });
+}
+
+/// Inner products of the `planes` planes, `area` elements long, of `a` and `b`.
+pub(in crate::conv2d) fn products(a: &[f32], b: &[f32], planes: usize, area: usize) -> Vec<f32> {
+    assert!(
+        a.len() == planes * area && b.len() == planes * area,
+        "planes of equal size"
+    );
+    let mut result = vec![0.0; planes];
+    let threads = threads::threads_for(a.len() / MAX_LANES);
+    let planes_of_task = (TASK_ELEMENTS / area).max(1);
+    let shared = Shared::new(&mut result);
+    threads::run(threads, planes.div_ceil(planes_of_task), |task| {
+        let first = task * planes_of_task;
+        let count = planes_of_task.min(planes - first);
+        let range = first * area..(first + count) * area;
+        simd::run(Products {
+            a: &a[range.clone()],
+            b: &b[range],
+            area,
+            // SAFETY: each plane belongs to one task and lies inside the result.
+            result: unsafe { shared.slice(first, count) },
+        });
+    });
+    result
+}
+
+struct Products<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    area: usize,
+    result: &'a mut [f32],
+}
+
+impl Kernel for Products<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let planes = self
+            .a
+            .chunks_exact(self.area)
+            .zip(self.b.chunks_exact(self.area));
+        for (result, (a, b)) in self.result.iter_mut().zip(planes) {
+            let mut sums = [0.0_f32; 2 * MAX_LANES];
+            let (a, a_rest) = a.as_chunks::<{ 2 * MAX_LANES }>();
+            let (b, b_rest) = b.as_chunks::<{ 2 * MAX_LANES }>();
+            for (a, b) in a.iter().zip(b) {
+                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                    *sum = multiply_add::<FUSED>(*a, *b, *sum);
+                }
+            }
+            let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+            *result = sums.iter().sum::<f32>() + rest;
+        }
+    }
+}
