@@ -22,6 +22,70 @@ pub enum CheckpointError {
         /// What was found and what was expected.
         reason: String,
     },
+    /// The file is of another kind altogether.
+    #[error(
+        "{path}: not a checkpoint but {found}; expected .safetensors, or .pt, .pth or .pkl as PyTorch writes them"
+    )]
+    NotACheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: &'static str,
+    },
+    /// A pickle names a class or function that is not needed to hold weights. Nothing of it was run.
+    #[error(
+        "{path}: the pickle calls {name} at byte {position}, which is not known to hold weights and is never run; if you trust the file, load it in Python and save its state_dict()"
+    )]
+    UnknownConstructor {
+        /// The file.
+        path: PathBuf,
+        /// Module and name.
+        name: String,
+        /// Where in the file.
+        position: usize,
+    },
+    /// Something is larger than any real checkpoint needs.
+    #[error("{path}: {found} {what}, at most {limit} are accepted; the file is damaged or hostile")]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// What is counted.
+        what: &'static str,
+        /// How many there are, or how many were seen when counting stopped.
+        found: u64,
+        /// How many are accepted.
+        limit: u64,
+    },
+    /// A container holds itself.
+    #[error(
+        "{path}: {place} contains itself, expected a tree of tensors; the file is damaged or hostile"
+    )]
+    Cyclic {
+        /// The file.
+        path: PathBuf,
+        /// Name of the container.
+        place: String,
+    },
+    /// A tensor's description contradicts the file's content.
+    #[error("{path}: tensor {tensor} cannot be read: {reason}")]
+    InvalidTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// The file does not hold the network that was asked for.
+    #[error("{path}: no network {name}; the file has {}", describe_names(found))]
+    UnknownNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The network that was asked for.
+        name: String,
+        /// Names of the networks in the file.
+        found: Vec<String>,
+    },
     /// The module has a tensor that the file lacks.
     #[error(
         "{path}: tensor {tensor} of shape {expected:?} is missing; the file was made for another network or configuration"
@@ -84,4 +148,12 @@ pub enum CheckpointError {
         /// The element.
         value: f32,
     },
+}
+
+fn describe_names(names: &[String]) -> String {
+    if names.is_empty() {
+        "no named networks, only tensors".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

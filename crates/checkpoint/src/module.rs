@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{Checkpoint, CheckpointError, StoredTensor};
 
@@ -69,6 +69,46 @@ pub fn module_tensors<M: Module>(
     };
     module.visit(&mut collect);
     collect.found
+}
+
+impl Checkpoint {
+    /// One tensor as f32 on `device`.
+    ///
+    /// # Errors
+    /// When it is missing, not of floating-point type, or of another rank than `D`.
+    pub fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        device: &Device,
+    ) -> Result<Tensor<D>, CheckpointError> {
+        let stored = self
+            .tensors()
+            .get(name)
+            .ok_or_else(|| CheckpointError::MissingTensor {
+                path: self.path().to_owned(),
+                tensor: name.to_owned(),
+                expected: Vec::new(),
+            })?;
+        if !stored.dtype().is_float() {
+            return Err(CheckpointError::WrongDType {
+                path: self.path().to_owned(),
+                tensor: name.to_owned(),
+                found: format!("{:?}", stored.dtype()),
+            });
+        }
+        if stored.shape().len() != D {
+            return Err(CheckpointError::WrongShape {
+                path: self.path().to_owned(),
+                tensor: name.to_owned(),
+                found: stored.shape().to_vec(),
+                expected: vec![0; D],
+            });
+        }
+        Ok(Tensor::from_data(
+            TensorData::new(stored.to_f32(), stored.shape().to_vec()),
+            device,
+        ))
+    }
 }
 
 fn check(

@@ -1,16 +1,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
-
-use crate::{CheckpointError, StoredDType, StoredTensor};
+use crate::cursor::Cursor;
+use crate::fault::{Fault, malformed};
+use crate::flatten::{Flattened, flatten};
+use crate::pickle::{self, Heap};
+use crate::torch::{archive, stream};
+use crate::{CheckpointError, Format, Network, StoredTensor, safetensors_file};
 
 /// Named tensors of one file, with the file's metadata.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    pub(crate) path: PathBuf,
-    pub(crate) tensors: BTreeMap<String, StoredTensor>,
-    pub(crate) metadata: BTreeMap<String, String>,
+    path: PathBuf,
+    format: Option<Format>,
+    tensors: BTreeMap<String, StoredTensor>,
+    networks: Vec<Network>,
+    metadata: BTreeMap<String, String>,
 }
 
 impl Checkpoint {
@@ -24,7 +30,7 @@ impl Checkpoint {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_bytes(path, &bytes)
+        Self::from_vec(path, bytes)
     }
 
     /// Parses the bytes of a file; `path` only appears in messages.
@@ -32,51 +38,30 @@ impl Checkpoint {
     /// # Errors
     /// When the bytes are not a well-formed checkpoint.
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::from_vec(path, bytes.to_vec())
+    }
+
+    /// As [`from_bytes`](Self::from_bytes), without a copy: the tensors share `bytes`.
+    ///
+    /// # Errors
+    /// When the bytes are not a well-formed checkpoint.
+    pub fn from_vec(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
-        let malformed = |reason: String| CheckpointError::Malformed {
-            path: path.to_owned(),
-            format: "safetensors",
-            reason,
-        };
-        let parsed =
-            safetensors::SafeTensors::deserialize(bytes).map_err(|e| malformed(e.to_string()))?;
-        let (_, header) =
-            safetensors::SafeTensors::read_metadata(bytes).map_err(|e| malformed(e.to_string()))?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in parsed.iter() {
-            use safetensors::Dtype;
-            let dtype = match view.dtype() {
-                Dtype::F64 => StoredDType::F64,
-                Dtype::F32 => StoredDType::F32,
-                Dtype::F16 => StoredDType::F16,
-                Dtype::BF16 => StoredDType::BF16,
-                Dtype::I64 => StoredDType::I64,
-                Dtype::I32 => StoredDType::I32,
-                Dtype::I16 => StoredDType::I16,
-                Dtype::I8 => StoredDType::I8,
-                Dtype::U8 => StoredDType::U8,
-                Dtype::BOOL => StoredDType::Bool,
-                other => {
-                    return Err(CheckpointError::WrongDType {
-                        path: path.to_owned(),
-                        tensor: name.to_owned(),
-                        found: format!("{other:?}"),
-                    });
-                }
-            };
-            tensors.insert(
-                name.to_owned(),
-                StoredTensor::new(dtype, view.shape().to_vec(), view.data().to_vec()),
-            );
-        }
-        let metadata = header
-            .metadata()
-            .as_ref()
-            .map(|m| m.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
-            .unwrap_or_default();
+        let format =
+            Format::recognise(&bytes).map_err(|found| CheckpointError::NotACheckpoint {
+                path: path.to_owned(),
+                found,
+            })?;
+        let Flattened {
+            tensors,
+            networks,
+            metadata,
+        } = parse(format, Arc::new(bytes)).map_err(|fault| fault.at(path, format.name()))?;
         Ok(Self {
             path: path.to_owned(),
+            format: Some(format),
             tensors,
+            networks,
             metadata,
         })
     }
@@ -89,7 +74,9 @@ impl Checkpoint {
     ) -> Self {
         Self {
             path: path.as_ref().to_owned(),
+            format: None,
             tensors,
+            networks: Vec::new(),
             metadata,
         }
     }
@@ -97,6 +84,51 @@ impl Checkpoint {
     /// Where it was read from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The format of the file; `None` for tensors from memory.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// The networks that the file holds side by side, in its order; empty where its tensors stand alone.
+    pub fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
+    /// One of [`networks`](Self::networks) as a checkpoint of its own: its tensors without the network's name before theirs,
+    /// and its configuration, where the file has one, in the metadata under `config`.
+    ///
+    /// # Errors
+    /// When the file has no network of this name; the message lists those that it has.
+    pub fn network(&self, name: &str) -> Result<Self, CheckpointError> {
+        let network = self
+            .networks
+            .iter()
+            .find(|network| network.name() == name)
+            .ok_or_else(|| CheckpointError::UnknownNetwork {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: self
+                    .networks
+                    .iter()
+                    .map(|network| network.name().to_owned())
+                    .collect(),
+            })?;
+        if name.is_empty() {
+            return Ok(self.clone());
+        }
+        let belongs_to_a_network = |key: &str| {
+            self.networks.iter().any(|network| {
+                key.strip_prefix(network.name())
+                    .is_some_and(|rest| rest.starts_with('.'))
+            })
+        };
+        let mut one = self.subset(&format!("{name}."));
+        one.networks = Vec::new();
+        one.metadata.retain(|key, _| !belongs_to_a_network(key));
+        network.describe("", &mut one.metadata);
+        Ok(one)
     }
 
     /// All tensors by name.
@@ -118,6 +150,8 @@ impl Checkpoint {
     pub fn rename(&self, new_name: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             path: self.path.clone(),
+            format: self.format,
+            networks: self.networks.clone(),
             tensors: self
                 .tensors
                 .iter()
@@ -126,42 +160,33 @@ impl Checkpoint {
             metadata: self.metadata.clone(),
         }
     }
+}
 
-    /// One tensor as f32 on `device`.
-    ///
-    /// # Errors
-    /// When it is missing, not of floating-point type, or of another rank than `D`.
-    pub fn tensor<const D: usize>(
-        &self,
-        name: &str,
-        device: &Device,
-    ) -> Result<Tensor<D>, CheckpointError> {
-        let stored = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| CheckpointError::MissingTensor {
-                path: self.path.clone(),
-                tensor: name.to_owned(),
-                expected: Vec::new(),
-            })?;
-        if !stored.dtype().is_float() {
-            return Err(CheckpointError::WrongDType {
-                path: self.path.clone(),
-                tensor: name.to_owned(),
-                found: format!("{:?}", stored.dtype()),
+fn parse(format: Format, file: Arc<Vec<u8>>) -> Result<Flattened, Fault> {
+    let mut heap = Heap::default();
+    let root = match format {
+        Format::Safetensors => {
+            let (tensors, metadata) = safetensors_file::read(&file)?;
+            return Ok(Flattened {
+                tensors,
+                metadata,
+                networks: Vec::new(),
             });
         }
-        if stored.shape().len() != D {
-            return Err(CheckpointError::WrongShape {
-                path: self.path.clone(),
-                tensor: name.to_owned(),
-                found: stored.shape().to_vec(),
-                expected: vec![0; D],
-            });
+        Format::TorchArchive => archive::read(&file, &mut heap)?,
+        Format::TorchStream => stream::read(&file, &mut heap)?,
+        Format::Pickle => {
+            let mut cursor = Cursor::new(&file, 0, file.len());
+            let root = pickle::run(&mut cursor, &mut heap, 0)?;
+            if cursor.remaining() > 0 {
+                return Err(malformed!(
+                    "{} bytes follow the end of the pickle at byte {}",
+                    cursor.remaining(),
+                    cursor.position()
+                ));
+            }
+            root
         }
-        Ok(Tensor::from_data(
-            TensorData::new(stored.to_f32(), stored.shape().to_vec()),
-            device,
-        ))
-    }
+    };
+    flatten(&heap, root, &file)
 }

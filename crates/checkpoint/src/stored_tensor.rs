@@ -1,3 +1,7 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
 /// Element types that checkpoints hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the types")]
@@ -16,11 +20,15 @@ pub enum StoredDType {
 }
 
 /// One tensor of a file: element type, shape and row-major little-endian bytes.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// The bytes are shared with the file and with clones, so that neither opening a checkpoint nor
+/// renaming its tensors copies weights.
+#[derive(Clone)]
 pub struct StoredTensor {
     dtype: StoredDType,
     shape: Vec<usize>,
-    bytes: Vec<u8>,
+    owner: Arc<Vec<u8>>,
+    range: Range<usize>,
 }
 
 impl StoredDType {
@@ -40,23 +48,21 @@ impl StoredDType {
     }
 }
 
+/// Bytes of a tensor, `None` when they cannot be addressed.
+pub(crate) fn byte_count(dtype: StoredDType, shape: &[usize]) -> Option<usize> {
+    shape
+        .iter()
+        .try_fold(dtype.size(), |bytes, extent| bytes.checked_mul(*extent))
+}
+
 impl StoredTensor {
     /// A tensor from its parts.
     ///
     /// # Panics
     /// When `bytes` does not hold exactly the elements of `shape`.
     pub fn new(dtype: StoredDType, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
-        let expected = shape.iter().product::<usize>() * dtype.size();
-        assert_eq!(
-            bytes.len(),
-            expected,
-            "bytes of a {dtype:?} tensor of shape {shape:?}"
-        );
-        Self {
-            dtype,
-            shape,
-            bytes,
-        }
+        let range = 0..bytes.len();
+        Self::shared(dtype, shape, Arc::new(bytes), range)
     }
 
     /// An f32 tensor.
@@ -71,6 +77,26 @@ impl StoredTensor {
         )
     }
 
+    /// A tensor whose bytes are a part of `owner`.
+    pub(crate) fn shared(
+        dtype: StoredDType,
+        shape: Vec<usize>,
+        owner: Arc<Vec<u8>>,
+        range: Range<usize>,
+    ) -> Self {
+        assert!(
+            range.end <= owner.len() && Some(range.len()) == byte_count(dtype, &shape),
+            "{} bytes of a {dtype:?} tensor of shape {shape:?}",
+            range.len()
+        );
+        Self {
+            dtype,
+            shape,
+            owner,
+            range,
+        }
+    }
+
     /// Element type in the file.
     pub fn dtype(&self) -> StoredDType {
         self.dtype
@@ -83,7 +109,20 @@ impl StoredTensor {
 
     /// Row-major little-endian bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.owner[self.range.clone()]
+    }
+
+    /// The same elements under another shape, without copying.
+    ///
+    /// # Panics
+    /// When `shape` has another number of elements.
+    pub fn reshape(&self, shape: Vec<usize>) -> Self {
+        Self::shared(
+            self.dtype,
+            shape,
+            Arc::clone(&self.owner),
+            self.range.clone(),
+        )
     }
 
     /// The values cast to f32, row-major.
@@ -96,7 +135,7 @@ impl StoredTensor {
                 .map(|b| convert(*b))
                 .collect()
         }
-        let bytes = self.bytes.as_slice();
+        let bytes = self.bytes();
         match self.dtype {
             StoredDType::F64 => cast(bytes, |b| f64::from_le_bytes(b) as f32),
             StoredDType::F32 => cast(bytes, f32::from_le_bytes),
@@ -108,5 +147,20 @@ impl StoredTensor {
             StoredDType::I8 => cast(bytes, |b| f32::from(i8::from_le_bytes(b))),
             StoredDType::U8 | StoredDType::Bool => cast(bytes, |b: [u8; 1]| f32::from(b[0])),
         }
+    }
+}
+
+impl PartialEq for StoredTensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.dtype == other.dtype && self.shape == other.shape && self.bytes() == other.bytes()
+    }
+}
+
+impl fmt::Debug for StoredTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredTensor")
+            .field("dtype", &self.dtype)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,48 @@
+//! Bounds on what a file may make the reader do.
+//!
+//! Every length in a file is first compared with the bytes that are left, so memory grows with the file; these
+//! bounds keep the factor small, and keep short files that refer to the same objects again and again from being expanded.
+
+/// Pickle instructions in one file, nested streams included.
+///
+/// A 1024x1024 generator with its discriminator and moving average takes about 60 thousand, with optimiser states 200 thousand.
+pub(crate) const INSTRUCTIONS: usize = 1 << 22;
+
+/// Streams inside streams: an official pickle holds `torch.save` streams, and those hold nothing further.
+pub(crate) const NESTED_STREAMS: usize = 1;
+
+/// Containers inside containers on the way to a tensor or a configuration value. `synthesis.b4.conv1.affine.weight` in an official pickle takes 6.
+pub(crate) const DEPTH: usize = 64;
+
+/// Bytes of one tensor's full name.
+pub(crate) const NAME_BYTES: usize = 512;
+
+/// Bytes of one integer; the magic number of `torch.save` has 10.
+pub(crate) const INTEGER_BYTES: usize = 16;
+
+/// Dimensions of a tensor; networks use at most 5.
+pub(crate) const DIMENSIONS: usize = 16;
+
+/// Bytes of all configuration values of a file as JSON.
+pub(crate) const CONFIGURATION_BYTES: usize = 1 << 18;
+
+/// Attributes of one module; PyTorch gives it about 20 and the official layers add about 15.
+pub(crate) const ATTRIBUTES: usize = 1024;
+
+/// The safetensors format's own bound on its header.
+pub(crate) const SAFETENSORS_HEADER_BYTES: u64 = 100_000_000;
+
+/// How many values may be visited in what `instructions` instructions have made.
+///
+/// Each instruction makes at most one value. Weights shared by two modules are visited twice; far more visits mean
+/// that a short file unfolds into an endless one.
+pub(crate) fn visits(instructions: usize) -> usize {
+    2 * instructions + 1024
+}
+
+/// How many bytes of rearranged copies may be made of a file of `file` bytes.
+///
+/// Channels-last weights are rearranged once each; the constant lets small files share a storage among many views.
+pub(crate) fn rearranged_bytes(file: usize) -> usize {
+    2 * file + (1 << 16)
+}

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+/// One of the networks that a file holds side by side, such as `G_ema` or `D`.
+///
+/// Its tensors are those of the [`Checkpoint`](crate::Checkpoint) whose names start with the network's name and a dot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    name: String,
+    class_name: Option<String>,
+    arguments: Option<Json>,
+    config: Option<Json>,
+}
+
+impl Network {
+    pub(crate) fn state_dict(name: String) -> Self {
+        Self {
+            name,
+            class_name: None,
+            arguments: None,
+            config: None,
+        }
+    }
+
+    pub(crate) fn persistent(
+        name: String,
+        class_name: Option<String>,
+        arguments: Option<Json>,
+        config: Option<Json>,
+    ) -> Self {
+        Self {
+            name,
+            class_name,
+            arguments: arguments.filter(|a| a.as_array().is_some_and(|items| !items.is_empty())),
+            config,
+        }
+    }
+
+    /// The key in the file: `G`, `D`, `G_ema`; `g_ema` and so on from other code; empty where the file is one network.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Python class that the file names, `Generator` or `Discriminator` for the official networks; `None` for a plain dict of tensors.
+    pub fn class_name(&self) -> Option<&str> {
+        self.class_name.as_deref()
+    }
+
+    /// The keyword arguments that the network was constructed with, a JSON object; `None` for a plain dict of tensors.
+    pub fn config(&self) -> Option<&Json> {
+        self.config.as_ref()
+    }
+
+    /// The positional arguments that the network was constructed with, a JSON array; `None` where there were none.
+    pub fn arguments(&self) -> Option<&Json> {
+        self.arguments.as_ref()
+    }
+
+    /// Writes `PREFIXclass_name`, `PREFIXconfig` and `PREFIXarguments`.
+    pub(crate) fn describe(&self, prefix: &str, metadata: &mut BTreeMap<String, String>) {
+        let mut put = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                metadata.insert(format!("{prefix}{key}"), value);
+            }
+        };
+        put("class_name", self.class_name.clone());
+        put("config", self.config.as_ref().map(Json::to_string));
+        put("arguments", self.arguments.as_ref().map(Json::to_string));
+    }
+}

@@ -1,0 +1,343 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use super::heap::{ByteString, Heap, Object, Value, View};
+use super::machine::Machine;
+use crate::StoredDType;
+use crate::fault::{Fault, malformed};
+use crate::limits;
+use crate::torch::stream;
+
+/// Everything that a pickle may name. Nothing else is looked up, imported or called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Constructor {
+    /// `collections.OrderedDict`, `dnnlib.util.EasyDict`, `argparse.Namespace`: dicts to us.
+    Dict(&'static str),
+    /// `set` and `frozenset` of any age of Python.
+    Set,
+    /// `_codecs.encode`: a byte string as protocol 2 writes it.
+    EncodeText,
+    /// `torch.Size`: a tuple.
+    Size,
+    /// `torch.device`: kept as its text.
+    Device,
+    /// `torch.float32` and its like as values: kept as their names.
+    ElementType(&'static str),
+    /// `torch.FloatStorage` and its like, inside persistent ids.
+    StorageType(StoredDType),
+    /// `torch.storage._load_from_bytes`: a `torch.save` stream in a byte string.
+    LoadFromBytes,
+    /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
+    RebuildTensor,
+    /// `torch._utils._rebuild_parameter` and `_rebuild_parameter_with_state`.
+    RebuildParameter,
+    /// `torch_utils.persistence._reconstruct_persistent_obj` of the official networks.
+    PersistentObject,
+    /// `numpy.dtype`.
+    NumpyDType,
+    /// `numpy.ndarray`, only as an argument of `NumpyReconstruct`.
+    NumpyArrayType,
+    /// `numpy.core.multiarray._reconstruct`.
+    NumpyReconstruct,
+    /// `numpy.core.multiarray.scalar`.
+    NumpyScalar,
+    /// `numpy.core.numeric._frombuffer`, what protocol 5 writes.
+    NumpyFromBuffer,
+}
+
+impl fmt::Display for Constructor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dict(name) | Self::ElementType(name) => f.write_str(name),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl Constructor {
+    pub(super) fn find(module: &str, name: &str, position: usize) -> Result<Self, Fault> {
+        Ok(match (module, name) {
+            ("collections", "OrderedDict") => Self::Dict("collections.OrderedDict"),
+            ("dnnlib.util" | "dnnlib", "EasyDict") => Self::Dict("dnnlib.util.EasyDict"),
+            ("argparse", "Namespace") => Self::Dict("argparse.Namespace"),
+            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
+            ("_codecs", "encode") => Self::EncodeText,
+            ("torch", "Size") => Self::Size,
+            ("torch", "device") => Self::Device,
+            ("torch", "DoubleStorage") => Self::StorageType(StoredDType::F64),
+            ("torch", "FloatStorage") => Self::StorageType(StoredDType::F32),
+            ("torch", "HalfStorage") => Self::StorageType(StoredDType::F16),
+            ("torch", "BFloat16Storage") => Self::StorageType(StoredDType::BF16),
+            ("torch", "LongStorage") => Self::StorageType(StoredDType::I64),
+            ("torch", "IntStorage") => Self::StorageType(StoredDType::I32),
+            ("torch", "ShortStorage") => Self::StorageType(StoredDType::I16),
+            ("torch", "CharStorage") => Self::StorageType(StoredDType::I8),
+            ("torch", "ByteStorage") => Self::StorageType(StoredDType::U8),
+            ("torch", "BoolStorage") => Self::StorageType(StoredDType::Bool),
+            ("torch", "float64") => Self::ElementType("torch.float64"),
+            ("torch", "float32") => Self::ElementType("torch.float32"),
+            ("torch", "float16") => Self::ElementType("torch.float16"),
+            ("torch", "bfloat16") => Self::ElementType("torch.bfloat16"),
+            ("torch.storage", "_load_from_bytes") => Self::LoadFromBytes,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                Self::RebuildParameter
+            }
+            ("torch_utils.persistence", "_reconstruct_persistent_obj") => Self::PersistentObject,
+            ("numpy", "dtype") => Self::NumpyDType,
+            ("numpy", "ndarray") => Self::NumpyArrayType,
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+                Self::NumpyReconstruct
+            }
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::NumpyScalar,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::NumpyFromBuffer,
+            _ => {
+                return Err(Fault::UnknownConstructor {
+                    name: format!("{module}.{name}"),
+                    position,
+                });
+            }
+        })
+    }
+}
+
+/// Items of a tuple or list of integers, such as a shape.
+pub(super) fn integers(heap: &Heap<'_>, value: Value) -> Option<Vec<i64>> {
+    let items = match heap.get(value)? {
+        Object::Tuple(items) | Object::List(items) => items,
+        _ => return None,
+    };
+    if items.len() > limits::DIMENSIONS {
+        return None;
+    }
+    items
+        .iter()
+        .map(|item| match item {
+            Value::Int(n) => Some(*n),
+            _ => None,
+        })
+        .collect()
+}
+
+impl<'a> Machine<'a, '_> {
+    /// What REDUCE and NEWOBJ make of a constructor and its arguments.
+    pub(super) fn construct(
+        &mut self,
+        callee: Value,
+        arguments: Value,
+        position: usize,
+    ) -> Result<Value, Fault> {
+        let Some(Object::Constructor(constructor)) = self.heap.get(callee) else {
+            return Err(malformed!(
+                "byte {position} calls {}, expected a known constructor",
+                self.heap.describe(callee)
+            ));
+        };
+        let constructor = *constructor;
+        let wrong = |heap: &Heap<'_>| {
+            let found: Vec<String> = heap
+                .tuple(arguments)
+                .unwrap_or(&[arguments])
+                .iter()
+                .take(limits::DIMENSIONS)
+                .map(|value| heap.describe(*value))
+                .collect();
+            malformed!(
+                "byte {position} calls {constructor} with unexpected arguments: {}",
+                found.join(", ")
+            )
+        };
+        let Some(arguments) = self.heap.tuple(arguments) else {
+            return Err(wrong(self.heap));
+        };
+        let object = match (constructor, arguments) {
+            (Constructor::Dict(_), []) => Object::Dict(Vec::new()),
+            (Constructor::Dict(_), &[pairs]) => {
+                let pairs = self.pairs(pairs).ok_or_else(|| wrong(self.heap))?;
+                self.heap.spend(pairs.len())?;
+                Object::Dict(pairs)
+            }
+            (Constructor::Set, []) => Object::Set(Vec::new()),
+            (Constructor::Set, &[items]) => match self.heap.get(items) {
+                Some(Object::List(items) | Object::Tuple(items)) => {
+                    let items = items.clone();
+                    self.heap.spend(items.len())?;
+                    Object::Set(items)
+                }
+                _ => return Err(wrong(self.heap)),
+            },
+            (Constructor::EncodeText, &[text, _encoding]) => {
+                let decoded = self.latin1(text).ok_or_else(|| wrong(self.heap))?;
+                // Charged by the machine word, about what an instruction costs.
+                self.heap.spend(decoded.len() / size_of::<usize>())?;
+                Object::Bytes(ByteString::Decoded(Arc::new(decoded)))
+            }
+            (Constructor::Size, &[items]) if self.heap.tuple(items).is_some() => return Ok(items),
+            (Constructor::Device, &[name] | &[name, _]) if self.heap.text(name).is_some() => {
+                return Ok(name);
+            }
+            (Constructor::LoadFromBytes, &[bytes]) => match self.heap.get(bytes) {
+                Some(Object::Bytes(ByteString::InFile(range))) => {
+                    let range = range.clone();
+                    return stream::read_nested(
+                        self.cursor.file(),
+                        range,
+                        self.heap,
+                        self.nesting + 1,
+                    );
+                }
+                _ => return Err(wrong(self.heap)),
+            },
+            (Constructor::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
+                let (Some(Object::Storage(storage)), Value::Int(offset)) =
+                    (self.heap.get(storage), offset)
+                else {
+                    return Err(wrong(self.heap));
+                };
+                let (Some(shape), Some(strides)) =
+                    (integers(self.heap, shape), integers(self.heap, strides))
+                else {
+                    return Err(wrong(self.heap));
+                };
+                Object::Tensor(View {
+                    storage: *storage,
+                    offset,
+                    shape,
+                    strides,
+                })
+            }
+            (Constructor::RebuildParameter, &[tensor, ..]) => match self.heap.get(tensor) {
+                Some(Object::Tensor(_)) => return Ok(tensor),
+                _ => return Err(wrong(self.heap)),
+            },
+            (Constructor::PersistentObject, &[description]) => match self.dict_items(description) {
+                Some((id, _)) => Object::Persistent(id),
+                None => return Err(wrong(self.heap)),
+            },
+            (Constructor::NumpyDType, &[name, ..]) => {
+                let Some(name) = self.heap.text(name) else {
+                    return Err(wrong(self.heap));
+                };
+                Object::NumpyDType(super::numpy::dtype(name)?)
+            }
+            (Constructor::NumpyReconstruct, &[class, ..]) => match self.heap.get(class) {
+                Some(Object::Constructor(Constructor::NumpyArrayType)) => Object::UnfilledArray,
+                _ => return Err(wrong(self.heap)),
+            },
+            (Constructor::NumpyScalar, &[dtype, bytes]) => {
+                return super::numpy::scalar(self.heap, self.cursor.file(), dtype, bytes)
+                    .ok_or_else(|| wrong(self.heap));
+            }
+            (Constructor::NumpyFromBuffer, &[buffer, dtype, shape, order]) => {
+                let fortran = match self.heap.text(order) {
+                    Some("C") => false,
+                    Some("F") => true,
+                    _ => return Err(wrong(self.heap)),
+                };
+                let made = super::numpy::array(self.heap, buffer, dtype, shape, fortran);
+                Object::Tensor(made.ok_or_else(|| wrong(self.heap))?)
+            }
+            _ => return Err(wrong(self.heap)),
+        };
+        Ok(self.heap.add(object))
+    }
+
+    /// What BUILD does: hands an object its state.
+    pub(super) fn fill(
+        &mut self,
+        target: Value,
+        state: Value,
+        position: usize,
+    ) -> Result<(), Fault> {
+        let wrong = |heap: &Heap<'_>| {
+            malformed!(
+                "byte {position} hands {} to {}, which is not understood",
+                heap.describe(state),
+                heap.describe(target)
+            )
+        };
+        let Value::Object(id) = target else {
+            return Err(wrong(self.heap));
+        };
+        match self.heap.object(id) {
+            // A Namespace keeps its values in its attributes. A dict that has items keeps nothing but
+            // `_metadata` there, and copying attributes to it again and again could make it grow without bound.
+            Object::Dict(items) => {
+                let is_empty = items.is_empty();
+                let attributes = match (state, self.dict_items(state)) {
+                    (Value::None, _) => return Ok(()),
+                    (_, Some((_, attributes))) => attributes,
+                    (_, None) => return Err(wrong(self.heap)),
+                };
+                if is_empty {
+                    let attributes: Vec<(Value, Value)> = attributes
+                        .iter()
+                        .filter(|(key, _)| self.heap.text(*key) != Some("_metadata"))
+                        .copied()
+                        .collect();
+                    self.heap.spend(attributes.len())?;
+                    *self.heap.object_mut(id) = Object::Dict(attributes);
+                }
+                Ok(())
+            }
+            Object::NumpyDType(_) => {
+                // (version, byte order, ...)
+                let order = match self.heap.tuple(state) {
+                    Some(&[_, order, ..]) => self.heap.text(order),
+                    _ => None,
+                };
+                let big = match order {
+                    Some("<" | "|" | "=") => false,
+                    Some(">") => true,
+                    _ => return Err(wrong(self.heap)),
+                };
+                if let Object::NumpyDType(dtype) = self.heap.object_mut(id) {
+                    dtype.big_endian = big;
+                }
+                Ok(())
+            }
+            Object::UnfilledArray => {
+                // (version, shape, dtype, is Fortran order, bytes)
+                let view = match self.heap.tuple(state) {
+                    Some(&[_, shape, dtype, Value::Bool(fortran), bytes]) => {
+                        super::numpy::array(self.heap, bytes, dtype, shape, fortran)
+                    }
+                    _ => None,
+                };
+                let view = view.ok_or_else(|| wrong(self.heap))?;
+                *self.heap.object_mut(id) = Object::Tensor(view);
+                Ok(())
+            }
+            _ => Err(wrong(self.heap)),
+        }
+    }
+
+    /// A list of two-element lists or tuples, as Python 2 writes an OrderedDict; or another dict.
+    fn pairs(&self, value: Value) -> Option<Vec<(Value, Value)>> {
+        match self.heap.get(value)? {
+            Object::Dict(items) => Some(items.clone()),
+            Object::List(items) => items
+                .iter()
+                .map(|pair| match self.heap.get(*pair)? {
+                    Object::List(pair) | Object::Tuple(pair) => match pair.as_slice() {
+                        [key, value] => Some((*key, *value)),
+                        _ => None,
+                    },
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+
+    fn latin1(&self, text: Value) -> Option<Vec<u8>> {
+        let text: &Cow<'_, str> = match self.heap.get(text)? {
+            Object::Text(text) => text,
+            _ => return None,
+        };
+        text.chars()
+            .map(|c| u8::try_from(u32::from(c)).ok())
+            .collect()
+    }
+}

@@ -1,0 +1,215 @@
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::constructor::Constructor;
+use crate::StoredDType;
+use crate::fault::Fault;
+use crate::limits;
+
+/// A Python value: small ones inline, the rest as an index into the [`Heap`].
+///
+/// Indices instead of owned or counted references make cycles harmless and dropping flat, whatever the nesting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Object(ObjectId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectId(u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StorageId(u32);
+
+/// A byte string, in the file where it can be.
+#[derive(Clone, Debug)]
+pub(crate) enum ByteString {
+    /// Absolute range of the file.
+    InFile(Range<usize>),
+    /// Decoded from text, as protocol 2 writes byte strings.
+    Decoded(Arc<Vec<u8>>),
+}
+
+/// Element type and byte order of a numpy array.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NumpyDType {
+    pub(crate) dtype: StoredDType,
+    pub(crate) big_endian: bool,
+}
+
+/// A strided view of a storage; offset and strides count elements. Not yet known to lie inside.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) storage: StorageId,
+    pub(crate) offset: i64,
+    pub(crate) shape: Vec<i64>,
+    pub(crate) strides: Vec<i64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Object<'a> {
+    Text(Cow<'a, str>),
+    Bytes(ByteString),
+    BigInt(i128),
+    Tuple(Vec<Value>),
+    List(Vec<Value>),
+    Set(Vec<Value>),
+    Dict(Vec<(Value, Value)>),
+    Constructor(Constructor),
+    Storage(StorageId),
+    Tensor(View),
+    NumpyDType(NumpyDType),
+    /// What numpy's `_reconstruct` makes: an array whose content comes with the next BUILD.
+    UnfilledArray,
+    /// A module of the official networks: the dictionary with `class_name` and `state`.
+    Persistent(ObjectId),
+}
+
+/// The elements that tensors are views of.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    pub(crate) dtype: StoredDType,
+    pub(crate) elements: u64,
+    pub(crate) big_endian: bool,
+    pub(crate) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Not found yet or not at all, and why.
+    Unavailable(String),
+    InFile(Range<usize>),
+    Decoded(Arc<Vec<u8>>),
+}
+
+/// All objects that one file makes.
+#[derive(Debug, Default)]
+pub(crate) struct Heap<'a> {
+    objects: Vec<Object<'a>>,
+    storages: Vec<Storage>,
+    instructions: usize,
+}
+
+impl<'a> Heap<'a> {
+    /// Counts instructions, and the items that one of them copies as instructions of their own.
+    pub(crate) fn spend(&mut self, instructions: usize) -> Result<(), Fault> {
+        self.instructions += instructions;
+        if self.instructions > limits::INSTRUCTIONS {
+            return Err(Fault::Limit {
+                what: "pickle instructions",
+                found: self.instructions as u64,
+                limit: limits::INSTRUCTIONS as u64,
+            });
+        }
+        Ok(())
+    }
+
+    /// Every object is made by an instruction, so that their number fits an index.
+    pub(crate) fn add(&mut self, object: Object<'a>) -> Value {
+        let id = ObjectId(self.objects.len() as u32);
+        self.objects.push(object);
+        Value::Object(id)
+    }
+
+    pub(crate) fn add_storage(&mut self, storage: Storage) -> StorageId {
+        let id = StorageId(self.storages.len() as u32);
+        self.storages.push(storage);
+        id
+    }
+
+    pub(crate) fn instructions(&self) -> usize {
+        self.instructions
+    }
+
+    pub(crate) fn object(&self, id: ObjectId) -> &Object<'a> {
+        &self.objects[id.0 as usize]
+    }
+
+    pub(crate) fn object_mut(&mut self, id: ObjectId) -> &mut Object<'a> {
+        &mut self.objects[id.0 as usize]
+    }
+
+    pub(crate) fn storage(&self, id: StorageId) -> &Storage {
+        &self.storages[id.0 as usize]
+    }
+
+    pub(crate) fn storage_mut(&mut self, id: StorageId) -> &mut Storage {
+        &mut self.storages[id.0 as usize]
+    }
+
+    /// The object behind a value, `None` for inline values.
+    pub(crate) fn get(&self, value: Value) -> Option<&Object<'a>> {
+        match value {
+            Value::Object(id) => Some(self.object(id)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self, value: Value) -> Option<&str> {
+        match self.get(value)? {
+            Object::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn tuple(&self, value: Value) -> Option<&[Value]> {
+        match self.get(value)? {
+            Object::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn dict(&self, value: Value) -> Option<&[(Value, Value)]> {
+        match self.get(value)? {
+            Object::Dict(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value of a text key; the last one counts, as in Python.
+    pub(crate) fn lookup(&self, items: &[(Value, Value)], key: &str) -> Option<Value> {
+        items
+            .iter()
+            .rev()
+            .find(|(k, _)| self.text(*k) == Some(key))
+            .map(|(_, value)| *value)
+    }
+
+    /// The bytes of a byte string.
+    pub(crate) fn bytes<'s>(&'s self, file: &'s [u8], value: Value) -> Option<&'s [u8]> {
+        match self.get(value)? {
+            Object::Bytes(ByteString::InFile(range)) => Some(&file[range.clone()]),
+            Object::Bytes(ByteString::Decoded(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// What a value is, for messages.
+    pub(crate) fn describe(&self, value: Value) -> String {
+        match value {
+            Value::None => "None".to_owned(),
+            Value::Bool(_) => "a bool".to_owned(),
+            Value::Int(n) => format!("the integer {n}"),
+            Value::Float(x) => format!("the number {x}"),
+            Value::Object(id) => match self.object(id) {
+                Object::Text(_) => "a text".to_owned(),
+                Object::Bytes(_) => "a byte string".to_owned(),
+                Object::BigInt(n) => format!("the integer {n}"),
+                Object::Tuple(items) => format!("a tuple of {}", items.len()),
+                Object::List(items) => format!("a list of {}", items.len()),
+                Object::Set(items) => format!("a set of {}", items.len()),
+                Object::Dict(items) => format!("a dict of {}", items.len()),
+                Object::Constructor(constructor) => format!("the constructor {constructor}"),
+                Object::Storage(_) => "a storage".to_owned(),
+                Object::Tensor(_) => "a tensor".to_owned(),
+                Object::NumpyDType(_) => "a numpy dtype".to_owned(),
+                Object::UnfilledArray => "an empty numpy array".to_owned(),
+                Object::Persistent(_) => "a network".to_owned(),
+            },
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Pickle instructions of protocols 2 to 5 by their names in Python's `pickletools`.
+//!
+//! Instructions that only protocol 0 writes as text, extension codes and out-of-band buffers are not here and so are errors.
+
+pub(crate) const MARK: u8 = b'(';
+pub(crate) const STOP: u8 = b'.';
+pub(crate) const POP: u8 = b'0';
+pub(crate) const POP_MARK: u8 = b'1';
+pub(crate) const DUP: u8 = b'2';
+pub(crate) const BINBYTES: u8 = b'B';
+pub(crate) const SHORT_BINBYTES: u8 = b'C';
+pub(crate) const BINFLOAT: u8 = b'G';
+pub(crate) const BININT: u8 = b'J';
+pub(crate) const BININT1: u8 = b'K';
+pub(crate) const BININT2: u8 = b'M';
+pub(crate) const NONE: u8 = b'N';
+pub(crate) const BINPERSID: u8 = b'Q';
+pub(crate) const REDUCE: u8 = b'R';
+pub(crate) const BINSTRING: u8 = b'T';
+pub(crate) const SHORT_BINSTRING: u8 = b'U';
+pub(crate) const BINUNICODE: u8 = b'X';
+pub(crate) const EMPTY_LIST: u8 = b']';
+pub(crate) const APPEND: u8 = b'a';
+pub(crate) const BUILD: u8 = b'b';
+pub(crate) const GLOBAL: u8 = b'c';
+pub(crate) const APPENDS: u8 = b'e';
+pub(crate) const BINGET: u8 = b'h';
+pub(crate) const LONG_BINGET: u8 = b'j';
+pub(crate) const BINPUT: u8 = b'q';
+pub(crate) const LONG_BINPUT: u8 = b'r';
+pub(crate) const SETITEM: u8 = b's';
+pub(crate) const TUPLE: u8 = b't';
+pub(crate) const SETITEMS: u8 = b'u';
+pub(crate) const EMPTY_DICT: u8 = b'}';
+pub(crate) const EMPTY_TUPLE: u8 = b')';
+pub(crate) const PROTO: u8 = 0x80;
+pub(crate) const NEWOBJ: u8 = 0x81;
+pub(crate) const TUPLE1: u8 = 0x85;
+pub(crate) const TUPLE2: u8 = 0x86;
+pub(crate) const TUPLE3: u8 = 0x87;
+pub(crate) const NEWTRUE: u8 = 0x88;
+pub(crate) const NEWFALSE: u8 = 0x89;
+pub(crate) const LONG1: u8 = 0x8A;
+pub(crate) const LONG4: u8 = 0x8B;
+pub(crate) const SHORT_BINUNICODE: u8 = 0x8C;
+pub(crate) const BINUNICODE8: u8 = 0x8D;
+pub(crate) const BINBYTES8: u8 = 0x8E;
+pub(crate) const EMPTY_SET: u8 = 0x8F;
+pub(crate) const ADDITEMS: u8 = 0x90;
+pub(crate) const FROZENSET: u8 = 0x91;
+pub(crate) const STACK_GLOBAL: u8 = 0x93;
+pub(crate) const MEMOIZE: u8 = 0x94;
+pub(crate) const FRAME: u8 = 0x95;
+pub(crate) const BYTEARRAY8: u8 = 0x96;

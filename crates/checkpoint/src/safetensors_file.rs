@@ -1,0 +1,151 @@
+//! Reading safetensors. Source: the format's description in its repository's README.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::cursor::Cursor;
+use crate::fault::{Fault, malformed};
+use crate::limits;
+use crate::stored_tensor::byte_count;
+use crate::{StoredDType, StoredTensor};
+
+/// Reserved name in the header.
+const METADATA: &str = "__metadata__";
+
+type Parts = (BTreeMap<String, StoredTensor>, BTreeMap<String, String>);
+
+/// Tensors and metadata of a whole file; the tensors share its bytes.
+pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
+    let mut cursor = Cursor::new(file, 0, file.len());
+    let length = cursor.u64()?;
+    if length > limits::SAFETENSORS_HEADER_BYTES {
+        return Err(Fault::Limit {
+            what: "bytes of the safetensors header",
+            found: length,
+            limit: limits::SAFETENSORS_HEADER_BYTES,
+        });
+    }
+    let header: Header = serde_json::from_slice(cursor.take(length)?)
+        .map_err(|e| malformed!("the header is not understood: {e}"))?;
+    let start = cursor.position();
+    let available = cursor.remaining();
+
+    let mut spans: Vec<(usize, usize, &str)> = Vec::new();
+    let mut tensors = BTreeMap::new();
+    for (name, entry) in &header.tensors {
+        let dtype = dtype(&entry.dtype).ok_or_else(|| Fault::WrongDType {
+            tensor: name.clone(),
+            found: entry.dtype.clone(),
+        })?;
+        let invalid = |reason: String| Fault::InvalidTensor {
+            tensor: name.clone(),
+            reason,
+        };
+        let [begin, end] = entry.data_offsets;
+        if begin > end || end > available {
+            return Err(invalid(format!(
+                "it takes bytes {begin} to {end} of the data, which has {available}; the file is truncated or damaged"
+            )));
+        }
+        let expected = byte_count(dtype, &entry.shape);
+        if expected != Some(end - begin) {
+            return Err(invalid(format!(
+                "it has {} bytes, expected {} for {dtype:?} of shape {:?}",
+                end - begin,
+                expected.map_or("more than can be addressed".to_owned(), |n| n.to_string()),
+                entry.shape
+            )));
+        }
+        spans.push((begin, end, name));
+        let range = start + begin..start + end;
+        let tensor = StoredTensor::shared(dtype, entry.shape.clone(), Arc::clone(file), range);
+        tensors.insert(name.clone(), tensor);
+    }
+    check_coverage(spans, available)?;
+    Ok((tensors, header.metadata))
+}
+
+/// The format allows neither holes nor overlaps, so that no bytes can hide.
+fn check_coverage(mut spans: Vec<(usize, usize, &str)>, available: usize) -> Result<(), Fault> {
+    spans.sort_unstable();
+    let mut covered = 0;
+    for (begin, end, name) in spans {
+        if begin != covered {
+            return Err(Fault::InvalidTensor {
+                tensor: name.to_owned(),
+                reason: format!("it starts at byte {begin} of the data, expected {covered}"),
+            });
+        }
+        covered = end;
+    }
+    if covered != available {
+        return Err(malformed!(
+            "{} bytes follow the last tensor",
+            available - covered
+        ));
+    }
+    Ok(())
+}
+
+fn dtype(name: &str) -> Option<StoredDType> {
+    Some(match name {
+        "F64" => StoredDType::F64,
+        "F32" => StoredDType::F32,
+        "F16" => StoredDType::F16,
+        "BF16" => StoredDType::BF16,
+        "I64" => StoredDType::I64,
+        "I32" => StoredDType::I32,
+        "I16" => StoredDType::I16,
+        "I8" => StoredDType::I8,
+        "U8" => StoredDType::U8,
+        "BOOL" => StoredDType::Bool,
+        _ => return None,
+    })
+}
+
+#[derive(Default)]
+struct Header {
+    tensors: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
+/// As a map is usually read, but with doubled names an error: readers differ in which one they take.
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeaderVisitor;
+        impl<'de> Visitor<'de> for HeaderVisitor {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with dtype, shape and data_offsets for every tensor")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let mut header = Header::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == METADATA {
+                        header.metadata = map.next_value()?;
+                    } else if let Some(old) = header.tensors.insert(name, map.next_value()?) {
+                        return Err(serde::de::Error::custom(format!(
+                            "two tensors have one name, the first of shape {:?}",
+                            old.shape
+                        )));
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}

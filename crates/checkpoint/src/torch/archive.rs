@@ -1,0 +1,110 @@
+//! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per storage, `PREFIX/data/KEY`.
+
+use super::zip::{Directory, LOCAL_HEADER};
+use crate::cursor::Cursor;
+use crate::fault::{Fault, malformed};
+use crate::limits;
+use crate::pickle::{self, Content, Heap, Value};
+
+const PICKLE: &str = "data.pkl";
+const BYTE_ORDER: &str = "byteorder";
+/// Only TorchScript archives have it.
+const CONSTANTS: &str = "constants.pkl";
+
+/// How every archive starts.
+pub(crate) const PREFIX: [u8; 4] = LOCAL_HEADER;
+
+/// Reads a whole file and returns the object in it.
+pub(crate) fn read<'a>(file: &'a [u8], heap: &mut Heap<'a>) -> Result<Value, Fault> {
+    let directory = Directory::read(file)?;
+    let prefix = prefix(&directory)?;
+    let required = |name: &str| match directory.entry(name) {
+        Some(Ok(range)) => Ok(Some(range)),
+        Some(Err(reason)) => Err(Fault::Malformed(reason)),
+        None => Ok(None),
+    };
+    let big_endian = match required(&format!("{prefix}{BYTE_ORDER}"))? {
+        // Files from before PyTorch 2.1 do not say, and little-endian machines wrote nearly all of them.
+        None => false,
+        Some(range) => match &file[range] {
+            b"little" => false,
+            b"big" => true,
+            other => {
+                return Err(malformed!(
+                    "the byte order is {:?}, expected little or big",
+                    String::from_utf8_lossy(&other[..other.len().min(16)])
+                ));
+            }
+        },
+    };
+    let pickle = required(&format!("{prefix}{PICKLE}"))?
+        .ok_or_else(|| malformed!("the archive has no {prefix}{PICKLE}"))?;
+    let mut cursor = Cursor::new(file, pickle.start, pickle.end);
+    let (root, named) = pickle::run_with_storages(&mut cursor, heap, 0)?;
+    if cursor.remaining() > 0 {
+        return Err(malformed!(
+            "{} bytes follow the end of {prefix}{PICKLE}",
+            cursor.remaining()
+        ));
+    }
+    for (key, id) in named.iter() {
+        let name = format!("{prefix}data/{key}");
+        let storage = heap.storage_mut(id);
+        storage.big_endian = big_endian;
+        storage.content = match directory.entry(&name) {
+            None => Content::Unavailable(format!("the archive has no entry {name}")),
+            Some(Err(reason)) => Content::Unavailable(reason),
+            Some(Ok(range)) => {
+                let expected = storage.elements.saturating_mul(storage.dtype.size() as u64);
+                if range.len() as u64 == expected {
+                    Content::InFile(range)
+                } else {
+                    Content::Unavailable(format!(
+                        "entry {name} has {} bytes, expected {expected} for {} {:?} elements",
+                        range.len(),
+                        storage.elements,
+                        storage.dtype
+                    ))
+                }
+            }
+        };
+    }
+    Ok(root)
+}
+
+/// What stands before `data.pkl`: the name of the file when it was saved, or `archive/`.
+fn prefix<'a>(directory: &Directory<'a>) -> Result<&'a str, Fault> {
+    let mut candidates: Vec<&str> = directory
+        .names()
+        .filter_map(|name| name.strip_suffix(PICKLE))
+        .filter(|prefix| prefix.is_empty() || prefix.ends_with('/'))
+        .collect();
+    candidates.sort_unstable();
+    match candidates.as_slice() {
+        [prefix] if prefix.len() > limits::NAME_BYTES => Err(Fault::Limit {
+            what: "bytes of the archive's folder name",
+            found: prefix.len() as u64,
+            limit: limits::NAME_BYTES as u64,
+        }),
+        [prefix] => {
+            let constants = format!("{prefix}{CONSTANTS}");
+            if directory.names().any(|name| name == constants) {
+                return Err(malformed!(
+                    "a TorchScript archive, which holds code; save the module's state_dict() with torch.save instead"
+                ));
+            }
+            Ok(prefix)
+        }
+        [] => {
+            let mut names: Vec<&str> = directory.names().collect();
+            names.sort_unstable();
+            Err(malformed!(
+                "a zip archive without {PICKLE}, so not written by torch.save; its first entry is {}",
+                names.first().unwrap_or(&"missing")
+            ))
+        }
+        [first, second, ..] => Err(malformed!(
+            "a zip archive with both {first}{PICKLE} and {second}{PICKLE}, expected one"
+        )),
+    }
+}

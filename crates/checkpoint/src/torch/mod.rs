@@ -1,0 +1,5 @@
+//! The two file formats of `torch.save`.
+
+pub(crate) mod archive;
+pub(crate) mod stream;
+mod zip;
