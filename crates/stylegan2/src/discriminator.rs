@@ -9,6 +9,7 @@ use crate::StyleGan2Error;
 use crate::config::{DiscriminatorConfig, ResampleTaps};
 use crate::discriminator_block::DiscriminatorBlock;
 use crate::discriminator_epilogue::DiscriminatorEpilogue;
+use crate::formats::{official, rosinality};
 use crate::initialiser::Initialiser;
 use crate::mapping::MappingNetwork;
 use crate::network_file::{self, NetworkKind};
@@ -28,6 +29,8 @@ const KIND: NetworkKind = NetworkKind {
     name: "discriminator",
     anchor: "b4.out.weight",
     prefixes: &["", "D.", "d."],
+    from_other_names: rosinality::discriminator,
+    config_of_arguments: official::discriminator_config,
 };
 
 impl Discriminator {
@@ -88,7 +91,8 @@ impl Discriminator {
         Self::from_checkpoint(&Checkpoint::open(path)?, device)
     }
 
-    /// The discriminator of a checkpoint with official tensor names, with or without a prefix such as `D.`.
+    /// The discriminator of a checkpoint with official tensor names, with or without a prefix such as `D.`, or with those of rosinality's
+    /// stylegan2-pytorch.
     ///
     /// The configuration is the metadata entry `D.config` or `config`; where there is none it is inferred from names and shapes.
     /// What these do not show has its official default: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01.
@@ -101,7 +105,7 @@ impl Discriminator {
     ) -> Result<Self, StyleGan2Error> {
         let file = network_file::find(checkpoint, &KIND)?;
         let config = match file.config_json() {
-            Some(json) => DiscriminatorConfig::from_json(json).map_err(|e| file.in_config(e))?,
+            Some(json) => DiscriminatorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => DiscriminatorConfig::infer(&file.tensors)?,
         };
         let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;

@@ -7,6 +7,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
 
 use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, MIN_RESOLUTION};
+use crate::formats::{official, rosinality};
 use crate::initialiser::Initialiser;
 use crate::mapping::{MappingNetwork, Truncation};
 use crate::network_file::{self, NetworkKind};
@@ -33,6 +34,8 @@ const KIND: NetworkKind = NetworkKind {
     anchor: "synthesis.b4.const",
     // The running average of the weights makes the better images, so it comes before the weights in training.
     prefixes: &["", "G_ema.", "g_ema.", "G.", "g."],
+    from_other_names: rosinality::generator,
+    config_of_arguments: official::generator_config,
 };
 
 impl Generator {
@@ -75,7 +78,8 @@ impl Generator {
         Self::from_checkpoint(&Checkpoint::open(path)?, device)
     }
 
-    /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`.
+    /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`, or with those of rosinality's
+    /// stylegan2-pytorch.
     ///
     /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or `config`; where there is none it is inferred from
     /// names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate multiplier 0.01.
@@ -88,7 +92,7 @@ impl Generator {
     ) -> Result<Self, StyleGan2Error> {
         let file = network_file::find(checkpoint, &KIND)?;
         let config = match file.config_json() {
-            Some(json) => GeneratorConfig::from_json(json).map_err(|e| file.in_config(e))?,
+            Some(json) => GeneratorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => GeneratorConfig::infer(&file.tensors)?,
         };
         let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;

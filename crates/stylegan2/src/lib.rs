@@ -26,6 +26,7 @@ mod discriminator;
 mod discriminator_block;
 mod discriminator_epilogue;
 mod error;
+mod formats;
 mod fully_connected;
 mod generator;
 mod initialiser;

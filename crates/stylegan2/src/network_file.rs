@@ -15,6 +15,9 @@ use crate::resample_filter::ResampleFilter;
 /// The metadata entry of the configuration.
 const CONFIG: &str = "config";
 
+/// The metadata entry of positional arguments of the constructor, which only pickles have.
+const ARGUMENTS: &str = "arguments";
+
 /// What the constant filters are called in every layer; they are no parameters.
 const RESAMPLE_FILTER: &str = "resample_filter";
 
@@ -26,6 +29,10 @@ pub(crate) struct NetworkKind {
     pub(crate) anchor: &'static str,
     /// Prefixes of tensor names that are looked for, best first.
     pub(crate) prefixes: &'static [&'static str],
+    /// The network under official names where the file has it under others.
+    pub(crate) from_other_names: fn(&Checkpoint) -> Option<Checkpoint>,
+    /// The configuration that an official pickle's keyword and positional arguments say.
+    pub(crate) config_of_arguments: fn(&str, Option<&str>) -> String,
 }
 
 /// A network's tensors under official names, with the metadata of their file.
@@ -33,6 +40,7 @@ pub(crate) struct NetworkKind {
 pub(crate) struct NetworkFile<'a> {
     pub(crate) tensors: Cow<'a, Checkpoint>,
     prefix: &'static str,
+    config_of_arguments: fn(&str, Option<&str>) -> String,
 }
 
 /// Finds the tensors of a network in a checkpoint that may hold several.
@@ -45,14 +53,16 @@ pub(crate) fn find<'a>(
             .tensors()
             .contains_key(&format!("{prefix}{}", kind.anchor))
     });
-    match prefix {
-        Some("") => Ok(NetworkFile {
-            tensors: Cow::Borrowed(checkpoint),
-            prefix: "",
-        }),
-        Some(prefix) => Ok(NetworkFile {
-            tensors: Cow::Owned(checkpoint.subset(prefix)),
-            prefix,
+    let tensors = match prefix {
+        Some("") => Some(Cow::Borrowed(checkpoint)),
+        Some(prefix) => Some(Cow::Owned(checkpoint.subset(prefix))),
+        None => (kind.from_other_names)(checkpoint).map(Cow::Owned),
+    };
+    match tensors {
+        Some(tensors) => Ok(NetworkFile {
+            tensors,
+            prefix: prefix.unwrap_or(""),
+            config_of_arguments: kind.config_of_arguments,
         }),
         None => Err(StyleGan2Error::NoNetwork {
             path: checkpoint.path().to_owned(),
@@ -65,12 +75,15 @@ pub(crate) fn find<'a>(
 
 impl NetworkFile<'_> {
     /// The configuration's JSON: with the network's prefix where a file holds several networks, else without.
-    pub(crate) fn config_json(&self) -> Option<&str> {
+    pub(crate) fn config_json(&self) -> Option<String> {
         let metadata = self.tensors.metadata();
-        metadata
-            .get(&format!("{}{CONFIG}", self.prefix))
-            .or_else(|| metadata.get(CONFIG))
-            .map(String::as_str)
+        let entry = |key: &str| {
+            metadata
+                .get(&format!("{}{key}", self.prefix))
+                .or_else(|| metadata.get(key))
+                .map(String::as_str)
+        };
+        Some((self.config_of_arguments)(entry(CONFIG)?, entry(ARGUMENTS)))
     }
 
     pub(crate) fn in_config(&self, source: StyleGan2Error) -> StyleGan2Error {

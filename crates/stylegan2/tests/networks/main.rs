@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has to say so by panicking"
 )]
 
+mod checkpoints_golden;
 mod closed_form;
 mod discriminator_golden;
 mod files;
