@@ -29,7 +29,7 @@ fn the_official_pickle_holds_the_reference_generator() {
         assert_close(
             &format!("{backend} image of the pickle's G_ema"),
             &values(image),
-            &expected.values("image_const"),
+            &expected.values("image_w_plus_const"),
             OUTPUT_TOLERANCE,
         );
     }
