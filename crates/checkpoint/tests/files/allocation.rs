@@ -1,0 +1,187 @@
+//! What a short file may make the reader allocate, measured by a counting allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use checkpoint::Checkpoint;
+
+use crate::pickle_writer::Pickle;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with each thread's live bytes and their peak counted.
+pub struct Counting;
+
+fn count(change: isize) {
+    // A thread that is being torn down has no counters any more, and needs none.
+    let _ = LIVE.try_with(|live| {
+        live.set(live.get() + change);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
+    });
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps to the contract of `alloc`, which is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: `pointer` came from the system's allocator with this layout, as `alloc` above hands all on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Old and new block may exist side by side while the content is copied.
+        count(size as isize);
+        // SAFETY: as for `dealloc`, and the caller guarantees a size that is not zero.
+        let moved = unsafe { System.realloc(pointer, layout, size) };
+        count(-(layout.size() as isize));
+        moved
+    }
+}
+
+/// Most bytes that were live on this thread while `work` ran, above those before, and what `work` gave.
+pub fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = LIVE.get();
+    PEAK.set(before);
+    let result = work();
+    ((PEAK.get() - before).max(0) as usize, result)
+}
+
+/// "A 1 KB file can never allocate more than a few MB."
+const FEW_MEGABYTES: usize = 3 << 20;
+const ONE_KILOBYTE: usize = 1024;
+
+#[track_caller]
+fn assert_small(what: &str, bytes: &[u8]) {
+    assert!(bytes.len() <= ONE_KILOBYTE, "{what} has {}", bytes.len());
+    let (peak, result) = peak_of(|| Checkpoint::from_bytes("small", bytes).map(|_| ()));
+    assert!(
+        peak <= FEW_MEGABYTES,
+        "{what} allocates {peak} bytes and gives {result:?}"
+    );
+}
+
+#[test]
+fn the_counter_counts() {
+    let (peak, _) = peak_of(|| drop(std::hint::black_box(vec![1u8; 5_000_000])));
+    assert!((5_000_000..5_100_000).contains(&peak), "{peak}");
+}
+
+#[test]
+fn declared_lengths_are_not_believed() {
+    let huge = u64::MAX.to_le_bytes();
+    for code in [b'X', b'B', b'T', 0x8B] {
+        let mut pickle = vec![0x80, 2, code];
+        pickle.extend(&huge[..4]);
+        assert_small("a length of 32 bits", &pickle);
+    }
+    for code in [0x8D, 0x8E, 0x96, 0x95] {
+        let mut pickle = vec![0x80, 4, code];
+        pickle.extend(huge);
+        assert_small("a length of 64 bits", &pickle);
+    }
+    for header in [99_999_999u64, u64::MAX, 1 << 62] {
+        let mut file = header.to_le_bytes().to_vec();
+        file.extend(b"{\"a\":");
+        assert_small("a safetensors header", &file);
+    }
+    let header = br#"{"a":{"dtype":"F64","shape":[18446744073709551615,0],"data_offsets":[0,0]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    assert_small("a safetensors shape", &file);
+    // An archive's end that declares 2^64 - 1 entries.
+    let mut file = b"PK\x03\x04".to_vec();
+    file.extend(b"PK\x06\x06");
+    file.extend([0; 20]);
+    file.extend([0xFF; 24]);
+    file.extend(0u64.to_le_bytes());
+    file.extend(b"PK\x06\x07");
+    file.extend([0; 4]);
+    file.extend(4u64.to_le_bytes());
+    file.extend([0; 4]);
+    file.extend(b"PK\x05\x06");
+    file.extend([0xFF; 18]);
+    assert_small("an archive's directory", &file);
+}
+
+#[test]
+fn every_byte_as_an_instruction_stays_small() {
+    for code in 0..=u8::MAX {
+        let mut pickle = vec![0x80, 4];
+        pickle.resize(ONE_KILOBYTE, code);
+        assert_small(&format!("repeated 0x{code:02x}"), &pickle);
+        // With something on the stack to work on.
+        let mut pickle = b"\x80\x04]}(((NNN".to_vec();
+        pickle.resize(ONE_KILOBYTE, code);
+        assert_small(&format!("repeated 0x{code:02x} after marks"), &pickle);
+    }
+}
+
+#[test]
+fn shared_objects_are_not_unfolded() {
+    // Each level refers twice to the level below: 2^60 paths.
+    let mut pickle = Pickle::new();
+    pickle.dict().put(0);
+    for level in 1..60u8 {
+        pickle.dict().put(level).mark();
+        pickle.int(1).get(level - 1).int(2).get(level - 1);
+        pickle.set_items();
+    }
+    pickle.mark().text("a").get(59).set_items();
+    assert_small("a lattice of dicts", &pickle.stop());
+
+    // The same below a configuration value, and with a long text at the end of every path.
+    let mut pickle = Pickle::new();
+    pickle.text(&"x".repeat(400)).put(0).pop();
+    pickle.list().put(1).mark().get(0).get(0).appends();
+    for level in 2..60u8 {
+        pickle.list().put(level).mark();
+        pickle.get(level - 1).get(level - 1).appends();
+    }
+    pickle.pop().dict().text("config").get(59).set_item();
+    assert_small("a lattice of lists", &pickle.stop());
+}
+
+#[test]
+fn long_names_and_shared_arrays_stay_small() {
+    let mut pickle = Pickle::new();
+    pickle.text(&"n".repeat(200)).put(0).pop();
+    pickle.numpy_array(&[4], "f4", &[0u8; 16]).put(1).pop();
+    pickle.dict().put(2).pop();
+    // One dict of many names for one array, below itself at several depths.
+    pickle.get(2).mark();
+    for key in 0..30u8 {
+        pickle.int(i32::from(key)).get(1);
+    }
+    pickle.set_items().pop();
+    for level in 3..30u8 {
+        pickle.dict().put(level).mark();
+        pickle.get(0).get(level - 1).int(1).get(2);
+        pickle.set_items().pop();
+    }
+    pickle.get(29);
+    assert_small("long names", &pickle.stop());
+
+    // Copies of one state, and of one byte string.
+    let mut pickle = Pickle::new();
+    pickle.dict().put(0).mark();
+    for key in 0..100u8 {
+        pickle.int(i32::from(key)).none();
+    }
+    pickle.set_items().pop();
+    pickle.global("argparse", "Namespace").put(1).pop();
+    pickle.mark();
+    while pickle.len() < 1000 {
+        pickle.get(1).empty_tuple().new_object().get(0).build();
+    }
+    pickle.tuple();
+    assert_small("copied attributes", &pickle.stop());
+}

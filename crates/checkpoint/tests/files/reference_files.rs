@@ -1,0 +1,237 @@
+//! What real files hold.
+
+use checkpoint::{Checkpoint, FloatPrecision, Format, StoredDType, save_safetensors};
+
+use crate::pickle_writer::{Pickle, torch_stream};
+use crate::zip_writer::{self, torch_archive};
+use crate::{reference, zip_writer::entries};
+
+fn open(file: &str) -> Checkpoint {
+    Checkpoint::from_bytes(file, &reference(file)).unwrap()
+}
+
+#[test]
+fn an_official_pickle_lists_its_networks_with_their_arguments() {
+    let checkpoint = open("nvidia_ada.pkl");
+    assert_eq!(checkpoint.format(), Some(Format::Pickle));
+    let names: Vec<&str> = checkpoint.networks().iter().map(|n| n.name()).collect();
+    assert_eq!(names, ["G", "D", "G_ema"]);
+    let generator = &checkpoint.networks()[2];
+    assert_eq!(generator.class_name(), Some("Generator"));
+    let config = generator.config().unwrap();
+    let resolution = config["img_resolution"].as_u64().unwrap();
+
+    let alone = checkpoint.network("G_ema").unwrap();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&alone.metadata()["config"]).unwrap(),
+        *config
+    );
+    assert_eq!(alone.metadata()["class_name"], "Generator");
+    assert!(!alone.metadata().contains_key("D.config"));
+    let name = format!("synthesis.b{resolution}.conv1.noise_const");
+    let side = resolution as usize;
+    assert_eq!(alone.tensors()[&name].shape(), [side, side]);
+    // A parameter without dimensions.
+    let strength = &alone.tensors()["synthesis.b4.conv1.noise_strength"];
+    assert_eq!(
+        (strength.dtype(), strength.shape().len()),
+        (StoredDType::F32, 0)
+    );
+}
+
+#[test]
+fn both_formats_of_torch_save_hold_the_same_generator() {
+    let archive = open("rosinality.pt");
+    let stream = open("rosinality_legacy.pt");
+    assert_eq!(archive.format(), Some(Format::TorchArchive));
+    assert_eq!(stream.format(), Some(Format::TorchStream));
+    assert_eq!(
+        archive.network("g_ema").unwrap().tensors(),
+        stream.network("g_ema").unwrap().tensors()
+    );
+    assert_eq!(
+        archive.tensors()["latent_avg"],
+        stream.tensors()["latent_avg"]
+    );
+    let names: Vec<&str> = stream.networks().iter().map(|n| n.name()).collect();
+    assert_eq!(names, ["g", "g_ema", "d"]);
+    // What is no tensor is kept as JSON.
+    let arguments: serde_json::Value = serde_json::from_str(&stream.metadata()["args"]).unwrap();
+    assert_eq!(
+        arguments["size"].as_u64().unwrap() as usize,
+        stream.tensors()["g_ema.noises.noise_4"].shape()[3]
+    );
+}
+
+#[test]
+fn tensors_equal_an_independent_reading_of_the_archive() {
+    let archive = reference("rosinality.pt");
+    let latent_average = open("rosinality.pt").tensors()["latent_avg"].clone();
+    let expected = open("rosinality.expected.safetensors");
+    assert_eq!(latent_average, expected.tensors()["latent_avg"]);
+    // Every storage is used whole, so the tensors' bytes are those of the entries.
+    let mut stored: Vec<Vec<u8>> = entries(&archive)
+        .into_iter()
+        .filter(|(name, _)| name.contains("/data/"))
+        .map(|(_, content)| content)
+        .collect();
+    let mut read: Vec<Vec<u8>> = open("rosinality.pt")
+        .tensors()
+        .values()
+        .map(|tensor| tensor.bytes().to_vec())
+        .collect();
+    stored.sort();
+    read.sort();
+    assert_eq!(stored, read);
+}
+
+#[test]
+fn an_archive_may_have_any_prefix() {
+    let renamed: Vec<(String, Vec<u8>)> = entries(&reference("rosinality.pt"))
+        .into_iter()
+        .map(|(name, content)| {
+            let (_, rest) = name.split_once('/').unwrap();
+            (format!("archive/{rest}"), content)
+        })
+        .collect();
+    let renamed = Checkpoint::from_bytes("renamed", &zip_writer::archive(&renamed)).unwrap();
+    assert_eq!(renamed.tensors(), open("rosinality.pt").tensors());
+}
+
+#[test]
+fn an_archive_with_large_file_records_is_read() {
+    use std::io::Write;
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .large_file(true);
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in entries(&reference("rosinality.pt")) {
+        writer.start_file(name, options).unwrap();
+        writer.write_all(&content).unwrap();
+    }
+    let bytes = writer.finish().unwrap().into_inner();
+    let read = Checkpoint::from_bytes("large", &bytes).unwrap();
+    assert_eq!(read.tensors(), open("rosinality.pt").tensors());
+}
+
+#[test]
+fn strided_views_are_put_in_order() {
+    let content: Vec<u8> = (0..12).flat_map(|v| (v as f32).to_le_bytes()).collect();
+    let mut pickle = Pickle::new();
+    pickle.dict().mark();
+    pickle
+        .text("transposed")
+        .torch_tensor("0", ("FloatStorage", 12), 0, &[4, 3], &[1, 4]);
+    pickle
+        .text("row")
+        .torch_tensor("0", ("FloatStorage", 12), 4, &[4], &[1]);
+    pickle.text("channels_last").torch_tensor(
+        "0",
+        ("FloatStorage", 12),
+        0,
+        &[1, 2, 2, 3],
+        &[12, 1, 6, 2],
+    );
+    let pickle = pickle.set_items().stop();
+    for file in [
+        torch_archive(&pickle, &[("0", &content)]),
+        torch_stream(&pickle, &[("0", 12, &content)]),
+    ] {
+        let read = Checkpoint::from_bytes("views", &file).unwrap();
+        let values = |name: &str| read.tensors()[name].to_f32();
+        assert_eq!(
+            values("transposed"),
+            [0., 4., 8., 1., 5., 9., 2., 6., 10., 3., 7., 11.]
+        );
+        assert_eq!(values("row"), [4., 5., 6., 7.]);
+        assert_eq!(
+            values("channels_last"),
+            [0., 2., 4., 6., 8., 10., 1., 3., 5., 7., 9., 11.]
+        );
+    }
+}
+
+#[test]
+fn big_endian_archives_are_turned_around() {
+    let content: Vec<u8> = [1.5f32, -2.0]
+        .iter()
+        .flat_map(|v| v.to_be_bytes())
+        .collect();
+    let mut pickle = Pickle::new();
+    pickle
+        .dict()
+        .text("x")
+        .torch_tensor("0", ("FloatStorage", 2), 0, &[2], &[1]);
+    let pickle = pickle.set_item().stop();
+    let file = zip_writer::archive(&[
+        ("m/data.pkl".to_owned(), pickle),
+        ("m/byteorder".to_owned(), b"big".to_vec()),
+        ("m/data/0".to_owned(), content),
+    ]);
+    let read = Checkpoint::from_bytes("big", &file).unwrap();
+    assert_eq!(read.tensors()["x"].to_f32(), [1.5, -2.0]);
+}
+
+#[test]
+fn every_storage_type_keeps_its_element_type() {
+    for (storage, dtype, one) in [
+        (
+            "DoubleStorage",
+            StoredDType::F64,
+            1f64.to_le_bytes().to_vec(),
+        ),
+        (
+            "FloatStorage",
+            StoredDType::F32,
+            1f32.to_le_bytes().to_vec(),
+        ),
+        ("HalfStorage", StoredDType::F16, vec![0x00, 0x3C]),
+        ("BFloat16Storage", StoredDType::BF16, vec![0x80, 0x3F]),
+        ("LongStorage", StoredDType::I64, 1i64.to_le_bytes().to_vec()),
+        ("IntStorage", StoredDType::I32, 1i32.to_le_bytes().to_vec()),
+        (
+            "ShortStorage",
+            StoredDType::I16,
+            1i16.to_le_bytes().to_vec(),
+        ),
+        ("CharStorage", StoredDType::I8, vec![1]),
+        ("ByteStorage", StoredDType::U8, vec![1]),
+        ("BoolStorage", StoredDType::Bool, vec![1]),
+    ] {
+        let mut pickle = Pickle::new();
+        pickle
+            .dict()
+            .text("x")
+            .torch_tensor("k", (storage, 1), 0, &[], &[]);
+        let pickle = pickle.set_item().stop();
+        let read = Checkpoint::from_bytes("x", &torch_archive(&pickle, &[("k", &one)])).unwrap();
+        let tensor = &read.tensors()["x"];
+        assert_eq!(
+            (tensor.dtype(), tensor.to_f32()),
+            (dtype, vec![1.0]),
+            "{storage}"
+        );
+    }
+}
+
+#[test]
+fn saved_files_are_read_back_in_every_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    let original = open("rosinality.pt");
+    for (precision, dtype, tolerance) in [
+        (FloatPrecision::F32, StoredDType::F32, 0.0),
+        // Half the spacing of numbers with 11 and with 8 significant bits.
+        (FloatPrecision::F16, StoredDType::F16, 2f64.powi(-11)),
+        (FloatPrecision::BF16, StoredDType::BF16, 2f64.powi(-8)),
+    ] {
+        save_safetensors(&path, original.tensors(), original.metadata(), precision).unwrap();
+        let saved = Checkpoint::open(&path).unwrap();
+        assert_eq!(saved.tensors().len(), original.tensors().len());
+        for (name, tensor) in saved.tensors() {
+            assert_eq!(tensor.dtype(), dtype);
+            let expected = original.tensors()[name].to_f32();
+            testkit::assert_close(name, &tensor.to_f32(), &expected, tolerance);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Headers of safetensors that do not fit the data.
+
+use checkpoint::Checkpoint;
+
+use crate::assert_refused;
+
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn metadata_and_empty_tensors_are_read() {
+    let header = r#"{"__metadata__":{"config":"{}"},"e":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},
+        "s":{"dtype":"F64","shape":[],"data_offsets":[0,8]}}"#;
+    let read = Checkpoint::from_bytes("x", &file(header, &2.5f64.to_le_bytes())).unwrap();
+    assert_eq!(read.metadata()["config"], "{}");
+    assert_eq!(read.tensors()["e"].shape(), [0, 3]);
+    assert_eq!(read.tensors()["s"].to_f32(), [2.5]);
+}
+
+#[test]
+fn each_contradiction_is_named() {
+    let entry = |dtype: &str, shape: &str, offsets: &str| {
+        format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
+    };
+    for (header, data, parts) in [
+        (
+            entry("F32", "[2]", "[0,4]"),
+            4,
+            &["tensor w", "4 bytes, expected 8"][..],
+        ),
+        (
+            entry("F32", "[2]", "[0,8]"),
+            4,
+            &["tensor w", "which has 4", "truncated"],
+        ),
+        (entry("F32", "[1]", "[8,4]"), 8, &["tensor w", "8 to 4"]),
+        (
+            entry("F32", "[1]", "[4,8]"),
+            8,
+            &["tensor w", "starts at byte 4 of the data, expected 0"],
+        ),
+        (
+            entry("F32", "[1]", "[0,4]"),
+            6,
+            &["2 bytes follow the last tensor"],
+        ),
+        (
+            entry("F8_E4M3", "[1]", "[0,1]"),
+            1,
+            &["tensor w", "F8_E4M3", "F32, F16"],
+        ),
+        (
+            entry("F32", "[4294967296,4294967296]", "[0,4]"),
+            4,
+            &["tensor w", "more than can be addressed"],
+        ),
+        (entry("F32", "[-1]", "[0,4]"), 4, &["header"]),
+        (entry("F32", "[1.5]", "[0,4]"), 4, &["header"]),
+        (entry("F32", "[1]", "[0]"), 4, &["header"]),
+        ("{\"w\": 3}".to_owned(), 0, &["header"]),
+        ("{\"w\"".to_owned(), 0, &["header"]),
+    ] {
+        assert_refused(&file(&header, &vec![0; data]), parts);
+    }
+    let doubled = r#"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#;
+    assert_refused(&file(doubled, &[0; 2]), &["two tensors have one name"]);
+    let overlap = r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}"#;
+    assert_refused(&file(overlap, &[0; 3]), &["tensor b", "starts at byte 1"]);
+    let mut nested = "{\"w\":".to_owned();
+    nested.push_str(&"[".repeat(100_000));
+    assert_refused(&file(&nested, &[]), &["header"]);
+    let mut long = u64::MAX.to_le_bytes().to_vec();
+    long.extend(b"{}");
+    assert_refused(
+        &long,
+        &["bytes of the safetensors header, at most 100000000"],
+    );
+}
