@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::FloatPrecision;
+
 /// Why a checkpoint could not be read, loaded or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -98,6 +100,28 @@ pub enum CheckpointError {
         /// The shape that the module needs.
         expected: Vec<usize>,
     },
+    /// The file lacks a tensor that was asked for by name.
+    #[error("{path}: no tensor {tensor}; the file has {}", describe_first(found))]
+    NoTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor that was asked for.
+        tensor: String,
+        /// Names of all tensors in the file.
+        found: Vec<String>,
+    },
+    /// A tensor has another number of dimensions than was asked for.
+    #[error("{path}: tensor {tensor} has shape {found:?}, expected {expected} dimensions")]
+    WrongRank {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The file's shape.
+        found: Vec<usize>,
+        /// How many dimensions it should have.
+        expected: usize,
+    },
     /// The file has tensors that the module does not.
     #[error(
         "{path}: {count} tensors are not part of the network, the first is {first}; the file was made for another network or configuration"
@@ -134,6 +158,22 @@ pub enum CheckpointError {
         /// The file's element type.
         found: String,
     },
+    /// A value is too large for the precision in which it was to be saved.
+    #[error(
+        "{path}: tensor {tensor} has the value {value} at index {index}, too large for {precision}; save with another precision"
+    )]
+    DoesNotFit {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Row-major index of the first such element.
+        index: usize,
+        /// The element.
+        value: f32,
+        /// The precision that was asked for.
+        precision: FloatPrecision,
+    },
     /// A weight is NaN or infinite.
     #[error(
         "{path}: tensor {tensor} has the value {value} at index {index}; weights must be finite, so training went wrong or the file is damaged"
@@ -155,5 +195,15 @@ fn describe_names(names: &[String]) -> String {
         "no named networks, only tensors".to_owned()
     } else {
         names.join(", ")
+    }
+}
+
+fn describe_first(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 if names.is_empty() => "none".to_owned(),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

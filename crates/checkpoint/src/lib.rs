@@ -1,4 +1,31 @@
 //! Read .safetensors, .pt, .pth and .pkl files into named tensors without running code from them, load modules strictly, and write safetensors.
+//!
+//! [`Checkpoint::open`] recognises the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
+//! constructors, those that hold weights: anything else is an error that names it. Files are untrusted: no length is believed before
+//! it is compared with the bytes that are there, and memory stays proportional to the file.
+//!
+//! A file with several networks, such as `G`, `D` and `G_ema` of stylegan2-ada-pytorch, lists them with their configurations:
+//!
+//! ```
+//! use checkpoint::Checkpoint;
+//!
+//! // Python's pickle.dumps({"g_ema": {"scale": numpy.array([2.0], "f4")}, "args": {"size": 64}}), shortened.
+//! let pickle = b"\x80\x04}(X\x05\0\0\0g_ema}X\x05\0\0\0scale\
+//!     cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\x01btR(K\x01(K\x01t\
+//!     cnumpy\ndtype\n(X\x02\0\0\0f4tR\x89C\x04\0\0\0\x40tbs\
+//!     X\x04\0\0\0args}X\x04\0\0\0sizeK\x40su.";
+//! let checkpoint = Checkpoint::from_bytes("example.pkl", pickle)?;
+//! assert_eq!(checkpoint.networks()[0].name(), "g_ema");
+//! assert_eq!(checkpoint.tensors()["g_ema.scale"].to_f32(), [2.0]);
+//! assert_eq!(checkpoint.metadata()["args"], r#"{"size":64}"#);
+//!
+//! let generator = checkpoint.network("g_ema")?;
+//! assert_eq!(generator.tensors()["scale"].shape(), [1]);
+//!
+//! let error = Checkpoint::from_bytes("bad.pkl", b"\x80\x04cos\nsystem\n.").unwrap_err();
+//! assert!(error.to_string().contains("os.system"));
+//! # Ok::<(), checkpoint::CheckpointError>(())
+//! ```
 
 mod cursor;
 mod error;

@@ -25,15 +25,14 @@ pub fn load_module<M: Module + Clone>(
     };
     module.visit(&mut shapes);
     for (name, expected) in &shapes.found {
-        let stored =
-            checkpoint
-                .tensors()
-                .get(name)
-                .ok_or_else(|| CheckpointError::MissingTensor {
-                    path: checkpoint.path().to_owned(),
-                    tensor: name.clone(),
-                    expected: expected.clone(),
-                })?;
+        let stored = checkpoint
+            .tensors()
+            .get(name)
+            .ok_or_else(|| CheckpointError::NoTensor {
+                path: self.path().to_owned(),
+                tensor: name.to_owned(),
+                found: self.tensors().keys().cloned().collect(),
+            })?;
         check(checkpoint, name, stored, expected)?;
     }
     let known: BTreeSet<&String> = shapes.found.keys().collect();
@@ -97,11 +96,11 @@ impl Checkpoint {
             });
         }
         if stored.shape().len() != D {
-            return Err(CheckpointError::WrongShape {
+            return Err(CheckpointError::WrongRank {
                 path: self.path().to_owned(),
                 tensor: name.to_owned(),
                 found: stored.shape().to_vec(),
-                expected: vec![0; D],
+                expected: D,
             });
         }
         Ok(Tensor::from_data(
@@ -133,12 +132,13 @@ fn check(
             expected: expected.to_vec(),
         });
     }
-    match stored.to_f32().iter().position(|v| !v.is_finite()) {
+    let values = stored.to_f32();
+    match values.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(CheckpointError::NonFinite {
             path: checkpoint.path().to_owned(),
             tensor: name.to_owned(),
             index,
-            value: stored.to_f32()[index],
+            value: values[index],
         }),
         None => Ok(()),
     }

@@ -14,7 +14,7 @@ use crate::stored_tensor::byte_count;
 use crate::{StoredDType, StoredTensor};
 
 /// Reserved name in the header.
-const METADATA: &str = "__metadata__";
+pub(crate) const METADATA: &str = "__metadata__";
 
 type Parts = (BTreeMap<String, StoredTensor>, BTreeMap<String, String>);
 
@@ -37,10 +37,11 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
     let mut spans: Vec<(usize, usize, &str)> = Vec::new();
     let mut tensors = BTreeMap::new();
     for (name, entry) in &header.tensors {
-        let dtype = dtype(&entry.dtype).ok_or_else(|| Fault::WrongDType {
-            tensor: name.clone(),
-            found: entry.dtype.clone(),
-        })?;
+        let dtype =
+            StoredDType::from_safetensors_name(&entry.dtype).ok_or_else(|| Fault::WrongDType {
+                tensor: name.clone(),
+                found: entry.dtype.clone(),
+            })?;
         let invalid = |reason: String| Fault::InvalidTensor {
             tensor: name.clone(),
             reason,
@@ -89,22 +90,6 @@ fn check_coverage(mut spans: Vec<(usize, usize, &str)>, available: usize) -> Res
         ));
     }
     Ok(())
-}
-
-fn dtype(name: &str) -> Option<StoredDType> {
-    Some(match name {
-        "F64" => StoredDType::F64,
-        "F32" => StoredDType::F32,
-        "F16" => StoredDType::F16,
-        "BF16" => StoredDType::BF16,
-        "I64" => StoredDType::I64,
-        "I32" => StoredDType::I32,
-        "I16" => StoredDType::I16,
-        "I8" => StoredDType::I8,
-        "U8" => StoredDType::U8,
-        "BOOL" => StoredDType::Bool,
-        _ => return None,
-    })
 }
 
 #[derive(Default)]

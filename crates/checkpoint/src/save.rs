@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView};
+use half::{bf16, f16};
+use serde_json::{Map, json};
 
+use crate::safetensors_file::METADATA;
 use crate::{CheckpointError, StoredDType, StoredTensor};
 
 /// How floating-point tensors are stored.
@@ -14,10 +19,31 @@ pub enum FloatPrecision {
     BF16,
 }
 
+impl FloatPrecision {
+    fn dtype(self) -> StoredDType {
+        match self {
+            Self::F32 => StoredDType::F32,
+            Self::F16 => StoredDType::F16,
+            Self::BF16 => StoredDType::BF16,
+        }
+    }
+}
+
+impl fmt::Display for FloatPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.dtype())
+    }
+}
+
+/// The header is padded so that the data starts at a multiple of this many bytes, the size of the largest element.
+const ALIGNMENT: usize = 8;
+
 /// Writes a safetensors file atomically: to a temporary file beside it, then renamed.
 ///
+/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`.
+///
 /// # Errors
-/// When the file system refuses.
+/// When the file system refuses, or a finite value does not fit the `precision`. An existing file then stays as it was.
 pub fn save_safetensors(
     path: impl AsRef<Path>,
     tensors: &BTreeMap<String, StoredTensor>,
@@ -25,68 +51,118 @@ pub fn save_safetensors(
     precision: FloatPrecision,
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
-    let io = |source: std::io::Error| CheckpointError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let stored: Vec<(&String, Dtype, &[usize], Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let (dtype, bytes) = encode(tensor, precision);
-            (name, dtype, tensor.shape(), bytes)
-        })
-        .collect();
-    let views = stored.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.to_vec(), bytes).expect("encode keeps the shape");
-        (name.as_str(), view)
-    });
-    let metadata = metadata
-        .iter()
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
-    let bytes =
-        safetensors::serialize(views, Some(metadata)).map_err(|e| CheckpointError::Malformed {
-            path: path.to_owned(),
-            format: "safetensors",
-            reason: e.to_string(),
-        })?;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".partial");
-    std::fs::write(&temporary, bytes).map_err(io)?;
-    std::fs::rename(&temporary, path).map_err(io)
+    let temporary = Path::new(&temporary);
+    let written = write(temporary, path, tensors, metadata, precision)
+        .and_then(|()| std::fs::rename(temporary, path).map_err(|e| io(path, e)));
+    if written.is_err() {
+        // The reason for the failure is of more use than that of a second one.
+        let _ = std::fs::remove_file(temporary);
+    }
+    written
 }
 
-fn encode(tensor: &StoredTensor, precision: FloatPrecision) -> (Dtype, Vec<u8>) {
-    if tensor.dtype().is_float() {
-        let values = tensor.to_f32();
-        return match precision {
-            FloatPrecision::F32 => (
-                Dtype::F32,
-                values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            ),
-            FloatPrecision::F16 => (
-                Dtype::F16,
-                values
-                    .iter()
-                    .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
-                    .collect(),
-            ),
-            FloatPrecision::BF16 => (
-                Dtype::BF16,
-                values
-                    .iter()
-                    .flat_map(|v| half::bf16::from_f32(*v).to_le_bytes())
-                    .collect(),
-            ),
-        };
+fn io(path: &Path, source: std::io::Error) -> CheckpointError {
+    CheckpointError::Io {
+        path: path.to_owned(),
+        source,
     }
-    let dtype = match tensor.dtype() {
-        StoredDType::I64 => Dtype::I64,
-        StoredDType::I32 => Dtype::I32,
-        StoredDType::I16 => Dtype::I16,
-        StoredDType::I8 => Dtype::I8,
-        StoredDType::Bool => Dtype::BOOL,
-        _ => Dtype::U8,
+}
+
+fn write(
+    temporary: &Path,
+    path: &Path,
+    tensors: &BTreeMap<String, StoredTensor>,
+    metadata: &BTreeMap<String, String>,
+    precision: FloatPrecision,
+) -> Result<(), CheckpointError> {
+    // Larger elements first, so that each tensor starts at a multiple of its element's size.
+    let mut order: Vec<(&String, &StoredTensor, StoredDType)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name, tensor, stored_dtype(tensor, precision)))
+        .collect();
+    order.sort_by_key(|(_, _, dtype)| std::cmp::Reverse(dtype.size()));
+
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert(METADATA.to_owned(), json!(metadata));
+    }
+    let mut begin = 0;
+    for (name, tensor, dtype) in &order {
+        let end = begin + tensor.shape().iter().product::<usize>() * dtype.size();
+        header.insert(
+            (*name).clone(),
+            json!({
+                "dtype": dtype.safetensors_name(),
+                "shape": tensor.shape(),
+                "data_offsets": [begin, end],
+            }),
+        );
+        begin = end;
+    }
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
+
+    let refused = |source| io(path, source);
+    let file = File::create(temporary).map_err(refused)?;
+    let mut output = BufWriter::new(file);
+    let length = (header.len() as u64).to_le_bytes();
+    output.write_all(&length).map_err(refused)?;
+    output.write_all(&header).map_err(refused)?;
+    for (name, tensor, dtype) in order {
+        if tensor.dtype() == dtype {
+            output.write_all(tensor.bytes()).map_err(refused)?;
+        } else {
+            let bytes = encode(path, name, tensor, precision)?;
+            output.write_all(&bytes).map_err(refused)?;
+        }
+    }
+    let file = output.into_inner().map_err(|e| refused(e.into_error()))?;
+    file.sync_all().map_err(refused)
+}
+
+fn stored_dtype(tensor: &StoredTensor, precision: FloatPrecision) -> StoredDType {
+    if tensor.dtype().is_float() {
+        precision.dtype()
+    } else {
+        tensor.dtype()
+    }
+}
+
+fn encode(
+    path: &Path,
+    name: &str,
+    tensor: &StoredTensor,
+    precision: FloatPrecision,
+) -> Result<Vec<u8>, CheckpointError> {
+    let values = tensor.to_f32();
+    let rounded = |value: f32| match precision {
+        FloatPrecision::F32 => value,
+        FloatPrecision::F16 => f16::from_f32(value).to_f32(),
+        FloatPrecision::BF16 => bf16::from_f32(value).to_f32(),
     };
-    (dtype, tensor.bytes().to_vec())
+    let too_large = values
+        .iter()
+        .position(|value| value.is_finite() && !rounded(*value).is_finite());
+    if let Some(index) = too_large {
+        return Err(CheckpointError::DoesNotFit {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            index,
+            value: values[index],
+            precision,
+        });
+    }
+    Ok(match precision {
+        FloatPrecision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        FloatPrecision::F16 => values
+            .iter()
+            .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+            .collect(),
+        FloatPrecision::BF16 => values
+            .iter()
+            .flat_map(|v| bf16::from_f32(*v).to_le_bytes())
+            .collect(),
+    })
 }

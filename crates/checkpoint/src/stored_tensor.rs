@@ -42,6 +42,38 @@ impl StoredDType {
         }
     }
 
+    pub(crate) fn safetensors_name(self) -> &'static str {
+        match self {
+            Self::F64 => "F64",
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::BF16 => "BF16",
+            Self::I64 => "I64",
+            Self::I32 => "I32",
+            Self::I16 => "I16",
+            Self::I8 => "I8",
+            Self::U8 => "U8",
+            Self::Bool => "BOOL",
+        }
+    }
+
+    pub(crate) fn from_safetensors_name(name: &str) -> Option<Self> {
+        const ALL: [StoredDType; 10] = [
+            StoredDType::F64,
+            StoredDType::F32,
+            StoredDType::F16,
+            StoredDType::BF16,
+            StoredDType::I64,
+            StoredDType::I32,
+            StoredDType::I16,
+            StoredDType::I8,
+            StoredDType::U8,
+            StoredDType::Bool,
+        ];
+        ALL.into_iter()
+            .find(|dtype| dtype.safetensors_name() == name)
+    }
+
     /// Whether elements are floating-point numbers.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::BF16)

@@ -168,9 +168,17 @@ fn single_tensors_have_the_asked_rank() {
     let checkpoint = Checkpoint::from_tensors("some.file", good(), BTreeMap::new());
     let tensor: Tensor<2> = checkpoint.tensor("fc0.weight", device).unwrap();
     assert_eq!(tensor.dims(), [2, 3]);
-    let message = checkpoint
-        .tensor::<3>("fc0.weight", device)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("fc0.weight"), "{message}");
+    for (message, parts) in [
+        (
+            checkpoint.tensor::<3>("fc0.weight", device).unwrap_err(),
+            "fc0.weight has shape [2, 3], expected 3 dimensions",
+        ),
+        (
+            checkpoint.tensor::<2>("fc3.weight", device).unwrap_err(),
+            "no tensor fc3.weight; the file has fc0.scale, fc0.weight, fc1.scale, fc1.weight",
+        ),
+    ] {
+        let message = message.to_string();
+        assert!(message.contains(parts), "{message}");
+    }
 }

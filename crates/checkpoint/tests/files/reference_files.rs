@@ -1,6 +1,8 @@
 //! What real files hold.
 
-use checkpoint::{Checkpoint, FloatPrecision, Format, StoredDType, save_safetensors};
+use std::collections::BTreeMap;
+
+use checkpoint::{Checkpoint, FloatPrecision, Format, StoredDType, StoredTensor, save_safetensors};
 
 use crate::pickle_writer::{Pickle, torch_stream};
 use crate::zip_writer::{self, torch_archive};
@@ -234,4 +236,67 @@ fn saved_files_are_read_back_in_every_precision() {
             testkit::assert_close(name, &tensor.to_f32(), &expected, tolerance);
         }
     }
+}
+
+#[test]
+fn saved_files_are_read_by_the_formats_own_library() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    let mut tensors = open("rosinality.pt").tensors().clone();
+    tensors.insert(
+        "steps".to_owned(),
+        StoredTensor::new(StoredDType::I64, vec![1], 7i64.to_le_bytes().to_vec()),
+    );
+    tensors.insert(
+        "mask".to_owned(),
+        StoredTensor::new(StoredDType::Bool, vec![3], vec![1, 0, 1]),
+    );
+    let metadata = BTreeMap::from([("config".to_owned(), "{\"a\": 1}".to_owned())]);
+    save_safetensors(&path, &tensors, &metadata, FloatPrecision::F32).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let parsed = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(parsed.len(), tensors.len());
+    for (name, tensor) in &tensors {
+        let view = parsed.tensor(name).unwrap();
+        assert_eq!(
+            (view.shape(), view.data()),
+            (tensor.shape(), tensor.bytes())
+        );
+    }
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(
+        header.metadata().as_ref().unwrap()["config"],
+        metadata["config"]
+    );
+
+    let again = folder.path().join("again.safetensors");
+    save_safetensors(&again, &tensors, &metadata, FloatPrecision::F32).unwrap();
+    assert_eq!(
+        std::fs::read(&again).unwrap(),
+        bytes,
+        "same content, same bytes"
+    );
+}
+
+#[test]
+fn values_beyond_the_precision_are_refused_and_the_old_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    let tensors = BTreeMap::from([(
+        "weight".to_owned(),
+        // The largest f16 is 65504.
+        StoredTensor::from_f32(vec![2], &[65504.0, 70000.0]),
+    )]);
+    let metadata = BTreeMap::new();
+    save_safetensors(&path, &tensors, &metadata, FloatPrecision::BF16).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let message = save_safetensors(&path, &tensors, &metadata, FloatPrecision::F16)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("weight has the value 70000 at index 1, too large for F16"),
+        "{message}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

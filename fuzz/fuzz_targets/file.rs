@@ -1,0 +1,22 @@
+//! Any bytes as a file. `cargo +nightly fuzz run file fuzz/corpus/file crates/checkpoint/tests/fixtures/checkpoints`
+
+#![no_main]
+
+use checkpoint::Checkpoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(checkpoint) = Checkpoint::from_bytes("fuzz", bytes) {
+        for tensor in checkpoint.tensors().values() {
+            assert_eq!(
+                tensor.bytes().len(),
+                tensor.shape().iter().product::<usize>() * tensor.dtype().size()
+            );
+        }
+        for network in checkpoint.networks() {
+            checkpoint
+                .network(network.name())
+                .expect("a listed network is there");
+        }
+    }
+});
