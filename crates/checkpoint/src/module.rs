@@ -25,14 +25,15 @@ pub fn load_module<M: Module + Clone>(
     };
     module.visit(&mut shapes);
     for (name, expected) in &shapes.found {
-        let stored = checkpoint
-            .tensors()
-            .get(name)
-            .ok_or_else(|| CheckpointError::NoTensor {
-                path: self.path().to_owned(),
-                tensor: name.to_owned(),
-                found: self.tensors().keys().cloned().collect(),
-            })?;
+        let stored =
+            checkpoint
+                .tensors()
+                .get(name)
+                .ok_or_else(|| CheckpointError::MissingTensor {
+                    path: checkpoint.path().to_owned(),
+                    tensor: name.clone(),
+                    expected: expected.clone(),
+                })?;
         check(checkpoint, name, stored, expected)?;
     }
     let known: BTreeSet<&String> = shapes.found.keys().collect();
@@ -83,10 +84,10 @@ impl Checkpoint {
         let stored = self
             .tensors()
             .get(name)
-            .ok_or_else(|| CheckpointError::MissingTensor {
+            .ok_or_else(|| CheckpointError::NoTensor {
                 path: self.path().to_owned(),
                 tensor: name.to_owned(),
-                expected: Vec::new(),
+                found: self.tensors().keys().cloned().collect(),
             })?;
         if !stored.dtype().is_float() {
             return Err(CheckpointError::WrongDType {

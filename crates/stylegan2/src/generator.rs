@@ -9,8 +9,9 @@ use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, MIN_RESOLUTION};
 use crate::formats::{official, rosinality};
 use crate::initialiser::Initialiser;
+use crate::latents::latents_from_seeds;
 use crate::mapping::{MappingNetwork, Truncation};
-use crate::network_file::{self, NetworkKind};
+use crate::network_file::{self, NetworkFile, NetworkKind};
 use crate::noise::NoiseMode;
 use crate::resample_filter::ResampleFilter;
 use crate::synthesis::SynthesisNetwork;
@@ -28,6 +29,9 @@ pub struct Generator {
     #[module(skip)]
     config: GeneratorConfig,
 }
+
+/// Latents over which a missing average of w is estimated: the default of `generate.py` in rosinality's stylegan2-pytorch.
+const W_AVG_SAMPLES: u32 = 4096;
 
 const KIND: NetworkKind = NetworkKind {
     name: "generator",
@@ -79,7 +83,7 @@ impl Generator {
     }
 
     /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`, or with those of rosinality's
-    /// stylegan2-pytorch.
+    /// stylegan2-pytorch. Training there keeps no average of w; where the file has none it is estimated from 4096 seeds.
     ///
     /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or `config`; where there is none it is inferred from
     /// names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate multiplier 0.01.
@@ -91,6 +95,30 @@ impl Generator {
         device: &Device,
     ) -> Result<Self, StyleGan2Error> {
         let file = network_file::find(checkpoint, &KIND)?;
+        let network = Self::from_file(&file, device)?;
+        if network.mapping.tracks_w_avg() || !file.in_other_names {
+            return Ok(network);
+        }
+        let average = network.estimate_w_avg(device);
+        Self::from_file(&file.with_tensor("mapping.w_avg", average), device)
+    }
+
+    /// The mean of w over [`W_AVG_SAMPLES`] seeds, `[w_dim]`.
+    fn estimate_w_avg(&self, device: &Device) -> StoredTensor {
+        let seeds: Vec<u32> = (0..W_AVG_SAMPLES).collect();
+        let z = latents_from_seeds(&seeds, self.config.z_dim, device);
+        let mean: Tensor<1> = self
+            .mapping
+            .w(z, None)
+            .detach()
+            .mean_dim(0)
+            .reshape([self.config.w_dim]);
+        let mean = mean.into_data().convert::<f32>();
+        let values = mean.try_to_vec::<f32>().expect("converted to f32 above");
+        StoredTensor::from_f32(vec![self.config.w_dim], &values)
+    }
+
+    fn from_file(file: &NetworkFile<'_>, device: &Device) -> Result<Self, StyleGan2Error> {
         let config = match file.config_json() {
             Some(json) => GeneratorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => GeneratorConfig::infer(&file.tensors)?,

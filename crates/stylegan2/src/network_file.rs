@@ -41,6 +41,8 @@ pub(crate) struct NetworkFile<'a> {
     pub(crate) tensors: Cow<'a, Checkpoint>,
     prefix: &'static str,
     config_of_arguments: fn(&str, Option<&str>) -> String,
+    /// Whether the file has the network under other than official names.
+    pub(crate) in_other_names: bool,
 }
 
 /// Finds the tensors of a network in a checkpoint that may hold several.
@@ -63,6 +65,7 @@ pub(crate) fn find<'a>(
             tensors,
             prefix: prefix.unwrap_or(""),
             config_of_arguments: kind.config_of_arguments,
+            in_other_names: prefix.is_none(),
         }),
         None => Err(StyleGan2Error::NoNetwork {
             path: checkpoint.path().to_owned(),
@@ -74,6 +77,21 @@ pub(crate) fn find<'a>(
 }
 
 impl NetworkFile<'_> {
+    /// The same network with one tensor more, or another in its place.
+    pub(crate) fn with_tensor(&self, name: &str, tensor: StoredTensor) -> Self {
+        let mut tensors = self.tensors.tensors().clone();
+        tensors.insert(name.to_owned(), tensor);
+        let metadata = self.tensors.metadata().clone();
+        Self {
+            tensors: Cow::Owned(Checkpoint::from_tensors(
+                self.tensors.path(),
+                tensors,
+                metadata,
+            )),
+            ..*self
+        }
+    }
+
     /// The configuration's JSON: with the network's prefix where a file holds several networks, else without.
     pub(crate) fn config_json(&self) -> Option<String> {
         let metadata = self.tensors.metadata();

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
-use stylegan2::{Discriminator, Generator, NoiseMode, Truncation};
+use stylegan2::{Discriminator, Generator, NoiseMode, Truncation, latents_from_seeds};
 use testkit::{Golden, assert_close, devices};
 
 use crate::{OUTPUT_TOLERANCE, fixture, values};
@@ -120,4 +120,58 @@ fn a_generator_from_other_names_is_saved_under_official_ones() {
         let generator = Generator::load(&path, &device).unwrap();
         assert_rosinality_images(&generator, &format!("{backend} converted"), &device);
     }
+}
+
+#[test]
+fn a_missing_average_of_w_is_estimated() {
+    for (backend, device) in devices() {
+        let trained = Checkpoint::open(checkpoint_path("rosinality.pt"))
+            .unwrap()
+            .rename(|name| (name != "latent_avg").then(|| name.to_owned()));
+        let generator = Generator::from_checkpoint(&trained, &device).unwrap();
+        // Seeds that the estimate does not use.
+        let seeds: Vec<u32> = (10_000..14_096).collect();
+        let z = latents_from_seeds(&seeds, generator.config().z_dim, &device);
+        let w = generator.mapping.w(z, None);
+        let mean = w.clone().mean_dim(0);
+        let variance: f32 = (w - mean.clone())
+            .powi_scalar(2)
+            .mean_dim(0)
+            .sum()
+            .into_scalar();
+        let distance: f32 = (mean - generator.mapping.w_avg().unsqueeze())
+            .powi_scalar(2)
+            .sum()
+            .into_scalar();
+        // Two means over n samples differ by sqrt(2 variance / n) in the root mean square; three times as much is next to impossible.
+        let bound = 3.0 * (2.0 * variance / seeds.len() as f32).sqrt();
+        assert!(
+            distance.sqrt() <= bound,
+            "{backend}: {} is above {bound}",
+            distance.sqrt()
+        );
+    }
+}
+
+#[test]
+fn tensors_that_no_generator_has_are_refused() {
+    let (_, device) = &devices()[0];
+    let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
+    let renamed =
+        original.rename(|name| Some(name.replace("conv1.noise.weight", "conv1.noise.gain")));
+    let message = Generator::from_checkpoint(&renamed, device)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("rosinality.pt") && message.contains("noise_strength"),
+        "{message}"
+    );
+    let extended = original.rename(|name| {
+        Some(if name.ends_with("to_rgb1.bias") {
+            "g_ema.to_rgb1.gain".into()
+        } else {
+            name.to_owned()
+        })
+    });
+    assert!(Generator::from_checkpoint(&extended, device).is_err());
 }
