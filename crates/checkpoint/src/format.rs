@@ -31,7 +31,7 @@ impl Format {
         if bytes.starts_with(&archive::PREFIX) {
             return Ok(Self::TorchArchive);
         }
-        if bytes.starts_with(&stream::PREFIX) {
+        if stream::is_start_of(bytes) {
             return Ok(Self::TorchStream);
         }
         // PROTO and a protocol that has it; older protocols start with any character.
@@ -54,7 +54,7 @@ impl fmt::Display for Format {
 
 /// Files that often lie where weights should be.
 fn impostor(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(&[u8], &str); 11] = [
+    const KNOWN: [(&[u8], &str); 12] = [
         (
             b"version https://git-lfs",
             "a Git LFS pointer; fetch the file itself with git lfs pull",
@@ -68,6 +68,10 @@ fn impostor(bytes: &[u8]) -> &'static str {
         (b"\x89HDF", "an HDF5 file"),
         (b"\x93NUMPY", "a numpy .npy file"),
         (b"\x28\xB5\x2F\xFD", "a Zstandard file; unpack it first"),
+        (
+            b"(dp",
+            "a pickle of protocol 0; save it again with protocol 3 or later",
+        ),
         (b"PK\x05\x06", "an empty zip archive"),
     ];
     if bytes.is_empty() {
@@ -86,7 +90,10 @@ mod tests {
     #[test]
     fn formats_are_told_by_their_first_bytes() {
         assert_eq!(Format::recognise(b"PK\x03\x04.."), Ok(Format::TorchArchive));
-        assert_eq!(Format::recognise(&stream::PREFIX), Ok(Format::TorchStream));
+        assert_eq!(
+            Format::recognise(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."),
+            Ok(Format::TorchStream)
+        );
         assert_eq!(Format::recognise(b"\x80\x04}."), Ok(Format::Pickle));
         assert_eq!(
             Format::recognise(b"\x02\0\0\0\0\0\0\0{}"),

@@ -50,7 +50,22 @@ impl fmt::Display for Constructor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dict(name) | Self::ElementType(name) => f.write_str(name),
-            other => write!(f, "{other:?}"),
+            Self::Set => f.write_str("set"),
+            Self::EncodeText => f.write_str("_codecs.encode"),
+            Self::Size => f.write_str("torch.Size"),
+            Self::Device => f.write_str("torch.device"),
+            Self::StorageType(dtype) => write!(f, "the storage type of {dtype:?}"),
+            Self::LoadFromBytes => f.write_str("torch.storage._load_from_bytes"),
+            Self::RebuildTensor => f.write_str("torch._utils._rebuild_tensor_v2"),
+            Self::RebuildParameter => f.write_str("torch._utils._rebuild_parameter"),
+            Self::PersistentObject => {
+                f.write_str("torch_utils.persistence._reconstruct_persistent_obj")
+            }
+            Self::NumpyDType => f.write_str("numpy.dtype"),
+            Self::NumpyArrayType => f.write_str("numpy.ndarray"),
+            Self::NumpyReconstruct => f.write_str("numpy.core.multiarray._reconstruct"),
+            Self::NumpyScalar => f.write_str("numpy.core.multiarray.scalar"),
+            Self::NumpyFromBuffer => f.write_str("numpy.core.numeric._frombuffer"),
         }
     }
 }
@@ -186,6 +201,11 @@ impl<'a> Machine<'a, '_> {
                         self.heap,
                         self.nesting + 1,
                     );
+                }
+                Some(Object::Bytes(ByteString::Decoded(_))) => {
+                    return Err(malformed!(
+                        "byte {position} holds a torch.save stream as text, as pickle protocol 2 writes it; save the file again with protocol 3 or later"
+                    ));
                 }
                 _ => return Err(wrong(self.heap)),
             },

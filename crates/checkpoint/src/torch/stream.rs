@@ -14,10 +14,22 @@ const MAGIC_NUMBER: i128 = 0x1950_A86A_20F9_469C_FC6C;
 /// The only version of the format (`PROTOCOL_VERSION` in `torch/serialization.py`).
 const PROTOCOL_VERSION: i64 = 1001;
 
-/// How every stream starts: protocol 2, then the magic number as a ten-byte integer.
-pub(crate) const PREFIX: [u8; 14] = [
-    0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
+/// The instruction that puts the magic number on the stack: a ten-byte integer.
+const MAGIC_INSTRUCTION: [u8; 12] = [
+    0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
 ];
+
+/// PROTO takes 2 bytes and FRAME, from protocol 4 on, 9.
+const BEFORE_MAGIC: [usize; 2] = [2, 11];
+
+/// Whether a file starts like such a stream.
+pub(crate) fn is_start_of(bytes: &[u8]) -> bool {
+    BEFORE_MAGIC.iter().any(|start| {
+        bytes
+            .get(*start..)
+            .is_some_and(|rest| rest.starts_with(&MAGIC_INSTRUCTION))
+    })
+}
 
 /// Reads a whole file and returns the object in it.
 pub(crate) fn read<'a>(file: &'a [u8], heap: &mut Heap<'a>) -> Result<Value, Fault> {

@@ -368,6 +368,15 @@ fn streams_inside_streams_are_refused() {
         &inner(&nested),
         &["2 torch.save streams inside each other, at most 1"],
     );
+    assert_pickle_refused(
+        |p| {
+            p.global("torch.storage", "_load_from_bytes");
+            p.global("_codecs", "encode").mark();
+            p.text("x").text("latin1").tuple().reduce();
+            p.raw(b"\x85").reduce()
+        },
+        &["protocol 3 or later"],
+    );
     assert_refused(
         &inner(b"\x80\x02K\x01."),
         &["starts with the integer 1", "magic number"],

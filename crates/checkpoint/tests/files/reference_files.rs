@@ -154,6 +154,24 @@ fn strided_views_are_put_in_order() {
 }
 
 #[test]
+fn streams_of_later_protocols_are_recognised() {
+    // The first pickle of `torch.save(.., pickle_protocol=4)` has a frame around the magic number.
+    let mut pickle = Pickle::new();
+    pickle
+        .dict()
+        .text("x")
+        .torch_tensor("0", ("ByteStorage", 1), 0, &[1], &[1]);
+    let stream = torch_stream(&pickle.set_item().stop(), &[("0", 1, &[5])]);
+    let magic = stream.iter().position(|byte| *byte == b'.').unwrap();
+    let mut framed = b"\x80\x04\x95".to_vec();
+    framed.extend((magic as u64 - 1).to_le_bytes());
+    framed.extend(&stream[2..]);
+    let read = Checkpoint::from_bytes("framed", &framed).unwrap();
+    assert_eq!(read.format(), Some(Format::TorchStream));
+    assert_eq!(read.tensors()["x"].to_f32(), [5.0]);
+}
+
+#[test]
 fn big_endian_archives_are_turned_around() {
     let content: Vec<u8> = [1.5f32, -2.0]
         .iter()
