@@ -162,15 +162,15 @@ fn rearrange(random: &mut Random, pickle: &mut Vec<u8>, starts: &[usize]) {
     }
 }
 
-/// Reads the mutation; panics where reading does, or where a bound is broken.
-fn check(what: &str, bytes: Vec<u8>) -> bool {
+/// Reads what `mutate` makes and says whether it was read; panics where reading does, or where a bound is broken.
+fn check(what: &str, mutate: impl Fn() -> Vec<u8>) -> bool {
+    let bytes = mutate();
     let length = bytes.len();
-    let copy = bytes.clone();
     let (peak, result) =
         peak_of(|| catch_unwind(AssertUnwindSafe(|| Checkpoint::from_vec("mutation", bytes))));
     let write_down = || {
         let path = std::env::temp_dir().join("checkpoint-mutation.bin");
-        std::fs::write(&path, &copy).unwrap();
+        std::fs::write(&path, mutate()).unwrap();
         path
     };
     let Ok(result) = result else {
@@ -214,8 +214,9 @@ fn run(what: &str, count: usize, mutate: impl Fn(&mut Random) -> Vec<u8> + Sync)
                     (worker..count)
                         .step_by(workers)
                         .filter(|seed| {
-                            let mut random = Random(*seed as u64);
-                            check(&format!("{what}, seed {seed}"), mutate(&mut random))
+                            check(&format!("{what}, seed {seed}"), || {
+                                mutate(&mut Random(*seed as u64))
+                            })
                         })
                         .count()
                 })
@@ -233,10 +234,10 @@ fn run(what: &str, count: usize, mutate: impl Fn(&mut Random) -> Vec<u8> + Sync)
 #[test]
 fn mutations_of_whole_files() {
     for (file, share) in [
-        ("rosinality.pt", 15),
-        ("rosinality_legacy.pt", 15),
+        ("rosinality.pt", 16),
+        ("rosinality_legacy.pt", 16),
         ("rosinality.expected.safetensors", 20),
-        ("nvidia_ada.pkl", 3),
+        ("nvidia_ada.pkl", 2),
     ] {
         let original = reference(file);
         run(file, MUTATIONS * share / 100, |random| {
@@ -302,7 +303,7 @@ fn mutations_of_a_streams_instructions() {
 fn mutations_of_an_official_pickles_instructions() {
     let original = reference("nvidia_ada.pkl");
     let starts = instructions(&original);
-    run("official pickle", MUTATIONS * 4 / 100, |random| {
+    run("official pickle", MUTATIONS * 3 / 100, |random| {
         let mut bytes = original.clone();
         rearrange(random, &mut bytes, &starts);
         bytes
