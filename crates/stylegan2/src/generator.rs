@@ -33,6 +33,9 @@ pub struct Generator {
 /// Latents over which a missing average of w is estimated: the default of `generate.py` in rosinality's stylegan2-pytorch.
 const W_AVG_SAMPLES: u32 = 4096;
 
+/// Latents mapped at a time, a divisor of [`W_AVG_SAMPLES`]; all at once would take gigabytes for the widest latents that a file may declare.
+const W_AVG_BATCH: u32 = 256;
+
 const KIND: NetworkKind = NetworkKind {
     name: "generator",
     anchor: "synthesis.b4.const",
@@ -105,17 +108,17 @@ impl Generator {
 
     /// The mean of w over [`W_AVG_SAMPLES`] seeds, `[w_dim]`.
     fn estimate_w_avg(&self, device: &Device) -> StoredTensor {
-        let seeds: Vec<u32> = (0..W_AVG_SAMPLES).collect();
-        let z = latents_from_seeds(&seeds, self.config.z_dim, device);
-        let mean: Tensor<1> = self
-            .mapping
-            .w(z, None)
-            .detach()
-            .mean_dim(0)
-            .reshape([self.config.w_dim]);
-        let mean = mean.into_data().convert::<f32>();
-        let values = mean.try_to_vec::<f32>().expect("converted to f32 above");
-        StoredTensor::from_f32(vec![self.config.w_dim], &values)
+        let mut mean = vec![0f64; self.config.w_dim];
+        for first in (0..W_AVG_SAMPLES).step_by(W_AVG_BATCH as usize) {
+            let seeds: Vec<u32> = (first..first + W_AVG_BATCH).collect();
+            let z = latents_from_seeds(&seeds, self.config.z_dim, device);
+            let w = self.mapping.w(z, None).detach().sum_dim(0).into_data();
+            for (mean, sum) in mean.iter_mut().zip(w.convert::<f32>().iter::<f64>()) {
+                *mean += sum / f64::from(W_AVG_SAMPLES);
+            }
+        }
+        let mean: Vec<f32> = mean.into_iter().map(|value| value as f32).collect();
+        StoredTensor::from_f32(vec![self.config.w_dim], &mean)
     }
 
     fn from_file(file: &NetworkFile<'_>, device: &Device) -> Result<Self, StyleGan2Error> {
