@@ -118,15 +118,12 @@ impl Checkpoint {
         if name.is_empty() {
             return Ok(self.clone());
         }
-        let belongs_to_a_network = |key: &str| {
-            self.networks.iter().any(|network| {
-                key.strip_prefix(network.name())
-                    .is_some_and(|rest| rest.starts_with('.'))
-            })
-        };
         let mut one = self.subset(&format!("{name}."));
         one.networks = Vec::new();
-        one.metadata.retain(|key, _| !belongs_to_a_network(key));
+        one.metadata.retain(|key, _| {
+            let of_any = self.networks.iter().any(|n| belongs_to(n.name(), key));
+            !of_any
+        });
         network.describe("", &mut one.metadata);
         Ok(one)
     }
@@ -146,20 +143,31 @@ impl Checkpoint {
         self.rename(|name| name.strip_prefix(prefix).map(str::to_owned))
     }
 
-    /// The tensors under new names; those for which `new_name` gives `None` are left out.
+    /// The tensors under new names; those for which `new_name` gives `None` are left out, and so are networks without tensors of their names.
     pub fn rename(&self, new_name: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors: BTreeMap<String, StoredTensor> = self
+            .tensors
+            .iter()
+            .filter_map(|(name, tensor)| Some((new_name(name)?, tensor.clone())))
+            .collect();
+        let is_present =
+            |network: &&Network| tensors.keys().any(|name| belongs_to(network.name(), name));
         Self {
             path: self.path.clone(),
             format: self.format,
-            networks: self.networks.clone(),
-            tensors: self
-                .tensors
-                .iter()
-                .filter_map(|(name, tensor)| Some((new_name(name)?, tensor.clone())))
-                .collect(),
+            networks: self.networks.iter().filter(is_present).cloned().collect(),
+            tensors,
             metadata: self.metadata.clone(),
         }
     }
+}
+
+/// Whether a tensor or metadata entry is one of a network's: `G_ema.synthesis.b4.const` of `G_ema`, and all of a nameless network.
+fn belongs_to(network: &str, name: &str) -> bool {
+    network.is_empty()
+        || name
+            .strip_prefix(network)
+            .is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn parse(format: Format, file: Arc<Vec<u8>>) -> Result<Flattened, Fault> {

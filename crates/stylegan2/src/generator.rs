@@ -113,7 +113,7 @@ impl Generator {
             let seeds: Vec<u32> = (first..first + W_AVG_BATCH).collect();
             let z = latents_from_seeds(&seeds, self.config.z_dim, device);
             let w = self.mapping.w(z, None).detach().sum_dim(0).into_data();
-            for (mean, sum) in mean.iter_mut().zip(w.convert::<f32>().iter::<f64>()) {
+            for (mean, sum) in mean.iter_mut().zip(w.iter::<f64>()) {
                 *mean += sum / f64::from(W_AVG_SAMPLES);
             }
         }

@@ -30,6 +30,9 @@ fn an_official_pickle_lists_its_networks_with_their_arguments() {
     );
     assert_eq!(alone.metadata()["class_name"], "Generator");
     assert!(!alone.metadata().contains_key("D.config"));
+    assert!(alone.networks().is_empty());
+    let discriminator = checkpoint.rename(|name| name.starts_with("D.").then(|| name.to_owned()));
+    assert_eq!(discriminator.networks(), &checkpoint.networks()[1..2]);
     let name = format!("synthesis.b{resolution}.conv1.noise_const");
     let side = resolution as usize;
     assert_eq!(alone.tensors()[&name].shape(), [side, side]);
