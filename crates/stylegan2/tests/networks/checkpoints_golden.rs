@@ -158,7 +158,7 @@ fn tensors_that_no_generator_has_are_refused() {
     let (_, device) = &devices()[0];
     let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
     let renamed =
-        original.rename(|name| Some(name.replace("conv1.noise.weight", "conv1.noise.gain")));
+        original.rename(|name| Some(name.replace("convs.0.noise.weight", "convs.0.noise.gain")));
     let message = Generator::from_checkpoint(&renamed, device)
         .unwrap_err()
         .to_string();
