@@ -178,7 +178,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the built worker binary")
     parser.add_argument("--no-ours", action="store_true", help="time the two PyTorch sides alone")
-    parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji.safetensors", help="trained 64x64 generator")
+    parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji/generator.safetensors", help="trained 64x64 generator")
     parser.add_argument("--lpips", type=Path, help="folder of LPIPS weights, such as weights/features (default: seeded ones)")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
     parser.add_argument("--results", type=Path, help="JSON file the results are merged into (default: WORK/results.json)")
