@@ -1,1 +1,12 @@
-//! Holds no code: see the package's benches.
+//! Work that the benchmarks repeat: inversion steps and synthesis passes, one at a time and timed one by one.
+
+mod models;
+mod stepper;
+mod workload;
+
+pub use models::{TargetImages, official_generator, weights_folder};
+pub use stepper::{Step, Stepper};
+pub use workload::Workload;
+
+/// Any error of a workload.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,88 @@
+//! Our side of the comparison with PyTorch: reads requests as JSON lines and answers each with one line, as `peer/worker.py` does.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use benches::{Error, Step, Stepper, Workload};
+use burn::tensor::Device;
+use checkpoint::Checkpoint;
+use lpips::{Lpips, Version};
+use serde::{Deserialize, Serialize};
+use stylegan2::Generator;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Request {
+    /// Answered at once.
+    Hello(bool),
+    /// Prepares a case.
+    Load(Case),
+    /// Runs this many steps.
+    Steps(usize),
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model: PathBuf,
+    batch: usize,
+    /// Network of LPIPS; absent for synthesis alone.
+    net: Option<String>,
+    lpips_folder: Option<PathBuf>,
+    targets: PathBuf,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Ready { ready: bool },
+    Steps { seconds: Vec<f64>, losses: Vec<f64> },
+}
+
+fn main() -> Result<(), Error> {
+    let mut stepper: Option<Stepper> = None;
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let answer = match serde_json::from_str(&line?)? {
+            Request::Hello(ready) => Answer::Ready { ready },
+            Request::Load(case) => {
+                stepper = Some(load(&case)?.start());
+                Answer::Ready { ready: true }
+            }
+            Request::Steps(count) => {
+                let stepper = stepper.as_mut().ok_or("`load` must come before `steps`")?;
+                timed(&stepper.run(count)?)
+            }
+        };
+        serde_json::to_writer(&mut output, &answer)?;
+        writeln!(output)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn load(case: &Case) -> Result<Workload, Error> {
+    let device = Device::flex();
+    let generator = Generator::load(&case.model, &device)?;
+    let Some(net) = &case.net else {
+        return Ok(Workload::Synthesis {
+            generator,
+            batch: case.batch,
+        });
+    };
+    let folder = case
+        .lpips_folder
+        .as_ref()
+        .ok_or("an inversion needs `lpips_folder`")?;
+    Ok(Workload::Inversion {
+        generator,
+        lpips: Lpips::load(net.parse()?, Version::V0_1, folder, &device)?,
+        targets: Checkpoint::open(&case.targets)?.tensor("targets", &device)?,
+    })
+}
+
+fn timed(steps: &[Step]) -> Answer {
+    Answer::Steps {
+        seconds: steps.iter().map(|s| s.duration.as_secs_f64()).collect(),
+        losses: steps.iter().map(|s| s.loss).collect(),
+    }
+}

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
+
+use crate::Error;
+
+/// The repository's folder of weights.
+pub fn weights_folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../weights"))
+}
+
+/// A generator of the official layout (w_dim 512, 8 mapping layers) with seeded initial weights; values do not change the speed.
+///
+/// # Errors
+/// When the resolution is no power of two from 4 to 1024.
+pub fn official_generator(
+    resolution: usize,
+    channel_base: usize,
+    device: &Device,
+) -> Result<Generator, Error> {
+    let mut config = GeneratorConfig::from_json(&format!(
+        r#"{{"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_resolution": {resolution}, "img_channels": 3}}"#
+    ))?;
+    config.synthesis_kwargs = SynthesisConfig {
+        channel_base,
+        ..config.synthesis_kwargs
+    };
+    Ok(Generator::init(&config, 0, device)?)
+}
+
+/// Smooth pictures, each another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetImages {
+    /// Number of images.
+    pub batch: usize,
+    /// Side of the images.
+    pub resolution: usize,
+}
+
+impl TargetImages {
+    /// Images `[batch, 3, resolution, resolution]` in [-1, 1]: a wave of another direction and length in each channel.
+    pub fn tensor(self, device: &Device) -> Tensor<4> {
+        let Self { batch, resolution } = self;
+        let mut values = Vec::with_capacity(batch * 3 * resolution * resolution);
+        for wave in 0..batch * 3 {
+            let waves_across = 1.0 + wave as f32 / 3.0;
+            let (sin, cos) = (wave as f32).sin_cos();
+            for y in 0..resolution {
+                for x in 0..resolution {
+                    let along = (x as f32 * cos + y as f32 * sin) / resolution as f32;
+                    values.push((std::f32::consts::TAU * waves_across * along).sin());
+                }
+            }
+        }
+        Tensor::from_data(
+            TensorData::new(values, [batch, 3, resolution, resolution]),
+            device,
+        )
+    }
+}

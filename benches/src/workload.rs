@@ -1,0 +1,80 @@
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+use inversion::{InversionConfig, Schedule, invert};
+use lpips::Lpips;
+use stylegan2::{Generator, NoiseMode};
+
+use crate::{Error, Stepper};
+
+/// More steps than any round will ask for.
+const ENDLESS: usize = usize::MAX;
+
+/// What is repeated. Everything lies on the generator's plain device.
+#[derive(Debug)]
+pub enum Workload {
+    /// W+ optimisation from the mean latent: synthesis, LPIPS + MSE, backward to W+, Adam with a constant rate.
+    Inversion {
+        /// The frozen generator.
+        generator: Generator,
+        /// The perceptual distance.
+        lpips: Lpips,
+        /// `[batch, 3, resolution, resolution]` in [-1, 1].
+        targets: Tensor<4>,
+    },
+    /// Images of the mean latent with constant noise.
+    Synthesis {
+        /// The generator.
+        generator: Generator,
+        /// Number of images.
+        batch: usize,
+    },
+}
+
+impl Workload {
+    /// Waits in a thread of its own for steps to be asked for.
+    pub fn start(self) -> Stepper {
+        Stepper::spawn(move |step| match self {
+            Self::Inversion {
+                generator,
+                lpips,
+                targets,
+            } => optimise(&generator, &lpips, targets, step),
+            Self::Synthesis { generator, batch } => {
+                synthesise(&generator, batch, step);
+                Ok(())
+            }
+        })
+    }
+}
+
+fn optimise(
+    generator: &Generator,
+    lpips: &Lpips,
+    targets: Tensor<4>,
+    step: &mut dyn FnMut(f64) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let config = InversionConfig {
+        steps: ENDLESS,
+        schedule: Schedule::Constant,
+        ..InversionConfig::default()
+    };
+    invert(generator, lpips, targets, &config, |progress| {
+        step(progress.losses.iter().map(|losses| losses.total).sum())
+    })?;
+    Ok(())
+}
+
+fn synthesise(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> ControlFlow<()>) {
+    let synthesis = &generator.synthesis;
+    let w_avg: Tensor<2> = generator.mapping.w_avg().unsqueeze();
+    let w_plus = synthesis.broadcast(w_avg.repeat_dim(0, batch));
+    loop {
+        let images = synthesis.forward(w_plus.clone(), &NoiseMode::Constant);
+        // Backends may compute lazily: reading one number makes them finish.
+        images.slice([0..1, 0..1, 0..1, 0..1]).into_data();
+        if step(0.0).is_break() {
+            return;
+        }
+    }
+}
