@@ -5,6 +5,9 @@
 pub mod device;
 pub mod images;
 pub mod interrupt;
+pub mod inversion_args;
+pub mod inversion_files;
+pub mod loss_plot;
 pub mod model;
 pub mod output;
 pub mod progress;
@@ -38,8 +41,8 @@ pub struct CommonArgs {
     /// Write machine-readable results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Folder with zoo/, features/ and queries/ [default: the repository's weights folder]
-    #[arg(long, value_name = "DIR", env = "GANYMEDE_WEIGHTS")]
+    /// Folder with zoo/, features/ and queries/ [default: $GANYMEDE_WEIGHTS, or the repository's weights folder]
+    #[arg(long, value_name = "DIR")]
     pub weights: Option<PathBuf>,
 }
 

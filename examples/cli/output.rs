@@ -20,14 +20,14 @@ pub fn make_folder(folder: &Path) -> Result<(), Failure> {
 
 /// Writes bytes; the error names the path.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
+    std::fs::write(path, bytes)
+        .map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
 }
 
 /// Writes results as JSON, making the folder where there is none.
 pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| format!("--json {}: {e}", path.display()))?;
+        std::fs::create_dir_all(folder).map_err(|e| format!("--json {}: {e}", path.display()))?;
     }
     let mut text = serde_json::to_string_pretty(results)?;
     text.push('\n');

@@ -27,9 +27,9 @@ impl FromStr for Seeds {
 
     fn from_str(text: &str) -> Result<Self, SeedsError> {
         let number = |part: &str| {
-            part.trim().parse::<u32>().map_err(|_| {
-                SeedsError(format!("{part:?} is no number from 0 to {}", u32::MAX))
-            })
+            part.trim()
+                .parse::<u32>()
+                .map_err(|_| SeedsError(format!("{part:?} is no number from 0 to {}", u32::MAX)))
         };
         let mut seeds = Vec::new();
         for part in text.split(',') {

@@ -11,12 +11,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// `chosen`, or the repository's folder.
+    /// `chosen`, or the folder that the environment names, or the repository's.
     pub fn open(chosen: Option<&Path>) -> Result<Self, Failure> {
-        let root = match chosen {
-            Some(folder) => folder.to_owned(),
-            None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights"),
-        };
+        let root = chosen
+            .map(Path::to_owned)
+            .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights"));
         // Without the way back in it, paths in messages are easier to read.
         let root = root.canonicalize().map_err(|e| {
             format!(
@@ -61,4 +61,6 @@ impl Weights {
     }
 }
 
+/// Names a weights folder for all programs.
+const VARIABLE: &str = "GANYMEDE_WEIGHTS";
 const GENERATOR: &str = "generator.safetensors";

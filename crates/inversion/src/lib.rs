@@ -12,6 +12,35 @@
 //!
 //! A batch of targets is optimised together, each exactly as if alone: the losses are summed over the batch, so no image's gradient
 //! depends on another image, and Adam works on each number for itself.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use burn::tensor::Device;
+//! use inversion::{InversionConfig, invert};
+//! use lpips::{Lpips, Network, Version};
+//! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
+//!
+//! # let features = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/features");
+//! let device = Device::flex();
+//! let config = GeneratorConfig::from_json(
+//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 64, "img_channels": 3,
+//!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
+//! )?;
+//! let generator = Generator::init(&config, 0, &device)?;
+//! let metric = Lpips::load(Network::AlexNet, Version::V0_1, features, &device)?;
+//! let z = latents_from_seeds(&[7], 8, &device);
+//! let target = generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant);
+//!
+//! let config = InversionConfig { steps: 20, ..InversionConfig::default() };
+//! let results = invert(&generator, &metric, target, &config, |progress| {
+//!     // Here a program shows its progress, or ends the search with `Break`.
+//!     assert_eq!(progress.active, [0]);
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert!(results[0].best.losses.total < results[0].curve[0].total);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod adam_variable;
 mod config;
