@@ -1,1 +1,69 @@
 //! Invert images into W or W+ of a StyleGAN2 generator by optimisation.
+//!
+//! Given a generator g and a target image t, [`invert`] searches the latents whose image is most like the target:
+//!
+//! ```text
+//! minimise over w_plus:  lambda_lpips LPIPS(g(w_plus), t) + lambda_mse mean((g(w_plus) - t)^2)
+//! ```
+//!
+//! with Adam, as Image2StyleGAN does in W+ (Abdal et al. 2019, "Image2StyleGAN: How to Embed Images Into the StyleGAN Latent
+//! Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D). The
+//! projector's learning-rate ramp, perturbation of w and optimised noise images are options, as is a pull towards the mean latent.
+//!
+//! A batch of targets is optimised together, each exactly as if alone: the losses are summed over the batch, so no image's gradient
+//! depends on another image, and Adam works on each number for itself.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use burn::tensor::Device;
+//! use inversion::{InversionConfig, invert};
+//! use lpips::{Lpips, Network, Version};
+//! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
+//!
+//! # let features = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/features");
+//! let device = Device::flex();
+//! let config = GeneratorConfig::from_json(
+//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 64, "img_channels": 3,
+//!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
+//! )?;
+//! let generator = Generator::init(&config, 0, &device)?;
+//! let metric = Lpips::load(Network::AlexNet, Version::V0_1, features, &device)?;
+//! let z = latents_from_seeds(&[7], 8, &device);
+//! let target = generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant);
+//!
+//! let config = InversionConfig { steps: 20, ..InversionConfig::default() };
+//! let results = invert(&generator, &metric, target, &config, |progress| {
+//!     // Here a program shows its progress, or ends the search with `Break`.
+//!     assert_eq!(progress.active, [0]);
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert!(results[0].best.losses.total < results[0].curve[0].total);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod adam_variable;
+mod config;
+mod error;
+mod inversion;
+mod invert;
+mod noise_regularisation;
+mod objective;
+mod perturbation;
+mod progress;
+mod schedule;
+mod start;
+mod tracker;
+mod w_statistics;
+
+pub use config::{
+    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimisation, NoiseStart,
+    Perturbation, Start,
+};
+pub use error::InversionError;
+pub use inversion::{Inversion, Solution, StopReason, psnr};
+pub use invert::invert;
+pub use noise_regularisation::{noise_regularisation, normalise_noise};
+pub use objective::LossTerms;
+pub use progress::Progress;
+pub use schedule::Schedule;

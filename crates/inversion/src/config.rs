@@ -1,0 +1,313 @@
+use burn::tensor::Tensor;
+
+use crate::{InversionError, Schedule};
+
+/// Which latents are optimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LatentSpace {
+    /// One w for all layers: stays close to what the generator was trained on, and reaches less.
+    W,
+    /// One w for each layer (Abdal et al. 2019).
+    #[default]
+    WPlus,
+}
+
+/// Where the optimisation starts.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// The mean latent in every layer, as the official projector.
+    WAvg,
+    /// For each target the one with the least objective among the mean latent and this many random latents.
+    BestOf {
+        /// Number of random latents.
+        samples: usize,
+        /// Truncation towards the mean latent: 1 leaves the samples as they are, less makes them more typical.
+        truncation_psi: f32,
+        /// Seed of the latents, the same for every target.
+        seed: u32,
+    },
+    /// Given latents, `[1 or batch, num_ws, w_dim]`, or `[1 or batch, 1, w_dim]` for one w in all layers (the only shape in W).
+    Given(Tensor<3>),
+}
+
+/// Which noise images the generator adds.
+#[derive(Debug, Clone, Default)]
+pub enum Noise {
+    /// The generator's own, fixed.
+    #[default]
+    Constant,
+    /// None.
+    None,
+    /// Optimised together with the latents, as the official projector does; each target has its own.
+    Optimised(NoiseOptimisation),
+}
+
+/// Optimisation of the noise images.
+#[derive(Debug, Clone)]
+pub struct NoiseOptimisation {
+    /// Their values before the first step.
+    pub start: NoiseStart,
+    /// Weight of [`noise_regularisation`](crate::noise_regularisation) in the objective, which keeps image content out of the noise.
+    pub regularisation: f32,
+}
+
+impl NoiseOptimisation {
+    /// The official projector's weight of the noise regularisation.
+    pub const OFFICIAL_REGULARISATION: f32 = 1e5;
+}
+
+impl Default for NoiseOptimisation {
+    /// The generator's own images and the official weight.
+    fn default() -> Self {
+        Self {
+            start: NoiseStart::Constant,
+            regularisation: Self::OFFICIAL_REGULARISATION,
+        }
+    }
+}
+
+/// Noise images before the first step.
+#[derive(Debug, Clone)]
+pub enum NoiseStart {
+    /// The generator's own.
+    Constant,
+    /// Standard normal values, the same for every target; the official projector draws them so.
+    Random {
+        /// Seed of the values.
+        seed: u32,
+    },
+    /// These, in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
+    /// `[1 or batch, 1, resolution, resolution]`.
+    Given(Vec<Tensor<4>>),
+}
+
+/// The official projector's random perturbation of the latents, which helps to leave poor minima early on.
+///
+/// At t = step / steps the latents get normal noise of standard deviation `w_std initial_factor max(0, 1 - t / ramp)^2`, where
+/// `w_std = sqrt(E |w - w_avg|^2)` over `w_std_samples` random latents. Every target gets the same noise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Perturbation {
+    /// Size at the start, in units of `w_std`.
+    pub initial_factor: f64,
+    /// Fraction of the steps after which it is 0.
+    pub ramp: f64,
+    /// Random latents for `w_std`.
+    pub w_std_samples: usize,
+    /// Seed of the noise and of the latents for `w_std`.
+    pub seed: u32,
+}
+
+impl Default for Perturbation {
+    /// The official projector's values.
+    fn default() -> Self {
+        Self {
+            initial_factor: 0.05,
+            ramp: 0.75,
+            w_std_samples: 10_000,
+            seed: 123,
+        }
+    }
+}
+
+/// When an image is done before the last step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EarlyStopping {
+    /// Steps without improvement after which an image stops.
+    pub patience: usize,
+    /// Fraction by which the objective must fall below its best value to count as an improvement.
+    pub min_improvement: f64,
+}
+
+/// Settings of [`invert`](crate::invert).
+#[derive(Debug, Clone)]
+pub struct InversionConfig {
+    /// Which latents are optimised.
+    pub space: LatentSpace,
+    /// Number of Adam steps; 0 evaluates the start.
+    pub steps: usize,
+    /// Adam's learning rate where the schedule's factor is 1.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Weight of the LPIPS distance.
+    pub lambda_lpips: f32,
+    /// Weight of the mean squared error of the pixels in [-1, 1].
+    pub lambda_mse: f32,
+    /// Weight of the mean square of `w_plus - w_avg`, a pull towards latents that the generator knows; 0 for none.
+    pub lambda_w_avg: f32,
+    /// Where the optimisation starts.
+    pub start: Start,
+    /// Which noise images the generator adds.
+    pub noise: Noise,
+    /// Random perturbation of the latents.
+    pub perturbation: Option<Perturbation>,
+    /// When an image is done before the last step.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Losses are read from the device, best latents kept, images stopped and progress reported every so many steps.
+    ///
+    /// 1 costs nothing on the CPU. On a GPU every read waits for the device, so 10 or so is faster; the best latents are then the best
+    /// among the steps that were read.
+    pub report_every: usize,
+}
+
+impl Default for InversionConfig {
+    fn default() -> Self {
+        Self {
+            space: LatentSpace::WPlus,
+            steps: 300,
+            learning_rate: 0.05,
+            schedule: Schedule::OFFICIAL_RAMP,
+            lambda_lpips: 1.0,
+            lambda_mse: 1.0,
+            lambda_w_avg: 0.0,
+            start: Start::WAvg,
+            noise: Noise::Constant,
+            perturbation: None,
+            early_stopping: None,
+            report_every: 1,
+        }
+    }
+}
+
+impl InversionConfig {
+    pub(crate) fn validate(&self) -> Result<(), InversionError> {
+        let check = |holds: bool, setting, found: String, expected| {
+            if holds {
+                Ok(())
+            } else {
+                Err(InversionError::Setting {
+                    setting,
+                    found,
+                    expected,
+                })
+            }
+        };
+        let weight = |setting, value: f32| {
+            check(
+                value.is_finite() && value >= 0.0,
+                setting,
+                value.to_string(),
+                "a finite number of at least 0",
+            )
+        };
+        let fraction = |setting, value: f64| {
+            check(
+                (0.0..=1.0).contains(&value),
+                setting,
+                value.to_string(),
+                "a fraction from 0 to 1",
+            )
+        };
+        let count =
+            |setting, value: usize| check(value > 0, setting, value.to_string(), "at least 1");
+
+        check(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "learning_rate",
+            self.learning_rate.to_string(),
+            "a finite number above 0",
+        )?;
+        if let Schedule::Ramp { ramp_down, ramp_up } = self.schedule {
+            fraction("schedule.ramp_down", ramp_down)?;
+            fraction("schedule.ramp_up", ramp_up)?;
+        }
+        weight("lambda_lpips", self.lambda_lpips)?;
+        weight("lambda_mse", self.lambda_mse)?;
+        weight("lambda_w_avg", self.lambda_w_avg)?;
+        check(
+            self.lambda_lpips > 0.0 || self.lambda_mse > 0.0,
+            "lambda_lpips and lambda_mse",
+            "0 for both".into(),
+            "at least one above 0, as nothing else depends on the target",
+        )?;
+        if let Start::BestOf {
+            samples,
+            truncation_psi,
+            ..
+        } = self.start
+        {
+            count("start.samples", samples)?;
+            check(
+                truncation_psi.is_finite(),
+                "start.truncation_psi",
+                truncation_psi.to_string(),
+                "a finite number",
+            )?;
+        }
+        if let Noise::Optimised(noise) = &self.noise {
+            weight("noise.regularisation", noise.regularisation)?;
+        }
+        if let Some(perturbation) = self.perturbation {
+            check(
+                perturbation.initial_factor.is_finite() && perturbation.initial_factor >= 0.0,
+                "perturbation.initial_factor",
+                perturbation.initial_factor.to_string(),
+                "a finite number of at least 0",
+            )?;
+            fraction("perturbation.ramp", perturbation.ramp)?;
+            count("perturbation.w_std_samples", perturbation.w_std_samples)?;
+        }
+        if let Some(stopping) = self.early_stopping {
+            count("early_stopping.patience", stopping.patience)?;
+            fraction("early_stopping.min_improvement", stopping.min_improvement)?;
+        }
+        count("report_every", self.report_every)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(config: InversionConfig) -> String {
+        config
+            .validate()
+            .expect_err("a setting out of range")
+            .to_string()
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named_with_what_is_expected() {
+        let config = InversionConfig::default();
+        assert!(config.validate().is_ok());
+        assert_eq!(
+            refused(InversionConfig {
+                learning_rate: f64::NAN,
+                ..config.clone()
+            }),
+            "learning_rate is NaN, expected a finite number above 0"
+        );
+        assert_eq!(
+            refused(InversionConfig {
+                lambda_mse: -1.0,
+                ..config.clone()
+            }),
+            "lambda_mse is -1, expected a finite number of at least 0"
+        );
+        assert!(
+            refused(InversionConfig {
+                lambda_mse: 0.0,
+                lambda_lpips: 0.0,
+                ..config.clone()
+            })
+            .starts_with("lambda_lpips and lambda_mse is 0 for both")
+        );
+        assert!(
+            refused(InversionConfig {
+                report_every: 0,
+                ..config.clone()
+            })
+            .starts_with("report_every is 0")
+        );
+        assert!(
+            refused(InversionConfig {
+                early_stopping: Some(EarlyStopping {
+                    patience: 0,
+                    min_improvement: 0.01
+                }),
+                ..config
+            })
+            .starts_with("early_stopping.patience is 0")
+        );
+    }
+}

@@ -1,0 +1,81 @@
+use lpips::LpipsError;
+
+/// Why an inversion could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InversionError {
+    /// The targets are not images of the generator's shape.
+    #[error(
+        "the targets have shape {found:?}, but this generator makes images of shape [batch, {channels}, {resolution}, {resolution}]; \
+         crop and resize the images to {resolution} x {resolution} pixels with {channels} channel(s)"
+    )]
+    TargetShape {
+        /// Shape of the targets.
+        found: [usize; 4],
+        /// The generator's colour channels.
+        channels: usize,
+        /// The generator's image side.
+        resolution: usize,
+    },
+    /// There is no target.
+    #[error("there is no image to invert: the batch of targets is empty; give at least one")]
+    NoTargets,
+    /// LPIPS takes RGB; a grey image is repeated to three channels, and other images have no such reading.
+    #[error(
+        "this generator makes images of {channels} channels; LPIPS can compare images of 1 or 3 channels only"
+    )]
+    Channels {
+        /// The generator's colour channels.
+        channels: usize,
+    },
+    /// LPIPS refused the targets.
+    #[error(transparent)]
+    Lpips(#[from] LpipsError),
+    /// A setting is out of its range.
+    #[error("{setting} is {found}, expected {expected}")]
+    Setting {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Given start latents do not fit.
+    #[error(
+        "the start latents have shape {found:?}, expected [1 or {batch}, {latents}, {w_dim}] for {batch} target(s) in this space"
+    )]
+    StartShape {
+        /// Shape of the given latents.
+        found: [usize; 3],
+        /// Number of targets.
+        batch: usize,
+        /// Latents of an image in the chosen space, such as `10` or `1 or 10`.
+        latents: String,
+        /// Features of a latent.
+        w_dim: usize,
+    },
+    /// Given start noise images do not fit.
+    #[error(
+        "the start noise images have shapes {found:?}, but this generator with {batch} target(s) takes {expected:?} (batch 1 is enough)"
+    )]
+    NoiseShape {
+        /// Shapes of the given images.
+        found: Vec<[usize; 4]>,
+        /// Number of targets.
+        batch: usize,
+        /// Shapes that fit.
+        expected: Vec<[usize; 4]>,
+    },
+    /// The loss of the start is NaN or infinite, so there is nothing to go on from.
+    #[error(
+        "image {image}: the loss is not finite at step {step}, before any usable result; check that the image and the generator's weights \
+         are finite and the learning rate is not too large"
+    )]
+    NonFiniteLoss {
+        /// Index in the batch.
+        image: usize,
+        /// Step at which it was first not finite.
+        step: usize,
+    },
+}

@@ -1,0 +1,69 @@
+use burn::tensor::Tensor;
+
+use crate::LossTerms;
+
+/// The result for one target. All tensors are on the plain device.
+#[derive(Debug, Clone)]
+pub struct Inversion {
+    /// The latents of the least objective among those that were evaluated.
+    pub best: Solution,
+    /// The latents after the last step. After a non-finite loss this is `best`.
+    pub last: Solution,
+    /// Losses of each step's latents before its update.
+    pub curve: Vec<LossTerms>,
+    /// Why the optimisation ended.
+    pub stop: StopReason,
+}
+
+/// Latents, their image and how like the target it is.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    /// Number of updates before these latents.
+    pub step: usize,
+    /// `[1, num_ws, w_dim]`; in W all layers are equal.
+    pub w_plus: Tensor<3>,
+    /// Optimised noise images in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
+    /// `[1, 1, resolution, resolution]`; empty where noise was not optimised.
+    pub noise_images: Vec<Tensor<4>>,
+    /// The reconstruction, `[1, channels, resolution, resolution]` in [-1, 1] (not clipped).
+    pub image: Tensor<4>,
+    /// LPIPS distance, MSE and the rest of the objective.
+    pub losses: LossTerms,
+    /// Peak signal-to-noise ratio in dB, of the image before clipping.
+    pub psnr: f64,
+    /// `|w_plus - w_avg|`, the Euclidean norm over all layers.
+    pub w_plus_distance: f64,
+}
+
+/// Why an image's optimisation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// All steps were done.
+    Finished,
+    /// The objective no longer improved.
+    EarlyStopping {
+        /// Steps done.
+        step: usize,
+    },
+    /// The callback asked for it.
+    Cancelled {
+        /// Steps done.
+        step: usize,
+    },
+    /// The loss became NaN or infinite; `best` is from before.
+    NonFiniteLoss {
+        /// Step whose loss was not finite.
+        step: usize,
+    },
+}
+
+/// Peak signal-to-noise ratio in dB of a mean squared error of values in [-1, 1], so with a peak-to-peak range of 2:
+/// `10 log10(4 / mse)`; infinite for 0.
+///
+/// ```
+/// assert_eq!(inversion::psnr(0.04), 20.0);
+/// ```
+pub fn psnr(mse: f64) -> f64 {
+    const PEAK_TO_PEAK: f64 = 2.0;
+    10.0 * (PEAK_TO_PEAK * PEAK_TO_PEAK / mse).log10()
+}

@@ -1,0 +1,259 @@
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use lpips::{Lpips, TargetFeatures};
+use stylegan2::{Generator, NoiseMode};
+
+use crate::noise_regularisation::noise_regularisation;
+use crate::w_statistics::mean_latent;
+use crate::{InversionConfig, InversionError, Noise};
+
+/// Channels that LPIPS takes.
+const RGB: usize = 3;
+
+/// The parts of one image's objective at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LossTerms {
+    /// The weighted sum that is minimised.
+    pub total: f64,
+    /// LPIPS distance between image and target.
+    pub lpips: f64,
+    /// Mean squared error of the pixels in [-1, 1].
+    pub mse: f64,
+    /// [`noise_regularisation`](crate::noise_regularisation) before its weight; 0 unless noise images are optimised.
+    pub noise_regularisation: f64,
+    /// Mean square of `w_plus - w_avg` before its weight; 0 unless it has one.
+    pub w_avg_pull: f64,
+}
+
+/// Targets with what depends on them alone.
+#[derive(Clone)]
+pub(crate) struct Targets {
+    pixels: Tensor<4>,
+    features: TargetFeatures,
+}
+
+impl Targets {
+    pub fn pixels(&self) -> &Tensor<4> {
+        &self.pixels
+    }
+}
+
+/// The function that is minimised, with its frozen networks.
+pub(crate) struct Objective<'a> {
+    generator: Generator,
+    lpips: &'a Lpips,
+    w_avg: Tensor<3>,
+    lambda_lpips: f32,
+    lambda_mse: f32,
+    lambda_w_avg: f32,
+    lambda_noise: Option<f32>,
+}
+
+/// Images and their losses, one per row of the latents.
+pub(crate) struct Evaluation {
+    pub images: Tensor<4>,
+    terms: Vec<Tensor<1>>,
+    /// Weights of `terms`, in their order.
+    lambdas: Vec<f32>,
+}
+
+impl<'a> Objective<'a> {
+    pub fn new(
+        generator: &Generator,
+        lpips: &'a Lpips,
+        config: &InversionConfig,
+    ) -> Result<Self, InversionError> {
+        let channels = generator.synthesis.img_channels();
+        if channels != 1 && channels != RGB {
+            return Err(InversionError::Channels { channels });
+        }
+        // Without autodiff the weights are constants, so no time goes into their gradients.
+        let generator = generator.valid();
+        let w_avg = mean_latent(&generator);
+        let lambda_noise = match &config.noise {
+            Noise::Optimised(noise) => Some(noise.regularisation),
+            Noise::Constant | Noise::None => None,
+        };
+        Ok(Self {
+            w_avg: w_avg.reshape([1, 1, generator.synthesis.w_dim()]),
+            generator,
+            lpips,
+            lambda_lpips: config.lambda_lpips,
+            lambda_mse: config.lambda_mse,
+            lambda_w_avg: config.lambda_w_avg,
+            lambda_noise,
+        })
+    }
+
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// Mean latent, `[1, 1, w_dim]`.
+    pub fn w_avg(&self) -> Tensor<3> {
+        self.w_avg.clone()
+    }
+
+    pub fn device(&self) -> Device {
+        self.w_avg.device()
+    }
+
+    /// Checks the targets' shape and computes their features once.
+    pub fn prepare(&self, pixels: Tensor<4>) -> Result<Targets, InversionError> {
+        let synthesis = &self.generator.synthesis;
+        let (channels, resolution) = (synthesis.img_channels(), synthesis.img_resolution());
+        let found = pixels.dims();
+        if found[1..] != [channels, resolution, resolution] {
+            return Err(InversionError::TargetShape {
+                found,
+                channels,
+                resolution,
+            });
+        }
+        if found[0] == 0 {
+            return Err(InversionError::NoTargets);
+        }
+        let pixels = pixels.without_autodiff().to_device(&self.device());
+        Ok(Targets {
+            features: self.lpips.prepare(rgb(pixels.clone()))?,
+            pixels,
+        })
+    }
+
+    /// Repeats latents `[batch, 1 or num_ws, w_dim]` for the layers: `[batch, num_ws, w_dim]`.
+    pub fn w_plus(&self, latents: Tensor<3>) -> Tensor<3> {
+        let [batch, _, w_dim] = latents.dims();
+        latents.expand([batch, self.generator.synthesis.num_ws(), w_dim])
+    }
+
+    /// Images of w_plus `[batch, num_ws, w_dim]` and their losses; one target serves any batch.
+    pub fn evaluate(&self, w_plus: Tensor<3>, noise: &NoiseMode, targets: &Targets) -> Evaluation {
+        let images = self.generator.synthesis.forward(w_plus.clone(), noise);
+        let compared = if self.lambda_lpips > 0.0 {
+            images.clone()
+        } else {
+            // A weight of 0 leaves the distance a number to report.
+            images.clone().without_autodiff()
+        };
+        let mut terms = vec![
+            self.lpips.distance_to(&targets.features, rgb(compared)),
+            mean_square(images.clone() - targets.pixels.clone()),
+        ];
+        let mut lambdas = vec![self.lambda_lpips, self.lambda_mse];
+        if self.lambda_w_avg > 0.0 {
+            terms.push(mean_square(w_plus - self.w_avg()));
+            lambdas.push(self.lambda_w_avg);
+        }
+        if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
+            terms.push(noise_regularisation(noise_images));
+            lambdas.push(lambda);
+        }
+        Evaluation {
+            images: images.without_autodiff(),
+            terms,
+            lambdas,
+        }
+    }
+
+    /// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry per image.
+    pub fn read<'e>(
+        &self,
+        evaluations: impl IntoIterator<Item = &'e Evaluation>,
+    ) -> Vec<Vec<LossTerms>> {
+        let mut layout = Vec::new();
+        let mut parts = Vec::new();
+        for evaluation in evaluations {
+            let batch = evaluation.terms[0].dims()[0];
+            layout.push((batch, &evaluation.lambdas));
+            parts.extend(
+                evaluation
+                    .terms
+                    .iter()
+                    .cloned()
+                    .map(Tensor::without_autodiff),
+            );
+        }
+        if parts.is_empty() {
+            return Vec::new();
+        }
+        let values: Vec<f32> = Tensor::cat(parts, 0)
+            .into_data()
+            .convert::<f32>()
+            .try_to_vec()
+            .expect("converted to f32 above");
+        let mut rest = values.as_slice();
+        layout
+            .into_iter()
+            .map(|(batch, lambdas)| {
+                let (now, later) = rest.split_at(batch * lambdas.len());
+                rest = later;
+                (0..batch)
+                    .map(|image| self.terms_of(image, batch, now, lambdas))
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn terms_of(&self, image: usize, batch: usize, values: &[f32], lambdas: &[f32]) -> LossTerms {
+        let mut of_image = values
+            .iter()
+            .skip(image)
+            .step_by(batch)
+            .map(|value| f64::from(*value));
+        let total = of_image
+            .clone()
+            .zip(lambdas)
+            // A term of weight 0 must not make the sum NaN.
+            .filter(|(_, lambda)| **lambda > 0.0)
+            .map(|(value, lambda)| value * f64::from(*lambda))
+            .sum();
+        let mut next = || of_image.next().unwrap_or(0.0);
+        LossTerms {
+            total,
+            lpips: next(),
+            mse: next(),
+            w_avg_pull: if self.lambda_w_avg > 0.0 { next() } else { 0.0 },
+            noise_regularisation: next(),
+        }
+    }
+}
+
+impl Evaluation {
+    /// The sum over the batch of the weighted terms, whose gradient is each image's own.
+    pub fn sum(&self) -> Tensor<1> {
+        self.terms
+            .iter()
+            .zip(&self.lambdas)
+            .filter(|(_, lambda)| **lambda > 0.0)
+            .map(|(term, lambda)| term.clone().sum().mul_scalar(*lambda))
+            .reduce(|sum, term| sum + term)
+            .expect("a checked configuration has a weight above 0")
+    }
+
+    /// Frees the graph, keeping the numbers.
+    pub fn without_graph(mut self) -> Self {
+        self.terms = self
+            .terms
+            .into_iter()
+            .map(Tensor::without_autodiff)
+            .collect();
+        self
+    }
+}
+
+/// Grey images as three equal channels.
+fn rgb(images: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    if channels == RGB {
+        images
+    } else {
+        images.expand([batch, RGB, height, width])
+    }
+}
+
+/// Mean square over all dimensions but the first: `[batch]`.
+fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let batch = x.dims()[0];
+    let flat: Tensor<2> = x.reshape([batch as i32, -1]);
+    (flat.clone() * flat).mean_dim(1).reshape([batch])
+}

@@ -1,0 +1,22 @@
+use burn::tensor::Tensor;
+
+use crate::LossTerms;
+
+/// What the callback of [`invert`](crate::invert) sees after the losses of a step were read.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// The step, counted from 0.
+    pub step: usize,
+    /// Number of steps that were asked for.
+    pub steps: usize,
+    /// Adam's learning rate of this step.
+    pub learning_rate: f64,
+    /// Indices in the batch of the images that were still optimised in this step; `losses`, `w_plus` and `images` have their order.
+    pub active: &'a [usize],
+    /// Losses of this step's latents.
+    pub losses: &'a [LossTerms],
+    /// Latents of this step, before its update, `[active, num_ws, w_dim]`.
+    pub w_plus: &'a Tensor<3>,
+    /// Their images, `[active, channels, resolution, resolution]` in [-1, 1] (not clipped).
+    pub images: &'a Tensor<4>,
+}

@@ -1,0 +1,174 @@
+use burn::tensor::{Int, Tensor, TensorData};
+use stylegan2::{NoiseMode, RandomState};
+
+use crate::noise_regularisation::normalise_noise;
+use crate::objective::{Objective, Targets};
+use crate::w_statistics::sample_w;
+use crate::{InversionConfig, InversionError, LatentSpace, Noise, NoiseStart, Start};
+
+/// Latents before the first step: `[batch, 1, w_dim]` in W, `[batch, num_ws, w_dim]` in W+.
+pub(crate) fn start_latents(
+    config: &InversionConfig,
+    objective: &Objective<'_>,
+    targets: &Targets,
+) -> Result<Tensor<3>, InversionError> {
+    let batch = targets.pixels().dims()[0];
+    let synthesis = &objective.generator().synthesis;
+    let (num_ws, w_dim) = (synthesis.num_ws(), synthesis.w_dim());
+    let count = match config.space {
+        LatentSpace::W => 1,
+        LatentSpace::WPlus => num_ws,
+    };
+    let latents = match &config.start {
+        Start::WAvg => objective.w_avg(),
+        Start::BestOf {
+            samples,
+            truncation_psi,
+            seed,
+        } => best_samples(config, objective, targets, *samples, *truncation_psi, *seed)?,
+        Start::Given(latents) => {
+            let found = latents.dims();
+            if !(found[0] == 1 || found[0] == batch)
+                || !(found[1] == 1 || found[1] == count)
+                || found[2] != w_dim
+            {
+                return Err(InversionError::StartShape {
+                    found,
+                    batch,
+                    latents: match config.space {
+                        LatentSpace::W => "1".into(),
+                        LatentSpace::WPlus => format!("1 or {num_ws}"),
+                    },
+                    w_dim,
+                });
+            }
+            latents
+                .clone()
+                .without_autodiff()
+                .to_device(&objective.device())
+        }
+    };
+    // Repeated memory becomes memory of its own, as every image and layer gets its own values from here on.
+    Ok(latents.expand([batch, count, w_dim])
+        + Tensor::zeros([batch, count, w_dim], &objective.device()))
+}
+
+/// For each target the candidate of the least objective, `[batch, 1, w_dim]`.
+fn best_samples(
+    config: &InversionConfig,
+    objective: &Objective<'_>,
+    targets: &Targets,
+    samples: usize,
+    truncation_psi: f32,
+    seed: u32,
+) -> Result<Tensor<3>, InversionError> {
+    let generator = objective.generator();
+    let w_avg: Tensor<2> = objective.w_avg().squeeze_dim(0);
+    let w = sample_w(generator, samples, seed);
+    let truncated = w_avg.clone() + (w - w_avg.clone()).mul_scalar(truncation_psi);
+    let candidates: Tensor<3> = Tensor::cat(vec![w_avg, truncated], 0).unsqueeze_dim(1);
+    // Optimised noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
+    let noise = match config.noise {
+        Noise::None => NoiseMode::None,
+        Noise::Constant | Noise::Optimised(_) => NoiseMode::Constant,
+    };
+
+    let batch = targets.pixels().dims()[0];
+    let single: Vec<Targets> = (0..batch)
+        .map(|image| objective.prepare(targets.pixels().clone().narrow(0, image, 1)))
+        .collect::<Result<_, _>>()?;
+    let mut best = vec![(f64::INFINITY, 0i32); batch];
+    let chunk = chunk_of(generator.synthesis.img_resolution());
+    for first in (0..=samples).step_by(chunk) {
+        let count = chunk.min(samples + 1 - first);
+        let w_plus = objective.w_plus(candidates.clone().narrow(0, first, count));
+        for (target, best) in single.iter().zip(&mut best) {
+            let evaluation = objective.evaluate(w_plus.clone(), &noise, target);
+            for (row, losses) in objective.read([&evaluation])[0].iter().enumerate() {
+                if losses.total < best.0 {
+                    *best = (losses.total, (first + row) as i32);
+                }
+            }
+        }
+    }
+    let rows: Vec<i32> = best.iter().map(|(_, row)| *row).collect();
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [batch]), &objective.device());
+    Ok(candidates.select(0, rows))
+}
+
+/// Images of one forward pass: as many as fit the memory of one image of 512 x 512, at most 64.
+fn chunk_of(resolution: usize) -> usize {
+    const PIXELS: usize = 512 * 512;
+    const MOST: usize = 64;
+    (PIXELS / (resolution * resolution)).clamp(1, MOST)
+}
+
+/// Noise images before the first step, each `[batch, 1, resolution, resolution]`; none unless they are optimised.
+pub(crate) fn start_noise(
+    config: &InversionConfig,
+    objective: &Objective<'_>,
+    batch: usize,
+) -> Result<Vec<Tensor<4>>, InversionError> {
+    let Noise::Optimised(noise) = &config.noise else {
+        return Ok(Vec::new());
+    };
+    let own: Vec<Tensor<4>> = objective
+        .generator()
+        .synthesis
+        .noise_images()
+        .into_iter()
+        .map(|(_, image)| image)
+        .collect();
+    let images = match &noise.start {
+        NoiseStart::Constant => own,
+        NoiseStart::Random { seed } => {
+            let mut random = RandomState::new(*seed);
+            own.iter()
+                .map(|image| {
+                    let shape = image.dims();
+                    let values = random.standard_normals(shape.iter().product());
+                    let image =
+                        Tensor::from_data(TensorData::new(values, shape), &objective.device());
+                    normalise_noise(image)
+                })
+                .collect()
+        }
+        NoiseStart::Given(given) => {
+            let fits = given.len() == own.len()
+                && given.iter().zip(&own).all(|(given, own)| {
+                    let (given, own) = (given.dims(), own.dims());
+                    given[1..] == own[1..] && (given[0] == 1 || given[0] == batch)
+                });
+            if !fits {
+                return Err(InversionError::NoiseShape {
+                    found: given.iter().map(|image| image.dims()).collect(),
+                    batch,
+                    expected: own
+                        .iter()
+                        .map(|image| {
+                            let [_, channels, height, width] = image.dims();
+                            [batch, channels, height, width]
+                        })
+                        .collect(),
+                });
+            }
+            given
+                .iter()
+                .map(|image| {
+                    image
+                        .clone()
+                        .without_autodiff()
+                        .to_device(&objective.device())
+                })
+                .collect()
+        }
+    };
+    Ok(images
+        .into_iter()
+        .map(|image| {
+            let [_, channels, height, width] = image.dims();
+            let shape = [batch, channels, height, width];
+            image.expand(shape) + Tensor::zeros(shape, &objective.device())
+        })
+        .collect())
+}

@@ -1,0 +1,106 @@
+use burn::tensor::Tensor;
+
+use crate::{EarlyStopping, LossTerms, StopReason};
+
+/// The optimised numbers of one image: latents `[1, n, w_dim]` and noise images `[1, 1, resolution, resolution]`.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub step: usize,
+    pub latents: Tensor<3>,
+    pub noise_images: Vec<Tensor<4>>,
+}
+
+/// What is remembered about one image while the batch is optimised.
+#[derive(Default)]
+pub(crate) struct Tracker {
+    pub curve: Vec<LossTerms>,
+    best: Option<(f64, Snapshot)>,
+    /// Step and objective of the last improvement that early stopping counts.
+    improved: Option<(usize, f64)>,
+    pub stop: Option<StopReason>,
+    /// Numbers when the image stopped; absent after a non-finite loss.
+    pub last: Option<Snapshot>,
+}
+
+impl Tracker {
+    pub fn best(&self) -> Option<&Snapshot> {
+        self.best.as_ref().map(|(_, snapshot)| snapshot)
+    }
+
+    pub fn best_total(&self) -> Option<f64> {
+        self.best.as_ref().map(|(total, _)| *total)
+    }
+
+    /// Adds the losses of `step`; where they are not finite the image stops.
+    pub fn record(&mut self, step: usize, losses: LossTerms, stopping: Option<EarlyStopping>) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.curve.push(losses);
+        if !losses.total.is_finite() {
+            self.stop = Some(StopReason::NonFiniteLoss { step });
+            return;
+        }
+        let Some(stopping) = stopping else { return };
+        match self.improved {
+            Some((_, least)) if losses.total >= least * (1.0 - stopping.min_improvement) => {}
+            _ => self.improved = Some((step, losses.total)),
+        }
+        if self
+            .improved
+            .is_some_and(|(since, _)| step - since >= stopping.patience)
+        {
+            // This step's update still follows.
+            self.stop = Some(StopReason::EarlyStopping { step: step + 1 });
+        }
+    }
+
+    /// Keeps the numbers that `snapshot` takes when `total` is the least so far.
+    pub fn offer(&mut self, total: f64, snapshot: impl FnOnce() -> Snapshot) {
+        if total.is_finite() && self.best_total().is_none_or(|best| total < best) {
+            self.best = Some((total, snapshot()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stopped_after(totals: &[f64], stopping: EarlyStopping) -> Option<StopReason> {
+        let mut tracker = Tracker::default();
+        for (step, total) in totals.iter().enumerate() {
+            let losses = LossTerms {
+                total: *total,
+                ..LossTerms::default()
+            };
+            tracker.record(step, losses, Some(stopping));
+        }
+        tracker.stop
+    }
+
+    #[test]
+    fn patience_counts_from_the_last_real_improvement() {
+        let stopping = EarlyStopping {
+            patience: 2,
+            min_improvement: 0.1,
+        };
+        // 0.95 is no improvement on 1 by a tenth, 0.89 is.
+        assert_eq!(
+            stopped_after(&[1.0, 0.95, 0.89, 0.85, 0.79], stopping),
+            None
+        );
+        let stop = stopped_after(&[1.0, 0.95, 0.91, 0.5], stopping);
+        assert_eq!(stop, Some(StopReason::EarlyStopping { step: 3 }));
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_stops_the_image() {
+        let stopping = EarlyStopping {
+            patience: 9,
+            min_improvement: 0.0,
+        };
+        let stop = stopped_after(&[1.0, f64::NAN, 0.5], stopping);
+        assert_eq!(stop, Some(StopReason::NonFiniteLoss { step: 1 }));
+    }
+}

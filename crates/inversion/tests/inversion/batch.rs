@@ -1,0 +1,105 @@
+use burn::tensor::{Device, Tensor};
+use inversion::{
+    EarlyStopping, Inversion, InversionConfig, Noise, NoiseOptimisation, Perturbation, Start,
+};
+use testkit::{assert_close, devices};
+
+use crate::model::{Model, short, targets, values};
+
+/// A batch and a single image differ by the order of summation inside the kernels; Adam's first steps have the size of the learning rate
+/// whatever the gradient's, so a rounding error of a gradient near 0 can show in single numbers of the latents.
+const ROUNDING: f64 = 1e-4;
+
+fn three_targets(device: &Device) -> Tensor<4> {
+    let two = targets(device);
+    Tensor::cat(vec![two.clone(), two.clone().narrow(0, 0, 1).flip([3])], 0)
+}
+
+fn assert_same(what: &str, batch: &Inversion, alone: &Inversion) {
+    assert_eq!(batch.stop, alone.stop, "{what}");
+    assert_eq!(batch.curve.len(), alone.curve.len(), "{what}");
+    for (step, (batch, alone)) in batch.curve.iter().zip(&alone.curve).enumerate() {
+        let error = (batch.total - alone.total).abs() / alone.total;
+        assert!(error <= ROUNDING, "{what}, step {step}: {error:.1e} apart");
+    }
+    let (batch_w, alone_w) = (values(&batch.last.w_plus), values(&alone.last.w_plus));
+    assert_close(what, &batch_w, &alone_w, ROUNDING);
+    assert_close(
+        what,
+        &values(&batch.best.image),
+        &values(&alone.best.image),
+        ROUNDING,
+    );
+    assert_eq!(batch.best.step, alone.best.step, "{what}");
+    for (batch, alone) in batch.last.noise_images.iter().zip(&alone.last.noise_images) {
+        assert_close(what, &values(batch), &values(alone), ROUNDING);
+    }
+}
+
+/// Inverts three targets together and each alone.
+fn compare(what: &str, config: &InversionConfig) -> Vec<Inversion> {
+    let mut last = Vec::new();
+    for (name, device) in devices() {
+        let model = Model::new(&device);
+        let targets = three_targets(&device);
+        let together = model.invert(targets.clone(), config).unwrap();
+        assert_eq!(together.len(), 3);
+        for (image, batch) in together.iter().enumerate() {
+            let alone = model
+                .invert(targets.clone().narrow(0, image, 1), config)
+                .unwrap();
+            assert_same(&format!("{what}, {name}, image {image}"), batch, &alone[0]);
+        }
+        last = together;
+    }
+    last
+}
+
+#[test]
+fn every_image_of_a_batch_is_optimised_as_if_alone() {
+    let results = compare("plain", &short());
+    let first = values(&results[0].last.w_plus);
+    assert!(
+        testkit::relative_l2(&values(&results[1].last.w_plus), &first) > 0.01,
+        "different targets have different latents"
+    );
+}
+
+#[test]
+fn options_do_not_mix_images_either() {
+    let config = InversionConfig {
+        start: Start::BestOf {
+            samples: 5,
+            truncation_psi: 0.7,
+            seed: 1,
+        },
+        noise: Noise::Optimised(NoiseOptimisation::default()),
+        perturbation: Some(Perturbation {
+            w_std_samples: 100,
+            ..Perturbation::default()
+        }),
+        lambda_w_avg: 0.01,
+        ..short()
+    };
+    compare("all options", &config);
+}
+
+#[test]
+fn an_image_that_stops_early_leaves_the_others_alone() {
+    let config = InversionConfig {
+        steps: 12,
+        // A large rate makes some images get worse early and others late.
+        learning_rate: 1.0,
+        early_stopping: Some(EarlyStopping {
+            patience: 1,
+            min_improvement: 0.01,
+        }),
+        ..short()
+    };
+    let results = compare("early stopping", &config);
+    let lengths: Vec<usize> = results.iter().map(|r| r.curve.len()).collect();
+    assert!(
+        lengths.iter().any(|length| *length != lengths[0]),
+        "the images stop at different steps, so the batch shrinks: {lengths:?}"
+    );
+}

@@ -1,0 +1,115 @@
+//! The networks of the reference trajectories: a small generator, and LPIPS with a seeded SqueezeNet and the published heads.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use backbones::SqueezeNet;
+use burn::tensor::{Device, Tensor};
+use checkpoint::{Checkpoint, StoredTensor};
+use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule};
+use lpips::{Lpips, Network, Version};
+use stylegan2::{Generator, GeneratorConfig};
+use testkit::{Golden, reference_path, seeded};
+
+pub struct Model {
+    pub generator: Generator,
+    pub lpips: Lpips,
+}
+
+impl Model {
+    pub fn new(device: &Device) -> Self {
+        Self::with_generator("stylegan2/generator_skip.safetensors", device)
+    }
+
+    pub fn with_generator(file: &str, device: &Device) -> Self {
+        let path = reference_path(env!("CARGO_MANIFEST_DIR"), file);
+        Self {
+            generator: Generator::load(path, device).unwrap(),
+            lpips: seeded_squeeze(device),
+        }
+    }
+
+    /// A new generator of grey images with the reference's LPIPS.
+    pub fn grey(device: &Device) -> Self {
+        let config = GeneratorConfig::from_json(
+            r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 1,
+                "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
+        )
+        .unwrap();
+        Self {
+            generator: Generator::init(&config, 0, device).unwrap(),
+            lpips: seeded_squeeze(device),
+        }
+    }
+
+    pub fn invert(
+        &self,
+        targets: Tensor<4>,
+        config: &InversionConfig,
+    ) -> Result<Vec<Inversion>, InversionError> {
+        inversion::invert(&self.generator, &self.lpips, targets, config, go_on)
+    }
+}
+
+pub fn go_on(_: &Progress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Few steps at a constant rate, for tests of properties.
+pub fn short() -> InversionConfig {
+    InversionConfig {
+        steps: 6,
+        schedule: Schedule::Constant,
+        ..InversionConfig::default()
+    }
+}
+
+pub fn expected() -> Golden {
+    Golden::open(
+        env!("CARGO_MANIFEST_DIR"),
+        "inversion/inversion.expected.safetensors",
+    )
+}
+
+/// The reference targets, `[2, 3, 32, 32]`.
+pub fn targets(device: &Device) -> Tensor<4> {
+    expected().tensor("target", device)
+}
+
+pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor
+        .clone()
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .unwrap()
+}
+
+fn seeded_squeeze(device: &Device) -> Lpips {
+    let heads = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../weights/features/lpips_v0.1_squeeze.safetensors");
+    let weights = SqueezeNet::init(device)
+        .tensors()
+        .into_iter()
+        .map(|(key, zero)| {
+            let shape = zero.shape().to_vec();
+            // The reference's rule: biases have standard deviation 0.1, weights sqrt(2 / fan_in).
+            let std = match shape.len() {
+                1 => 0.1,
+                _ => (2.0 / shape[1..].iter().product::<usize>() as f64).sqrt(),
+            };
+            let values = seeded(&format!("squeeze/{key}"), shape.iter().product(), std);
+            (key, StoredTensor::from_f32(shape, &values))
+        });
+    let weights = Checkpoint::from_tensors("seeded SqueezeNet", weights.collect(), BTreeMap::new());
+    let heads = Checkpoint::open(heads).unwrap();
+    Lpips::from_checkpoints(
+        Network::SqueezeNet,
+        Version::V0_1,
+        &weights,
+        Some(&heads),
+        device,
+    )
+    .unwrap()
+}

@@ -1,0 +1,46 @@
+//! Image files as a generator takes them.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use image_tensor::{
+    DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file,
+    to_grey_signed_unit, to_signed_unit,
+};
+use stylegan2::Generator;
+
+use super::Failure;
+
+/// An image in a generator's size, with the file it came from.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub path: PathBuf,
+    /// Base name without extension.
+    pub stem: String,
+    pub pixels: RgbImage,
+    /// Width and height in the file, upright.
+    pub original_size: (u32, u32),
+}
+
+impl Target {
+    /// Decodes a file, cuts out the centre and resizes it to `side` x `side` with Pillow's Lanczos filter, as the official data preparation does.
+    pub fn load(path: &Path, side: u32) -> Result<Self, Failure> {
+        let decoded = decode_file(path, &DecodeLimits::default())?;
+        let stem = path.file_stem().unwrap_or(path.as_os_str());
+        Ok(Self {
+            path: path.to_owned(),
+            stem: stem.to_string_lossy().into_owned(),
+            original_size: decoded.dimensions(),
+            pixels: center_crop_and_resize(&decoded, side, ResizeProtocol::PillowLanczos),
+        })
+    }
+}
+
+/// Pixels in [-1, 1] with the generator's number of channels, `[images, channels, side, side]`.
+pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -> Tensor<4> {
+    if generator.synthesis.img_channels() == 1 {
+        to_grey_signed_unit(images, device)
+    } else {
+        to_signed_unit(images, device)
+    }
+}

@@ -1,0 +1,151 @@
+//! What an inversion leaves in its folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use burn::tensor::{Device, Tensor};
+use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
+use image_tensor::{
+    FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, from_signed_unit, magnify, strip,
+    write_png,
+};
+use inversion::Inversion;
+use serde::Serialize;
+use stylegan2::Generator;
+
+use super::images::Target;
+use super::loss_plot::loss_plot;
+use super::model::Model;
+use super::{Failure, output};
+
+/// Files of one inverted image.
+#[derive(Debug, Serialize)]
+pub struct InversionFiles {
+    /// Target, reconstruction and their difference, side by side.
+    pub figure: PathBuf,
+    /// The reconstruction alone, in the model's resolution.
+    pub reconstruction: PathBuf,
+    pub loss_plot: PathBuf,
+    pub latents: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub animation: Option<PathBuf>,
+}
+
+/// Figures of small models are enlarged to about this side.
+const FIGURE_SIDE: u32 = 256;
+const PADDING: u32 = 4;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+const TIMING: FrameTiming = FrameTiming {
+    frame: Duration::from_millis(80),
+    last: Duration::from_secs(2),
+};
+
+/// Writes figure, reconstruction, loss plot and latents, and the animation where there are frames, all named after `name`.
+pub fn write(
+    folder: &Path,
+    name: &str,
+    model: &Model,
+    target: &Target,
+    inversion: &Inversion,
+    frames: &[RgbImage],
+) -> Result<InversionFiles, Failure> {
+    let reconstruction = image_of(&inversion.best.image);
+    let factor = (FIGURE_SIDE / model.resolution()).max(1);
+    let target_pixels = shown_target(target, &model.generator, &inversion.best.image.device());
+    let panels = [
+        target_pixels.clone(),
+        reconstruction.clone(),
+        absolute_difference(&target_pixels, &reconstruction),
+    ]
+    .map(|panel| magnify(&panel, factor));
+    let files = InversionFiles {
+        figure: output::file(folder, name, "png"),
+        reconstruction: output::file(folder, name, "reconstruction.png"),
+        loss_plot: output::file(folder, name, "loss.svg"),
+        latents: output::file(folder, name, "latents.safetensors"),
+        animation: (!frames.is_empty()).then(|| output::file(folder, name, "gif")),
+    };
+    write_png(&files.figure, &strip(&panels, PADDING, WHITE))?;
+    write_png(&files.reconstruction, &reconstruction)?;
+    let title = format!("{} into {}", target.stem, model.name);
+    let plot = loss_plot(&title, &inversion.curve)?;
+    output::write(&files.loss_plot, plot.as_bytes())?;
+    write_latents(&files.latents, model, target, inversion)?;
+    if let Some(path) = &files.animation {
+        let mut frames: Vec<RgbImage> = frames
+            .iter()
+            .map(|frame| beside(&target_pixels, frame, factor))
+            .collect();
+        frames.push(beside(&target_pixels, &reconstruction, factor));
+        output::write(path, &encode_gif(&frames, TIMING)?)?;
+    }
+    Ok(files)
+}
+
+/// The only image of a tensor `[1, channels, height, width]`.
+pub fn image_of(tensor: &Tensor<4>) -> RgbImage {
+    from_signed_unit(tensor.clone()).remove(0)
+}
+
+fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
+    let panels = [target, frame].map(|panel| magnify(panel, factor));
+    strip(&panels, PADDING, WHITE)
+}
+
+/// The target as the model sees it: grey for a grey model.
+fn shown_target(target: &Target, generator: &Generator, device: &Device) -> RgbImage {
+    let images = std::slice::from_ref(&target.pixels);
+    image_of(&super::images::to_targets(images, generator, device))
+}
+
+/// Best and last latents, and optimised noise images under their names in the generator.
+fn write_latents(
+    path: &Path,
+    model: &Model,
+    target: &Target,
+    inversion: &Inversion,
+) -> Result<(), Failure> {
+    let mut tensors = BTreeMap::new();
+    let mut add = |name: String, shape: Vec<usize>, values: Vec<f32>| {
+        tensors.insert(name, StoredTensor::from_f32(shape, &values));
+    };
+    for (name, solution) in [
+        ("w_plus", &inversion.best),
+        ("w_plus_last", &inversion.last),
+    ] {
+        add(
+            name.into(),
+            solution.w_plus.dims().to_vec(),
+            values(&solution.w_plus),
+        );
+    }
+    let layers = model.generator.synthesis.noise_images();
+    for ((layer, _), image) in layers.iter().zip(&inversion.best.noise_images) {
+        let [_, _, height, width] = image.dims();
+        add(
+            format!("synthesis.{layer}"),
+            vec![height, width],
+            values(image),
+        );
+    }
+    let metadata = BTreeMap::from([
+        ("model".to_owned(), model.name.clone()),
+        ("image".to_owned(), target.path.display().to_string()),
+    ]);
+    Ok(save_safetensors(
+        path,
+        &tensors,
+        &metadata,
+        FloatPrecision::F32,
+    )?)
+}
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor
+        .clone()
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("converted to f32 above")
+}

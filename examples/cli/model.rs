@@ -1,0 +1,61 @@
+//! A generator by its name in the zoo or its file.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use stylegan2::Generator;
+
+use super::Failure;
+use super::weights::Weights;
+
+/// A loaded generator and what to call it.
+pub struct Model {
+    pub name: String,
+    pub path: PathBuf,
+    pub generator: Generator,
+}
+
+impl Model {
+    /// Loads `which`: a name of the zoo, or a checkpoint file of any format that the `checkpoint` crate reads.
+    pub fn load(which: &str, weights: &Weights, device: &Device) -> Result<Self, Failure> {
+        let (name, path) = find(which, weights)?;
+        let generator = Generator::load(&path, device)?;
+        let channels = generator.synthesis.img_channels();
+        if channels != 1 && channels != 3 {
+            return Err(format!(
+                "{}: this generator makes images of {channels} channels; only grey (1) and RGB (3) can be shown",
+                path.display()
+            )
+            .into());
+        }
+        Ok(Self {
+            name,
+            path,
+            generator,
+        })
+    }
+
+    /// Image side in pixels.
+    pub fn resolution(&self) -> u32 {
+        self.generator.synthesis.img_resolution() as u32
+    }
+}
+
+/// Name and file of a model.
+pub fn find(which: &str, weights: &Weights) -> Result<(String, PathBuf), Failure> {
+    let known = weights.model_names();
+    if known.iter().any(|name| name == which) {
+        return Ok((which.to_owned(), weights.generator(which)));
+    }
+    let path = Path::new(which);
+    if path.is_file() {
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        return Ok((name.to_string_lossy().into_owned(), path.to_owned()));
+    }
+    let known = if known.is_empty() {
+        format!("the zoo {} has none", weights.zoo().display())
+    } else {
+        format!("known names: {}", known.join(", "))
+    };
+    Err(format!("--model {which}: neither a model of the zoo nor a file; {known}").into())
+}

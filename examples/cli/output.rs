@@ -1,0 +1,61 @@
+//! Files that programs write.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Failure;
+
+/// Makes a folder, with those above it.
+pub fn make_folder(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|e| {
+        format!(
+            "--out {}: the folder cannot be made ({e}); choose another with --out",
+            folder.display()
+        )
+        .into()
+    })
+}
+
+/// Writes bytes; the error names the path.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
+}
+
+/// Writes results as JSON, making the folder where there is none.
+pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| format!("--json {}: {e}", path.display()))?;
+    }
+    let mut text = serde_json::to_string_pretty(results)?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+/// Gives each file of a run a name of its own.
+#[derive(Debug, Default)]
+pub struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// `wanted`, or with `-2`, `-3`, ... behind it where that is taken.
+    ///
+    /// Compared without case, as some file systems do.
+    pub fn unique(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        let mut count = 1;
+        while !self.taken.insert(name.to_lowercase()) {
+            count += 1;
+            name = format!("{wanted}-{count}");
+        }
+        name
+    }
+}
+
+/// `folder/name.suffix`.
+pub fn file(folder: &Path, name: &str, suffix: &str) -> PathBuf {
+    folder.join(format!("{name}.{suffix}"))
+}

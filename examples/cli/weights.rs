@@ -1,0 +1,66 @@
+//! The folder with models, feature networks and query images.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// Folders of one weights folder.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    root: PathBuf,
+}
+
+impl Weights {
+    /// `chosen`, or the folder that the environment names, or the repository's.
+    pub fn open(chosen: Option<&Path>) -> Result<Self, Failure> {
+        let root = chosen
+            .map(Path::to_owned)
+            .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights"));
+        // Without the way back in it, paths in messages are easier to read.
+        let root = root.canonicalize().map_err(|e| {
+            format!(
+                "{}: no weights folder there ({e}); name one with --weights",
+                root.display()
+            )
+        })?;
+        Ok(Self { root })
+    }
+
+    /// Feature networks and LPIPS heads.
+    pub fn features(&self) -> PathBuf {
+        self.root.join("features")
+    }
+
+    /// Generators, a folder each.
+    pub fn zoo(&self) -> PathBuf {
+        self.root.join("zoo")
+    }
+
+    /// Query images, a folder for each kind.
+    pub fn queries(&self) -> PathBuf {
+        self.root.join("queries")
+    }
+
+    /// Names of the zoo's models, sorted.
+    pub fn model_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.zoo())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().join(GENERATOR).is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The file of a model of the zoo.
+    pub fn generator(&self, name: &str) -> PathBuf {
+        self.zoo().join(name).join(GENERATOR)
+    }
+}
+
+/// Names a weights folder for all programs.
+const VARIABLE: &str = "GANYMEDE_WEIGHTS";
+const GENERATOR: &str = "generator.safetensors";
