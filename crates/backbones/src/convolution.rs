@@ -37,3 +37,23 @@ impl Convolution {
         )
     }
 }
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_stay_constants_on_an_autodiff_device() {
+        let device = Device::flex().autodiff();
+        let convolution = Convolution::init(3, 2, 3, &device);
+        assert!(!convolution.weight.val().is_autodiff());
+        assert!(!convolution.bias.val().is_autodiff());
+
+        let x = Tensor::<4>::ones([1, 3, 5, 5], &device).require_grad();
+        let y = convolution.forward(x.clone(), 1, 1);
+        let gradients = y.sum().backward();
+        assert_eq!(x.grad(&gradients).map(|g| g.dims()), Some([1, 3, 5, 5]));
+        assert!(convolution.weight.val().grad(&gradients).is_none());
+        assert!(convolution.bias.val().grad(&gradients).is_none());
+    }
+}

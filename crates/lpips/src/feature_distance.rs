@@ -1,8 +1,18 @@
-//! The comparison of one layer's activations.
+//! The comparison of one layer's activations, as one differentiable operation.
 
+mod backend;
+mod composed;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube;
+#[cfg(feature = "cpu")]
+mod flex;
+
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-/// Added to the length of a feature vector before dividing by it, as in the authors' package.
+use self::backend::FeatureDistanceOps;
+
+/// Added to the length of a feature column before dividing by it, as in the authors' package.
 const LENGTH_EPSILON: f32 = 1e-10;
 
 /// Added under the square root, whose derivative is infinite at zero.
@@ -11,6 +21,15 @@ const LENGTH_EPSILON: f32 = 1e-10;
 // in the last place of LENGTH_EPSILON, so no value changes; the length's gradient at zero becomes zero, its smallest subgradient.
 const SQUARED_LENGTH_EPSILON: f32 = 1e-36;
 
+/// What becomes of the distances of an image's pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reduction {
+    /// They stay a map: `[batch, 1, height, width]`.
+    None,
+    /// Their mean: `[batch, 1, 1, 1]`.
+    Mean,
+}
+
 /// Scales each feature column of `x` `[batch, channels, height, width]` to unit length: `x / (|x| + 1e-10)`.
 pub(crate) fn normalize_columns(x: Tensor<4>) -> Tensor<4> {
     let squared_length = (x.clone() * x.clone()).sum_dim(1);
@@ -18,45 +37,23 @@ pub(crate) fn normalize_columns(x: Tensor<4>) -> Tensor<4> {
     x / length
 }
 
-/// `sum_c w_c (x_c - target_c)^2` at each position, of normalised features: `[batch, 1, height, width]`.
+/// `sum_c head_c (normalized(x)_c - target_c)^2` at each pixel, reduced.
 ///
-/// `head` is `[1, channels, 1, 1]`; without it all weights are 1.
-pub(crate) fn weighted_squared_difference(
+/// Shapes: activations `x` `[batch, channels, height, width]`, normalised `target` the same with a batch equal or 1, `head` `[1, channels, 1, 1]`, all `f32`.
+/// Differentiable in `x` and `target`; `head` is a constant.
+pub(crate) fn feature_distance(
     x: Tensor<4>,
     target: Tensor<4>,
-    head: Option<Tensor<4>>,
+    head: Tensor<4>,
+    reduction: Reduction,
 ) -> Tensor<4> {
-    let difference = x - target;
-    let squared = difference.clone() * difference;
-    match head {
-        Some(head) => (squared * head).sum_dim(1),
-        None => squared.sum_dim(1),
-    }
+    Tensor::from_dispatch(Dispatch::feature_distance(
+        x.into_dispatch(),
+        target.into_dispatch(),
+        head.into_dispatch(),
+        reduction,
+    ))
 }
 
-#[cfg(all(test, feature = "cpu"))]
-mod tests {
-    use burn::tensor::Device;
-
-    use super::*;
-
-    #[test]
-    fn the_added_term_does_not_change_the_epsilon() {
-        assert_eq!(
-            SQUARED_LENGTH_EPSILON.sqrt() + LENGTH_EPSILON,
-            LENGTH_EPSILON
-        );
-    }
-
-    #[test]
-    fn columns_get_unit_length_and_zero_columns_stay() {
-        let device = Device::flex();
-        // Two columns of two channels: (3, 4) and (0, 0).
-        let x = Tensor::<4>::from_data([[[[3.0, 0.0]], [[4.0, 0.0]]]], &device);
-        let unit = normalize_columns(x).into_data();
-        unit.assert_eq(
-            &burn::tensor::TensorData::from([[[[0.6f32, 0.0]], [[0.8, 0.0]]]]),
-            true,
-        );
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -16,22 +16,23 @@ impl Heads {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
-        // Constants, as the network's weights: no gradient of theirs is ever computed.
-        let device = device.clone().without_autodiff();
-        let zero = Self {
-            lin: channels
-                .iter()
-                .map(|&count| {
-                    Param::from_tensor(Tensor::zeros([1, count, 1, 1], &device))
-                        .set_require_grad(false)
-                })
-                .collect(),
-        };
-        load_module(&zero, checkpoint, |path| {
+        load_module(&Self::ones(channels, device), checkpoint, |path| {
             let layer = path.strip_prefix("lin.").unwrap_or(path);
             // Index 1 of the authors' sequence; index 0 is a dropout.
             format!("lin{layer}.model.1.weight")
         })
+    }
+
+    /// Heads for which all channels count the same.
+    pub fn ones(channels: &[usize], device: &Device) -> Self {
+        // Constants, as the network's weights: no gradient of theirs is ever computed.
+        let device = device.clone().without_autodiff();
+        let one = |&count: &usize| {
+            Param::from_tensor(Tensor::ones([1, count, 1, 1], &device)).set_require_grad(false)
+        };
+        Self {
+            lin: channels.iter().map(one).collect(),
+        }
     }
 
     /// Weights of one layer, `[1, channels, 1, 1]`.

@@ -40,6 +40,7 @@
 mod error;
 mod feature_distance;
 mod heads;
+mod input_scaling;
 mod lpips;
 mod network;
 mod resize;

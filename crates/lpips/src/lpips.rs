@@ -1,18 +1,14 @@
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use checkpoint::Checkpoint;
 
 use crate::LpipsError;
-use crate::feature_distance::{normalize_columns, weighted_squared_difference};
+use crate::feature_distance::{Reduction, feature_distance, normalize_columns};
 use crate::heads::Heads;
+use crate::input_scaling::InputScaling;
 use crate::network::{Backbone, Network};
 use crate::resize::resize_bilinear;
-
-/// Mean of the ImageNet images of the authors' training, per channel, for values in [-1, 1].
-const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
-/// Standard deviation of those images, per channel, for values in [-1, 1].
-const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 
 /// The authors' releases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,8 +46,9 @@ pub struct Lpips {
     network: Network,
     version: Version,
     input_range: InputRange,
+    scaling: InputScaling,
     backbone: Backbone,
-    heads: Option<Heads>,
+    heads: Heads,
 }
 
 /// Normalised features of images that others are compared with; made by [`Lpips::prepare`].
@@ -118,13 +115,16 @@ impl Lpips {
         heads: Option<&Checkpoint>,
         device: &Device,
     ) -> Result<Self, LpipsError> {
-        let heads = heads
-            .map(|heads| Heads::load(network.channels(), heads, device))
-            .transpose()?;
+        let heads = match heads {
+            Some(heads) => Heads::load(network.channels(), heads, device)?,
+            None => Heads::ones(network.channels(), device),
+        };
+        let input_range = InputRange::default();
         Ok(Self {
             network,
             version,
-            input_range: InputRange::default(),
+            input_range,
+            scaling: InputScaling::new(version, input_range, device),
             backbone: Backbone::load(network, weights, device)?,
             heads,
         })
@@ -132,16 +132,19 @@ impl Lpips {
 
     /// The same metric for images of another value range.
     pub fn with_input_range(self, input_range: InputRange) -> Self {
+        let device = self.heads.layer(0).device();
         Self {
             input_range,
+            scaling: InputScaling::new(self.version, input_range, &device),
             ..self
         }
     }
 
     /// The un-linear baseline of the same network: squared differences are summed over the channels with weight 1.
     pub fn without_heads(self) -> Self {
+        let device = self.heads.layer(0).device();
         Self {
-            heads: None,
+            heads: Heads::ones(self.network.channels(), &device),
             ..self
         }
     }
@@ -163,11 +166,12 @@ impl Lpips {
         Ok(TargetFeatures {
             metric: self.metric(),
             image_shape: target.dims(),
-            layers: self.features(target.without_autodiff()),
+            layers: self.normalized_features(target.without_autodiff()),
         })
     }
 
-    /// Distance of each image of `x` from its target: `[batch]`, at least 0 with the published heads; 0 for equal images.
+    /// Distance of each image of `x` from its target: `[batch]`, at least 0 with the published heads; 0 for equal images, up to
+    /// rounding of 1e-13.
     ///
     /// `x` is `[batch, 3, height, width]`; the targets have the same size, and the same batch or 1. The gradient reaches `x` and is finite
     /// everywhere, also where `x` equals its target.
@@ -175,11 +179,8 @@ impl Lpips {
     /// # Panics
     /// When the shapes do not fit or the targets were prepared by another metric.
     pub fn distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<1> {
-        self.check_target(target, &x);
-        total(
-            self.difference_maps(self.features(x), &target.layers)
-                .map(spatial_mean),
-        )
+        let [batch, ..] = x.dims();
+        total(self.compare(target, x, Reduction::Mean)).reshape([batch])
     }
 
     /// The terms of [`Self::distance_to`], one `[batch]` a layer; their sum is the distance.
@@ -187,9 +188,9 @@ impl Lpips {
     /// # Panics
     /// As [`Self::distance_to`].
     pub fn layer_distances_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Vec<Tensor<1>> {
-        self.check_target(target, &x);
-        self.difference_maps(self.features(x), &target.layers)
-            .map(spatial_mean)
+        let [batch, ..] = x.dims();
+        self.compare(target, x, Reduction::Mean)
+            .map(|mean| mean.reshape([batch]))
             .collect()
     }
 
@@ -201,14 +202,14 @@ impl Lpips {
     /// # Panics
     /// As [`Self::distance_to`].
     pub fn spatial_distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<4> {
-        self.check_target(target, &x);
         total(
-            self.difference_maps(self.features(x), &target.layers)
+            self.compare(target, x, Reduction::None)
                 .map(|map| resize_bilinear(map, target.size())),
         )
     }
 
-    /// Distance of `x0` and `x1`, both `[batch, 3, height, width]`, one of the batches possibly 1: `[batch]`. Gradients reach both.
+    /// Distance of each image of `x0` from its partner in `x1`, both `[batch, 3, height, width]`: `[batch]`. A single `x1` serves all
+    /// images. Gradients reach both.
     ///
     /// # Errors
     /// When the images are smaller than [`Network::min_size`].
@@ -220,7 +221,7 @@ impl Lpips {
         let target = TargetFeatures {
             metric: self.metric(),
             image_shape: x1.dims(),
-            layers: self.features(x1),
+            layers: self.normalized_features(x1),
         };
         Ok(self.distance_to(&target, x0))
     }
@@ -264,65 +265,42 @@ impl Lpips {
         let [target_batch, ..] = target.image_shape;
         assert!(
             [channels, height, width] == target.image_shape[1..]
-                && (batch == target_batch || batch == 1 || target_batch == 1),
-            "LPIPS compares images of one shape: found {:?} and targets of {:?}",
+                && (batch == target_batch || target_batch == 1),
+            "LPIPS compares images of one shape, or many with one target: found {:?} and targets of {:?}",
             x.dims(),
             target.image_shape
         );
     }
 
-    /// Normalised features of images, one tensor a layer.
-    fn features(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        self.backbone
-            .activations(self.scale_input(x))
+    /// Activations of images `[batch, 3, height, width]`, one tensor a layer.
+    fn activations(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        self.backbone.activations(self.scaling.apply(x))
+    }
+
+    /// The same with columns of unit length.
+    fn normalized_features(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
+        self.activations(x)
             .into_iter()
             .map(normalize_columns)
             .collect()
     }
 
-    /// Maps the image values to what the network's weights expect.
-    fn scale_input(&self, x: Tensor<4>) -> Tensor<4> {
-        // x -> gain x + offset maps the caller's range to [-1, 1].
-        let (gain, offset) = match self.input_range {
-            InputRange::MinusOneToOne => (1.0, 0.0),
-            InputRange::ZeroToOne => (2.0, -1.0),
-        };
-        match self.version {
-            Version::V0_0 if self.input_range == InputRange::MinusOneToOne => x,
-            Version::V0_0 => x * gain + offset,
-            Version::V0_1 => {
-                let device = x.device().without_autodiff();
-                let per_channel = |values: [f32; 3]| {
-                    Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
-                };
-                let factor = SCALE.map(|scale| gain / scale);
-                let shift = [0, 1, 2].map(|channel| (offset - SHIFT[channel]) / SCALE[channel]);
-                x * per_channel(factor) + per_channel(shift)
-            }
-        }
-    }
-
-    /// One map `[batch, 1, h, w]` a layer.
-    fn difference_maps(
-        &self,
-        x: Vec<Tensor<4>>,
-        target: &[Tensor<4>],
-    ) -> impl Iterator<Item = Tensor<4>> {
-        x.into_iter()
-            .zip(target)
+    /// The distances of each layer, reduced.
+    fn compare<'a>(
+        &'a self,
+        target: &'a TargetFeatures,
+        x: Tensor<4>,
+        reduction: Reduction,
+    ) -> impl Iterator<Item = Tensor<4>> + 'a {
+        self.check_target(target, &x);
+        self.activations(x)
+            .into_iter()
+            .zip(&target.layers)
             .enumerate()
-            .map(|(layer, (x, target))| {
-                let head = self.heads.as_ref().map(|heads| heads.layer(layer));
-                weighted_squared_difference(x, target.clone(), head)
+            .map(move |(layer, (x, target))| {
+                feature_distance(x, target.clone(), self.heads.layer(layer), reduction)
             })
     }
-}
-
-/// Mean of each map `[batch, 1, height, width]`: `[batch]`.
-fn spatial_mean(map: Tensor<4>) -> Tensor<1> {
-    let [batch, _, height, width] = map.dims();
-    let map: Tensor<2> = map.reshape([batch, height * width]);
-    map.mean_dim(1).reshape([batch])
 }
 
 /// Sum of the layers' terms.

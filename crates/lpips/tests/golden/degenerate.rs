@@ -1,6 +1,6 @@
 //! Images without differences, without features, and too small.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use lpips::{LpipsError, Network, Version};
 
 use crate::values;
@@ -10,21 +10,30 @@ fn finite(values: &[f32]) -> bool {
     values.iter().all(|v| v.is_finite())
 }
 
+/// Seeded images of 40 x 40 pixels on an autodiff device.
+fn image(name: &str) -> Tensor<4> {
+    let values = testkit::seeded(name, 3 * 40 * 40, 0.5);
+    let device = Device::flex().autodiff();
+    Tensor::from_data(TensorData::new(values, [1, 3, 40, 40]), &device)
+}
+
 #[test]
-fn equal_images_have_zero_gradient() {
-    let device = Device::flex();
+fn equal_images_have_no_gradient() {
     for network in NETWORKS {
-        let lpips = seeded_lpips(network, Version::V0_1, &device);
-        let shape = [1, 3, 40, 40];
-        let image = Tensor::<4>::from_data(
-            burn::tensor::TensorData::new(testkit::seeded("image", 3 * 40 * 40, 0.5), shape),
-            &device.clone().autodiff(),
+        let lpips = seeded_lpips(network, Version::V0_1, &Device::flex());
+        let target = lpips.prepare(image("equal")).unwrap();
+        let gradient = |name| {
+            let x = image(name).require_grad();
+            let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
+            values(x.grad(&gradients).unwrap())
+        };
+        let norm = |values: Vec<f32>| values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let (equal, different) = (norm(gradient("equal")), norm(gradient("different")));
+        // Features normalised in two ways differ by a unit in the last place, 6e-8; with NaN this fails.
+        assert!(
+            equal <= 1e-6 * different,
+            "{network}: {equal} beside {different}"
         );
-        let target = lpips.prepare(image.clone()).unwrap();
-        let x = image.require_grad();
-        let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
-        let gradient = values(x.grad(&gradients).unwrap());
-        assert!(gradient.iter().all(|g| *g == 0.0), "{network}");
     }
 }
 

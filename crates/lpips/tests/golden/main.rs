@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed conversion fails the test")]
 
 mod degenerate;
+mod manifest;
 mod real;
 mod seeded;
 mod weights;

@@ -2,15 +2,18 @@
 
 use burn::tensor::{Device, Tensor};
 use lpips::{InputRange, Lpips, Network, Version};
-use testkit::{Golden, assert_close, devices};
+use testkit::{Golden, assert_close, devices, relative_l2};
 
 use crate::values;
 use crate::weights::{NETWORKS, seeded_lpips};
 
 /// f32 against f64: thousands of products a value, each rounded to 6e-8, the errors mostly cancelling.
 const VALUES: f64 = 1e-5;
-/// A gradient adds the rounding of the backward pass, and ReLUs and poolings that switch on values that rounding can swap.
+/// A gradient adds the rounding of the backward pass.
 const GRADIENTS: f64 = 1e-4;
+/// Among a million activations about one lies so close to zero, or to its neighbour in a pooling, that rounding decides which way it
+/// switches. One switch moves the gradient of its image by about 1 / sqrt(active values of its layer): the last blocks have some thousands.
+const SWITCHED: f64 = 2e-2;
 /// Equal images: what the two orders of evaluation may leave of a distance near 1.
 const EQUAL: f32 = 1e-10;
 
@@ -120,40 +123,59 @@ fn baseline_without_heads() {
 
 #[test]
 fn gradients_of_the_sum() {
-    for_each_network(|name, lpips, golden, device| {
-        let expected = golden.values(&format!("{}/grad_x0", lpips.network()));
-        let target = lpips.prepare(golden.tensor("x1", device)).unwrap();
-        let x = golden
-            .tensor::<4>("x0", &device.clone().autodiff())
-            .require_grad();
-        let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
-        assert_close(
-            name,
-            &values(x.grad(&gradients).unwrap()),
-            &expected,
-            GRADIENTS,
-        );
-    });
+    let golden = golden();
+    for (device_name, device) in devices() {
+        let mut errors = Vec::new();
+        for network in NETWORKS {
+            let lpips = seeded_lpips(network, Version::V0_1, &device);
+            let target = lpips.prepare(golden.tensor("x1", &device)).unwrap();
+            let autodiff = device.clone().autodiff();
+            let x = golden.tensor::<4>("x0", &autodiff).require_grad();
+            let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
+            let found = values(x.grad(&gradients).unwrap());
+            let expected = golden.values(&format!("{network}/grad_x0"));
+            errors.extend(errors_of_images(&found, &expected, x.dims()[0]));
+        }
+        assert_exact_but_for_switches(device_name, &errors);
+    }
 }
 
 #[test]
 fn gradients_reach_both_images() {
     let device = Device::flex();
-    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
     let golden = golden();
-    let autodiff = device.autodiff();
-    // The distance is symmetric, so the reference's gradient serves for the second image too.
-    let x = golden.tensor::<4>("x0", &autodiff).require_grad();
-    let distance = lpips
-        .distance(golden.tensor("x1", &autodiff), x.clone())
-        .unwrap();
-    let gradients = distance.sum().backward();
-    let expected = golden.values("squeeze/grad_x0");
-    assert_close(
-        "second image",
-        &values(x.grad(&gradients).unwrap()),
-        &expected,
-        GRADIENTS,
+    let autodiff = device.clone().autodiff();
+    let mut errors = Vec::new();
+    for network in NETWORKS {
+        let lpips = seeded_lpips(network, Version::V0_1, &device);
+        // The distance is symmetric, so the reference's gradient serves for the second image too.
+        let x = golden.tensor::<4>("x0", &autodiff).require_grad();
+        let distance = lpips.distance(golden.tensor("x1", &autodiff), x.clone());
+        let gradients = distance.unwrap().sum().backward();
+        let found = values(x.grad(&gradients).unwrap());
+        let expected = golden.values(&format!("{network}/grad_x0"));
+        errors.extend(errors_of_images(&found, &expected, x.dims()[0]));
+    }
+    assert_exact_but_for_switches("second image", &errors);
+}
+
+/// Relative error of each image's gradient.
+fn errors_of_images(found: &[f32], expected: &[f32], batch: usize) -> Vec<f64> {
+    assert_eq!(found.len(), expected.len());
+    let image = expected.len() / batch;
+    found
+        .chunks(image)
+        .zip(expected.chunks(image))
+        .map(|(found, expected)| relative_l2(found, expected))
+        .collect()
+}
+
+/// All images within [`SWITCHED`] and most of them within [`GRADIENTS`].
+fn assert_exact_but_for_switches(what: &str, errors: &[f64]) {
+    let within = |limit: f64| errors.iter().filter(|error| **error <= limit).count();
+    assert!(
+        within(SWITCHED) == errors.len() && 2 * within(GRADIENTS) > errors.len(),
+        "{what}: relative L2 errors {errors:.1e?}"
     );
 }
 
@@ -163,14 +185,15 @@ fn one_target_for_a_batch() {
     let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
     let golden = golden();
     let x: Tensor<4> = golden.tensor("x0", &device);
+    let last = x.dims()[0] - 1;
     let one = golden.tensor::<4>("x1", &device).narrow(0, 0, 1);
     let together = lpips.distance_to(&lpips.prepare(one.clone()).unwrap(), x.clone());
-    let second = lpips.distance(x.narrow(0, 1, 1), one).unwrap();
+    let alone = lpips.distance(x.narrow(0, last, 1), one).unwrap();
     // The same sums in the same order but for the batch.
     assert_close(
-        "second image",
-        &values(together)[1..],
-        &values(second),
+        "last image",
+        &values(together)[last..],
+        &values(alone),
         1e-6,
     );
 }

@@ -1,0 +1,74 @@
+//! The list of shipped data against the files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// Kinds of files that are data; the rest of the folder describes or makes it.
+const DATA: [&str; 2] = ["safetensors", "png"];
+
+#[derive(Deserialize)]
+struct Manifest {
+    file: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    path: String,
+    sha256: String,
+    bytes: usize,
+    licence: String,
+    origin: String,
+}
+
+fn weights() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../weights")
+}
+
+#[test]
+fn every_shipped_file_is_what_the_manifest_says() {
+    let text = std::fs::read_to_string(weights().join("manifest.toml")).unwrap();
+    let manifest: Manifest = toml::from_str(&text).unwrap();
+    let mut listed = BTreeSet::new();
+    for entry in manifest.file {
+        let data = std::fs::read(weights().join(&entry.path))
+            .unwrap_or_else(|e| panic!("{}: {e}", entry.path));
+        assert_eq!(data.len(), entry.bytes, "{}", entry.path);
+        let found: String = Sha256::digest(&data)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(found, entry.sha256, "{}", entry.path);
+        assert!(
+            !entry.licence.is_empty() && !entry.origin.is_empty(),
+            "{}",
+            entry.path
+        );
+        assert!(
+            listed.insert(entry.path.clone()),
+            "{} is listed twice",
+            entry.path
+        );
+    }
+    let mut found = BTreeSet::new();
+    collect_data(&weights(), "", &mut found);
+    assert_eq!(found, listed);
+}
+
+/// Adds the data files below `folder`, named by their path from the weights folder.
+fn collect_data(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            collect_data(&path, &format!("{name}/"), found);
+        } else if DATA
+            .iter()
+            .any(|kind| path.extension().is_some_and(|e| e == *kind))
+        {
+            found.insert(name);
+        }
+    }
+}
