@@ -34,7 +34,7 @@ fn bytes_after_the_end_are_refused() {
         bytes.extend([0; 3]);
         if file == "rosinality.pt" {
             // A zip archive is found from its end, and three zeros are not one.
-            assert_eq!(Checkpoint::from_bytes(file, &bytes).is_ok(), true);
+            assert!(Checkpoint::from_bytes(file, &bytes).is_ok());
             continue;
         }
         assert_refused(&bytes, &["3 bytes follow"]);

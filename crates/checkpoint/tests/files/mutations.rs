@@ -102,7 +102,7 @@ fn instructions(pickle: &[u8]) -> Vec<usize> {
         pickle[at..at + width]
             .iter()
             .rev()
-            .fold(0, |n, byte| n << 8 | usize::from(*byte))
+            .fold(0, |n, byte| (n << 8) | usize::from(*byte))
     };
     let mut starts = vec![0];
     let mut at = 0;
