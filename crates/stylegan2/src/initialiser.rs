@@ -9,12 +9,12 @@ pub(crate) enum Initialiser<'a> {
     /// The values follow from a file: nothing is allocated before its tensors have been checked.
     Deferred(&'a Device),
     /// The official initial values, drawn in the order of construction.
-    Seeded(&'a Device, RandomState),
+    Seeded(&'a Device, Box<RandomState>),
 }
 
 impl<'a> Initialiser<'a> {
     pub(crate) fn seeded(device: &'a Device, seed: u32) -> Self {
-        Self::Seeded(device, RandomState::new(seed))
+        Self::Seeded(device, Box::new(RandomState::new(seed)))
     }
 
     /// A trainable parameter of independent normal values.
