@@ -75,7 +75,7 @@ impl Golden {
             .unwrap_or_else(|e| panic!("{}: {name}: {e}", self.path.display()));
         let data = view.data();
         match view.dtype() {
-            Dtype::F32 => cast(data, |b| f32::from_le_bytes(b)),
+            Dtype::F32 => cast(data, f32::from_le_bytes),
             Dtype::F64 => cast(data, |b| f64::from_le_bytes(b) as f32),
             Dtype::I32 => cast(data, |b| i32::from_le_bytes(b) as f32),
             Dtype::U8 => data.iter().map(|v| f32::from(*v)).collect(),
