@@ -62,6 +62,7 @@ fn empty_like(x: &CubeTensor) -> CubeTensor {
 fn forward(x: CubeTensor, bias: Option<CubeTensor>, pointwise: Pointwise) -> CubeTensor {
     let x = into_contiguous(x);
     let pixels: usize = x.meta.shape().iter().skip(2).product();
+    let channels = x.meta.shape()[1];
     let result = empty_like(&x);
     let count = x.meta.num_elements();
     let client = x.client.clone();
@@ -75,6 +76,7 @@ fn forward(x: CubeTensor, bias: Option<CubeTensor>, pointwise: Pointwise) -> Cub
             .into(),
         result.clone().into_buffer_arg(),
         pixels as u32,
+        channels as u32,
         pointwise.alpha,
         pointwise.gain,
         pointwise.clamp.unwrap_or(0.0),
@@ -115,6 +117,7 @@ fn bias_act_kernel(
     bias: ComptimeOption<&[f32]>,
     y: &mut [f32],
     pixels: u32,
+    channels: u32,
     alpha: f32,
     gain: f32,
     clamp: f32,
@@ -126,7 +129,7 @@ fn bias_act_kernel(
     }
     let bias: ComptimeOption<f32> = bias
         .as_ref()
-        .map(|bias| bias[(ABSOLUTE_POS / pixels as usize) % bias.len()]);
+        .map(|bias| bias[(ABSOLUTE_POS / pixels as usize) % channels as usize]);
     let v = x[ABSOLUTE_POS] + bias.unwrap_or(0.0);
     let mut result = gain * activate(v, alpha, activation);
     if comptime!(clamped) {
