@@ -1,5 +1,5 @@
 use burn::backend::TensorMetadata;
-use burn::backend::ops::ModuleOps;
+use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn_cubecl::CubeBackend;

@@ -106,7 +106,12 @@ fn resampling_keeps_a_constant_image_away_from_its_edges() {
 #[test]
 fn the_gradient_is_the_adjoint() {
     for (name, device) in devices() {
-        for filter in filters() {
+        // Each set of factors and filter sizes is a kernel of its own, and a software GPU compiles slowly.
+        let filters = match name {
+            "flex" => filters().to_vec(),
+            _ => filters()[1..2].to_vec(),
+        };
+        for filter in filters {
             for parameters in parameter_sets() {
                 let x = seeded("adjoint/x", [1, 2, 6, 7], &device.clone().autodiff());
                 let x = x.require_grad();
@@ -157,9 +162,10 @@ fn assert_as_reference(
     filter: &Filter,
     parameters: &UpFirDn2d,
 ) {
-    let x = seeded("reference/x", shape, device);
-    let expected = reference::upfirdn2d(x.clone(), filter, parameters);
-    let actual = upfirdn2d(x, filter, parameters);
+    // The reference runs on the processor: its dozens of small operations take seconds on a software GPU.
+    let expected = seeded("reference/x", shape, &Device::flex());
+    let expected = reference::upfirdn2d(expected, filter, parameters);
+    let actual = upfirdn2d(seeded("reference/x", shape, device), filter, parameters);
     assert_eq!(actual.dims(), expected.dims(), "{what}: {parameters:?}");
     assert_close(
         &format!("{what}: {shape:?} {parameters:?}"),
@@ -182,18 +188,18 @@ fn it_agrees_with_the_slow_reference() {
 
 #[test]
 fn every_width_agrees_with_the_slow_reference() {
-    for (name, device) in devices() {
-        for width in 1..=70 {
-            for (up, down) in [(1, 1), (2, 1), (1, 2)] {
-                let parameters = UpFirDn2d {
-                    up: [up; 2],
-                    down: [down; 2],
-                    padding: [2, 2, 2, 2],
-                    ..UpFirDn2d::default()
-                };
-                for filter in &filters()[..2] {
-                    assert_as_reference(name, &device, [1, 2, 3, width], filter, &parameters);
-                }
+    // Blocks of vectors are the processor's affair.
+    let device = Device::flex();
+    for width in 1..=70 {
+        for (up, down) in [(1, 1), (2, 1), (1, 2)] {
+            let parameters = UpFirDn2d {
+                up: [up; 2],
+                down: [down; 2],
+                padding: [2, 2, 2, 2],
+                ..UpFirDn2d::default()
+            };
+            for filter in &filters()[..2] {
+                assert_as_reference("flex", &device, [1, 2, 3, width], filter, &parameters);
             }
         }
     }
