@@ -1,4 +1,4 @@
-"""Interleaved comparison of this workspace with PyTorch: ours, plain, tuned, ours, plain, tuned, ...
+"""Interleaved comparison of this workspace with PyTorch: ours, plain, tuned, ours, ...
 
 Every side of every case runs in a process of its own and waits while another one is timed. Results are merged into a JSON file
 after each case, from which `report.py` prints the table.
@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 LOSS_TOLERANCE = 1e-3
 # Losses are compared over these first steps, which also warm up; the later ones depend on the gradients and on Adam.
 WARM_UP_STEPS = 3
-CALIBRATION_STEPS = 5
+# Which modulation is faster depends on the case, so both are timed.
+TUNED = {"grouped": Formulation("grouped", "shifted"), "shared": Formulation("shared", "shifted")}
 # Idle OpenMP threads spin for a few milliseconds before they sleep; the next side waits for that.
 SETTLE_SECONDS = 0.05
 
@@ -95,21 +97,6 @@ def torch_request(request: dict[str, Any], formulation: Formulation, *, prepared
     return {**request, "formulation": asdict(formulation), "prepared_targets": prepared_targets}
 
 
-def fastest_formulation(request: dict[str, Any], worker: list[str], options: argparse.Namespace) -> tuple[Formulation, int]:
-    """Find the faster of grouped and shared modulation with shifted filters; count the shared one's operations a step."""
-    seconds: dict[Formulation, float] = {}
-    flops = 0
-    for modulation in ("grouped", "shared"):
-        formulation = Formulation(modulation, "shifted")
-        with Side(worker, options.threads) as side:
-            side.ask({"load": torch_request(request, formulation, prepared_targets=True)})
-            side.ask({"steps": 1})
-            seconds[formulation] = min(side.ask({"steps": CALIBRATION_STEPS})["seconds"])
-            if modulation == "shared":
-                flops = side.ask({"flops": True})["flops"]
-    return min(seconds, key=seconds.__getitem__), flops
-
-
 def check_losses(case: Case, losses: dict[str, list[float]]) -> None:
     """Stop when the sides compute different things."""
     for side, values in losses.items():
@@ -121,24 +108,23 @@ def check_losses(case: Case, losses: dict[str, list[float]]) -> None:
 
 
 def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """Run one case on all sides."""
+    """Run one case on all sides; of the two tuned formulations the faster one is kept."""
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     request = request_for(case, options)
-    tuned, flops = fastest_formulation(request, worker, options)
     requests = {
         "ours": request,
         "plain": torch_request(request, OFFICIAL, prepared_targets=False),
-        "tuned": torch_request(request, tuned, prepared_targets=True),
+        **{name: torch_request(request, formulation, prepared_targets=True) for name, formulation in TUNED.items()},
     }
-    commands = {"ours": [str(options.ours.resolve())], "plain": worker, "tuned": worker}
     if options.no_ours:
         del requests["ours"]
-    sides: dict[str, Side] = {}
     rounds: dict[str, list[float]] = {name: [] for name in requests}
-    try:
+    with ExitStack() as processes:
+        sides: dict[str, Side] = {}
         warm_up = {}
         for name, load in requests.items():
-            sides[name] = Side(commands[name], options.threads)
+            command = [str(options.ours.resolve())] if name == "ours" else worker
+            sides[name] = processes.enter_context(Side(command, options.threads))
             sides[name].ask({"load": load})
             warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
         check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})
@@ -148,23 +134,21 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             for name, side in sides.items():
                 time.sleep(SETTLE_SECONDS)
                 rounds[name].append(statistics.fmean(side.ask({"steps": steps})["seconds"]))
-        peak = {name: side.peak_bytes() for name, side in sides.items()}
-        idle = {name: side.idle_bytes for name, side in sides.items()}
-    finally:
-        for side in sides.values():
-            side.process.stdin.close()
-            side.process.wait()
-    return {
-        "title": case.title,
-        "batch": case.batch,
-        "steps_per_round": steps,
-        "seconds": rounds,
-        "peak_bytes": peak,
-        "idle_bytes": idle,
-        "first_losses": {name: answer["losses"] for name, answer in warm_up.items()},
-        "tuned_modulation": tuned.modulation,
-        "flops": flops,
-    }
+        tuned = min(TUNED, key=lambda name: statistics.median(rounds[name]))
+        kept = {"ours": "ours", "plain": "plain", "tuned": tuned}
+        names = {column: name for column, name in kept.items() if name in sides}
+        result = {
+            "title": case.title,
+            "batch": case.batch,
+            "steps_per_round": steps,
+            "seconds": {column: rounds[name] for column, name in names.items()},
+            "peak_bytes": {column: sides[name].peak_bytes() for column, name in names.items()},
+            "idle_bytes": {column: sides[name].idle_bytes for column, name in names.items()},
+            "first_losses": {column: warm_up[name]["losses"] for column, name in names.items()},
+            "tuned_modulation": TUNED[tuned].modulation,
+        }
+        # Counted last, as it would raise the peak.
+        return {**result, "flops": sides["shared"].ask({"flops": True})["flops"]}
 
 
 def processor() -> str:
@@ -178,7 +162,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the built worker binary")
     parser.add_argument("--no-ours", action="store_true", help="time the two PyTorch sides alone")
-    parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji.safetensors", help="trained 64x64 generator")
+    parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji/generator.safetensors", help="trained generator")
     parser.add_argument("--lpips", type=Path, help="folder of LPIPS weights, such as weights/features (default: seeded ones)")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
     parser.add_argument("--results", type=Path, help="JSON file the results are merged into (default: WORK/results.json)")
