@@ -64,7 +64,10 @@ fn group(
 fn inversion(criterion: &mut Criterion) {
     let device = Device::flex();
     let run = |criterion: &mut Criterion| -> Result<(), Error> {
-        let zoo = Generator::load(weights_folder().join("zoo/funEmoji/generator.safetensors"), &device)?;
+        let zoo = Generator::load(
+            weights_folder().join("zoo/funEmoji/generator.safetensors"),
+            &device,
+        )?;
         group(criterion, "64", &zoo, Network::AlexNet, &BATCHES)?;
         let medium = official_generator(256, 16384, &device)?;
         group(criterion, "256", &medium, Network::AlexNet, &BATCHES)?;

@@ -44,7 +44,10 @@ fn group(criterion: &mut Criterion, generator: &Generator, batches: &[usize]) ->
 fn synthesis(criterion: &mut Criterion) {
     let device = Device::flex();
     let run = |criterion: &mut Criterion| -> Result<(), Error> {
-        let zoo = Generator::load(weights_folder().join("zoo/funEmoji/generator.safetensors"), &device)?;
+        let zoo = Generator::load(
+            weights_folder().join("zoo/funEmoji/generator.safetensors"),
+            &device,
+        )?;
         group(criterion, &zoo, &[1, 4, 16])?;
         group(
             criterion,
