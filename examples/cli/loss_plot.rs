@@ -14,9 +14,12 @@ const CAPTION: (&str, u32) = ("sans-serif", 16);
 /// Smallest value on the logarithmic axis; an exact match has a loss of 0.
 const FLOOR: f64 = 1e-6;
 
+/// One of the losses.
+type Term = fn(&LossTerms) -> f64;
+
 /// LPIPS and MSE at every step, on a logarithmic axis.
 pub fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Failure> {
-    let lines: [(&str, RGBColor, fn(&LossTerms) -> f64); 2] = [
+    let lines: [(&str, RGBColor, Term); 2] = [
         ("LPIPS", BLUE, |losses| losses.lpips),
         ("MSE", RED, |losses| losses.mse),
     ];

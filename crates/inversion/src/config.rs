@@ -14,6 +14,10 @@ pub enum LatentSpace {
 
 /// Where the optimisation starts.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and a box would be in the way of every caller"
+)]
 pub enum Start {
     /// The mean latent in every layer, as the official projector.
     WAvg,
