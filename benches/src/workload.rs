@@ -12,6 +12,10 @@ const ENDLESS: usize = usize::MAX;
 
 /// What is repeated. Everything lies on the generator's plain device.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a process holds one or a few workloads, so their size does not count"
+)]
 pub enum Workload {
     /// W+ optimisation from the mean latent: synthesis, LPIPS + MSE, backward to W+, Adam with a constant rate.
     Inversion {

@@ -152,7 +152,7 @@ impl DiscriminatorConfig {
             ));
         }
         let last = self.channels(MIN_RESOLUTION);
-        if epilogue.mbstd_num_channels > 0 && last % epilogue.mbstd_num_channels != 0 {
+        if epilogue.mbstd_num_channels > 0 && !last.is_multiple_of(epilogue.mbstd_num_channels) {
             return Err(StyleGan2Error::invalid(
                 "epilogue_kwargs.mbstd_num_channels",
                 epilogue.mbstd_num_channels,

@@ -179,7 +179,7 @@ impl GeneratorConfig {
         if let Some(clamp) = synthesis.conv_clamp {
             check_positive("synthesis_kwargs.conv_clamp", clamp)?;
         }
-        if synthesis.kernel_size % 2 == 0 || synthesis.kernel_size > MAX_KERNEL_SIZE {
+        if synthesis.kernel_size.is_multiple_of(2) || synthesis.kernel_size > MAX_KERNEL_SIZE {
             return Err(StyleGan2Error::invalid(
                 "synthesis_kwargs.kernel_size",
                 synthesis.kernel_size,
