@@ -28,7 +28,7 @@ pub struct InversionArgs {
     #[arg(long, default_value_t = InversionConfig::default().learning_rate)]
     pub learning_rate: f64,
     /// Course of the learning rate
-    #[arg(long, value_enum, default_value_t = ScheduleChoice::Ramp)]
+    #[arg(long, value_enum, default_value_t = ScheduleChoice::Constant)]
     pub schedule: ScheduleChoice,
     /// Weight of the LPIPS distance
     #[arg(long, default_value_t = InversionConfig::default().lambda_lpips)]

@@ -155,14 +155,17 @@ pub struct InversionConfig {
 }
 
 impl Default for InversionConfig {
+    /// W+, 300 steps from the mean latent, learning rate 0.1 throughout, one part LPIPS and five parts MSE.
+    ///
+    /// The repository's `docs/results.md` has the measurements behind the rate, its schedule and the weights.
     fn default() -> Self {
         Self {
             space: LatentSpace::WPlus,
             steps: 300,
-            learning_rate: 0.05,
-            schedule: Schedule::OFFICIAL_RAMP,
+            learning_rate: 0.1,
+            schedule: Schedule::Constant,
             lambda_lpips: 1.0,
-            lambda_mse: 1.0,
+            lambda_mse: 5.0,
             lambda_w_avg: 0.0,
             start: Start::WAvg,
             noise: Noise::Constant,

@@ -126,7 +126,7 @@ impl<'a> Objective<'a> {
         latents.expand([batch, self.generator.synthesis.num_ws(), w_dim])
     }
 
-    /// Images of w_plus `[batch, num_ws, w_dim]` and their losses; one target serves any batch.
+    /// Images of w_plus `[batch, num_ws, w_dim]` and their losses.
     pub fn evaluate(&self, w_plus: Tensor<3>, noise: &NoiseMode, targets: &Targets) -> Evaluation {
         let images = self.generator.synthesis.forward(w_plus.clone(), noise);
         let compared = if self.lambda_lpips > 0.0 {
@@ -135,24 +135,54 @@ impl<'a> Objective<'a> {
             // A weight of 0 leaves the distance a number to report.
             images.clone().without_autodiff()
         };
-        let mut terms = vec![
-            self.lpips.distance_to(&targets.features, rgb(compared)),
-            mean_square(images.clone() - targets.pixels.clone()),
-        ];
+        let distances = self.lpips.distance_to(&targets.features, rgb(compared));
+        let mut evaluation = self.evaluation(images, distances, &targets.pixels, &w_plus);
+        if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
+            evaluation.terms.push(noise_regularisation(noise_images));
+            evaluation.lambdas.push(lambda);
+        }
+        evaluation
+    }
+
+    /// The terms that latents and images give, without those of noise images.
+    fn evaluation(
+        &self,
+        images: Tensor<4>,
+        lpips: Tensor<1>,
+        pixels: &Tensor<4>,
+        w_plus: &Tensor<3>,
+    ) -> Evaluation {
+        let mut terms = vec![lpips, mean_square(images.clone() - pixels.clone())];
         let mut lambdas = vec![self.lambda_lpips, self.lambda_mse];
         if self.lambda_w_avg > 0.0 {
-            terms.push(mean_square(w_plus - self.w_avg()));
+            terms.push(mean_square(w_plus.clone() - self.w_avg()));
             lambdas.push(self.lambda_w_avg);
-        }
-        if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
-            terms.push(noise_regularisation(noise_images));
-            lambdas.push(lambda);
         }
         Evaluation {
             images: images.without_autodiff(),
             terms,
             lambdas,
         }
+    }
+
+    /// Losses of the images of candidates w_plus `[count, num_ws, w_dim]` with each of some single targets: `[target][candidate]`.
+    pub fn compare_all(
+        &self,
+        w_plus: Tensor<3>,
+        noise: &NoiseMode,
+        targets: &[Targets],
+    ) -> Vec<Vec<LossTerms>> {
+        let images = self.generator.synthesis.forward(w_plus.clone(), noise);
+        let evaluations: Vec<Evaluation> = targets
+            .iter()
+            .map(|target| {
+                let distances = self
+                    .lpips
+                    .distance_to(&target.features, rgb(images.clone()));
+                self.evaluation(images.clone(), distances, &target.pixels, &w_plus)
+            })
+            .collect();
+        self.read(&evaluations)
     }
 
     /// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry per image.

@@ -82,9 +82,9 @@ fn best_samples(
     for first in (0..=samples).step_by(chunk) {
         let count = chunk.min(samples + 1 - first);
         let w_plus = objective.w_plus(candidates.clone().narrow(0, first, count));
-        for (target, best) in single.iter().zip(&mut best) {
-            let evaluation = objective.evaluate(w_plus.clone(), &noise, target);
-            for (row, losses) in objective.read([&evaluation])[0].iter().enumerate() {
+        let losses = objective.compare_all(w_plus, &noise, &single);
+        for (best, losses) in best.iter_mut().zip(losses) {
+            for (row, losses) in losses.iter().enumerate() {
                 if losses.total < best.0 {
                     *best = (losses.total, (first + row) as i32);
                 }

@@ -37,6 +37,8 @@ fn plain_optimisation_follows_the_reference_at_every_step() {
             steps,
             learning_rate: 0.05,
             schedule: Schedule::Constant,
+            lambda_lpips: 1.0,
+            lambda_mse: 1.0,
             start: Start::WAvg,
             ..InversionConfig::default()
         };
@@ -124,6 +126,8 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
             steps,
             learning_rate: 0.1,
             schedule: Schedule::OFFICIAL_RAMP,
+            lambda_lpips: 1.0,
+            lambda_mse: 1.0,
             start: Start::WAvg,
             noise: Noise::Optimised(NoiseOptimisation {
                 start: NoiseStart::Given(start),
