@@ -137,7 +137,11 @@ fn resolution(doublings: usize) -> Option<usize> {
 /// The layers in order: 4x4 has only its second.
 fn layer_name(index: usize) -> Option<String> {
     let resolution = resolution(index.div_ceil(2))?;
-    let layer = if index.is_multiple_of(2) { "conv1" } else { "conv0" };
+    let layer = if index.is_multiple_of(2) {
+        "conv1"
+    } else {
+        "conv0"
+    };
     Some(format!("synthesis.b{resolution}.{layer}"))
 }
 

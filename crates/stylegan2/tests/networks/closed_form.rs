@@ -1,7 +1,7 @@
 //! Values that follow from the equations, without a reference.
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, s};
 use stylegan2::{
     Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode, RandomState,
     Truncation, latent_from_seed, latents_from_seeds, mix_styles,
@@ -403,7 +403,7 @@ fn discriminators_of_every_architecture_read_the_whole_image() {
             let logits = values(discriminator.forward(images.clone(), None));
             assert_eq!(logits.len(), 3);
             // Without the minibatch's statistics each image has its own logit.
-            let alone = discriminator.forward(images.clone().slice([1..2]), None);
+            let alone = discriminator.forward(images.clone().slice(s![1..2]), None);
             assert_close("alone", &values(alone), &logits[1..2], 1e-5);
             let corner = images.slice_fill([0..3, 0..3, 0..1, 0..1], 3.0);
             let moved = values(discriminator.forward(corner, None));
