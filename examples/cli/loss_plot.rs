@@ -7,7 +7,7 @@ use super::Failure;
 
 const SIZE: (u32, u32) = (640, 400);
 const MARGIN: u32 = 12;
-const X_LABELS: u32 = 28;
+const X_LABELS: u32 = 44;
 const Y_LABELS: u32 = 56;
 const TEXT: (&str, u32) = ("sans-serif", 14);
 const CAPTION: (&str, u32) = ("sans-serif", 16);
