@@ -1,4 +1,4 @@
-// node render.js [--styles a,b] [--only training|held-out] [--train N] [--queries N] [--study N] [--data DIR] [--query-dir DIR]
+// node render.js [--styles a,b] [--only training|held-out] [--train N] [--queries N] [--study N] [--data DIR] [--query-dir DIR] [--study-dir DIR]
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     study: { type: 'string', default: '50' },
     data: { type: 'string', default: join(here, '../data') },
     'query-dir': { type: 'string', default: join(here, '../../queries') },
+    'study-dir': { type: 'string', default: join(here, '../../studies') },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -31,7 +32,8 @@ if (values.help) {
   --queries N       query images per style as single PNGs (default 8)
   --study N         query images per style in the packed PNG (default 50)
   --data DIR        where packed training and evaluation images go (default weights/zoo/data, not under version control)
-  --query-dir DIR   where queries and their record go (default weights/queries)`);
+  --query-dir DIR   where queries and their record go (default weights/queries)
+  --study-dir DIR   where the packed PNGs go (default weights/studies)`);
   process.exit(0);
 }
 
@@ -41,6 +43,7 @@ if (values.only && !['training', 'held-out'].includes(values.only)) throw new Er
 const options = {
   data: resolve(values.data),
   queries: resolve(values['query-dir']),
+  studies: resolve(values['study-dir']),
   train: count('train'),
   queryCount: count('queries'),
   study: count('study'),

@@ -25,10 +25,10 @@ export function writeTraining(name, { data, train }) {
 /**
  * Draws the held-out images of one style; returns the counts.
  *
- * `QUERIES/NAME/K.png` are the first `queries` queries, `QUERIES/packed/NAME.png` the first `study` ones below each other in one image
+ * `QUERIES/NAME/K.png` are the first `queries` queries, `STUDIES/NAME.png` the first `study` ones below each other in one image
  * (its height over its width is their number), and `DATA/NAME.evaluation.safetensors` the held-out images that are not queries.
  */
-export function writeHeldOut(name, { data, queries: folder, queryCount, study }) {
+export function writeHeldOut(name, { data, queries: folder, studies, queryCount, study }) {
   const found = collectHeldOut(name, Math.max(queryCount, study));
   const own = join(folder, name);
   mkdirSync(own, { recursive: true });
@@ -38,8 +38,8 @@ export function writeHeldOut(name, { data, queries: folder, queryCount, study })
   const single = found.queries.slice(0, queryCount);
   single.forEach((rgb, index) => writeFileSync(join(own, `${index}.png`), encodePng(rgb, SIZE, SIZE)));
   const packed = found.queries.slice(0, study);
-  mkdirSync(join(folder, 'packed'), { recursive: true });
-  writeFileSync(join(folder, 'packed', `${name}.png`), encodePng(Buffer.concat(packed), SIZE, SIZE * packed.length));
+  mkdirSync(studies, { recursive: true });
+  writeFileSync(join(studies, `${name}.png`), encodePng(Buffer.concat(packed), SIZE, SIZE * packed.length));
   mkdirSync(data, { recursive: true });
   writePacked(join(data, `${name}.evaluation.safetensors`), found.evaluation, {
     part: 'evaluation',

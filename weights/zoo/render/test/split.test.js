@@ -16,14 +16,14 @@ import { STYLE_NAMES, creditOf } from '../src/styles.js';
 import { writeHeldOut, writeTraining } from '../src/write.js';
 
 const zoo = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const shipped = { data: join(zoo, 'data'), queries: join(zoo, '../queries') };
+const shipped = { data: join(zoo, 'data'), queries: join(zoo, '../queries'), studies: join(zoo, '../studies') };
 // loreleiNeutral has the fewest different pictures for its seeds, so that train-N and query-N meet there.
 const DRAWN = ['loreleiNeutral', 'initials'];
 let drawn;
 
 before(() => {
   const folder = mkdtempSync(join(tmpdir(), 'zoo-render-'));
-  drawn = { folder, data: join(folder, 'data'), queries: join(folder, 'queries') };
+  drawn = { folder, data: join(folder, 'data'), queries: join(folder, 'queries'), studies: join(folder, 'studies') };
   for (const name of DRAWN) {
     writeTraining(name, { ...drawn, train: 300 });
     writeHeldOut(name, { ...drawn, queryCount: 4, study: 12 });
@@ -40,8 +40,8 @@ function strip(path) {
   return Array.from({ length: height / 64 }, (_, index) => rgb.subarray(index * IMAGE_BYTES, (index + 1) * IMAGE_BYTES));
 }
 
-function checkStyle(name, { data, queries }) {
-  const packed = strip(join(queries, 'packed', `${name}.png`));
+function checkStyle(name, { data, queries, studies }) {
+  const packed = strip(join(studies, `${name}.png`));
   const singles = readdirSync(join(queries, name))
     .sort((a, b) => parseInt(a, 10) - parseInt(b, 10))
     .map((file) => decodePng(readFileSync(join(queries, name, file))).rgb);
@@ -82,7 +82,7 @@ test('the record names licence, artist and counts of every style', () => {
     const { queries, study, evaluation, candidates, ...credit } = record[name];
     assert.deepEqual(credit, creditOf(name));
     assert.match(credit.licence, /^(CC0 1\.0|CC BY 4\.0|MIT)$/);
-    assert.equal(study, strip(join(shipped.queries, 'packed', `${name}.png`)).length);
+    assert.equal(study, strip(join(shipped.studies, `${name}.png`)).length);
     assert.equal(queries, readdirSync(join(shipped.queries, name)).length);
     assert.ok(evaluation > 0 && candidates > study);
   }
