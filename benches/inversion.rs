@@ -1,18 +1,14 @@
 //! Throughput of inversion in image-steps per second: W+, LPIPS + MSE, Adam; two families of models, several batches.
 
-use std::time::Duration;
+mod measure;
 
-use benches::{Error, Step, TargetImages, Workload, official_generator, weights_folder};
+use benches::{Error, TargetImages, Workload, official_generator, weights_folder};
 use burn::tensor::Device;
-use criterion::{
-    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
-};
+use criterion::{Criterion, criterion_group, criterion_main};
 use lpips::{Lpips, Network, Version};
 use stylegan2::Generator;
 
 const BATCHES: [usize; 3] = [1, 4, 16];
-/// Criterion's least; a step at 256x256 and batch 16 takes seconds.
-const SAMPLES: usize = 10;
 
 fn group(
     criterion: &mut Criterion,
@@ -28,37 +24,19 @@ fn group(
         weights_folder().join("features"),
         &device,
     )?;
-    let mut group = criterion.benchmark_group(format!("inversion/{name}/{network}"));
-    group
-        .sample_size(SAMPLES)
-        .sampling_mode(SamplingMode::Flat)
-        .warm_up_time(Duration::from_millis(1))
-        .measurement_time(Duration::from_secs(2));
-    for &batch in batches {
-        group.throughput(Throughput::Elements(batch as u64));
+    let workloads = batches.iter().map(|&batch| {
+        let targets = TargetImages {
+            batch,
+            resolution: generator.synthesis.img_resolution(),
+        };
         let workload = Workload::Inversion {
             generator: generator.clone(),
             lpips: lpips.clone(),
-            targets: TargetImages {
-                batch,
-                resolution: generator.synthesis.img_resolution(),
-            }
-            .tensor(&device),
+            targets: targets.tensor(&device),
         };
-        let mut stepper = workload.start();
-        // The first step computes the targets' features.
-        stepper.run(1)?;
-        group.bench_function(BenchmarkId::new("batch", batch), |bencher| {
-            bencher.iter_custom(|count| {
-                let steps = stepper
-                    .run(count as usize)
-                    .expect("the first step has succeeded");
-                steps.iter().map(|step: &Step| step.duration).sum()
-            });
-        });
-    }
-    group.finish();
-    Ok(())
+        (batch, workload)
+    });
+    measure::group(criterion, &format!("inversion/{name}/{network}"), workloads)
 }
 
 fn inversion(criterion: &mut Criterion) {

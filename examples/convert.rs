@@ -2,15 +2,19 @@
 //!
 //! `cargo run --release --example convert -- network-snapshot.pkl --network D --precision f16`
 
+mod cli;
+
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use clap::Parser;
 use serde_json::{Value as Json, json};
 use stylegan2::{Discriminator, Generator, StyleGan2Error};
+
+use cli::{CommonArgs, Failure, output};
 
 /// Networks that are taken when none is asked for, best first: running averages make the better images.
 const PREFERRED_NETWORKS: [&str; 4] = ["G_ema", "g_ema", "G", "g"];
@@ -32,14 +36,13 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`.
-    #[arg(long, value_name = "DIR", default_value = "out")]
+    #[arg(long, value_name = "DIR", default_value = "out/convert")]
     out: PathBuf,
-    /// Also write what was found as JSON: configuration, tensors, networks.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Only say what the file holds.
     #[arg(long)]
     list: bool,
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -66,46 +69,43 @@ struct Converted {
     metadata: BTreeMap<String, String>,
 }
 
-fn main() {
-    if let Err(error) = run(&Arguments::parse()) {
-        eprintln!("error: {error}");
-        std::process::exit(1);
-    }
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let checkpoint = Checkpoint::open(&arguments.file)?;
     print_contents(&checkpoint);
     if arguments.list {
-        return match &arguments.json {
-            Some(path) => write_json(path, &contents(&checkpoint)),
-            None => Ok(()),
-        };
+        if let Some(path) = &arguments.common.json {
+            output::write_json(path, &contents(&checkpoint))?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let network = arguments.network.clone().or_else(|| preferred(&checkpoint));
-    let converted = convert(&checkpoint, network.as_deref())?;
-    let output = arguments
+    let device = arguments.common.device.open()?;
+    let converted = convert(&checkpoint, network.as_deref(), &device)?;
+    let file = arguments
         .out
         .join(output_name(&arguments.file, network.as_deref()));
-    std::fs::create_dir_all(&arguments.out)
-        .map_err(|e| format!("{}: {e}", arguments.out.display()))?;
+    output::make_folder(&arguments.out)?;
     save_safetensors(
-        &output,
+        &file,
         &converted.tensors,
         &converted.metadata,
         arguments.precision.into(),
     )?;
-    print_result(&output, network.as_deref(), &converted);
-    if let Some(path) = &arguments.json {
+    print_result(&file, network.as_deref(), &converted);
+    if let Some(path) = &arguments.common.json {
         let mut report = contents(&checkpoint);
         report["network"] = json!(network);
         report["kind"] = json!(converted.kind);
         report["config"] = config(&converted.metadata);
         report["tensors"] = described(&converted.tensors);
-        report["output"] = json!(output);
-        write_json(path, &report)?;
+        report["output"] = json!(file);
+        output::write_json(path, &report)?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn preferred(checkpoint: &Checkpoint) -> Option<String> {
@@ -118,20 +118,23 @@ fn preferred(checkpoint: &Checkpoint) -> Option<String> {
 }
 
 /// Loading a StyleGAN2 network proves that its tensors fit its configuration; other files keep their names.
-fn convert(checkpoint: &Checkpoint, network: Option<&str>) -> Result<Converted, Box<dyn Error>> {
+fn convert(
+    checkpoint: &Checkpoint,
+    network: Option<&str>,
+    device: &Device,
+) -> Result<Converted, Failure> {
     let alone = match network {
         Some(name) => with_latent_average(checkpoint, checkpoint.network(name)?),
         None => checkpoint.clone(),
     };
-    let device = Device::flex();
     let mut metadata = alone.metadata().clone();
-    let (kind, tensors) = match Generator::from_checkpoint(&alone, &device) {
+    let (kind, tensors) = match Generator::from_checkpoint(&alone, device) {
         Ok(generator) => {
             metadata.insert("config".to_owned(), generator.config().to_json());
             ("StyleGAN2 generator", generator.tensors())
         }
         Err(StyleGan2Error::NoNetwork { .. }) => {
-            match Discriminator::from_checkpoint(&alone, &device) {
+            match Discriminator::from_checkpoint(&alone, device) {
                 Ok(discriminator) => {
                     metadata.insert("config".to_owned(), discriminator.config().to_json());
                     ("StyleGAN2 discriminator", discriminator.tensors())
@@ -253,9 +256,4 @@ fn described(tensors: &BTreeMap<String, StoredTensor>) -> Json {
             })
         })
         .collect()
-}
-
-fn write_json(path: &Path, report: &Json) -> Result<(), Box<dyn Error>> {
-    let text = serde_json::to_string_pretty(report)?;
-    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()).into())
 }
