@@ -1,0 +1,32 @@
+use kernels::BiasAct;
+
+use super::ToRgb;
+use crate::tangent::{Dual, bias_act_dual};
+
+impl ToRgb {
+    /// [`forward`](Self::forward) and its tangent: `y = (W s) x` and `y' = (W s') x + (W s) x'`.
+    pub(crate) fn forward_dual(&self, x: Dual<4>, w: Dual<2>) -> Dual<4> {
+        let [batch, channels, height, width] = x.value.dims();
+        let weight = self.weight.val();
+        let colours = weight.dims()[0];
+        let weight = weight.reshape([1, colours, channels]);
+        let weight = self.affine.forward_scaled_dual(w).map(|styles| {
+            let styles = styles.mul_scalar(self.weight_gain);
+            weight.clone() * styles.reshape([batch, 1, channels]) // [N, O, I]
+        });
+        let x = x.map(|x| x.reshape([batch, channels, height * width]));
+        let y = Dual {
+            tangent: weight.tangent.matmul(x.value.clone())
+                + weight.value.clone().matmul(x.tangent),
+            value: weight.value.matmul(x.value), // [N, O, HW]
+        };
+        bias_act_dual(
+            y.map(|y| y.reshape([batch, colours, height, width])),
+            Some(self.bias.val()),
+            BiasAct {
+                clamp: self.conv_clamp,
+                ..BiasAct::default()
+            },
+        )
+    }
+}
