@@ -1,0 +1,216 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, TrainingError};
+
+/// Options of training; the defaults are stylegan2-ada-pytorch's, for batches of 16.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Start of all random numbers.
+    pub seed: u64,
+    /// Images of a batch; a multiple of the group of the discriminator's minibatch standard deviation.
+    pub batch_size: usize,
+    /// The generator's optimiser, before the correction for lazy regularisation.
+    pub generator_adam: AdamOptions,
+    /// The discriminator's optimiser, before the correction for lazy regularisation.
+    pub discriminator_adam: AdamOptions,
+    /// Weight of R1: the loss has `gamma / 2` times the penalty.
+    pub r1_gamma: f64,
+    /// Iterations between two R1 steps, 16 in StyleGAN2; 0 for none.
+    pub r1_interval: u64,
+    /// Weight of the path length penalty, 2 in StyleGAN2.
+    pub path_length_weight: f64,
+    /// Iterations between two path length steps, 4 in StyleGAN2; 0 for none.
+    pub path_length_interval: u64,
+    /// The path length batch is the batch divided by this, 2 in StyleGAN2.
+    pub path_length_batch_shrink: usize,
+    /// Weight of a batch in the running mean of path lengths, 0.01 in StyleGAN2.
+    pub path_length_decay: f32,
+    /// Share of batches in which later layers get other latents, 0.9 in StyleGAN2.
+    pub style_mixing_probability: f64,
+    /// Running average of the generator's weights.
+    pub average: ExponentialMovingAverage,
+    /// What the discriminator sees instead of the images as they are.
+    pub augment: DiffAugment,
+    /// Whether half of the real images, drawn at random, are flipped left to right.
+    ///
+    /// Differs from the official option `mirror`, which shows every image and its mirror image once an epoch.
+    pub mirror: bool,
+    /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay what they are).
+    pub noise: bool,
+}
+
+/// StyleGAN2's half-life of the average: 10 kimg for batches of 32, in proportion to the batch.
+const AVERAGE_KIMG_PER_IMAGE: f64 = 10.0 / 32.0;
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        let batch_size = 16;
+        Self {
+            seed: 0,
+            batch_size,
+            generator_adam: AdamOptions::default(),
+            discriminator_adam: AdamOptions::default(),
+            r1_gamma: 1.0,
+            r1_interval: 16,
+            path_length_weight: 2.0,
+            path_length_interval: 4,
+            path_length_batch_shrink: 2,
+            path_length_decay: 0.01,
+            style_mixing_probability: 0.9,
+            average: ExponentialMovingAverage {
+                kimg: batch_size as f64 * AVERAGE_KIMG_PER_IMAGE,
+                rampup: Some(0.05),
+            },
+            augment: DiffAugment::default(),
+            mirror: false,
+            noise: true,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Checks every option's range.
+    ///
+    /// # Errors
+    /// Names the first option that is out of range, and the range.
+    pub fn validate(&self) -> Result<(), TrainingError> {
+        let check = |option, valid: bool, found: String, expected: &str| {
+            if valid {
+                Ok(())
+            } else {
+                Err(TrainingError::InvalidOption {
+                    option,
+                    found,
+                    expected: expected.into(),
+                })
+            }
+        };
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
+        check(
+            "batch_size",
+            self.batch_size > 0,
+            self.batch_size.to_string(),
+            "at least 1",
+        )?;
+        for (option, adam) in [
+            ("generator_adam", self.generator_adam),
+            ("discriminator_adam", self.discriminator_adam),
+        ] {
+            let valid = positive(adam.learning_rate)
+                && (0.0..1.0).contains(&adam.beta_1)
+                && (0.0..1.0).contains(&adam.beta_2)
+                && positive(adam.epsilon);
+            check(
+                option,
+                valid,
+                format!("{adam:?}"),
+                "a positive learning rate and epsilon, and betas from 0 to below 1",
+            )?;
+        }
+        for (option, value) in [
+            ("r1_gamma", self.r1_gamma),
+            ("path_length_weight", self.path_length_weight),
+        ] {
+            check(option, not_negative(value), value.to_string(), "a number of at least 0")?;
+        }
+        let shrink = self.path_length_batch_shrink;
+        check(
+            "path_length_batch_shrink",
+            (1..=self.batch_size).contains(&shrink),
+            shrink.to_string(),
+            "from 1 to the batch size",
+        )?;
+        check(
+            "path_length_decay",
+            (0.0..=1.0).contains(&self.path_length_decay),
+            self.path_length_decay.to_string(),
+            "from 0 to 1",
+        )?;
+        check(
+            "style_mixing_probability",
+            (0.0..=1.0).contains(&self.style_mixing_probability),
+            self.style_mixing_probability.to_string(),
+            "from 0 to 1",
+        )?;
+        let average = self.average;
+        check(
+            "average",
+            positive(average.kimg) && average.rampup.is_none_or(positive),
+            format!("{average:?}"),
+            "a positive half-life and ramp-up",
+        )
+    }
+
+    /// Whether an iteration takes a path length step.
+    pub(crate) fn regularises_path_length(&self, iteration: u64) -> bool {
+        self.path_length_weight > 0.0
+            && self.path_length_interval > 0
+            && iteration.is_multiple_of(self.path_length_interval)
+    }
+
+    /// Whether an iteration takes an R1 step.
+    pub(crate) fn regularises_r1(&self, iteration: u64) -> bool {
+        self.r1_gamma > 0.0
+            && self.r1_interval > 0
+            && iteration.is_multiple_of(self.r1_interval)
+    }
+
+    /// The generator's optimiser with the correction for its lazy regulariser.
+    pub(crate) fn corrected_generator_adam(&self) -> AdamOptions {
+        let interval = if self.path_length_weight > 0.0 {
+            self.path_length_interval
+        } else {
+            0
+        };
+        self.generator_adam.for_lazy_regularisation(interval)
+    }
+
+    /// The discriminator's optimiser with the correction for its lazy regulariser.
+    pub(crate) fn corrected_discriminator_adam(&self) -> AdamOptions {
+        let interval = if self.r1_gamma > 0.0 {
+            self.r1_interval
+        } else {
+            0
+        };
+        self.discriminator_adam.for_lazy_regularisation(interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid_and_survives_json() {
+        let config = TrainingConfig::default();
+        config.validate().expect("the default is valid");
+        let json = serde_json::to_string(&config).expect("numbers and lists");
+        assert_eq!(serde_json::from_str::<TrainingConfig>(&json).expect("its own JSON"), config);
+    }
+
+    #[test]
+    fn options_out_of_range_are_named() {
+        let broken = [
+            ("batch_size", TrainingConfig { batch_size: 0, ..TrainingConfig::default() }),
+            ("r1_gamma", TrainingConfig { r1_gamma: f64::NAN, ..TrainingConfig::default() }),
+            ("path_length_weight", TrainingConfig { path_length_weight: -1.0, ..TrainingConfig::default() }),
+            ("path_length_batch_shrink", TrainingConfig { path_length_batch_shrink: 17, ..TrainingConfig::default() }),
+            ("path_length_decay", TrainingConfig { path_length_decay: 1.5, ..TrainingConfig::default() }),
+            ("style_mixing_probability", TrainingConfig { style_mixing_probability: -0.1, ..TrainingConfig::default() }),
+        ];
+        for (option, config) in broken {
+            let message = config.validate().expect_err(option).to_string();
+            assert!(message.contains(option), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_regulariser_that_is_off_leaves_the_optimiser_alone() {
+        let config = TrainingConfig { r1_gamma: 0.0, path_length_interval: 0, ..TrainingConfig::default() };
+        assert_eq!(config.corrected_discriminator_adam(), config.discriminator_adam);
+        assert_eq!(config.corrected_generator_adam(), config.generator_adam);
+        assert!(!config.regularises_r1(0) && !config.regularises_path_length(0));
+    }
+}

@@ -1,0 +1,104 @@
+use std::path::PathBuf;
+
+use checkpoint::CheckpointError;
+use image_tensor::ImageTensorError;
+use stylegan2::StyleGan2Error;
+
+/// Why training cannot start, go on or be saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// The file system refused.
+    #[error("{path}: {source}; check that it exists and can be read or written")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// An image file is unusable.
+    #[error(transparent)]
+    Image(#[from] ImageTensorError),
+    /// A checkpoint or packed file is unusable, or cannot be written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A network is unusable.
+    #[error(transparent)]
+    Network(#[from] StyleGan2Error),
+    /// There is nothing to train on.
+    #[error("{path}: no images found; expected PNG, JPEG, GIF, WebP, BMP or TIFF files, or a packed file")]
+    NoImages {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// A file of packed images has another layout.
+    #[error("{path}: not a file of packed images: {reason}")]
+    NotPacked {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// Images and networks, or two image sets, differ in size.
+    #[error("{what} have {found} pixels a side, expected {expected}; render or resize them to that size")]
+    WrongSize {
+        /// Which images.
+        what: String,
+        /// Their side.
+        found: usize,
+        /// The side that the networks or the other images have.
+        expected: usize,
+    },
+    /// An option is out of range, or two do not go together.
+    #[error("option {option} is {found}, expected {expected}")]
+    InvalidOption {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// The file is no checkpoint of a training run, or one of another run.
+    #[error("{path}: cannot resume: {reason}")]
+    CannotResume {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// The loss has been NaN or infinite for many iterations on end.
+    #[error(
+        "training diverged: the losses of iterations {first} to {last} are not finite (generator {generator}, discriminator {discriminator}); resume an earlier checkpoint with a lower learning rate or a larger r1_gamma"
+    )]
+    Diverged {
+        /// First iteration of the series.
+        first: u64,
+        /// Last iteration of the series.
+        last: u64,
+        /// The last generator loss.
+        generator: f32,
+        /// The last discriminator loss.
+        discriminator: f32,
+    },
+    /// Weights became NaN or infinite, so that a checkpoint of them would be worthless.
+    #[error("{path}: not written, as {tensor} has become {value}; the checkpoint before is left as it was")]
+    NonFiniteWeights {
+        /// The checkpoint that was to be written.
+        path: PathBuf,
+        /// The first such tensor.
+        tensor: String,
+        /// Its first such value.
+        value: f32,
+    },
+    /// A line of a history file cannot be read.
+    #[error("{path}, line {line}: {reason}; remove the line or start a new history")]
+    History {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The parser's reason.
+        reason: String,
+    },
+}

@@ -1,0 +1,200 @@
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{StepReport, TrainingError};
+
+/// Means over some iterations: one line of `history.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Iterations so far.
+    pub iteration: u64,
+    /// Thousands of real images shown so far.
+    pub kimg: f64,
+    /// Mean of the generator's loss since the entry before.
+    pub generator_loss: f32,
+    /// Mean of the discriminator's loss since the entry before.
+    pub discriminator_loss: f32,
+    /// Mean logit of real images.
+    pub real_logit: f32,
+    /// Mean logit of generated images.
+    pub fake_logit: f32,
+    /// Mean R1 penalty of the iterations that took it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub r1_penalty: Option<f32>,
+    /// Mean path length of the iterations that penalised it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path_length: Option<f32>,
+    /// Images a second since the entry before.
+    pub images_per_second: f64,
+}
+
+impl HistoryEntry {
+    /// The means of the reports of some iterations that took `seconds` together.
+    ///
+    /// # Panics
+    /// When there are no reports.
+    pub fn mean_of(reports: &[StepReport], batch_size: usize, seconds: f64) -> Self {
+        let last = reports.last().expect("a mean of at least one report");
+        let mean = |value: fn(&StepReport) -> Option<f32>| {
+            let values: Vec<f32> = reports.iter().filter_map(value).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f32>() / values.len() as f32)
+        };
+        let always = |value: fn(&StepReport) -> Option<f32>| mean(value).unwrap_or(f32::NAN);
+        Self {
+            iteration: last.iteration,
+            kimg: last.images as f64 / 1000.0,
+            generator_loss: always(|r| Some(r.generator_loss)),
+            discriminator_loss: always(|r| Some(r.discriminator_loss)),
+            real_logit: always(|r| Some(r.real_logit)),
+            fake_logit: always(|r| Some(r.fake_logit)),
+            r1_penalty: mean(|r| r.r1_penalty),
+            path_length: mean(|r| r.path_length),
+            images_per_second: (reports.len() * batch_size) as f64 / seconds,
+        }
+    }
+}
+
+/// A file of one JSON object a line, one an entry.
+#[derive(Debug)]
+pub struct History {
+    path: PathBuf,
+    file: File,
+    entries: Vec<HistoryEntry>,
+}
+
+impl History {
+    /// Opens a history to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them anew.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or a line before `iterations` is not an entry. An unfinished last line, which a killed
+    /// run may leave, is dropped.
+    pub fn open(path: impl AsRef<Path>, iterations: u64) -> Result<Self, TrainingError> {
+        let path = path.as_ref().to_owned();
+        let io = |source| TrainingError::Io {
+            path: path.clone(),
+            source,
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(io(e)),
+        };
+        let mut entries = Vec::new();
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            if !line.ends_with('\n') {
+                break;
+            }
+            let entry: HistoryEntry =
+                serde_json::from_str(line).map_err(|e| TrainingError::History {
+                    path: path.clone(),
+                    line: index + 1,
+                    reason: e.to_string(),
+                })?;
+            if entry.iteration <= iterations {
+                entries.push(entry);
+            }
+        }
+        let kept: String = entries.iter().map(line).collect();
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        std::fs::write(&partial, kept).map_err(io)?;
+        std::fs::rename(&partial, &path).map_err(io)?;
+        let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
+        Ok(Self {
+            path,
+            file,
+            entries,
+        })
+    }
+
+    /// Adds an entry and writes its line.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn push(&mut self, entry: HistoryEntry) -> Result<(), TrainingError> {
+        self.file
+            .write_all(line(&entry).as_bytes())
+            .map_err(|source| TrainingError::Io {
+                path: self.path.clone(),
+                source,
+            })?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// All entries, oldest first.
+    pub fn entries(&self) -> &[HistoryEntry] {
+        &self.entries
+    }
+}
+
+fn line(entry: &HistoryEntry) -> String {
+    let json = serde_json::to_string(entry).expect("numbers have a JSON form");
+    format!("{json}\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn report(iteration: u64) -> StepReport {
+        StepReport {
+            iteration,
+            images: iteration * 16,
+            generator_loss: iteration as f32,
+            discriminator_loss: 1.0,
+            real_logit: 0.5,
+            fake_logit: -0.5,
+            r1_penalty: (iteration % 2 == 0).then_some(iteration as f32),
+            path_length: None,
+        }
+    }
+
+    fn entry(iteration: u64) -> HistoryEntry {
+        HistoryEntry::mean_of(&[report(iteration)], 16, 1.0)
+    }
+
+    #[test]
+    fn an_entry_is_the_mean_of_the_reports_that_have_the_value() {
+        let entry = HistoryEntry::mean_of(&[report(1), report(2), report(3), report(4)], 16, 2.0);
+        assert_eq!(entry.generator_loss, 2.5);
+        assert_eq!(entry.r1_penalty, Some(3.0));
+        assert_eq!(entry.path_length, None);
+        assert_eq!(entry.images_per_second, 32.0);
+        assert_eq!(entry.kimg, 0.064);
+    }
+
+    #[test]
+    fn a_resumed_history_drops_what_came_after_the_checkpoint_and_an_unfinished_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let mut history = History::open(&path, 0).unwrap();
+        for iteration in [10, 20, 30] {
+            history.push(entry(iteration)).unwrap();
+        }
+        drop(history);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"iteration\": 4");
+        std::fs::write(&path, text).unwrap();
+
+        let mut history = History::open(&path, 20).unwrap();
+        assert_eq!(history.entries(), [entry(10), entry(20)]);
+        history.push(entry(40)).unwrap();
+        drop(history);
+        let again = History::open(&path, u64::MAX).unwrap();
+        assert_eq!(again.entries(), [entry(10), entry(20), entry(40)]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_entry_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        std::fs::write(&path, "{\"kimg\": 1}\n").unwrap();
+        let message = History::open(&path, 0).unwrap_err().to_string();
+        assert!(message.contains("line 1") && message.contains("iteration"), "{message}");
+    }
+}

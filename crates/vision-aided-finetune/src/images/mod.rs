@@ -1,0 +1,143 @@
+//! Training images in memory, and the order they are shown in.
+
+mod folder;
+mod order;
+mod packed;
+
+pub use order::ShuffledOrder;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::TrainingError;
+
+/// Colour channels of every image.
+pub(crate) const CHANNELS: usize = 3;
+/// Half of the 8-bit range: bytes map to [-1, 1] by `u8 / 127.5 - 1`.
+const HALF_RANGE: f32 = 127.5;
+
+/// Square RGB images of one size, decoded once and kept as bytes.
+#[derive(Clone)]
+pub struct ImageSet {
+    side: usize,
+    /// `[count, 3, side, side]`, row-major.
+    bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for ImageSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageSet")
+            .field("images", &self.len())
+            .field("side", &self.side)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ImageSet {
+    /// The images of a folder (all files of a known format in it and below, in the order of their paths, centre-cropped and resized to
+    /// `side` with Pillow's Lanczos filter, as the official data preparation does), or of one packed file.
+    ///
+    /// A packed file is a safetensors file with metadata `format` = `packed-images/1` and one tensor `images`, U8 `[count, 3, side, side]`.
+    ///
+    /// # Errors
+    /// When there are no images, one cannot be decoded, or a packed file holds another size than `side`.
+    pub fn open(path: impl AsRef<Path>, side: usize) -> Result<Self, TrainingError> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            folder::read(path, side)
+        } else {
+            packed::read(path, side)
+        }
+    }
+
+    /// The images of several sets, one set after the other.
+    ///
+    /// # Errors
+    /// When there are none, or sizes differ.
+    pub fn concat(sets: Vec<Self>) -> Result<Self, TrainingError> {
+        let mut sets = sets.into_iter();
+        let mut all = sets.next().ok_or(TrainingError::InvalidOption {
+            option: "images",
+            found: "none".into(),
+            expected: "at least one folder or packed file".into(),
+        })?;
+        for set in sets {
+            if set.side != all.side {
+                return Err(TrainingError::WrongSize {
+                    what: "images of a further set".into(),
+                    found: set.side,
+                    expected: all.side,
+                });
+            }
+            all.bytes.extend_from_slice(&set.bytes);
+        }
+        Ok(all)
+    }
+
+    /// Images from bytes `[count, 3, side, side]`, row-major.
+    ///
+    /// # Panics
+    /// When `bytes` is empty or does not hold whole images.
+    pub fn from_bytes(side: usize, bytes: Vec<u8>) -> Self {
+        let image = CHANNELS * side * side;
+        assert!(
+            !bytes.is_empty() && bytes.len() % image == 0,
+            "expected a multiple of 3 x {side} x {side} bytes, found {}",
+            bytes.len()
+        );
+        Self { side, bytes }
+    }
+
+    /// Number of images.
+    #[allow(clippy::len_without_is_empty, reason = "a set always has an image")]
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.image_bytes()
+    }
+
+    /// Width and height of every image.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Images `[indices, 3, side, side]` in [-1, 1] (`u8 / 127.5 - 1`); those with `mirrored` are flipped left to right.
+    ///
+    /// # Panics
+    /// When an index is out of range, or the lists differ in length.
+    pub fn batch(&self, indices: &[usize], mirrored: &[bool], device: &Device) -> Tensor<4> {
+        assert_eq!(indices.len(), mirrored.len(), "one flag an index");
+        let mut values = Vec::with_capacity(indices.len() * self.image_bytes());
+        let signed = |byte: &u8| f32::from(*byte) / HALF_RANGE - 1.0;
+        for (index, mirrored) in indices.iter().zip(mirrored) {
+            let image = &self.bytes[index * self.image_bytes()..][..self.image_bytes()];
+            for row in image.chunks_exact(self.side) {
+                if *mirrored {
+                    values.extend(row.iter().rev().map(signed));
+                } else {
+                    values.extend(row.iter().map(signed));
+                }
+            }
+        }
+        let shape = [indices.len(), CHANNELS, self.side, self.side];
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// A number that tells this set from others: a hash of the size and of bytes spread over every image.
+    pub fn fingerprint(&self) -> u64 {
+        const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
+        const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
+        const BYTES_PER_IMAGE: usize = 64;
+        let step = (self.image_bytes() / BYTES_PER_IMAGE).max(1);
+        let size = [self.len() as u64, self.side as u64];
+        size.iter()
+            .flat_map(|number| number.to_le_bytes())
+            .chain(self.bytes.iter().step_by(step).copied())
+            .fold(FNV_OFFSET, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
+            })
+    }
+
+    fn image_bytes(&self) -> usize {
+        CHANNELS * self.side * self.side
+    }
+}

@@ -1,0 +1,28 @@
+//! Train and fine-tune StyleGAN2: non-saturating logistic loss, lazy R1 and path length, style mixing, DiffAugment, exact resume.
+//!
+//! [`Trainer`] follows the training loop of stylegan2-ada-pytorch (Karras et al. 2020, "Training Generative Adversarial Networks with Limited
+//! Data"): [`Trainer::step`] is one iteration, [`Trainer::save`] and [`Trainer::resume`] continue it bit for bit on the CPU, and the parts are usable
+//! on their own: [`ImageSet`], [`DiffAugment`], [`Adam`], [`ExponentialMovingAverage`].
+//!
+//! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
+
+pub mod augment;
+mod config;
+mod error;
+mod history;
+mod images;
+pub mod loss;
+mod networks;
+mod optimise;
+mod random;
+mod state;
+mod trainer;
+
+pub use augment::DiffAugment;
+pub use config::TrainingConfig;
+pub use error::TrainingError;
+pub use history::{History, HistoryEntry};
+pub use images::{ImageSet, ShuffledOrder};
+pub use networks::freeze_discriminator_layers;
+pub use optimise::{Adam, AdamOptions, ExponentialMovingAverage};
+pub use trainer::{StepReport, Trainer};
