@@ -1,3 +1,5 @@
+mod tangent;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use kernels::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
@@ -61,22 +63,24 @@ impl Conv2dLayer {
 
     /// Features `[batch, in, height, width]` to `[batch, out, height up / down, width up / down]`; the result and its clamp are scaled by `gain`.
     pub(crate) fn forward(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
+        bias_act(
+            self.convolve(x, gain),
+            self.bias.as_ref().map(Param::val),
+            self.bias_act_options(gain),
+        )
+    }
+
+    /// The linear part, without bias.
+    fn convolve(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
         let options = &self.options;
-        let fan_in = options.in_channels * options.kernel_size * options.kernel_size;
-        let mut weight_gain = 1.0 / (fan_in as f32).sqrt();
-        let mut output_gain = options.activation.default_gain() * gain;
-        // A linear layer is homogeneous, so that without bias both factors are one.
-        if self.bias.is_none() && options.activation == Activation::Linear {
-            weight_gain *= output_gain;
-            output_gain = 1.0;
-        }
+        let (weight_gain, _) = self.gains(gain);
         let weight = self.weight.val();
         let (x, weight) = if weight.shape().num_elements() <= x.shape().num_elements() {
             (x, weight.mul_scalar(weight_gain))
         } else {
             (x.mul_scalar(weight_gain), weight)
         };
-        let y = conv2d_resample(
+        conv2d_resample(
             x,
             weight,
             self.resample_filter.filter(),
@@ -87,16 +91,30 @@ impl Conv2dLayer {
                 // Differs from PyTorch's correlation where the layer upsamples, as the official networks do.
                 flip_weight: options.up == 1,
             },
-        );
-        bias_act(
-            y,
-            self.bias.as_ref().map(Param::val),
-            BiasAct {
-                activation: options.activation,
-                alpha: None,
-                gain: Some(output_gain),
-                clamp: options.conv_clamp.map(|clamp| clamp * gain),
-            },
         )
+    }
+
+    fn bias_act_options(&self, gain: f32) -> BiasAct {
+        let (_, output_gain) = self.gains(gain);
+        BiasAct {
+            activation: self.options.activation,
+            alpha: None,
+            gain: Some(output_gain),
+            clamp: self.options.conv_clamp.map(|clamp| clamp * gain),
+        }
+    }
+
+    /// Factors on the weight and on the activation's result.
+    fn gains(&self, gain: f32) -> (f32, f32) {
+        let options = &self.options;
+        let fan_in = options.in_channels * options.kernel_size * options.kernel_size;
+        let weight_gain = 1.0 / (fan_in as f32).sqrt();
+        let output_gain = options.activation.default_gain() * gain;
+        // A linear layer is homogeneous, so that without bias both factors are one.
+        if self.bias.is_none() && options.activation == Activation::Linear {
+            (weight_gain * output_gain, 1.0)
+        } else {
+            (weight_gain, output_gain)
+        }
     }
 }

@@ -1,3 +1,5 @@
+mod tangent;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -181,6 +183,18 @@ impl Discriminator {
     /// # Panics
     /// When a shape differs, a conditional network gets no labels, or the batch is not a multiple of the minibatch standard deviation's group.
     pub fn forward(&self, image: Tensor<4>, c: Option<Tensor<2>>) -> Tensor<2> {
+        self.assert_image_shape(&image);
+        let (mut x, mut image) = (None, Some(image));
+        for block in &self.blocks {
+            let (features, smaller) = block.forward(x, image);
+            (x, image) = (Some(features), smaller);
+        }
+        let x = x.expect("a validated configuration has a block");
+        let cmap = self.mapping.as_ref().map(|mapping| mapping.label_to_w(c));
+        self.epilogue.forward(x, image, cmap)
+    }
+
+    fn assert_image_shape(&self, image: &Tensor<4>) {
         let side = self.config.img_resolution;
         let [_, channels, height, width] = image.dims();
         assert_eq!(
@@ -190,13 +204,5 @@ impl Discriminator {
             self.config.img_channels,
             image.dims()
         );
-        let (mut x, mut image) = (None, Some(image));
-        for block in &self.blocks {
-            let (features, smaller) = block.forward(x, image);
-            (x, image) = (Some(features), smaller);
-        }
-        let x = x.expect("a validated configuration has a block");
-        let cmap = self.mapping.as_ref().map(|mapping| mapping.label_to_w(c));
-        self.epilogue.forward(x, image, cmap)
     }
 }

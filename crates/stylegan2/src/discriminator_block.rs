@@ -1,3 +1,5 @@
+mod tangent;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use kernels::{Activation, downsample2d};

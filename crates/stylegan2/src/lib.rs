@@ -36,11 +36,13 @@ mod minibatch_std;
 mod network_file;
 mod noise;
 mod random_state;
+pub mod regularisation;
 mod resample_filter;
 mod style_mixing;
 mod synthesis;
 mod synthesis_block;
 mod synthesis_layer;
+mod tangent;
 mod to_rgb;
 
 pub use config::{

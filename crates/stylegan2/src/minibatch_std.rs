@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 /// Added to the variance before the root, as in the official code.
-const VARIANCE_EPSILON: f32 = 1e-8;
+pub(crate) const VARIANCE_EPSILON: f32 = 1e-8;
 
 /// Appends the standard deviation over groups of the minibatch as constant feature maps (Karras et al. 2018, section 3).
 ///
@@ -16,11 +16,7 @@ pub(crate) fn minibatch_std(
     num_channels: usize,
 ) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
-    let group = group_size.map_or(batch, |size| size.min(batch));
-    assert!(
-        batch % group == 0,
-        "the minibatch standard deviation expects a batch that is a multiple of its group of {group} images, found {batch}"
-    );
+    let group = group_size_of(batch, group_size);
     let groups = batch / group;
     let share = channels / num_channels;
     let y: Tensor<3> = x
@@ -34,6 +30,16 @@ pub(crate) fn minibatch_std(
         .expand([group, groups, num_channels, height, width])
         .reshape([batch, num_channels, height, width]);
     Tensor::cat(vec![x, maps], 1)
+}
+
+/// Images of a group: `min(group_size, batch)`, the entire batch for `None`.
+pub(crate) fn group_size_of(batch: usize, group_size: Option<usize>) -> usize {
+    let group = group_size.map_or(batch, |size| size.min(batch));
+    assert!(
+        batch % group == 0,
+        "the minibatch standard deviation expects a batch that is a multiple of its group of {group} images, found {batch}"
+    );
+    group
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+mod tangent;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -136,23 +138,7 @@ impl SynthesisNetwork {
     }
 
     fn run(&self, w_plus: Tensor<3>, noise: &NoiseMode, mut emit: impl FnMut(BlockOutput)) {
-        let SynthesisShape { num_ws, w_dim, .. } = self.shape;
-        let [batch, layers, features] = w_plus.dims();
-        assert_eq!(
-            [layers, features],
-            [num_ws, w_dim],
-            "the synthesis network expects w_plus of shape [batch, {num_ws}, {w_dim}], found {:?}",
-            w_plus.dims()
-        );
-        let scaled = w_plus.mul_scalar(self.shape.affine_gain);
-        let ws: Vec<Tensor<2>> = (0..num_ws)
-            .map(|layer| {
-                scaled
-                    .clone()
-                    .slice([0..batch, layer..layer + 1, 0..w_dim])
-                    .reshape([batch, w_dim])
-            })
-            .collect();
+        let ws = self.layer_latents(w_plus);
         let mut noise = NoiseImages::new(noise, self.shape.noise_layers);
         let (mut x, mut rgb) = (None, None);
         let mut first = 0;
@@ -166,6 +152,27 @@ impl SynthesisNetwork {
             });
             (x, rgb) = (Some(features), colours);
         }
+    }
+
+    /// The latent of every layer, each `[batch, w_dim]`, with the affine layers' weight gain.
+    fn layer_latents(&self, w_plus: Tensor<3>) -> Vec<Tensor<2>> {
+        let SynthesisShape { num_ws, w_dim, .. } = self.shape;
+        let [batch, layers, features] = w_plus.dims();
+        assert_eq!(
+            [layers, features],
+            [num_ws, w_dim],
+            "the synthesis network expects w_plus of shape [batch, {num_ws}, {w_dim}], found {:?}",
+            w_plus.dims()
+        );
+        let scaled = w_plus.mul_scalar(self.shape.affine_gain);
+        (0..num_ws)
+            .map(|layer| {
+                scaled
+                    .clone()
+                    .slice([0..batch, layer..layer + 1, 0..w_dim])
+                    .reshape([batch, w_dim])
+            })
+            .collect()
     }
 
     fn resolutions(&self) -> impl Iterator<Item = usize> + use<> {

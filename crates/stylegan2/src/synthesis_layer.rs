@@ -1,3 +1,5 @@
+mod tangent;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use kernels::{Activation, BiasAct, ModulatedConv2d, bias_act, modulated_conv2d};
@@ -84,7 +86,6 @@ impl SynthesisLayer {
         noise: &mut NoiseImages<'_>,
         gain: f32,
     ) -> Tensor<4> {
-        let options = &self.options;
         let batch = w.dims()[0];
         let styles = self.affine.forward_scaled(w);
         let x = modulated_conv2d(
@@ -92,39 +93,47 @@ impl SynthesisLayer {
             self.weight.val(),
             styles,
             self.resample_filter.filter(),
-            ModulatedConv2d {
-                up: options.up,
-                padding: options.kernel_size / 2,
-                demodulate: true,
-                // Differs from PyTorch's correlation where the layer upsamples, as the official networks do.
-                flip_weight: options.up == 1,
-            },
+            self.modulation_options(),
         );
-        let image = match (&self.noise_const, &self.noise_strength) {
-            (Some(constant), Some(strength)) => noise
-                .take(
-                    batch,
-                    options.resolution,
-                    || strength.val().device(),
-                    || constant.val(),
-                )
-                .map(|image| image * strength.val().reshape([1, 1, 1, 1])),
-            _ => None,
-        };
-        let x = match image {
+        let x = match self.scaled_noise(batch, noise) {
             Some(image) => x + image,
             None => x,
         };
-        bias_act(
-            x,
-            Some(self.bias.val()),
-            BiasAct {
-                activation: options.activation,
-                alpha: None,
-                gain: Some(options.activation.default_gain() * gain),
-                clamp: options.conv_clamp.map(|clamp| clamp * gain),
-            },
-        )
+        bias_act(x, Some(self.bias.val()), self.bias_act_options(gain))
+    }
+
+    fn modulation_options(&self) -> ModulatedConv2d {
+        ModulatedConv2d {
+            up: self.options.up,
+            padding: self.options.kernel_size / 2,
+            demodulate: true,
+            // Differs from PyTorch's correlation where the layer upsamples, as the official networks do.
+            flip_weight: self.options.up == 1,
+        }
+    }
+
+    fn bias_act_options(&self, gain: f32) -> BiasAct {
+        BiasAct {
+            activation: self.options.activation,
+            alpha: None,
+            gain: Some(self.options.activation.default_gain() * gain),
+            clamp: self.options.conv_clamp.map(|clamp| clamp * gain),
+        }
+    }
+
+    /// The next noise image times the layer's strength, `[1 or batch, 1, resolution, resolution]`.
+    fn scaled_noise(&self, batch: usize, noise: &mut NoiseImages<'_>) -> Option<Tensor<4>> {
+        let (constant, strength) = self
+            .noise_const
+            .as_ref()
+            .zip(self.noise_strength.as_ref())?;
+        let image = noise.take(
+            batch,
+            self.options.resolution,
+            || strength.val().device(),
+            || constant.val(),
+        )?;
+        Some(image * strength.val().reshape([1, 1, 1, 1]))
     }
 }
 

@@ -1,3 +1,5 @@
+mod tangent;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use kernels::{BiasAct, bias_act};

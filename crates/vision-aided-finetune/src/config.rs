@@ -113,7 +113,12 @@ impl TrainingConfig {
             ("r1_gamma", self.r1_gamma),
             ("path_length_weight", self.path_length_weight),
         ] {
-            check(option, not_negative(value), value.to_string(), "a number of at least 0")?;
+            check(
+                option,
+                not_negative(value),
+                value.to_string(),
+                "a number of at least 0",
+            )?;
         }
         let shrink = self.path_length_batch_shrink;
         check(
@@ -152,9 +157,7 @@ impl TrainingConfig {
 
     /// Whether an iteration takes an R1 step.
     pub(crate) fn regularises_r1(&self, iteration: u64) -> bool {
-        self.r1_gamma > 0.0
-            && self.r1_interval > 0
-            && iteration.is_multiple_of(self.r1_interval)
+        self.r1_gamma > 0.0 && self.r1_interval > 0 && iteration.is_multiple_of(self.r1_interval)
     }
 
     /// The generator's optimiser with the correction for its lazy regulariser.
@@ -187,18 +190,57 @@ mod tests {
         let config = TrainingConfig::default();
         config.validate().expect("the default is valid");
         let json = serde_json::to_string(&config).expect("numbers and lists");
-        assert_eq!(serde_json::from_str::<TrainingConfig>(&json).expect("its own JSON"), config);
+        assert_eq!(
+            serde_json::from_str::<TrainingConfig>(&json).expect("its own JSON"),
+            config
+        );
     }
 
     #[test]
     fn options_out_of_range_are_named() {
         let broken = [
-            ("batch_size", TrainingConfig { batch_size: 0, ..TrainingConfig::default() }),
-            ("r1_gamma", TrainingConfig { r1_gamma: f64::NAN, ..TrainingConfig::default() }),
-            ("path_length_weight", TrainingConfig { path_length_weight: -1.0, ..TrainingConfig::default() }),
-            ("path_length_batch_shrink", TrainingConfig { path_length_batch_shrink: 17, ..TrainingConfig::default() }),
-            ("path_length_decay", TrainingConfig { path_length_decay: 1.5, ..TrainingConfig::default() }),
-            ("style_mixing_probability", TrainingConfig { style_mixing_probability: -0.1, ..TrainingConfig::default() }),
+            (
+                "batch_size",
+                TrainingConfig {
+                    batch_size: 0,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "r1_gamma",
+                TrainingConfig {
+                    r1_gamma: f64::NAN,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "path_length_weight",
+                TrainingConfig {
+                    path_length_weight: -1.0,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "path_length_batch_shrink",
+                TrainingConfig {
+                    path_length_batch_shrink: 17,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "path_length_decay",
+                TrainingConfig {
+                    path_length_decay: 1.5,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "style_mixing_probability",
+                TrainingConfig {
+                    style_mixing_probability: -0.1,
+                    ..TrainingConfig::default()
+                },
+            ),
         ];
         for (option, config) in broken {
             let message = config.validate().expect_err(option).to_string();
@@ -208,8 +250,15 @@ mod tests {
 
     #[test]
     fn a_regulariser_that_is_off_leaves_the_optimiser_alone() {
-        let config = TrainingConfig { r1_gamma: 0.0, path_length_interval: 0, ..TrainingConfig::default() };
-        assert_eq!(config.corrected_discriminator_adam(), config.discriminator_adam);
+        let config = TrainingConfig {
+            r1_gamma: 0.0,
+            path_length_interval: 0,
+            ..TrainingConfig::default()
+        };
+        assert_eq!(
+            config.corrected_discriminator_adam(),
+            config.discriminator_adam
+        );
         assert_eq!(config.corrected_generator_adam(), config.generator_adam);
         assert!(!config.regularises_r1(0) && !config.regularises_path_length(0));
     }

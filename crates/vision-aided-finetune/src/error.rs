@@ -26,7 +26,9 @@ pub enum TrainingError {
     #[error(transparent)]
     Network(#[from] StyleGan2Error),
     /// There is nothing to train on.
-    #[error("{path}: no images found; expected PNG, JPEG, GIF, WebP, BMP or TIFF files, or a packed file")]
+    #[error(
+        "{path}: no images found; expected PNG, JPEG, GIF, WebP, BMP or TIFF files, or a packed file"
+    )]
     NoImages {
         /// The folder or file.
         path: PathBuf,
@@ -40,7 +42,9 @@ pub enum TrainingError {
         reason: String,
     },
     /// Images and networks, or two image sets, differ in size.
-    #[error("{what} have {found} pixels a side, expected {expected}; render or resize them to that size")]
+    #[error(
+        "{what} have {found} pixels a side, expected {expected}; render or resize them to that size"
+    )]
     WrongSize {
         /// Which images.
         what: String,
@@ -82,7 +86,9 @@ pub enum TrainingError {
         discriminator: f32,
     },
     /// Weights became NaN or infinite, so that a checkpoint of them would be worthless.
-    #[error("{path}: not written, as {tensor} has become {value}; the checkpoint before is left as it was")]
+    #[error(
+        "{path}: not written, as {tensor} has become {value}; the checkpoint before is left as it was"
+    )]
     NonFiniteWeights {
         /// The checkpoint that was to be written.
         path: PathBuf,

@@ -195,6 +195,9 @@ mod tests {
         let path = folder.path().join("history.jsonl");
         std::fs::write(&path, "{\"kimg\": 1}\n").unwrap();
         let message = History::open(&path, 0).unwrap_err().to_string();
-        assert!(message.contains("line 1") && message.contains("iteration"), "{message}");
+        assert!(
+            message.contains("line 1") && message.contains("iteration"),
+            "{message}"
+        );
     }
 }

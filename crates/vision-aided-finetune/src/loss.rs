@@ -42,12 +42,22 @@ mod tests {
     fn large_logits_neither_overflow_nor_lose_their_gradient() {
         for (_, device) in testkit::devices() {
             let device = device.autodiff();
-            for (logit, loss, slope) in [(-500.0, 500.0, -1.0), (500.0, 0.0, 0.0), (0.0, std::f32::consts::LN_2, -0.5)] {
-                let logits = Tensor::<2>::from_data(TensorData::from([[logit]]), &device).require_grad();
+            for (logit, loss, slope) in [
+                (-500.0, 500.0, -1.0),
+                (500.0, 0.0, 0.0),
+                (0.0, std::f32::consts::LN_2, -0.5),
+            ] {
+                let logits =
+                    Tensor::<2>::from_data(TensorData::from([[logit]]), &device).require_grad();
                 let value = generator_loss(logits.clone());
-                let gradient = logits.grad(&value.backward()).expect("a function of the logits");
+                let gradient = logits
+                    .grad(&value.backward())
+                    .expect("a function of the logits");
                 assert!((scalar(value) - loss).abs() < 1e-6);
-                assert!((gradient.into_scalar::<f32>() - slope).abs() < 1e-6, "slope at {logit}");
+                assert!(
+                    (gradient.into_scalar::<f32>() - slope).abs() < 1e-6,
+                    "slope at {logit}"
+                );
             }
         }
     }
@@ -57,12 +67,29 @@ mod tests {
         for (_, device) in testkit::devices() {
             let x = testkit::seeded("logits", 6, 2.0);
             // Second derivatives of at most 1/4, so rounding over the step dominates.
-            testkit::assert_gradient("generator loss", &device, [6, 1], &x, 1e-2, 2e-3, generator_loss);
+            testkit::assert_gradient(
+                "generator loss",
+                &device,
+                [6, 1],
+                &x,
+                1e-2,
+                2e-3,
+                generator_loss,
+            );
             let real = testkit::seeded("real logits", 6, 2.0);
-            testkit::assert_gradient("discriminator loss", &device, [6, 1], &x, 1e-2, 2e-3, |fake: Tensor<2>| {
-                let real = Tensor::from_data(TensorData::new(real.clone(), [6, 1]), &fake.device());
-                discriminator_loss(fake, real)
-            });
+            testkit::assert_gradient(
+                "discriminator loss",
+                &device,
+                [6, 1],
+                &x,
+                1e-2,
+                2e-3,
+                |fake: Tensor<2>| {
+                    let real =
+                        Tensor::from_data(TensorData::new(real.clone(), [6, 1]), &fake.device());
+                    discriminator_loss(fake, real)
+                },
+            );
         }
     }
 }

@@ -49,7 +49,10 @@ pub(crate) fn check(
     if g.img_resolution != d.img_resolution || g.img_channels != d.img_channels {
         return Err(invalid(
             "discriminator",
-            format!("one for {} channels of {1}x{1}", d.img_channels, d.img_resolution),
+            format!(
+                "one for {} channels of {1}x{1}",
+                d.img_channels, d.img_resolution
+            ),
             &format!(
                 "one for the generator's {} channels of {1}x{1}",
                 g.img_channels, g.img_resolution

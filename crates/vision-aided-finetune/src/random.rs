@@ -68,6 +68,9 @@ mod tests {
             seen[below(&mut random, 5)] += 1;
         }
         // 200 expected with a standard deviation of 13.
-        assert!(seen.iter().all(|count| (120..280).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (120..280).contains(count)),
+            "{seen:?}"
+        );
     }
 }

@@ -150,7 +150,11 @@ pub(crate) fn resume(
             record.images
         )));
     }
-    let generator = |prefix| network(&file, prefix, |part| Generator::from_checkpoint(part, device));
+    let generator = |prefix| {
+        network(&file, prefix, |part| {
+            Generator::from_checkpoint(part, device)
+        })
+    };
     let mut trainer = Trainer::new(
         record.config,
         generator(GENERATOR)?,
@@ -176,9 +180,7 @@ pub(crate) fn resume(
         device,
     )?;
     trainer.progress = record.progress;
-    trainer.path_length_mean.value = file
-        .tensor::<1>(PATH_LENGTH_MEAN, device)?
-        .into_scalar();
+    trainer.path_length_mean.value = file.tensor::<1>(PATH_LENGTH_MEAN, device)?.into_scalar();
     Ok(trainer)
 }
 

@@ -78,7 +78,10 @@ impl Trainer {
             return Err(TrainingError::InvalidOption {
                 option: "average",
                 found: average.config().to_json(),
-                expected: format!("the generator's configuration {}", generator.config().to_json()),
+                expected: format!(
+                    "the generator's configuration {}",
+                    generator.config().to_json()
+                ),
             });
         }
         Ok(Self {
@@ -227,9 +230,7 @@ impl Trainer {
             .forward(augmentation.apply(fake), None);
         let loss = generator_loss(logits);
         let gradients = loss.backward();
-        self.generator = self
-            .generator_adam
-            .step(self.generator.clone(), &gradients);
+        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
         scalar(loss)
     }
 
@@ -258,9 +259,7 @@ impl Trainer {
         // The step stands for those of the whole interval.
         let weight = self.config.path_length_weight * self.config.path_length_interval as f64;
         let gradients = result.mean.mul_scalar(weight).backward();
-        self.generator = self
-            .generator_adam
-            .step(self.generator.clone(), &gradients);
+        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
         scalar(result.lengths.mean())
     }
 
@@ -320,7 +319,9 @@ impl Trainer {
     ) -> Tensor<3> {
         let config = generator.config();
         let (z_dim, num_ws) = (config.z_dim, config.num_ws());
-        let w = generator.mapping.w(self.normals([batch, z_dim], random), None);
+        let w = generator
+            .mapping
+            .w(self.normals([batch, z_dim], random), None);
         let plain = if w.is_autodiff() {
             w.clone().inner()
         } else {
@@ -333,9 +334,10 @@ impl Trainer {
         if !mixes {
             return w_plus;
         }
-        let other = generator
-            .mapping
-            .forward(self.normals([batch, z_dim], random), None, Truncation::NONE);
+        let other =
+            generator
+                .mapping
+                .forward(self.normals([batch, z_dim], random), None, Truncation::NONE);
         Tensor::cat(
             vec![
                 w_plus.narrow(1, 0, cutoff),

@@ -134,8 +134,9 @@ mod tests {
                     let bias = Tensor::<1>::from_data(bias, &device);
                     let input = Tensor::<2>::from_data(x.clone(), &device.clone().autodiff());
                     let input = input.require_grad();
-                    let gradients =
-                        bias_act(input.clone(), Some(bias.clone()), options).sum().backward();
+                    let gradients = bias_act(input.clone(), Some(bias.clone()), options)
+                        .sum()
+                        .backward();
                     let expected = input.grad(&gradients).expect("the input takes part");
 
                     let value = Tensor::<2>::from_data(x, &device);

@@ -15,8 +15,7 @@ pub(crate) fn minibatch_std_dual(
     let group = group_size_of(batch, group_size);
     let groups = batch / group;
     let share = channels / num_channels;
-    let grouped =
-        |x: Tensor<4>| x.reshape([group, groups * num_channels, share * height * width]); // [G, nF, cHW]
+    let grouped = |x: Tensor<4>| x.reshape([group, groups * num_channels, share * height * width]); // [G, nF, cHW]
     let y: Tensor<3> = grouped(x.value.clone());
     let centered = y.clone() - y.mean_dim(0);
     let variance = (centered.clone() * centered.clone()).mean_dim(0); // [1, nF, cHW]

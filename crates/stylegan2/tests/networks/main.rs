@@ -10,7 +10,11 @@ mod closed_form;
 mod discriminator_golden;
 mod files;
 mod generator_golden;
+mod named_gradients;
 mod parameter_gradients;
+mod path_length;
+mod r1;
+mod tangents;
 
 use std::path::PathBuf;
 

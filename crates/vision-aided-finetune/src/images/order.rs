@@ -32,7 +32,11 @@ impl ShuffledOrder {
     pub fn at(&mut self, position: u64) -> usize {
         let number = position / self.count as u64;
         let offset = (position % self.count as u64) as usize;
-        if self.epoch.as_ref().is_none_or(|(known, _)| *known != number) {
+        if self
+            .epoch
+            .as_ref()
+            .is_none_or(|(known, _)| *known != number)
+        {
             self.epoch = Some((number, self.permutation(number)));
         }
         let (_, permutation) = self.epoch.as_ref().expect("set above");

@@ -2,33 +2,24 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use stylegan2::regularisation::{PathLengthMean, path_length_penalty};
 use stylegan2::{Generator, GeneratorConfig, NoiseMode};
-use testkit::{Golden, assert_close, reference_path, seeded};
+use testkit::{Golden, assert_close, seeded};
 
-use crate::gradients::{assert_gradients, by_name};
-
-const NAMES: [&str; 3] = [
-    "generator_skip",
-    "generator_conditional_resnet",
-    "generator_clamped_gray",
-];
+use crate::named_gradients::{assert_gradients, by_name};
+use crate::{case_names, fixture, values};
 
 fn open(name: &str, device: &Device) -> (Golden, Generator) {
     let manifest = env!("CARGO_MANIFEST_DIR");
     let golden = Golden::open(manifest, &format!("stylegan2/{name}.expected.safetensors"));
-    let path = reference_path(manifest, &format!("stylegan2/{name}.safetensors"));
+    let path = fixture(&format!("{name}.safetensors"));
     (golden, Generator::load(path, device).unwrap().train())
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 #[test]
 fn penalty_and_its_gradient_are_those_of_double_backpropagation() {
     for (device_name, device) in testkit::devices() {
-        for name in NAMES {
+        for name in case_names("generator_") {
             let what = format!("{name} on {device_name}");
-            let (golden, generator) = open(name, &device);
+            let (golden, generator) = open(&name, &device);
             let result = path_length_penalty(
                 &generator.synthesis,
                 golden.tensor("w_plus", &device),

@@ -2,11 +2,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use stylegan2::Discriminator;
 use stylegan2::regularisation::{r1_penalty, r1_penalty_augmented};
-use testkit::{Golden, assert_close, reference_path};
+use testkit::{Golden, assert_close};
 
-use crate::gradients::{assert_gradients, by_name};
-
-const NAMES: [&str; 2] = ["discriminator_resnet", "discriminator_conditional_skip"];
+use crate::named_gradients::{assert_gradients, by_name};
+use crate::{case_names, fixture, values};
 
 struct Case {
     golden: Golden,
@@ -18,10 +17,10 @@ struct Case {
 fn cases() -> Vec<(String, Case)> {
     let mut cases = Vec::new();
     for (device_name, device) in testkit::devices() {
-        for name in NAMES {
+        for name in case_names("discriminator_") {
             let manifest = env!("CARGO_MANIFEST_DIR");
             let golden = Golden::open(manifest, &format!("stylegan2/{name}.expected.safetensors"));
-            let path = reference_path(manifest, &format!("stylegan2/{name}.safetensors"));
+            let path = fixture(&format!("{name}.safetensors"));
             let case = Case {
                 discriminator: Discriminator::load(path, &device).unwrap().train(),
                 image: golden.tensor("image", &device),
@@ -32,10 +31,6 @@ fn cases() -> Vec<(String, Case)> {
         }
     }
     cases
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 #[test]
@@ -72,7 +67,8 @@ fn an_affine_augmentation_scales_the_penalty_by_the_square_of_its_slope() {
         let expected: Vec<f32> = values(plain.per_image).iter().map(|p| p / 4.0).collect();
         // The same sums in another order.
         assert_close(&what, &values(augmented.per_image), &expected, 1e-5);
-        let by_path = |mean: Tensor<1>| by_name(&case.discriminator, &mean.backward(), str::to_owned);
+        let by_path =
+            |mean: Tensor<1>| by_name(&case.discriminator, &mean.backward(), str::to_owned);
         let found = by_path(augmented.mean);
         for (name, expected) in by_path(plain.mean.mul_scalar(0.25)) {
             assert_close(&format!("{what}: {name}"), &found[&name], &expected, 1e-4);

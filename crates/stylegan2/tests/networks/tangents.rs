@@ -1,11 +1,8 @@
+use crate::{case_names, fixture, values};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use stylegan2::{Discriminator, Generator, NoiseMode};
-use testkit::{Golden, assert_close, reference_path, seeded};
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
+use testkit::{Golden, assert_close, seeded};
 
 fn random<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
@@ -20,15 +17,11 @@ fn inner_product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
 #[test]
 fn forward_and_backward_derivatives_of_the_generators_are_adjoint() {
     for (device_name, device) in testkit::devices() {
-        for name in [
-            "generator_skip",
-            "generator_conditional_resnet",
-            "generator_clamped_gray",
-        ] {
+        for name in case_names("generator_") {
             let what = format!("{name} on {device_name}");
             let manifest = env!("CARGO_MANIFEST_DIR");
             let golden = Golden::open(manifest, &format!("stylegan2/{name}.expected.safetensors"));
-            let path = reference_path(manifest, &format!("stylegan2/{name}.safetensors"));
+            let path = fixture(&format!("{name}.safetensors"));
             let generator = Generator::load(path, &device).unwrap();
             for noise in [
                 NoiseMode::None,
@@ -46,7 +39,12 @@ fn forward_and_backward_derivatives_of_the_generators_are_adjoint() {
                 let input = Tensor::from_inner(w_plus).require_grad();
                 let forward = generator.synthesis.forward(input.clone(), &noise);
                 // The same operations but for the order of sums.
-                assert_close(&what, &values(image), &values(forward.clone().inner()), 1e-5);
+                assert_close(
+                    &what,
+                    &values(image),
+                    &values(forward.clone().inner()),
+                    1e-5,
+                );
                 let gradients = (forward * y.clone()).sum().backward();
                 let transposed = input.grad(&gradients).unwrap();
                 assert_close(
@@ -64,11 +62,11 @@ fn forward_and_backward_derivatives_of_the_generators_are_adjoint() {
 #[test]
 fn forward_and_backward_derivatives_of_the_discriminators_are_adjoint() {
     for (device_name, device) in testkit::devices() {
-        for name in ["discriminator_resnet", "discriminator_conditional_skip"] {
+        for name in case_names("discriminator_") {
             let what = format!("{name} on {device_name}");
             let manifest = env!("CARGO_MANIFEST_DIR");
             let golden = Golden::open(manifest, &format!("stylegan2/{name}.expected.safetensors"));
-            let path = reference_path(manifest, &format!("stylegan2/{name}.safetensors"));
+            let path = fixture(&format!("{name}.safetensors"));
             let discriminator = Discriminator::load(path, &device).unwrap().valid();
             let image: Tensor<4> = golden.tensor("image", &device);
             let c: Option<Tensor<2>> = golden.contains("c").then(|| golden.tensor("c", &device));
@@ -79,7 +77,12 @@ fn forward_and_backward_derivatives_of_the_discriminators_are_adjoint() {
 
             let input = Tensor::from_inner(image).require_grad();
             let forward = discriminator.forward(input.clone(), c);
-            assert_close(&what, &values(logits), &values(forward.clone().inner()), 1e-5);
+            assert_close(
+                &what,
+                &values(logits),
+                &values(forward.clone().inner()),
+                1e-5,
+            );
             let gradients = (forward * y.clone()).sum().backward();
             let transposed = input.grad(&gradients).unwrap();
             // Rounding of two sums of thousands of terms of both signs.
