@@ -1,0 +1,67 @@
+//! Networks of 16x16 and synthetic images, small enough to train in a test.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig, TrainingError};
+
+pub const SIDE: usize = 16;
+
+/// Squares of one colour on another, by the index.
+pub fn images(count: usize) -> Arc<ImageSet> {
+    let mut bytes = Vec::with_capacity(count * 3 * SIDE * SIDE);
+    for index in 0..count {
+        for channel in 0..3 {
+            let (inside, outside) = ((index * 37 + channel * 91) % 256, (index * 11) % 256);
+            for y in 0..SIDE {
+                for x in 0..SIDE {
+                    let is_inside = (3..11).contains(&y) && (2 + index % 4..12).contains(&x);
+                    bytes.push(if is_inside { inside } else { outside } as u8);
+                }
+            }
+        }
+    }
+    Arc::new(ImageSet::from_bytes(SIDE, bytes))
+}
+
+pub fn generator(seed: u32, device: &Device) -> Generator {
+    let config = GeneratorConfig::from_json(
+        r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3,
+            "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128, "channel_max": 8}}"#,
+    )
+    .unwrap();
+    Generator::init(&config, seed, device).unwrap()
+}
+
+pub fn discriminator(seed: u32, device: &Device) -> Discriminator {
+    let config = DiscriminatorConfig::from_json(
+        r#"{"c_dim": 0, "img_resolution": 16, "img_channels": 3, "channel_base": 128, "channel_max": 8}"#,
+    )
+    .unwrap();
+    Discriminator::init(&config, seed, device).unwrap()
+}
+
+/// Both regularisers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every comparison.
+pub fn config() -> TrainingConfig {
+    TrainingConfig {
+        seed: 5,
+        batch_size: 4,
+        r1_interval: 3,
+        path_length_interval: 2,
+        augment: "color,translation,cutout".parse().unwrap(),
+        mirror: true,
+        ..TrainingConfig::default()
+    }
+}
+
+pub fn trainer(config: TrainingConfig, device: &Device) -> Result<Trainer, TrainingError> {
+    Trainer::new(
+        config,
+        generator(1, device),
+        None,
+        discriminator(2, device),
+        images(10),
+        device,
+    )
+}

@@ -1,0 +1,43 @@
+use std::path::Path;
+
+use burn::tensor::Device;
+use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
+use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+
+use crate::Failure;
+
+/// Seeds of a sheet, each shown once at every truncation.
+const SEEDS: u32 = 32;
+const COLUMNS: usize = 8;
+/// The upper half shows the generator as it is, the lower half what truncation makes of the same seeds.
+const TRUNCATIONS: [f32; 2] = [1.0, 0.7];
+/// Images made at once: little memory, and no slower than more.
+const BATCH: usize = 16;
+const PADDING: u32 = 2;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
+/// Writes a sheet of samples: seeds 0 to 31 at psi 1, then the same at psi 0.7.
+pub fn write(generator: &Generator, path: &Path, device: &Device) -> Result<(), Failure> {
+    let images: Vec<RgbImage> = TRUNCATIONS
+        .iter()
+        .flat_map(|psi| images(generator, SEEDS, Truncation::psi(*psi), device))
+        .collect();
+    Ok(write_png(path, &grid(&images, COLUMNS, PADDING, WHITE))?)
+}
+
+/// Images of the seeds 0 to `count - 1`.
+pub fn images(
+    generator: &Generator,
+    count: u32,
+    truncation: Truncation,
+    device: &Device,
+) -> Vec<RgbImage> {
+    let seeds: Vec<u32> = (0..count).collect();
+    seeds
+        .chunks(BATCH)
+        .flat_map(|seeds| {
+            let z = latents_from_seeds(seeds, generator.config().z_dim, device);
+            from_signed_unit(generator.forward(z, None, truncation, &NoiseMode::Constant))
+        })
+        .collect()
+}
