@@ -25,9 +25,10 @@ pub fn write(trainer: &Trainer, folder: &Path, device: &Device) -> Result<FloatP
         FloatPrecision::F32
     };
     // The discriminator only serves as a start for more training, which moves weights by far more than their rounding.
-    trainer
-        .discriminator()
-        .save(folder.join("discriminator.safetensors"), FloatPrecision::F16)?;
+    trainer.discriminator().save(
+        folder.join("discriminator.safetensors"),
+        FloatPrecision::F16,
+    )?;
     Ok(precision)
 }
 

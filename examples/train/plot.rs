@@ -19,7 +19,9 @@ pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
     };
     let series: [(&str, RGBColor, fn(&HistoryEntry) -> f32); 4] = [
         ("generator loss", GENERATOR, |e| e.generator_loss),
-        ("discriminator loss", DISCRIMINATOR, |e| e.discriminator_loss),
+        ("discriminator loss", DISCRIMINATOR, |e| {
+            e.discriminator_loss
+        }),
         ("mean logit of real images", REAL, |e| e.real_logit),
         ("mean logit of generated images", FAKE, |e| e.fake_logit),
     ];
@@ -29,10 +31,7 @@ pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
             .flat_map(|(_, _, value)| entries.iter().map(value))
             .filter(|value| value.is_finite())
     };
-    let (low, high) = (
-        finite().fold(0.0, f32::min),
-        finite().fold(1.0, f32::max),
-    );
+    let (low, high) = (finite().fold(0.0, f32::min), finite().fold(1.0, f32::max));
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let first = entries[0].kimg.min(last.kimg * 0.999);

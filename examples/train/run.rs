@@ -128,8 +128,9 @@ fn snapshot(
 }
 
 fn progress_bar(total: u64, position: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} images, {msg}, ETA {eta}")
-        .expect("a template that is written here");
+    let style =
+        ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} images, {msg}, ETA {eta}")
+            .expect("a template that is written here");
     let bar = ProgressBar::new(total).with_style(style);
     bar.set_position(position);
     bar.reset_eta();

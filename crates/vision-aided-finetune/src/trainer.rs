@@ -4,7 +4,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use stylegan2::regularisation::{PathLengthMean, path_length_penalty, r1_penalty_augmented};
-use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation};
+use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mix_styles};
 
 use crate::augment::Augmentation;
 use crate::images::ShuffledOrder;
@@ -338,13 +338,7 @@ impl Trainer {
             generator
                 .mapping
                 .forward(self.normals([batch, z_dim], random), None, Truncation::NONE);
-        Tensor::cat(
-            vec![
-                w_plus.narrow(1, 0, cutoff),
-                other.narrow(1, cutoff, num_ws - cutoff),
-            ],
-            1,
-        )
+        mix_styles(w_plus, other, cutoff..num_ws)
     }
 
     fn real_images(&mut self, iteration: u64) -> Tensor<4> {

@@ -36,7 +36,10 @@ fn every_operation_gives_the_authors_images() {
             ("rand_brightness", adjust_brightness(x(), &uniform)),
             ("rand_saturation", adjust_saturation(x(), &uniform)),
             ("rand_contrast", adjust_contrast(x(), &uniform)),
-            ("rand_translation", translate(x(), &pairs("rand_translation"))),
+            (
+                "rand_translation",
+                translate(x(), &pairs("rand_translation")),
+            ),
             ("rand_cutout", cutout(x(), &centres)),
         ] {
             assert_close(
@@ -134,5 +137,8 @@ fn a_policy_without_augmentations_leaves_images_as_they_are() {
 #[test]
 fn an_unknown_augmentation_is_named() {
     let message = "color,blur".parse::<DiffAugment>().unwrap_err().to_string();
-    assert!(message.contains("blur") && message.contains("cutout"), "{message}");
+    assert!(
+        message.contains("blur") && message.contains("cutout"),
+        "{message}"
+    );
 }

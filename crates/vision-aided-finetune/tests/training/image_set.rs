@@ -64,7 +64,13 @@ fn a_folder_is_read_in_the_order_of_its_paths_cropped_and_resized() {
 fn a_packed_file_is_read_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("images.safetensors");
-    write_packed(&path, "packed-images/1", "images", [5, 3, 8, 8], StoredDType::U8);
+    write_packed(
+        &path,
+        "packed-images/1",
+        "images",
+        [5, 3, 8, 8],
+        StoredDType::U8,
+    );
     let set = ImageSet::open(&path, 8).unwrap();
     assert_eq!((set.len(), set.side()), (5, 8));
     let expected = (3 * 192 % 251) as f32 / 127.5 - 1.0;
@@ -90,7 +96,9 @@ fn unusable_files_and_folders_are_refused_with_the_reason() {
     };
     let good = "packed-images/1";
     let shape = [2, 3, 8, 8];
-    assert!(refused("packed-images/2", "images", shape, StoredDType::U8).contains("packed-images/2"));
+    assert!(
+        refused("packed-images/2", "images", shape, StoredDType::U8).contains("packed-images/2")
+    );
     assert!(refused(good, "pictures", shape, StoredDType::U8).contains("no tensor"));
     assert!(refused(good, "images", [2, 4, 8, 8], StoredDType::U8).contains("[2, 4, 8, 8]"));
     assert!(refused(good, "images", [2, 3, 8, 4], StoredDType::U8).contains("8x4"));
@@ -110,5 +118,12 @@ fn unusable_files_and_folders_are_refused_with_the_reason() {
         ImageSet::from_bytes(1, vec![0; 3]),
     ];
     let error = ImageSet::concat(sizes).unwrap_err();
-    assert!(matches!(error, TrainingError::WrongSize { found: 1, expected: 2, .. }));
+    assert!(matches!(
+        error,
+        TrainingError::WrongSize {
+            found: 1,
+            expected: 2,
+            ..
+        }
+    ));
 }

@@ -26,7 +26,8 @@ fn weights(device: &Device) -> Weights {
 
 /// A loss whose gradient in the matrix is `gradient`.
 fn step(adam: &mut Adam, module: Weights, gradient: [[f32; 2]; 2]) -> Weights {
-    let gradient = Tensor::<2>::from_data(TensorData::from(gradient), &module.matrix.val().device());
+    let gradient =
+        Tensor::<2>::from_data(TensorData::from(gradient), &module.matrix.val().device());
     let loss = (module.matrix.val() * gradient.detach()).sum() + module.frozen.val().sum();
     adam.step(module, &loss.backward())
 }
@@ -56,7 +57,11 @@ fn steps_are_those_of_the_papers_algorithm() {
             };
             let mut adam = Adam::new(options);
             let mut module = weights(&device);
-            let gradients = [[[0.3, -1.0], [20.0, 0.0]], [[-0.1, 2.0], [1e-3, 0.0]], [[0.7, 0.1], [5.0, 1.0]]];
+            let gradients = [
+                [[0.3, -1.0], [20.0, 0.0]],
+                [[-0.1, 2.0], [1e-3, 0.0]],
+                [[0.7, 0.1], [5.0, 1.0]],
+            ];
             for gradient in gradients {
                 module = step(&mut adam, module, gradient);
             }
@@ -68,7 +73,11 @@ fn steps_are_those_of_the_papers_algorithm() {
                     .collect();
                 let expected = expected(options, start, &series);
                 // f32 rounding of a few operations on values near 4.
-                assert!((f64::from(found[index]) - expected).abs() < 2e-6, "{index}: {} {expected}", found[index]);
+                assert!(
+                    (f64::from(found[index]) - expected).abs() < 2e-6,
+                    "{index}: {} {expected}",
+                    found[index]
+                );
             }
             // No gradient is gradient 0; frozen parameters do not move whatever their gradient.
             assert_eq!(values(module.unused.val()), [3.0, 5.0]);
@@ -87,7 +96,11 @@ fn gradients_that_are_no_numbers_count_as_zero_and_infinite_ones_as_large() {
         };
         let infinity = f32::INFINITY;
         let mut adam = Adam::new(options);
-        let module = step(&mut adam, weights(&device), [[f32::NAN, infinity], [-infinity, 1.0]]);
+        let module = step(
+            &mut adam,
+            weights(&device),
+            [[f32::NAN, infinity], [-infinity, 1.0]],
+        );
         let found = values(module.matrix.val());
         // The first step of Adam is the learning rate against the gradient's sign.
         for (found, expected) in found.iter().zip([1.0, -2.1, 0.6, 3.9]) {

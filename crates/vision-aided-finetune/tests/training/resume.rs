@@ -40,7 +40,10 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
         std::fs::read(path).unwrap()
     });
     assert!(first == second, "the checkpoints at the end differ");
-    let total: Vec<_> = expected.iter().filter_map(|report| report.r1_penalty).collect();
+    let total: Vec<_> = expected
+        .iter()
+        .filter_map(|report| report.r1_penalty)
+        .collect();
     assert_eq!(total.len(), 4, "iterations 0, 3, 6 and 9 take R1");
 }
 
@@ -66,8 +69,14 @@ fn a_run_is_only_resumed_with_its_own_images() {
     trainer(config(), &device).unwrap().save(&file).unwrap();
     let error = Trainer::resume(&file, images(11), &device).unwrap_err();
     let message = error.to_string();
-    assert!(matches!(error, TrainingError::CannotResume { .. }), "{message}");
-    assert!(message.contains("count: 10") && message.contains("count: 11"), "{message}");
+    assert!(
+        matches!(error, TrainingError::CannotResume { .. }),
+        "{message}"
+    );
+    assert!(
+        message.contains("count: 10") && message.contains("count: 11"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -75,10 +84,16 @@ fn files_that_are_no_training_runs_are_refused_with_the_reason() {
     let device = device();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file.safetensors");
-    let refused = || Trainer::resume(&file, images(10), &device).unwrap_err().to_string();
+    let refused = || {
+        Trainer::resume(&file, images(10), &device)
+            .unwrap_err()
+            .to_string()
+    };
 
     assert!(refused().contains("file.safetensors"), "a missing file");
-    crate::small_run::generator(1, &device).save(&file, FloatPrecision::F32).unwrap();
+    crate::small_run::generator(1, &device)
+        .save(&file, FloatPrecision::F32)
+        .unwrap();
     assert!(refused().contains("no training run"), "{}", refused());
 
     trainer(config(), &device).unwrap().save(&file).unwrap();

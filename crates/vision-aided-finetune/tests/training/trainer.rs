@@ -1,8 +1,6 @@
 use burn::tensor::Device;
 use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
-use vision_aided_finetune::{
-    Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers,
-};
+use vision_aided_finetune::{Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers};
 
 use crate::small_run::{config, discriminator, generator, images, trainer};
 
@@ -34,10 +32,16 @@ fn the_discriminator_learns_against_a_generator_that_hardly_moves() {
     let reports: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
     let margin = |range: std::ops::Range<usize>| {
         let part = &reports[range];
-        part.iter().map(|r| r.real_logit - r.fake_logit).sum::<f32>() / part.len() as f32
+        part.iter()
+            .map(|r| r.real_logit - r.fake_logit)
+            .sum::<f32>()
+            / part.len() as f32
     };
     let (start, end) = (margin(0..5), margin(50..60));
-    assert!(end > start + 2.0, "margin {start} at the start, {end} at the end");
+    assert!(
+        end > start + 2.0,
+        "margin {start} at the start, {end} at the end"
+    );
 }
 
 /// With a discriminator that stands still the generator must find images that it takes for real.
@@ -54,7 +58,10 @@ fn the_generator_learns_against_a_discriminator_that_hardly_moves() {
         part.iter().map(|r| r.generator_loss).sum::<f32>() / part.len() as f32
     };
     let (start, end) = (mean(0..5), mean(50..60));
-    assert!(end < 0.7 * start, "loss {start} at the start, {end} at the end");
+    assert!(
+        end < 0.7 * start,
+        "loss {start} at the start, {end} at the end"
+    );
 }
 
 #[test]
@@ -67,7 +74,10 @@ fn the_average_and_the_mean_latent_follow_the_generator() {
         trainer.step().unwrap();
     }
     assert!(w_avg(trainer.generator()).iter().any(|value| *value != 0.0));
-    assert_eq!(w_avg(trainer.generator()), w_avg(trainer.generator_average()));
+    assert_eq!(
+        w_avg(trainer.generator()),
+        w_avg(trainer.generator_average())
+    );
     let name = "synthesis.b16.conv1.weight";
     let [start, average, current] = [
         generator(1, &device).tensors(),
@@ -102,7 +112,15 @@ fn frozen_layers_stay_and_all_others_move() {
     let start = discriminator(2, &device);
     let frozen = freeze_discriminator_layers(&start, 5, &device).unwrap();
     assert_eq!(frozen.config().block_kwargs.freeze_layers, 5);
-    let mut trainer = Trainer::new(config(), generator(1, &device), None, frozen, images(10), &device).unwrap();
+    let mut trainer = Trainer::new(
+        config(),
+        generator(1, &device),
+        None,
+        frozen,
+        images(10),
+        &device,
+    )
+    .unwrap();
     for _ in 0..4 {
         trainer.step().unwrap();
     }
@@ -110,7 +128,11 @@ fn frozen_layers_stay_and_all_others_move() {
     let is_frozen = |name: &str| name.starts_with("b16.") || name.starts_with("b8.conv0.");
     for (name, tensor) in &before {
         let same = tensor.to_f32() == after[name].to_f32();
-        assert_eq!(same, is_frozen(name) || name.ends_with("resample_filter"), "{name}");
+        assert_eq!(
+            same,
+            is_frozen(name) || name.ends_with("resample_filter"),
+            "{name}"
+        );
     }
 }
 
@@ -128,7 +150,10 @@ fn networks_images_and_options_that_do_not_fit_are_refused() {
     .unwrap();
     let small = Discriminator::init(&small, 0, &device).unwrap();
     let message = refused(config(), generator(1, &device), small, 10);
-    assert!(message.contains("8x8") && message.contains("16x16"), "{message}");
+    assert!(
+        message.contains("8x8") && message.contains("16x16"),
+        "{message}"
+    );
 
     let conditional = GeneratorConfig::from_json(
         r#"{"z_dim": 8, "c_dim": 3, "w_dim": 8, "img_resolution": 16, "img_channels": 3, "synthesis_kwargs": {"channel_base": 64}}"#,
@@ -136,13 +161,25 @@ fn networks_images_and_options_that_do_not_fit_are_refused() {
     .unwrap();
     let conditional = Generator::init(&conditional, 0, &device).unwrap();
     let message = refused(config(), conditional, discriminator(2, &device), 10);
-    assert!(message.contains("c_dim") && message.contains("unconditional"), "{message}");
+    assert!(
+        message.contains("c_dim") && message.contains("unconditional"),
+        "{message}"
+    );
 
-    let odd = TrainingConfig { batch_size: 6, ..config() };
+    let odd = TrainingConfig {
+        batch_size: 6,
+        ..config()
+    };
     let message = refused(odd, generator(1, &device), discriminator(2, &device), 10);
-    assert!(message.contains("multiple") && message.contains('6'), "{message}");
+    assert!(
+        message.contains("multiple") && message.contains('6'),
+        "{message}"
+    );
 
-    let broken = TrainingConfig { r1_gamma: -1.0, ..config() };
+    let broken = TrainingConfig {
+        r1_gamma: -1.0,
+        ..config()
+    };
     let message = refused(broken, generator(1, &device), discriminator(2, &device), 10);
     assert!(message.contains("r1_gamma"), "{message}");
 }
@@ -166,6 +203,9 @@ fn a_run_that_diverges_ends_with_an_error_and_keeps_the_last_good_checkpoint() {
     assert!(matches!(error, TrainingError::Diverged { .. }), "{message}");
     assert!(message.contains("r1_gamma"), "{message}");
     let refused = trainer.save(&file).unwrap_err();
-    assert!(matches!(refused, TrainingError::NonFiniteWeights { .. }), "{refused}");
+    assert!(
+        matches!(refused, TrainingError::NonFiniteWeights { .. }),
+        "{refused}"
+    );
     assert_eq!(std::fs::read(&file).unwrap(), good);
 }
