@@ -9,6 +9,7 @@ mod diffaugment;
 mod image_set;
 mod killed;
 mod optimisers;
+mod reference_run;
 mod resume;
 mod small_run;
 mod trainer;
