@@ -1,5 +1,7 @@
 //! Trains a StyleGAN2, from scratch or from given weights, on a folder of images, a packed file, or a style of the zoo.
 
+mod card;
+mod diversity;
 mod export;
 mod options;
 mod plot;

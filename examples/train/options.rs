@@ -93,6 +93,10 @@ pub struct Options {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 
+    /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
+    #[arg(long, requires = "zoo")]
+    pub publish: bool,
+
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -31,7 +31,7 @@ pub struct Recipe {
 
 impl Recipe {
     pub fn new(options: &Options) -> Result<Self, Failure> {
-        let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights");
+        let weights = weights();
         let data = weights.join("zoo/data");
         let is_demonstration = options.zoo.is_none() && options.images.is_empty();
         let style = options
@@ -134,13 +134,13 @@ impl Recipe {
         )?)
     }
 
-    /// One line on what is trained and from what.
-    pub fn description(&self) -> String {
-        let start = match &self.generator {
-            Some(path) => format!("from {}", path.display()),
-            None => "from random weights".to_owned(),
-        };
-        format!("{} {start}, kept in {}", self.name, self.out.display())
+    /// What the weights of a new run start from.
+    pub fn start(&self) -> String {
+        match &self.generator {
+            Some(path) if path.starts_with(weights()) => format!("the zoo's model {BASE}"),
+            Some(path) => path.display().to_string(),
+            None => "random weights".to_owned(),
+        }
     }
 
     fn images(&self, side: usize) -> Result<Arc<ImageSet>, Failure> {
@@ -151,6 +151,11 @@ impl Recipe {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(ImageSet::concat(sets)?))
     }
+}
+
+/// The folder of all weights and pictures of this repository.
+pub fn weights() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights")
 }
 
 fn all_styles(data: &Path) -> Result<Vec<PathBuf>, Failure> {

@@ -3,13 +3,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use checkpoint::FloatPrecision;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer};
 
+use crate::diversity::Diversity;
 use crate::options::Options;
-use crate::recipe::Recipe;
-use crate::{Failure, export, plot, samples};
+use crate::recipe::{self, Recipe};
+use crate::{Failure, card, export, plot, samples};
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: usize = 16;
@@ -35,9 +37,11 @@ pub fn train(options: &Options) -> Result<(), Failure> {
     let history_path = recipe.out.join("history.jsonl");
     let mut history = History::open(&history_path, trainer.iterations())?;
     eprintln!(
-        "training {}: {} images of {side}x{side}",
-        recipe.description(),
+        "training {} from {}: {} images of {side}x{side}, kept in {}",
+        recipe.name,
+        recipe.start(),
         trainer.images().len(),
+        recipe.out.display(),
         side = trainer.images().side()
     );
 
@@ -48,6 +52,9 @@ pub fn train(options: &Options) -> Result<(), Failure> {
         .then(|| export::write(&trainer, &recipe.out, &device))
         .transpose()?;
     let kimg = trainer.images_shown() as f64 / KILO;
+    if let (true, Some(precision)) = (options.publish, precision) {
+        publish(&recipe, &trainer, &history, precision, &device)?;
+    }
     if finished {
         println!(
             "{kimg:.1} kimg: wrote generator.safetensors, discriminator.safetensors, samples and history to {}",
@@ -68,6 +75,38 @@ pub fn train(options: &Options) -> Result<(), Failure> {
         std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
     }
     Ok(())
+}
+
+/// Puts the finished model into the zoo, with its card.
+fn publish(
+    recipe: &Recipe,
+    trainer: &Trainer,
+    history: &History,
+    precision: FloatPrecision,
+    device: &Device,
+) -> Result<(), Failure> {
+    let weights = recipe::weights();
+    let folder = weights.join("zoo").join(&recipe.name);
+    std::fs::create_dir_all(&folder)?;
+    for file in ["generator.safetensors", "discriminator.safetensors"] {
+        std::fs::copy(recipe.out.join(file), folder.join(file))?;
+    }
+    let generator = trainer.generator_average();
+    samples::write(generator, &folder.join("samples.png"), device)?;
+    let run = card::Run {
+        name: &recipe.name,
+        trainer,
+        history: history.entries(),
+        start: &recipe.start(),
+        precision: format!("{precision:?}"),
+        diversity: Diversity::measure(
+            generator,
+            trainer.images(),
+            &weights.join("features"),
+            device,
+        )?,
+    };
+    card::write(&run, &weights.join("queries"), &folder.join("card.toml"))
 }
 
 /// Iterates; `false` when Ctrl-C ended it before its time. The checkpoint is written in either case.

@@ -1,0 +1,64 @@
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use lpips::{Lpips, Network, Version};
+use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use vision_aided_finetune::ImageSet;
+
+use crate::Failure;
+
+/// Images whose pairs are compared, of the model and of its data.
+pub const IMAGES: usize = 64;
+
+/// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Diversity {
+    /// Of samples at psi 1, seeds 0 to 63.
+    pub samples: f32,
+    /// Of training images, spread evenly over the set.
+    pub real: f32,
+}
+
+impl Diversity {
+    pub fn measure(
+        generator: &Generator,
+        images: &ImageSet,
+        features: &Path,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let lpips = Lpips::load(Network::AlexNet, Version::V0_1, features, device)?;
+        let seeds: Vec<u32> = (0..IMAGES as u32).collect();
+        let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
+        // Clipped to what a picture can hold, as a viewer sees it.
+        let samples = generator
+            .forward(z, None, Truncation::NONE, &NoiseMode::Constant)
+            .clamp(-1.0, 1.0);
+        let count = IMAGES.min(images.len());
+        let spread: Vec<usize> = (0..count)
+            .map(|index| index * images.len() / count)
+            .collect();
+        let real = images.batch(&spread, &vec![false; count], device);
+        Ok(Self {
+            samples: mean_pairwise(&lpips, samples)?,
+            real: mean_pairwise(&lpips, real)?,
+        })
+    }
+
+    /// 1 where samples differ as much as the data does.
+    pub fn ratio(self) -> f32 {
+        self.samples / self.real
+    }
+}
+
+fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {
+    let count = images.dims()[0];
+    let (mut sum, mut pairs) = (0.0, 0);
+    for first in 0..count - 1 {
+        let target = lpips.prepare(images.clone().narrow(0, first, 1))?;
+        let others = count - 1 - first;
+        let distances = lpips.distance_to(&target, images.clone().narrow(0, first + 1, others));
+        sum += distances.sum().into_scalar::<f32>();
+        pairs += others;
+    }
+    Ok(sum / pairs as f32)
+}
