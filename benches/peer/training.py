@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import tensor_file
 from discriminator import Discriminator
 from stylegan2 import Formulation, Generator
 
@@ -59,6 +62,17 @@ def stream(seed: int, index: int, number: int) -> np.random.RandomState:
     """Random numbers of one purpose in one iteration."""
     word = 2**32
     return np.random.RandomState([seed % word, seed // word, index % word, index // word, number])
+
+
+def load(request: dict[str, Any], formulation: Formulation) -> Training:
+    """The run that a request to the worker describes."""
+    return Training(
+        Generator.load(Path(request["model"])),
+        Discriminator.load(Path(request["discriminator"])),
+        tensor_file.read(Path(request["images"])).tensors["images"],
+        Config(batch_size=request["batch"]),
+        formulation,
+    )
 
 
 def below(random: np.random.RandomState, count: int) -> int:

@@ -285,8 +285,8 @@ impl Trainer {
             .step(self.discriminator.clone(), &gradients);
         DiscriminatorStep {
             loss: scalar(loss),
-            real_logit: scalar(real_logits.mean()),
-            fake_logit: scalar(fake_logits.mean()),
+            real_logit: scalar(real_logits.inner().mean()),
+            fake_logit: scalar(fake_logits.inner().mean()),
         }
     }
 
