@@ -70,6 +70,11 @@ impl ResampleFilter {
         if let Some(tap) = taps.iter().find(|tap| !tap.is_finite()) {
             return Err(refuse(format!("has the value {tap}")));
         }
+        // The filter of the option has exact factors; those found again in its rounded products would change images by a rounding.
+        let own = self.stored();
+        if own.shape() == shape && own.to_f32() == taps {
+            return Ok(());
+        }
         *self = match shape {
             [height, width] => Self {
                 filter: Arc::new(Filter::new(*height, *width, taps)),

@@ -51,6 +51,7 @@ fn the_generator_learns_against_a_discriminator_that_hardly_moves() {
     options.augment = "".parse().unwrap();
     options.discriminator_adam.learning_rate = 1e-9;
     options.r1_interval = 0;
+    options.path_length_interval = 0;
     let mut trainer = trainer(options, &device()).unwrap();
     let reports: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
     let mean = |range: std::ops::Range<usize>| {
