@@ -1,10 +1,9 @@
 use std::path::PathBuf;
 
-use burn::tensor::Device;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
-use crate::Failure;
+use crate::cli::CommonArgs;
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
 ///
@@ -85,51 +84,12 @@ pub struct Options {
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
     pub checkpoint_minutes: f64,
 
-    /// What computes
-    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
-    pub device: DeviceName,
-
-    /// Start of all random numbers
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-
     /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
     #[arg(long, requires = "zoo")]
     pub publish: bool,
 
-    /// Write the results as JSON
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-/// Devices by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceName {
-    /// The processor
-    Cpu,
-    /// The default GPU through WebGPU
-    Wgpu,
-    /// The first NVIDIA GPU
-    Cuda,
-}
-
-impl DeviceName {
-    /// The device, if this program was built for it.
-    pub fn device(self) -> Result<Device, Failure> {
-        match self {
-            #[cfg(feature = "cpu")]
-            Self::Cpu => Ok(Device::flex()),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0)),
-            #[allow(unreachable_patterns, reason = "reachable where a feature is off")]
-            other => {
-                let feature = format!("{other:?}").to_lowercase();
-                Err(format!("built without {feature}; add `--features {feature}` after `cargo run --release`").into())
-            }
-        }
-    }
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 impl Options {
@@ -139,7 +99,7 @@ impl Options {
         let mut average = defaults.average;
         average.kimg *= self.batch as f64 / defaults.batch_size as f64;
         let mut config = TrainingConfig {
-            seed: self.seed,
+            seed: u64::from(self.common.seed),
             batch_size: self.batch,
             r1_gamma: self.gamma,
             path_length_weight: self.path_length_weight,

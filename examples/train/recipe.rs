@@ -6,6 +6,7 @@ use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
 use vision_aided_finetune::{ImageSet, Trainer, freeze_discriminator_layers};
 
 use crate::Failure;
+use crate::cli::weights::Weights;
 use crate::options::Options;
 
 /// The model of all styles, which those of single styles start from.
@@ -22,6 +23,7 @@ const DEMONSTRATION_KIMG: f64 = 8.0;
 #[derive(Debug)]
 pub struct Recipe {
     pub name: String,
+    pub weights: Weights,
     pub out: PathBuf,
     pub kimg: f64,
     image_paths: Vec<PathBuf>,
@@ -31,8 +33,8 @@ pub struct Recipe {
 
 impl Recipe {
     pub fn new(options: &Options) -> Result<Self, Failure> {
-        let weights = weights();
-        let data = weights.join("zoo/data");
+        let weights = Weights::open(options.common.weights.as_deref())?;
+        let data = weights.zoo().join("data");
         let is_demonstration = options.zoo.is_none() && options.images.is_empty();
         let style = options
             .zoo
@@ -60,7 +62,7 @@ impl Recipe {
         };
         // A style starts from the base model where there is one.
         let base = |file: &str| {
-            let path = weights.join("zoo").join(BASE).join(file);
+            let path = weights.zoo().join(BASE).join(file);
             (style.is_some_and(|style| style != BASE) && path.exists()).then_some(path)
         };
         Ok(Self {
@@ -78,6 +80,7 @@ impl Recipe {
                 .clone()
                 .or_else(|| base("discriminator.safetensors")),
             name,
+            weights,
             image_paths,
         })
     }
@@ -137,7 +140,7 @@ impl Recipe {
     /// What the weights of a new run start from.
     pub fn start(&self) -> String {
         match &self.generator {
-            Some(path) if path.starts_with(weights()) => format!("the zoo's model {BASE}"),
+            Some(path) if path.starts_with(self.weights.zoo()) => format!("the zoo's model {BASE}"),
             Some(path) => path.display().to_string(),
             None => "random weights".to_owned(),
         }
@@ -151,11 +154,6 @@ impl Recipe {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(ImageSet::concat(sets)?))
     }
-}
-
-/// The folder of all weights and pictures of this repository.
-pub fn weights() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights")
 }
 
 fn all_styles(data: &Path) -> Result<Vec<PathBuf>, Failure> {

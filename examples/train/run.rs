@@ -1,5 +1,4 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -8,9 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer};
 
+use crate::cli::interrupt::Interrupt;
+use crate::cli::{INTERRUPTED, output};
 use crate::diversity::Diversity;
 use crate::options::Options;
-use crate::recipe::{self, Recipe};
+use crate::recipe::Recipe;
 use crate::{Failure, card, export, plot, samples};
 
 /// Iterations that one line of the history is the mean of: a round of R1.
@@ -29,11 +30,11 @@ struct Results<'a> {
 }
 
 /// Trains until the run has its length or Ctrl-C is pressed.
-pub fn train(options: &Options) -> Result<(), Failure> {
-    let device = options.device.device()?;
+pub fn train(options: &Options) -> Result<ExitCode, Failure> {
+    let device = options.common.device.open()?;
     let recipe = Recipe::new(options)?;
     let mut trainer = recipe.trainer(options, &device)?;
-    std::fs::create_dir_all(&recipe.out)?;
+    output::make_folder(&recipe.out)?;
     let history_path = recipe.out.join("history.jsonl");
     let mut history = History::open(&history_path, trainer.iterations())?;
     eprintln!(
@@ -63,7 +64,7 @@ pub fn train(options: &Options) -> Result<(), Failure> {
     } else {
         println!("stopped at {kimg:.1} kimg; continue with --resume");
     }
-    if let Some(path) = &options.json {
+    if let Some(path) = &options.common.json {
         let results = Results {
             name: &recipe.name,
             out: recipe.out.display().to_string(),
@@ -72,9 +73,13 @@ pub fn train(options: &Options) -> Result<(), Failure> {
             generator_precision: precision.map(|precision| format!("{precision:?}")),
             history: history.entries(),
         };
-        std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
+        output::write_json(path, &results)?;
     }
-    Ok(())
+    Ok(if finished {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(INTERRUPTED)
+    })
 }
 
 /// Puts the finished model into the zoo, with its card.
@@ -85,9 +90,8 @@ fn publish(
     precision: FloatPrecision,
     device: &Device,
 ) -> Result<(), Failure> {
-    let weights = recipe::weights();
-    let folder = weights.join("zoo").join(&recipe.name);
-    std::fs::create_dir_all(&folder)?;
+    let folder = recipe.weights.zoo().join(&recipe.name);
+    output::make_folder(&folder)?;
     for file in ["generator.safetensors", "discriminator.safetensors"] {
         std::fs::copy(recipe.out.join(file), folder.join(file))?;
     }
@@ -102,11 +106,11 @@ fn publish(
         diversity: Diversity::measure(
             generator,
             trainer.images(),
-            &weights.join("features"),
+            &recipe.weights.features(),
             device,
         )?,
     };
-    card::write(&run, &weights.join("queries"), &folder.join("card.toml"))
+    card::write(&run, &recipe.weights.queries(), &folder.join("card.toml"))
 }
 
 /// Iterates; `false` when Ctrl-C ended it before its time. The checkpoint is written in either case.
@@ -118,9 +122,7 @@ fn run(
     device: &Device,
     total: u64,
 ) -> Result<bool, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
+    let interrupt = Interrupt::listen()?;
     let checkpoint_interval = Duration::from_secs_f64(60.0 * options.checkpoint_minutes);
     let snapshot_images = ((options.snapshot_kimg * KILO) as u64).max(1);
     let batch = trainer.config().batch_size;
@@ -129,7 +131,7 @@ fn run(
     let mut reports: Vec<StepReport> = Vec::with_capacity(ITERATIONS_PER_ENTRY);
     let mut entry_start = Instant::now();
     let mut saved = Instant::now();
-    while trainer.images_shown() < total && !interrupted.load(Ordering::Relaxed) {
+    while trainer.images_shown() < total && !interrupt.requested() {
         let before = trainer.images_shown();
         reports.push(trainer.step()?);
         bar.set_position(trainer.images_shown());

@@ -39,7 +39,10 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
         trainer.save(&path).unwrap();
         Checkpoint::open(path).unwrap()
     });
-    assert!(first.tensors() == second.tensors(), "weights or moments differ");
+    assert!(
+        first.tensors() == second.tensors(),
+        "weights or moments differ"
+    );
     assert_eq!(first.metadata(), second.metadata());
     let total: Vec<_> = expected
         .iter()
