@@ -19,8 +19,8 @@ pub struct DecodeLimits {
     pub max_file_bytes: u64,
     /// Largest width times height.
     pub max_pixels: u64,
-    /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. The decoder's
-    /// working memory is bounded by the same number.
+    /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. What a PNG, GIF, WebP or
+    /// TIFF file makes its decoder hold beside the pixels, such as a compressed colour profile, is bounded by the same number.
     pub max_decoded_bytes: u64,
 }
 
@@ -61,7 +61,7 @@ pub fn decode_file(
 
 /// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
 ///
-/// The format is taken from the content, never from the name. Grey, palette and CMYK become RGB; 16-bit and float samples are
+/// The format is taken from the content, never from the name. Grey, palettes (but not those of TIFF) and CMYK become RGB; 16-bit and float samples are
 /// rounded to 8 bits; transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
 /// the first frame is taken; EXIF orientation is applied. Colour profiles are ignored: values are taken as sRGB.
 ///
@@ -83,52 +83,58 @@ pub fn decode_bytes(
     }
     let format = recognise(name, bytes)?;
     let format_name = format!("{format:?}").to_uppercase();
-    let failed = |reason: String| ImageTensorError::Decode {
+    let damaged = |reason: String| ImageTensorError::Decode {
         name: name.into(),
         format: format_name.clone(),
         reason,
     };
+    let failed = |error: ImageError| match error {
+        ImageError::Unsupported(reason) => ImageTensorError::UnsupportedKind {
+            name: name.into(),
+            format: format_name.clone(),
+            reason: reason.to_string(),
+        },
+        ImageError::Limits(_) => ImageTensorError::TooMuchMemory {
+            name: name.into(),
+            format: format_name.clone(),
+            max_bytes: limits.max_decoded_bytes,
+        },
+        other => damaged(other.to_string()),
+    };
     // Differs from the decoder, which fills the missing part of a JPEG with grey: an image that is not the user's must not pass.
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
-        return Err(failed("no end-of-image marker".into()));
+        return Err(damaged("no end-of-image marker".into()));
     }
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // The reader's own default would refuse some sizes with a message that names no numbers; ours follows below.
-    reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(|e| failed(e.to_string()))?;
+    // Pictures that are too large are refused below, with a message that names the numbers; this bounds what decoders hold beside pixels.
+    let mut decoder_limits = Limits::no_limits();
+    decoder_limits.max_alloc = Some(limits.max_decoded_bytes);
+    reader.limits(decoder_limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let decoded_bytes = decoder.total_bytes();
-    let too_large = || ImageTensorError::TooLarge {
-        name: name.into(),
-        format: format_name.clone(),
-        width,
-        height,
-        bytes: decoded_bytes,
-        max_pixels: limits.max_pixels,
-        max_bytes: limits.max_decoded_bytes,
-    };
     if u64::from(width) * u64::from(height) > limits.max_pixels
         || decoded_bytes > limits.max_decoded_bytes
     {
-        return Err(too_large());
+        return Err(ImageTensorError::TooLarge {
+            name: name.into(),
+            format: format_name,
+            width,
+            height,
+            bytes: decoded_bytes,
+            max_pixels: limits.max_pixels,
+            max_bytes: limits.max_decoded_bytes,
+        });
     }
     if width == 0 || height == 0 {
-        return Err(failed(format!("it has {width} x {height} pixels")));
+        return Err(damaged(format!("it has {width} x {height} pixels")));
     }
-    let mut decoder_limits = Limits::no_limits();
-    decoder_limits.max_alloc = Some(limits.max_decoded_bytes);
-    decoder
-        .set_limits(decoder_limits)
-        .map_err(|e| failed(e.to_string()))?;
     // Damaged metadata says nothing about the pixels, so it counts as absent.
     let orientation = decoder
         .orientation()
         .unwrap_or(metadata::Orientation::NoTransforms);
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|e| match e {
-        ImageError::Limits(_) => too_large(),
-        other => failed(other.to_string()),
-    })?;
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
     decoded.apply_orientation(orientation);
     Ok(over_white(decoded))
 }

@@ -72,7 +72,31 @@ pub enum ImageTensorError {
         /// The limit on decoded bytes.
         max_bytes: u64,
     },
-    /// The content does not follow its format: truncated, damaged, or of a kind that the decoder lacks.
+    /// Decoding would take more memory than [`DecodeLimits::max_decoded_bytes`](crate::DecodeLimits::max_decoded_bytes).
+    #[error(
+        "{name}: decoding this {format} takes more than the limit of {max_bytes} bytes, though its pixels may not; save it again as an          ordinary PNG or raise the limit"
+    )]
+    TooMuchMemory {
+        /// Which file.
+        name: String,
+        /// The format that its content shows.
+        format: String,
+        /// The limit in bytes.
+        max_bytes: u64,
+    },
+    /// The file is sound, but of a kind that the decoder lacks.
+    #[error(
+        "{name}: this kind of {format} is not supported ({reason}); convert it to PNG with 8-bit RGB"
+    )]
+    UnsupportedKind {
+        /// Which file.
+        name: String,
+        /// The format that its content shows.
+        format: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The content does not follow its format: truncated or damaged.
     #[error(
         "{name}: the {format} data cannot be decoded ({reason}); the file may be damaged or cut short"
     )]

@@ -1,10 +1,12 @@
 //! Reference files, seeded values and gradient checks for this workspace's tests.
 
+mod allocation;
 mod devices;
 mod finite_difference;
 mod golden;
 mod seeded;
 
+pub use allocation::{Counting, peak_of};
 pub use devices::devices;
 pub use finite_difference::assert_gradient;
 pub use golden::{Golden, reference_path};

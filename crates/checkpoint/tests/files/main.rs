@@ -16,7 +16,7 @@ mod safetensors_headers;
 mod zip_writer;
 
 #[global_allocator]
-static ALLOCATOR: allocation::Counting = allocation::Counting;
+static ALLOCATOR: testkit::Counting = testkit::Counting;
 
 fn reference(file: &str) -> Vec<u8> {
     let path = testkit::reference_path(env!("CARGO_MANIFEST_DIR"), &format!("checkpoints/{file}"));

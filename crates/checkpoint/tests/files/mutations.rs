@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use checkpoint::Checkpoint;
 
-use crate::allocation::peak_of;
 use crate::reference;
 use crate::zip_writer::{archive, entries};
+use testkit::peak_of;
 
 const MUTATIONS: usize = 100_000;
 

@@ -8,6 +8,10 @@ mod refuse;
 mod resize;
 mod tensor;
 
+/// Counts what decoding takes.
+#[global_allocator]
+static ALLOCATOR: testkit::Counting = testkit::Counting;
+
 fn fixture(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")

@@ -1,4 +1,5 @@
-use image::{Rgb, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use image_tensor::{
     DecodeLimits, ImageTensorError, decode_bytes, decode_file, encode_gif, encode_png, write_png,
 };
@@ -185,4 +186,75 @@ fn images_without_pixels_cannot_be_encoded() {
         encode_gif(&[RgbImage::new(70_000, 1)], timing),
         Err(ImageTensorError::Encode { .. })
     ));
+}
+
+/// A colour profile of zeros is compressed to a thousandth; unpacking it must stop at the limit.
+#[test]
+fn compressed_metadata_is_not_unpacked_beyond_the_limit() {
+    const PROFILE: usize = 64 << 20;
+    let limits = DecodeLimits {
+        max_decoded_bytes: 1 << 20,
+        ..DecodeLimits::default()
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = PngEncoder::new(&mut bytes);
+    encoder.set_icc_profile(vec![0; PROFILE]).unwrap();
+    encoder
+        .write_image(&[1, 2, 3], 1, 1, ExtendedColorType::Rgb8)
+        .unwrap();
+    assert!(bytes.len() < 1 << 20, "the file itself is small");
+    let (peak, decoded) = testkit::peak_of(|| {
+        decode_bytes("query.png", &bytes, &limits).map(|image| image.into_raw())
+    });
+    // The limit, the file's own bytes again, and the decoder's buffers of a few dozen kilobytes.
+    assert!(peak < 3 << 20, "{peak} bytes");
+    // The profile is of no use here, so that the picture may still be read.
+    assert!(decoded.is_err() || decoded.unwrap() == [1, 2, 3]);
+}
+
+/// The decoder has no palettes in TIFF: the file is sound, so the message must not call it damaged.
+#[test]
+fn unsupported_kinds_are_not_called_damaged() {
+    let (error, message) = refused(&palette_tiff());
+    assert!(
+        matches!(error, ImageTensorError::UnsupportedKind { .. }),
+        "{message}"
+    );
+    assert!(message.contains("convert it to PNG"), "{message}");
+}
+
+/// One pixel of a palette image, little-endian.
+fn palette_tiff() -> Vec<u8> {
+    const SHORT: u16 = 3;
+    const LONG: u16 = 4;
+    const PALETTE: u32 = 3;
+    const COLOURS: u32 = 3 * 256;
+    let entries: [(u16, u16, u32); 9] = [
+        (256, LONG, 1),
+        (257, LONG, 1),
+        (258, SHORT, 8),
+        (259, SHORT, 1),
+        (262, SHORT, PALETTE),
+        (273, LONG, 8),
+        (277, SHORT, 1),
+        (278, LONG, 1),
+        (279, LONG, 1),
+    ];
+    // Header, the pixel, padding to an even offset, then the directory and the colours.
+    let mut bytes = b"II*\0\x0A\0\0\0\0\0".to_vec();
+    let directory = 2 + 12 * (entries.len() as u32 + 1) + 4;
+    bytes.extend((entries.len() as u16 + 1).to_le_bytes());
+    for (tag, kind, value) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(1u32.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend(320u16.to_le_bytes());
+    bytes.extend(SHORT.to_le_bytes());
+    bytes.extend(COLOURS.to_le_bytes());
+    bytes.extend((10 + directory).to_le_bytes());
+    bytes.extend(0u32.to_le_bytes());
+    bytes.resize(bytes.len() + 2 * COLOURS as usize, 0);
+    bytes
 }
