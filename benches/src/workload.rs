@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
-use inversion::{InversionConfig, Schedule, invert};
+use inversion::{InversionConfig, Progress, Schedule, invert};
 use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 
@@ -9,6 +9,9 @@ use crate::{Error, Stepper};
 
 /// More steps than any round will ask for.
 const ENDLESS: usize = usize::MAX;
+
+/// Of `benches/peer/worker.py`, too.
+const PEER_LEARNING_RATE: f64 = 0.05;
 
 /// What is repeated. Everything lies on the generator's plain device.
 #[derive(Debug)]
@@ -61,11 +64,22 @@ fn optimise(
     let config = InversionConfig {
         steps: ENDLESS,
         schedule: Schedule::Constant,
+        // What the PyTorch side of the comparison minimises, and how fast; the losses of both sides are compared.
+        learning_rate: PEER_LEARNING_RATE,
+        lambda_lpips: 1.0,
+        lambda_mse: 1.0,
         ..InversionConfig::default()
     };
-    invert(generator, lpips, targets, &config, |progress| {
-        step(progress.losses.iter().map(|losses| losses.total).sum())
-    })?;
+    invert(
+        generator,
+        lpips,
+        targets,
+        &config,
+        |progress| match progress {
+            Progress::Step(now) => step(now.losses.iter().map(|losses| losses.total).sum()),
+            _ => ControlFlow::Continue(()),
+        },
+    )?;
     Ok(())
 }
 

@@ -147,7 +147,7 @@ pub struct InversionConfig {
     pub perturbation: Option<Perturbation>,
     /// When an image is done before the last step.
     pub early_stopping: Option<EarlyStopping>,
-    /// Losses are read from the device, best latents kept, images stopped and progress reported every so many steps.
+    /// Losses are read from the device, best latents kept, images stopped and progress reported every so many steps, from the first on.
     ///
     /// 1 costs nothing on the CPU. On a GPU every read waits for the device, so 10 or so is faster; the best latents are then the best
     /// among the steps that were read.
@@ -175,6 +175,9 @@ impl Default for InversionConfig {
         }
     }
 }
+
+/// Most random latents: 2 GB of them at 512 numbers each, and far more than a choice or a standard deviation gains from.
+const MAX_SAMPLES: usize = 1_000_000;
 
 impl InversionConfig {
     pub(crate) fn validate(&self) -> Result<(), InversionError> {
@@ -233,7 +236,12 @@ impl InversionConfig {
             ..
         } = self.start
         {
-            count("start.samples", samples)?;
+            check(
+                (1..=MAX_SAMPLES).contains(&samples),
+                "start.samples",
+                samples.to_string(),
+                "1 to 1000000",
+            )?;
             check(
                 truncation_psi.is_finite(),
                 "start.truncation_psi",
@@ -252,7 +260,12 @@ impl InversionConfig {
                 "a finite number of at least 0",
             )?;
             fraction("perturbation.ramp", perturbation.ramp)?;
-            count("perturbation.w_std_samples", perturbation.w_std_samples)?;
+            check(
+                (1..=MAX_SAMPLES).contains(&perturbation.w_std_samples),
+                "perturbation.w_std_samples",
+                perturbation.w_std_samples.to_string(),
+                "1 to 1000000",
+            )?;
         }
         if let Some(stopping) = self.early_stopping {
             count("early_stopping.patience", stopping.patience)?;

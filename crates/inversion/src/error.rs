@@ -67,6 +67,11 @@ pub enum InversionError {
         /// Shapes that fit.
         expected: Vec<[usize; 4]>,
     },
+    /// The noise images are to be optimised, and the generator has none.
+    #[error(
+        "this generator adds no noise images, so there are none to optimise; choose constant noise or none"
+    )]
+    NoNoise,
     /// The loss of the start is NaN or infinite, so there is nothing to go on from.
     #[error(
         "image {image}: the loss is not finite at step {step}, before any usable result; check that the image and the generator's weights \

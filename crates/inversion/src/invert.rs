@@ -11,8 +11,8 @@ use crate::perturbation::Perturb;
 use crate::start::{start_latents, start_noise};
 use crate::tracker::{Snapshot, Tracker};
 use crate::{
-    Inversion, InversionConfig, InversionError, LossTerms, Noise, Progress, Solution, StopReason,
-    psnr,
+    Inversion, InversionConfig, InversionError, LossTerms, Noise, Progress, Solution, Step,
+    StopReason, psnr,
 };
 
 /// Searches the latents whose images are most like `targets` `[batch, channels, resolution, resolution]` in [-1, 1].
@@ -20,8 +20,8 @@ use crate::{
 /// `channels` and `resolution` are the generator's; a grey generator's images are compared as three equal channels. `lpips` takes
 /// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
 ///
-/// `on_progress` is called after every [`report_every`](InversionConfig::report_every) steps and may end the search with
-/// [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after a
+/// `on_progress` is called while the start is chosen, then with the losses of every [`report_every`](InversionConfig::report_every)th step, and may end the
+/// search with [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after a
 /// usable step, leaves the batch with its best latents and the others go on.
 ///
 /// # Errors
@@ -37,8 +37,14 @@ pub fn invert(
     let objective = Objective::new(generator, lpips, config)?;
     let all_targets = objective.prepare(targets)?;
     let batch = all_targets.pixels().dims()[0];
+    let mut cancelled = false;
+    let start = start_latents(config, &objective, &all_targets, |chosen, samples| {
+        let flow = on_progress(&Progress::Start { chosen, samples });
+        cancelled |= flow.is_break();
+        flow
+    })?;
     let mut search = Search {
-        latents: AdamVariable::new(start_latents(config, &objective, &all_targets)?),
+        latents: AdamVariable::new(start),
         noise_images: start_noise(config, &objective, batch)?
             .into_iter()
             .map(AdamVariable::new)
@@ -52,7 +58,11 @@ pub fn invert(
         objective,
         config,
     };
-    search.run(&mut on_progress)?;
+    if cancelled {
+        search.cancel(0);
+    } else {
+        search.run(&mut on_progress)?;
+    }
     search.finish(&all_targets)
 }
 
@@ -93,7 +103,8 @@ impl Search<'_> {
             let mut gradients = evaluation.sum().backward();
             unread.push(evaluation.without_graph());
 
-            let reads = unread.len() == self.config.report_every || step + 1 == steps;
+            // The start's losses are read at once: they are what a search falls back on.
+            let reads = step % self.config.report_every == 0 || step + 1 == steps;
             let mut flow = ControlFlow::Continue(());
             if reads {
                 let evaluated = Snapshot {
@@ -108,7 +119,7 @@ impl Search<'_> {
                 let losses = self.read(&unread, evaluated)?;
                 let images = unread.pop().expect("this step's evaluation").images;
                 unread.clear();
-                flow = on_progress(&Progress {
+                flow = on_progress(&Progress::Step(Step {
                     step,
                     steps,
                     learning_rate: rate,
@@ -116,15 +127,10 @@ impl Search<'_> {
                     losses: &losses,
                     w_plus: &w_plus.without_autodiff(),
                     images: &images,
-                });
+                }));
             }
             if flow.is_break() {
-                for image in &self.active {
-                    self.trackers[*image]
-                        .stop
-                        .get_or_insert(StopReason::Cancelled { step });
-                }
-                self.retire(step);
+                self.cancel(step);
                 return Ok(());
             }
 
@@ -134,11 +140,14 @@ impl Search<'_> {
                 image.map(normalise_noise);
             }
             if reads {
+                for image in &self.active {
+                    self.trackers[*image].settle(step + 1);
+                }
                 self.retire(step + 1);
+                self.shrink()?;
                 if self.active.is_empty() {
                     return Ok(());
                 }
-                self.shrink()?;
             }
         }
         for image in &self.active {
@@ -146,6 +155,16 @@ impl Search<'_> {
         }
         self.retire(steps);
         Ok(())
+    }
+
+    /// Ends the search before the update of `step`.
+    fn cancel(&mut self, step: usize) {
+        for image in &self.active {
+            self.trackers[*image]
+                .stop
+                .get_or_insert(StopReason::Cancelled { step });
+        }
+        self.retire(step);
     }
 
     fn noise_mode(&self, images: Vec<Tensor<4>>) -> NoiseMode {
@@ -241,10 +260,11 @@ impl Search<'_> {
             .collect();
         let last_solutions = self.solve(&last, targets);
         let mut best = Vec::with_capacity(last.len());
+        let mut last_is_best = true;
         for (image, (last, solution)) in last.into_iter().zip(&last_solutions).enumerate() {
             let tracker = &mut self.trackers[image];
             // The last update may have been the best one, or have led astray.
-            tracker.offer(solution.losses.total, || last);
+            last_is_best &= tracker.offer(solution.losses.total, || last);
             let Some(snapshot) = tracker.best() else {
                 return Err(InversionError::NonFiniteLoss {
                     image,
@@ -253,11 +273,7 @@ impl Search<'_> {
             };
             best.push(snapshot.clone());
         }
-        let same = best
-            .iter()
-            .zip(&last_solutions)
-            .all(|(b, l)| b.step == l.step);
-        let best_solutions = if same {
+        let best_solutions = if last_is_best {
             last_solutions.clone()
         } else {
             self.solve(&best, targets)

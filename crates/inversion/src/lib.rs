@@ -17,7 +17,7 @@
 //! use std::ops::ControlFlow;
 //!
 //! use burn::tensor::Device;
-//! use inversion::{InversionConfig, invert};
+//! use inversion::{InversionConfig, Progress, invert};
 //! use lpips::{Lpips, Network, Version};
 //! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
 //!
@@ -35,7 +35,9 @@
 //! let config = InversionConfig { steps: 20, ..InversionConfig::default() };
 //! let results = invert(&generator, &metric, target, &config, |progress| {
 //!     // Here a program shows its progress, or ends the search with `Break`.
-//!     assert_eq!(progress.active, [0]);
+//!     if let Progress::Step(step) = progress {
+//!         assert_eq!(step.active, [0]);
+//!     }
 //!     ControlFlow::Continue(())
 //! })?;
 //! assert!(results[0].best.losses.total < results[0].curve[0].total);
@@ -65,5 +67,5 @@ pub use inversion::{Inversion, Solution, StopReason, psnr};
 pub use invert::invert;
 pub use noise_regularisation::{noise_regularisation, normalise_noise};
 pub use objective::LossTerms;
-pub use progress::Progress;
+pub use progress::{Progress, Step};
 pub use schedule::Schedule;

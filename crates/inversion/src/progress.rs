@@ -2,9 +2,24 @@ use burn::tensor::Tensor;
 
 use crate::LossTerms;
 
-/// What the callback of [`invert`](crate::invert) sees after the losses of a step were read.
+/// What the callback of [`invert`](crate::invert) sees.
 #[derive(Debug)]
-pub struct Progress<'a> {
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Random latents were compared, with [`Start::BestOf`](crate::Start::BestOf).
+    Start {
+        /// Latents compared so far.
+        chosen: usize,
+        /// Latents to compare.
+        samples: usize,
+    },
+    /// The losses of a step were read.
+    Step(Step<'a>),
+}
+
+/// A step whose losses were read.
+#[derive(Debug)]
+pub struct Step<'a> {
     /// The step, counted from 0.
     pub step: usize,
     /// Number of steps that were asked for.

@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use stylegan2::{NoiseMode, RandomState};
 
@@ -7,10 +9,13 @@ use crate::w_statistics::sample_w;
 use crate::{InversionConfig, InversionError, LatentSpace, Noise, NoiseStart, Start};
 
 /// Latents before the first step: `[batch, 1, w_dim]` in W, `[batch, num_ws, w_dim]` in W+.
+///
+/// `on_compared` hears how many random latents of how many were compared, and may end the choice with the best so far.
 pub(crate) fn start_latents(
     config: &InversionConfig,
     objective: &Objective<'_>,
     targets: &Targets,
+    on_compared: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Tensor<3>, InversionError> {
     let batch = targets.pixels().dims()[0];
     let synthesis = &objective.generator().synthesis;
@@ -25,7 +30,13 @@ pub(crate) fn start_latents(
             samples,
             truncation_psi,
             seed,
-        } => best_samples(config, objective, targets, *samples, *truncation_psi, *seed)?,
+        } => {
+            let w = sample_w(objective.generator(), *samples, *seed);
+            let w_avg: Tensor<2> = objective.w_avg().squeeze_dim(0);
+            let truncated = w_avg.clone() + (w - w_avg.clone()).mul_scalar(*truncation_psi);
+            let candidates = Tensor::cat(vec![w_avg, truncated], 0).unsqueeze_dim(1);
+            best_candidates(config, objective, targets, candidates, on_compared)?
+        }
         Start::Given(latents) => {
             let found = latents.dims();
             if !(found[0] == 1 || found[0] == batch)
@@ -53,20 +64,16 @@ pub(crate) fn start_latents(
         + Tensor::zeros([batch, count, w_dim], &objective.device()))
 }
 
-/// For each target the candidate of the least objective, `[batch, 1, w_dim]`.
-fn best_samples(
+/// For each target the one of the least objective among `candidates` `[candidates, 1, w_dim]`: `[batch, 1, w_dim]`.
+fn best_candidates(
     config: &InversionConfig,
     objective: &Objective<'_>,
     targets: &Targets,
-    samples: usize,
-    truncation_psi: f32,
-    seed: u32,
+    candidates: Tensor<3>,
+    mut on_compared: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Tensor<3>, InversionError> {
     let generator = objective.generator();
-    let w_avg: Tensor<2> = objective.w_avg().squeeze_dim(0);
-    let w = sample_w(generator, samples, seed);
-    let truncated = w_avg.clone() + (w - w_avg.clone()).mul_scalar(truncation_psi);
-    let candidates: Tensor<3> = Tensor::cat(vec![w_avg, truncated], 0).unsqueeze_dim(1);
+    let all = candidates.dims()[0];
     // Optimised noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
     let noise = match config.noise {
         Noise::None => NoiseMode::None,
@@ -79,8 +86,8 @@ fn best_samples(
         .collect::<Result<_, _>>()?;
     let mut best = vec![(f64::INFINITY, 0i32); batch];
     let chunk = chunk_of(generator.synthesis.img_resolution());
-    for first in (0..=samples).step_by(chunk) {
-        let count = chunk.min(samples + 1 - first);
+    for first in (0..all).step_by(chunk) {
+        let count = chunk.min(all - first);
         let w_plus = objective.w_plus(candidates.clone().narrow(0, first, count));
         let losses = objective.compare_all(w_plus, &noise, &single);
         for (best, losses) in best.iter_mut().zip(losses) {
@@ -89,6 +96,9 @@ fn best_samples(
                     *best = (losses.total, (first + row) as i32);
                 }
             }
+        }
+        if on_compared(first + count, all).is_break() {
+            break;
         }
     }
     let rows: Vec<i32> = best.iter().map(|(_, row)| *row).collect();
@@ -119,6 +129,9 @@ pub(crate) fn start_noise(
         .into_iter()
         .map(|(_, image)| image)
         .collect();
+    if own.is_empty() {
+        return Err(InversionError::NoNoise);
+    }
     let images = match &noise.start {
         NoiseStart::Constant => own,
         NoiseStart::Random { seed } => {

@@ -17,6 +17,7 @@ pub(crate) struct Tracker {
     best: Option<(f64, Snapshot)>,
     /// Step and objective of the last improvement that early stopping counts.
     improved: Option<(usize, f64)>,
+    out_of_patience: bool,
     pub stop: Option<StopReason>,
     /// Numbers when the image stopped; absent after a non-finite loss.
     pub last: Option<Snapshot>,
@@ -31,9 +32,9 @@ impl Tracker {
         self.best.as_ref().map(|(total, _)| *total)
     }
 
-    /// Adds the losses of `step`; where they are not finite the image stops.
+    /// Adds the losses of `step`; where they are not finite the image stops, and what follows is of no use.
     pub fn record(&mut self, step: usize, losses: LossTerms, stopping: Option<EarlyStopping>) {
-        if self.stop.is_some() {
+        if let Some(StopReason::NonFiniteLoss { .. }) = self.stop {
             return;
         }
         self.curve.push(losses);
@@ -46,20 +47,26 @@ impl Tracker {
             Some((_, least)) if losses.total >= least * (1.0 - stopping.min_improvement) => {}
             _ => self.improved = Some((step, losses.total)),
         }
-        if self
+        self.out_of_patience |= self
             .improved
-            .is_some_and(|(since, _)| step - since >= stopping.patience)
-        {
-            // This step's update still follows.
-            self.stop = Some(StopReason::EarlyStopping { step: step + 1 });
+            .is_some_and(|(since, _)| step - since >= stopping.patience);
+    }
+
+    /// Stops an image that is out of patience, after `updates` updates: all that were made until its losses were read.
+    pub fn settle(&mut self, updates: usize) {
+        if self.out_of_patience {
+            self.stop
+                .get_or_insert(StopReason::EarlyStopping { step: updates });
         }
     }
 
-    /// Keeps the numbers that `snapshot` takes when `total` is the least so far.
-    pub fn offer(&mut self, total: f64, snapshot: impl FnOnce() -> Snapshot) {
-        if total.is_finite() && self.best_total().is_none_or(|best| total < best) {
+    /// Keeps the numbers that `snapshot` takes when `total` is the least so far, and says whether it did.
+    pub fn offer(&mut self, total: f64, snapshot: impl FnOnce() -> Snapshot) -> bool {
+        let is_best = total.is_finite() && self.best_total().is_none_or(|best| total < best);
+        if is_best {
             self.best = Some((total, snapshot()));
         }
+        is_best
     }
 }
 
@@ -75,6 +82,10 @@ mod tests {
                 ..LossTerms::default()
             };
             tracker.record(step, losses, Some(stopping));
+            tracker.settle(step + 1);
+            if tracker.stop.is_some() {
+                break;
+            }
         }
         tracker.stop
     }
@@ -92,6 +103,26 @@ mod tests {
         );
         let stop = stopped_after(&[1.0, 0.95, 0.91, 0.5], stopping);
         assert_eq!(stop, Some(StopReason::EarlyStopping { step: 3 }));
+    }
+
+    /// Where losses are read every few steps, the updates between go on: the curve holds them and the stop counts them.
+    #[test]
+    fn an_image_stops_when_its_losses_are_read() {
+        let stopping = EarlyStopping {
+            patience: 1,
+            min_improvement: 0.0,
+        };
+        let mut tracker = Tracker::default();
+        for (step, total) in [1.0, 1.5, 1.25, 1.125].into_iter().enumerate() {
+            let losses = LossTerms {
+                total,
+                ..LossTerms::default()
+            };
+            tracker.record(step, losses, Some(stopping));
+        }
+        tracker.settle(4);
+        assert_eq!(tracker.stop, Some(StopReason::EarlyStopping { step: 4 }));
+        assert_eq!(tracker.curve.len(), 4);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use backbones::SqueezeNet;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, StoredTensor};
-use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule};
+use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule, Step};
 use lpips::{Lpips, Network, Version};
 use stylegan2::{Generator, GeneratorConfig};
 use testkit::{Golden, reference_path, seeded};
@@ -32,11 +32,24 @@ impl Model {
 
     /// A new generator of grey images with the reference's LPIPS.
     pub fn grey(device: &Device) -> Self {
-        let config = GeneratorConfig::from_json(
+        Self::of(
             r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 1,
                 "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
+            device,
         )
-        .unwrap();
+    }
+
+    /// A new generator that adds no noise, with the reference's LPIPS.
+    pub fn without_noise(device: &Device) -> Self {
+        Self::of(
+            r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3,
+                "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "use_noise": false}}"#,
+            device,
+        )
+    }
+
+    fn of(config: &str, device: &Device) -> Self {
+        let config = GeneratorConfig::from_json(config).unwrap();
         Self {
             generator: Generator::init(&config, 0, device).unwrap(),
             lpips: seeded_squeeze(device),
@@ -56,6 +69,14 @@ pub fn go_on(_: &Progress<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+/// The step that a search from a fixed start reports.
+pub fn step_of<'a, 'b>(progress: &'b Progress<'a>) -> &'b Step<'a> {
+    match progress {
+        Progress::Step(step) => step,
+        other => panic!("expected a step, found {other:?}"),
+    }
+}
+
 /// Few steps at a constant rate, for tests of properties.
 pub fn short() -> InversionConfig {
     InversionConfig {
@@ -72,7 +93,7 @@ pub fn expected() -> Golden {
     )
 }
 
-/// The reference targets, `[2, 3, 32, 32]`.
+/// The reference targets, as many as the file has.
 pub fn targets(device: &Device) -> Tensor<4> {
     expected().tensor("target", device)
 }

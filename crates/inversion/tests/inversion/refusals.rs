@@ -10,20 +10,21 @@ fn targets_of_another_shape_are_refused_with_what_to_do() {
     let device = Device::flex();
     let model = Model::new(&device);
     let side = model.generator.synthesis.img_resolution();
+    let channels = model.generator.synthesis.img_channels();
     for shape in [
-        [1, 3, side, side + 1],
-        [1, 3, 2 * side, 2 * side],
-        [2, 1, side, side],
+        [1, channels, side, side + 1],
+        [1, channels, 2 * side, 2 * side],
+        [2, channels + 1, side, side],
     ] {
         let error = model
             .invert(Tensor::zeros(shape, &device), &short())
             .unwrap_err();
         assert!(matches!(error, InversionError::TargetShape { found, .. } if found == shape));
         let message = error.to_string();
-        let advice = format!("resize the images to {side} x {side} pixels with 3 channel");
+        let advice = format!("resize the images to {side} x {side} pixels with {channels} channel");
         assert!(message.contains(&advice), "{message}");
     }
-    let none = Tensor::zeros([0, 3, side, side], &device);
+    let none = Tensor::zeros([0, channels, side, side], &device);
     assert!(matches!(
         model.invert(none, &short()),
         Err(InversionError::NoTargets)
@@ -38,6 +39,7 @@ fn starts_of_another_shape_are_refused() {
         model.generator.synthesis.num_ws(),
         model.generator.synthesis.w_dim(),
     );
+    let batch = targets(&device).dims()[0];
     let start = |shape: [usize; 3], space| {
         let start = Start::Given(Tensor::zeros(shape, &device));
         let config = InversionConfig {
@@ -48,13 +50,13 @@ fn starts_of_another_shape_are_refused() {
         };
         model.invert(targets(&device), &config)
     };
-    assert!(start([2, num_ws, w_dim], LatentSpace::WPlus).is_ok());
+    assert!(start([batch, num_ws, w_dim], LatentSpace::WPlus).is_ok());
     assert!(start([1, 1, w_dim], LatentSpace::W).is_ok());
     for (shape, space) in [
-        ([3, num_ws, w_dim], LatentSpace::WPlus),
-        ([2, num_ws - 1, w_dim], LatentSpace::WPlus),
-        ([2, num_ws, w_dim + 1], LatentSpace::WPlus),
-        ([2, num_ws, w_dim], LatentSpace::W),
+        ([batch + 1, num_ws, w_dim], LatentSpace::WPlus),
+        ([batch, num_ws - 1, w_dim], LatentSpace::WPlus),
+        ([batch, num_ws, w_dim + 1], LatentSpace::WPlus),
+        ([batch, num_ws, w_dim], LatentSpace::W),
     ] {
         let error = start(shape, space).unwrap_err();
         assert!(
@@ -110,4 +112,17 @@ fn settings_are_checked_before_anything_is_computed() {
         error.to_string(),
         "learning_rate is 0, expected a finite number above 0"
     );
+}
+
+#[test]
+fn noise_that_a_generator_does_not_have_cannot_be_optimised() {
+    let device = Device::flex();
+    let model = Model::without_noise(&device);
+    let target = Tensor::zeros([1, 3, 32, 32], &device);
+    let config = InversionConfig {
+        noise: Noise::Optimised(NoiseOptimisation::default()),
+        ..short()
+    };
+    let error = model.invert(target, &config).unwrap_err();
+    assert!(matches!(error, InversionError::NoNoise), "{error}");
 }

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use inversion::{InversionConfig, Noise, NoiseOptimisation, NoiseStart, Progress, Schedule, Start};
 use testkit::{assert_close, devices};
 
-use crate::model::{Model, expected, targets, values};
+use crate::model::{Model, expected, step_of, targets, values};
 
 /// Required of every step's losses, relative to each value. f32 reaches far better at first; Adam divides small gradients by their own
 /// size, so rounding grows from step to step.
@@ -44,7 +44,7 @@ fn plain_optimisation_follows_the_reference_at_every_step() {
         };
         let mut w_plus = Vec::new();
         let keep = |progress: &Progress<'_>| {
-            w_plus.push(values(progress.w_plus));
+            w_plus.push(values(step_of(progress).w_plus));
             ControlFlow::Continue(())
         };
         let results = inversion::invert(
@@ -137,7 +137,7 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
         };
         let mut rates = Vec::new();
         let keep = |progress: &Progress<'_>| {
-            rates.push(progress.learning_rate);
+            rates.push(step_of(progress).learning_rate);
             ControlFlow::Continue(())
         };
         let first = targets(&device).narrow(0, 0, 1);
