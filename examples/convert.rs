@@ -14,10 +14,14 @@ use clap::Parser;
 use serde_json::{Value as Json, json};
 use stylegan2::{Discriminator, Generator, StyleGan2Error};
 
+use cli::weights::Weights;
 use cli::{CommonArgs, Failure, output};
 
 /// Networks that are taken when none is asked for, best first: running averages make the better images.
 const PREFERRED_NETWORKS: [&str; 4] = ["G_ema", "g_ema", "G", "g"];
+
+/// What a run without arguments converts.
+const DEMONSTRATION: &str = "funEmoji";
 
 /// Where rosinality's checkpoints keep the running average of w, beside their networks.
 const LATENT_AVERAGE: &str = "latent_avg";
@@ -27,8 +31,8 @@ const LATENT_AVERAGE: &str = "latent_avg";
     about = "Convert a checkpoint (.pkl of stylegan2-ada-pytorch or stylegan3, .pt or .pth of PyTorch, .safetensors) to safetensors with official names."
 )]
 struct Arguments {
-    /// The checkpoint. Nothing in it is run, whatever it claims to be.
-    file: PathBuf,
+    /// The checkpoint; nothing in it is run, whatever it claims to be [default: a model of the zoo]
+    file: Option<PathBuf>,
     /// Which of the file's networks: G_ema, G, D, g_ema, ... [default: G_ema or g_ema, else G or g, else the first]
     #[arg(long)]
     network: Option<String>,
@@ -74,7 +78,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let checkpoint = Checkpoint::open(&arguments.file)?;
+    let input = match &arguments.file {
+        Some(file) => file.clone(),
+        None => Weights::open(arguments.common.weights.as_deref())?.generator(DEMONSTRATION),
+    };
+    let checkpoint = Checkpoint::open(&input)?;
     print_contents(&checkpoint);
     if arguments.list {
         if let Some(path) = &arguments.common.json {
@@ -85,10 +93,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let network = arguments.network.clone().or_else(|| preferred(&checkpoint));
     let device = arguments.common.device.open()?;
     let converted = convert(&checkpoint, network.as_deref(), &device)?;
-    let file = arguments
-        .out
-        .join(output_name(&arguments.file, network.as_deref()));
+    let file = arguments.out.join(output_name(&input, network.as_deref()));
     output::make_folder(&arguments.out)?;
+    if same_file(&file, &input) {
+        return Err(format!(
+            "{}: the result would replace the file that is converted; choose another folder with --out",
+            file.display()
+        )
+        .into());
+    }
     save_safetensors(
         &file,
         &converted.tensors,
@@ -102,7 +115,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         report["kind"] = json!(converted.kind);
         report["config"] = config(&converted.metadata);
         report["tensors"] = described(&converted.tensors);
-        report["output"] = json!(file);
+        report["output"] = json!(file.display().to_string());
         output::write_json(path, &report)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -124,11 +137,12 @@ fn convert(
     device: &Device,
 ) -> Result<Converted, Failure> {
     let alone = match network {
-        Some(name) => with_latent_average(checkpoint, checkpoint.network(name)?),
+        Some(name) => checkpoint.network(name)?,
         None => checkpoint.clone(),
     };
     let mut metadata = alone.metadata().clone();
-    let (kind, tensors) = match Generator::from_checkpoint(&alone, device) {
+    let with_average = with_latent_average(checkpoint, &alone);
+    let (kind, tensors) = match Generator::from_checkpoint(&with_average, device) {
         Ok(generator) => {
             metadata.insert("config".to_owned(), generator.config().to_json());
             ("StyleGAN2 generator", generator.tensors())
@@ -160,14 +174,20 @@ fn convert(
     })
 }
 
-fn with_latent_average(checkpoint: &Checkpoint, network: Checkpoint) -> Checkpoint {
-    match checkpoint.tensors().get(LATENT_AVERAGE) {
-        None => network,
-        Some(average) => {
-            let mut tensors = network.tensors().clone();
-            tensors.insert(LATENT_AVERAGE.to_owned(), average.clone());
-            Checkpoint::from_tensors(network.path(), tensors, network.metadata().clone())
-        }
+/// A generator's file keeps the running average of w beside the network, and the network's own tensors are told from it by their names.
+fn with_latent_average(checkpoint: &Checkpoint, network: &Checkpoint) -> Checkpoint {
+    let mut tensors = network.tensors().clone();
+    if let Some(average) = checkpoint.tensors().get(LATENT_AVERAGE) {
+        tensors.insert(LATENT_AVERAGE.to_owned(), average.clone());
+    }
+    Checkpoint::from_tensors(network.path(), tensors, network.metadata().clone())
+}
+
+/// Whether two paths lead to one file that exists.
+fn same_file(first: &Path, second: &Path) -> bool {
+    match (first.canonicalize(), second.canonicalize()) {
+        (Ok(first), Ok(second)) => first == second,
+        _ => false,
     }
 }
 
@@ -229,7 +249,7 @@ fn contents(checkpoint: &Checkpoint) -> Json {
         })
         .collect();
     json!({
-        "file": checkpoint.path(),
+        "file": checkpoint.path().display().to_string(),
         "format": checkpoint.format().map(|format| format.to_string()),
         "metadata": checkpoint.metadata(),
         "networks": networks,

@@ -15,8 +15,8 @@ use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use cli::interrupt::Interrupt;
 use cli::model::Model;
+use cli::output::ShownPath;
 use cli::seeds::Seeds;
-use cli::weights::Weights;
 use cli::{CommonArgs, Failure, INTERRUPTED, output, progress};
 
 /// Generate images with a StyleGAN2 model: one file each, or a grid
@@ -30,7 +30,7 @@ struct Args {
     #[arg(long, default_value = "0-31")]
     seeds: Seeds,
     /// Truncation: 1 leaves latents as they are, smaller values pull them to the mean
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     truncation_psi: f32,
     /// Truncate only this many of the first layers
     #[arg(long, value_name = "LAYERS")]
@@ -50,7 +50,7 @@ struct Args {
     /// Images in one forward pass
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// Folder for the pictures
+    /// Folder for the pictures; pictures of an earlier run with the same names are replaced
     #[arg(long, default_value = "out/generate", value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
@@ -76,7 +76,7 @@ struct Results {
 #[derive(Serialize)]
 struct ImageResult {
     seed: u32,
-    file: PathBuf,
+    file: ShownPath,
     /// Place in a grid's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<usize>,
@@ -101,8 +101,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         .into());
     }
     let device = args.common.device.open()?;
-    let weights = Weights::open(args.common.weights.as_deref())?;
-    let model = Model::load(&args.model, &weights, &device)?;
+    let model = Model::load(&args.model, args.common.weights.as_deref(), &device)?;
     let generator = &model.generator;
     let mapping = &generator.mapping;
     if args.truncation_psi != 1.0 && !mapping.tracks_w_avg() {
@@ -124,7 +123,12 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     let bar = progress::bar(seeds.len(), "images");
     let mut images: Vec<RgbImage> = Vec::new();
     let mut results = Vec::new();
-    for batch in seeds.chunks(usize::from(args.batch)) {
+    let at_once = match args.noise_mode {
+        // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand beside it.
+        NoiseChoice::Random => 1,
+        NoiseChoice::Constant | NoiseChoice::None => usize::from(args.batch),
+    };
+    for batch in seeds.chunks(at_once) {
         if interrupt.requested() {
             break;
         }
@@ -142,7 +146,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         let noise = match args.noise_mode {
             NoiseChoice::Constant => NoiseMode::Constant,
             NoiseChoice::None => NoiseMode::None,
-            // Other noise for every batch, the same in every run.
+            // Other noise for every image, the same in every run.
             NoiseChoice::Random => NoiseMode::Random {
                 seed: (u64::from(args.common.seed) << 32) | u64::from(batch[0]),
             },
@@ -150,11 +154,12 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         let made = from_signed_unit(generator.forward(z, labels, truncation, &noise));
         for (seed, image) in batch.iter().zip(made) {
             if args.single {
-                let file = output::file(&args.out, &format!("seed{seed:04}"), "png");
+                let name = format!("{}-seed{seed:04}", model.name);
+                let file = output::file(&args.out, &name, "png");
                 write_png(&file, &image)?;
                 results.push(ImageResult {
                     seed: *seed,
-                    file,
+                    file: ShownPath(file),
                     row: None,
                     column: None,
                 });
@@ -177,7 +182,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
                 .enumerate()
                 .map(|(index, seed)| ImageResult {
                     seed: *seed,
-                    file: file.clone(),
+                    file: ShownPath(file.clone()),
                     row: Some(index / columns),
                     column: Some(index % columns),
                 }),

@@ -66,7 +66,7 @@ struct Results {
 
 #[derive(Serialize)]
 struct InversionResult {
-    image: PathBuf,
+    image: String,
     model: String,
     lpips: f64,
     psnr: f64,
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<ExitCode, Failure> {
     let device = args.common.device.open()?;
     let weights = Weights::open(args.common.weights.as_deref())?;
-    let model = Model::load(&args.model, &weights, &device)?;
+    let model = Model::load(&args.model, args.common.weights.as_deref(), &device)?;
     let paths = if args.image.is_empty() {
         vec![default_image(&model.name, &weights)?]
     } else {
@@ -189,9 +189,12 @@ impl Job {
             &self.metric,
             targets,
             &self.config,
-            |now| {
-                show(&bar, now);
-                if self.animation && now.step % frame_steps < self.config.report_every {
+            |progress| {
+                show(&bar, progress);
+                if let Progress::Step(now) = progress
+                    && self.animation
+                    && now.step % frame_steps < self.config.report_every
+                {
                     let images = from_signed_unit(now.images.clone());
                     for (image, frame) in now.active.iter().zip(images) {
                         frames[*image].push(frame);
@@ -209,7 +212,14 @@ impl Job {
     }
 }
 
-fn show(bar: &ProgressBar, now: &Progress<'_>) {
+fn show(bar: &ProgressBar, progress: &Progress<'_>) {
+    let now = match progress {
+        Progress::Step(now) => now,
+        Progress::Start { chosen, samples } => {
+            return bar.set_message(format!("compared {chosen} of {samples} starts"));
+        }
+        _ => return,
+    };
     let mean = |term: fn(&inversion::LossTerms) -> f64| {
         now.losses.iter().map(term).sum::<f64>() / now.losses.len() as f64
     };
@@ -266,7 +276,7 @@ fn result_of(
         StopReason::Finished => (inversion.curve.len(), "finished"),
     };
     InversionResult {
-        image: target.path.clone(),
+        image: target.path.display().to_string(),
         model: model.name.clone(),
         lpips: best.losses.lpips,
         psnr: best.psnr,
@@ -295,7 +305,7 @@ fn print_results(results: &[InversionResult]) -> (Option<f64>, Option<f64>) {
         .iter()
         .map(|result| {
             vec![
-                result.image.display().to_string(),
+                result.image.clone(),
                 format!("{:.4}", result.lpips),
                 format!("{:.2}", result.psnr),
                 format!("{:.5}", result.mse),

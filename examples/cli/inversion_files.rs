@@ -1,7 +1,7 @@
 //! What an inversion leaves in its folder.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
@@ -17,19 +17,20 @@ use stylegan2::Generator;
 use super::images::Target;
 use super::loss_plot::loss_plot;
 use super::model::Model;
+use super::output::ShownPath;
 use super::{Failure, output};
 
 /// Files of one inverted image.
 #[derive(Debug, Serialize)]
 pub struct InversionFiles {
     /// Target, reconstruction and their difference, side by side.
-    pub figure: PathBuf,
+    pub figure: ShownPath,
     /// The reconstruction alone, in the model's resolution.
-    pub reconstruction: PathBuf,
-    pub loss_plot: PathBuf,
-    pub latents: PathBuf,
+    pub reconstruction: ShownPath,
+    pub loss_plot: ShownPath,
+    pub latents: ShownPath,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub animation: Option<PathBuf>,
+    pub animation: Option<ShownPath>,
 }
 
 /// Figures of small models are enlarged to about this side.
@@ -59,26 +60,27 @@ pub fn write(
         absolute_difference(&target_pixels, &reconstruction),
     ]
     .map(|panel| magnify(&panel, factor));
+    let file = |kind| ShownPath(output::file(folder, name, kind));
     let files = InversionFiles {
-        figure: output::file(folder, name, "png"),
-        reconstruction: output::file(folder, name, "reconstruction.png"),
-        loss_plot: output::file(folder, name, "loss.svg"),
-        latents: output::file(folder, name, "latents.safetensors"),
-        animation: (!frames.is_empty()).then(|| output::file(folder, name, "gif")),
+        figure: file("png"),
+        reconstruction: file("reconstruction.png"),
+        loss_plot: file("loss.svg"),
+        latents: file("latents.safetensors"),
+        animation: (!frames.is_empty()).then(|| file("gif")),
     };
     write_png(&files.figure, &strip(&panels, PADDING, WHITE))?;
     write_png(&files.reconstruction, &reconstruction)?;
     let title = format!("{} into {}", target.stem, model.name);
     let plot = loss_plot(&title, &inversion.curve)?;
-    output::write(&files.loss_plot, plot.as_bytes())?;
-    write_latents(&files.latents, model, target, inversion)?;
+    output::write(files.loss_plot.as_ref(), plot.as_bytes())?;
+    write_latents(files.latents.as_ref(), model, target, inversion)?;
     if let Some(path) = &files.animation {
         let mut frames: Vec<RgbImage> = frames
             .iter()
             .map(|frame| beside(&target_pixels, frame, factor))
             .collect();
         frames.push(beside(&target_pixels, &reconstruction, factor));
-        output::write(path, &encode_gif(&frames, TIMING)?)?;
+        output::write(path.as_ref(), &encode_gif(&frames, TIMING)?)?;
     }
     Ok(files)
 }

@@ -14,6 +14,20 @@ const CAPTION: (&str, u32) = ("sans-serif", 16);
 /// Smallest value on the logarithmic axis; an exact match has a loss of 0.
 const FLOOR: f64 = 1e-6;
 
+/// Labels below this are written with an exponent.
+const PLAIN_LABELS_FROM: f64 = 1e-3;
+
+fn label(value: f64) -> String {
+    if value < PLAIN_LABELS_FROM {
+        return format!("{value:.0e}");
+    }
+    let digits = format!("{value:.4}");
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
+}
+
 /// One of the losses.
 type Term = fn(&LossTerms) -> f64;
 
@@ -46,7 +60,7 @@ pub fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Failure> {
         chart
             .configure_mesh()
             .x_desc("step")
-            .y_label_formatter(&|value| format!("{value:.4}").trim_end_matches('0').to_owned())
+            .y_label_formatter(&|value| label(*value))
             .label_style(TEXT)
             .draw()?;
         for (name, colour, value) in lines {

@@ -17,7 +17,9 @@ pub struct Model {
 
 impl Model {
     /// Loads `which`: a name of the zoo, or a checkpoint file of any format that the `checkpoint` crate reads.
-    pub fn load(which: &str, weights: &Weights, device: &Device) -> Result<Self, Failure> {
+    ///
+    /// The weights folder (see [`Weights::open`]) is only needed for a name.
+    pub fn load(which: &str, weights: Option<&Path>, device: &Device) -> Result<Self, Failure> {
         let (name, path) = find(which, weights)?;
         let generator = Generator::load(&path, device)?;
         let channels = generator.synthesis.img_channels();
@@ -42,9 +44,11 @@ impl Model {
 }
 
 /// Name and file of a model.
-pub fn find(which: &str, weights: &Weights) -> Result<(String, PathBuf), Failure> {
-    let known = weights.model_names();
-    if known.iter().any(|name| name == which) {
+pub fn find(which: &str, weights: Option<&Path>) -> Result<(String, PathBuf), Failure> {
+    let weights = Weights::open(weights);
+    if let Ok(weights) = &weights
+        && weights.model_names().iter().any(|name| name == which)
+    {
         return Ok((which.to_owned(), weights.generator(which)));
     }
     let path = Path::new(which);
@@ -52,6 +56,8 @@ pub fn find(which: &str, weights: &Weights) -> Result<(String, PathBuf), Failure
         let name = path.file_stem().unwrap_or(path.as_os_str());
         return Ok((name.to_string_lossy().into_owned(), path.to_owned()));
     }
+    let weights = weights?;
+    let known = weights.model_names();
     let known = if known.is_empty() {
         format!("the zoo {} has none", weights.zoo().display())
     } else {

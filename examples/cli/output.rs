@@ -34,6 +34,22 @@ pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> 
     write(path, text.as_bytes())
 }
 
+/// A path as results name it; one that is no valid Unicode is shown as far as it goes.
+#[derive(Clone, Debug)]
+pub struct ShownPath(pub PathBuf);
+
+impl AsRef<Path> for ShownPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Serialize for ShownPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
+}
+
 /// Gives each file of a run a name of its own.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -41,11 +57,12 @@ pub struct Names {
 }
 
 impl Names {
-    /// `wanted`, or with `-2`, `-3`, ... behind it where that is taken.
+    /// `wanted`, or with `-2`, `-3`, ... behind it where that is taken; dots become dashes.
     ///
-    /// Compared without case, as some file systems do.
+    /// Compared without case, as some file systems do. Without dots, what is written as `NAME.kind.png` is no other name's `NAME.png`.
     pub fn unique(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
+        let wanted = wanted.replace('.', "-");
+        let mut name = wanted.clone();
         let mut count = 1;
         while !self.taken.insert(name.to_lowercase()) {
             count += 1;

@@ -23,6 +23,9 @@ struct Entry {
     origin: String,
 }
 
+/// What its programs draw and install, as `update_manifest.py` has it too.
+const NOT_SHIPPED: [&str; 2] = ["zoo/data", "zoo/render/node_modules"];
+
 fn weights() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../weights")
 }
@@ -62,6 +65,9 @@ fn collect_data(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if NOT_SHIPPED.contains(&name.as_str()) {
+            continue;
+        }
         if path.is_dir() {
             collect_data(&path, &format!("{name}/"), found);
         } else if DATA
