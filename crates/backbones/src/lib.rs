@@ -21,6 +21,7 @@
 
 mod alexnet;
 mod convolution;
+mod input_check;
 mod max_pool;
 mod squeezenet;
 mod torchvision;

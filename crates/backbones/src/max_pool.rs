@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn no_window_starts_beyond_the_edge() {
+    fn an_input_lower_than_the_window_is_pooled_once() {
         for (name, device) in testkit::devices() {
             let pooled = max_pool(ramp(2, 5, &device), 3, Remainder::Keep).into_data();
             assert_eq!(pooled, TensorData::from([[[[7.0f32, 9.0]]]]), "{name}");

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
 
 use crate::convolution::Convolution;
+use crate::input_check::check_input;
 use crate::max_pool::{Remainder, max_pool};
 use crate::torchvision::{self, features_key};
 
@@ -91,6 +92,7 @@ impl SqueezeNet {
     /// # Panics
     /// When `x` has other than 3 channels or a side below [`Self::MIN_SIZE`].
     pub fn forward(&self, x: Tensor<4>) -> [Tensor<4>; 7] {
+        check_input("SqueezeNet-1.1", &x, Self::MIN_SIZE);
         let [fire1, fire2, fire3, fire4, fire5, fire6, fire7, fire8] = &self.fires[..] else {
             unreachable!("init makes eight fire modules")
         };

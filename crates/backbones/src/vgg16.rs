@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
 
 use crate::convolution::Convolution;
+use crate::input_check::check_input;
 use crate::max_pool::{Remainder, max_pool};
 use crate::torchvision::{self, features_key};
 
@@ -60,6 +61,7 @@ impl Vgg16 {
     /// # Panics
     /// When `x` has other than 3 channels or a side below [`Self::MIN_SIZE`].
     pub fn forward(&self, x: Tensor<4>) -> [Tensor<4>; 5] {
+        check_input("VGG16", &x, Self::MIN_SIZE);
         let mut layers = self.features.iter();
         let mut activations = Vec::with_capacity(BLOCKS.len());
         let mut h = x;

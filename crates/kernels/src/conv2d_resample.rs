@@ -47,7 +47,7 @@ pub fn conv2d_resample(
     } = options;
     assert!(
         up >= 1 && down >= 1 && (up == 1 || down == 1),
-        "conv2d_resample: up {up} and down {down}"
+        "conv2d_resample expects factors of at least 1, one of which is 1; found up {up} and down {down}"
     );
     let [_, _, kh, kw] = weight.dims();
     let flipped = |weight: Tensor<4>| {
@@ -72,14 +72,7 @@ pub fn conv2d_resample(
 
     let weight = if flip_weight { weight } else { flipped(weight) };
     if down > 1 {
-        let (fh, fw) = (filter.height() as isize, filter.width() as isize);
-        let (pad, d) = (padding as isize, down as isize);
-        let padding = [
-            pad + (fw - d + 1) / 2,
-            pad + (fw - d) / 2,
-            pad + (fh - d + 1) / 2,
-            pad + (fh - d) / 2,
-        ];
+        let padding = downsampling_padding(filter, down, padding);
         if kh == 1 && kw == 1 {
             let y = upfirdn2d(
                 x,
@@ -121,17 +114,31 @@ pub fn conv2d_resample(
     )
 }
 
+/// Padding `[left, right, top, bottom]` before the filter of a downsampling layer, for an image padded by `padding`.
+pub(crate) fn downsampling_padding(filter: &Filter, down: usize, padding: usize) -> [isize; 4] {
+    let (fh, fw) = (filter.height() as isize, filter.width() as isize);
+    let (pad, factor) = (padding as isize, down as isize);
+    // Rounded down, as in `upsampling`.
+    [
+        pad + (fw - factor + 1).div_euclid(2),
+        pad + (fw - factor).div_euclid(2),
+        pad + (fh - factor + 1).div_euclid(2),
+        pad + (fh - factor).div_euclid(2),
+    ]
+}
+
 /// Zero insertion and filter of an upsampling layer, with respect to the upsampled image padded by `padding`.
 pub(crate) fn upsampling(filter: &Filter, up: usize, padding: usize) -> UpFirDn2d {
     let (fh, fw) = (filter.height() as isize, filter.width() as isize);
     let (pad, factor) = (padding as isize, up as isize);
     UpFirDn2d {
         up: [up; 2],
+        // Rounded down, as Python's division does: a filter shorter than the factor has a negative numerator.
         padding: [
-            pad + (fw + factor - 1) / 2,
-            pad + (fw - factor) / 2,
-            pad + (fh + factor - 1) / 2,
-            pad + (fh - factor) / 2,
+            pad + (fw + factor - 1).div_euclid(2),
+            pad + (fw - factor).div_euclid(2),
+            pad + (fh + factor - 1).div_euclid(2),
+            pad + (fh - factor).div_euclid(2),
         ],
         // Makes up for the inserted zeros.
         gain: (up * up) as f32,

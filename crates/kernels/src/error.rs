@@ -11,7 +11,7 @@ pub enum KernelsError {
         width: usize,
     },
     /// The number of taps is not the product of the filter's sides.
-    #[error("a {height}x{width} filter needs {} taps, found {found}", height * width)]
+    #[error("a {height}x{width} filter needs {} taps, found {found}", height.saturating_mul(*width))]
     TapCount {
         /// Number of rows.
         height: usize,

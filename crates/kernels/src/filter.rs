@@ -121,7 +121,7 @@ impl Filter {
         taps: &[f32],
         options: FilterOptions,
     ) -> Result<Self, KernelsError> {
-        check(height, width, taps, height * width)?;
+        check(height, width, taps, height.saturating_mul(width))?;
         let mut taps = prepare(taps, options)?;
         for tap in &mut taps {
             *tap *= options.gain;

@@ -4,6 +4,8 @@ mod activation;
 mod bias_act;
 mod conv2d;
 mod conv2d_resample;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube_limits;
 mod dtype;
 mod error;
 mod filter;

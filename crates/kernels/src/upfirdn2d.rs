@@ -15,6 +15,7 @@ use burn::tensor::Tensor;
 
 use self::backend::UpFirDn2dOps;
 use crate::Filter;
+use crate::conv2d_resample::{downsampling_padding, upsampling};
 use crate::dtype::with_f32;
 
 /// Parameters of [`upfirdn2d`]; the order of `padding` is the official one.
@@ -185,43 +186,12 @@ pub fn filter2d(x: Tensor<4>, filter: &Filter, gain: f32) -> Tensor<4> {
 
 /// Upsamples by `factor` with the filter, as the official `upsample2d` (the gain makes up for the inserted zeros).
 pub fn upsample2d(x: Tensor<4>, filter: &Filter, factor: usize) -> Tensor<4> {
-    let (fw, fh, up) = (
-        filter.width() as isize,
-        filter.height() as isize,
-        factor as isize,
-    );
-    let padding = [
-        (fw + up - 1) / 2,
-        (fw - up) / 2,
-        (fh + up - 1) / 2,
-        (fh - up) / 2,
-    ];
-    let gain = (factor * factor) as f32;
-    upfirdn2d(
-        x,
-        filter,
-        &UpFirDn2d {
-            up: [factor; 2],
-            padding,
-            gain,
-            ..UpFirDn2d::default()
-        },
-    )
+    upfirdn2d(x, filter, &upsampling(filter, factor, 0))
 }
 
 /// Downsamples by `factor` with the filter, as the official `downsample2d`.
 pub fn downsample2d(x: Tensor<4>, filter: &Filter, factor: usize) -> Tensor<4> {
-    let (fw, fh, down) = (
-        filter.width() as isize,
-        filter.height() as isize,
-        factor as isize,
-    );
-    let padding = [
-        (fw - down + 1) / 2,
-        (fw - down) / 2,
-        (fh - down + 1) / 2,
-        (fh - down) / 2,
-    ];
+    let padding = downsampling_padding(filter, factor, 0);
     upfirdn2d(
         x,
         filter,

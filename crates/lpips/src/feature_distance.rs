@@ -17,7 +17,7 @@ const LENGTH_EPSILON: f32 = 1e-10;
 
 /// Added under the square root, whose derivative is infinite at zero.
 ///
-// Differs from lpips 0.1.4: there a pixel with an all-zero feature column has a NaN gradient. This term's root, 1e-18, is below half a unit
+// Differs from lpips 0.1.4: there an all-zero feature column has a NaN gradient. This term's root, 1e-18, is below half a unit
 // in the last place of LENGTH_EPSILON, so no value changes; the length's gradient at zero becomes zero, its smallest subgradient.
 const SQUARED_LENGTH_EPSILON: f32 = 1e-36;
 

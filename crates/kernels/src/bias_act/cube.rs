@@ -10,6 +10,7 @@ use cubecl::prelude::*;
 use super::backend::{BiasActGradientOps, BiasActOps, Pointwise, Reference};
 use crate::Activation;
 use crate::activation::{SELU_ALPHA, SELU_SCALE};
+use crate::cube_limits::addressable;
 
 impl BiasActOps for CubeBackend {
     fn bias_act(x: CubeTensor, bias: CubeTensor, pointwise: Pointwise) -> CubeTensor {
@@ -30,7 +31,7 @@ impl BiasActGradientOps for CubeBackend {
         let gradient = into_contiguous(gradient);
         let reference = into_contiguous(reference);
         let result = empty_like(&gradient);
-        let count = gradient.meta.num_elements();
+        let count = addressable(gradient.meta.num_elements());
         let client = gradient.client.clone();
         let cube_dim = CubeDim::new(&client, count);
         let Pointwise { alpha, gain, .. } = pointwise;
@@ -64,7 +65,7 @@ fn forward(x: CubeTensor, bias: Option<CubeTensor>, pointwise: Pointwise) -> Cub
     let pixels: usize = x.meta.shape().iter().skip(2).product();
     let channels = x.meta.shape()[1];
     let result = empty_like(&x);
-    let count = x.meta.num_elements();
+    let count = addressable(x.meta.num_elements());
     let client = x.client.clone();
     let cube_dim = CubeDim::new(&client, count);
     bias_act_kernel::launch(
@@ -95,14 +96,15 @@ fn sigmoid(v: f32) -> f32 {
 fn activate(v: f32, alpha: f32, #[comptime] activation: Activation) -> f32 {
     match comptime!(activation) {
         Activation::Linear => v,
-        Activation::Relu => select(v > 0.0, v, 0.0),
+        // Written so that NaN stays NaN.
+        Activation::Relu => select(v < 0.0, 0.0, v),
         Activation::LeakyRelu => select(v > 0.0, v, alpha * v),
         Activation::Tanh => f32::tanh(v),
         Activation::Sigmoid => sigmoid(v),
-        Activation::Elu => select(v > 0.0, v, f32::exp(v) - 1.0),
-        Activation::Selu => SELU_SCALE * select(v > 0.0, v, SELU_ALPHA * (f32::exp(v) - 1.0)),
+        Activation::Elu => select(v > 0.0, v, f32::exp_m1(v)),
+        Activation::Selu => SELU_SCALE * select(v > 0.0, v, SELU_ALPHA * f32::exp_m1(v)),
         // Written so that the exponential cannot overflow.
-        Activation::Softplus => select(v > 0.0, v, 0.0) + f32::ln(1.0 + f32::exp(-f32::abs(v))),
+        Activation::Softplus => select(v < 0.0, 0.0, v) + f32::log1p(f32::exp(-f32::abs(v))),
         Activation::Swish => v * sigmoid(v),
     }
 }
@@ -133,7 +135,9 @@ fn bias_act_kernel(
     let v = x[ABSOLUTE_POS] + bias.unwrap_or(0.0);
     let mut result = gain * activate(v, alpha, activation);
     if comptime!(clamped) {
-        result = f32::clamp(result, -clamp, clamp);
+        // Comparisons with NaN are false, so that it stays NaN.
+        result = select(result > clamp, clamp, result);
+        result = select(result < -clamp, -clamp, result);
     }
     y[ABSOLUTE_POS] = result;
 }
@@ -149,7 +153,7 @@ fn derivative(r: f32, alpha: f32, #[comptime] activation: Activation) -> f32 {
         Activation::Sigmoid => r * (1.0 - r),
         Activation::Elu => select(r > 0.0, 1.0, r + 1.0),
         Activation::Selu => select(r > 0.0, SELU_SCALE, r + comptime!(SELU_SCALE * SELU_ALPHA)),
-        Activation::Softplus => 1.0 - f32::exp(-r),
+        Activation::Softplus => -f32::exp_m1(-r),
         Activation::Swish => {
             let s = sigmoid(r);
             s * (1.0 + r * (1.0 - s))

@@ -7,7 +7,7 @@ use burn_cubecl::CubeBackend;
 use super::extension::{ConvolutionKernels, Scales, scaled_by_parts};
 use crate::Conv2d;
 
-/// CubeCL's own convolutions, which tune themselves to the device.
+/// CubeCL's own convolutions, with Burn's default strategy: Burn's `autotune`, which would choose among several, is not switched on.
 impl ConvolutionKernels for CubeBackend {
     fn correlate(
         x: FloatTensor<Self>,

@@ -12,6 +12,7 @@ use cubecl::prelude::*;
 use super::backend::UpFirDn2dOps;
 use super::{UpFirDn2d, correlation_taps};
 use crate::Filter;
+use crate::cube_limits::addressable;
 
 impl UpFirDn2dOps for CubeBackend {
     fn upfirdn2d(x: CubeTensor, filter: Filter, parameters: UpFirDn2d) -> CubeTensor {
@@ -27,7 +28,7 @@ impl UpFirDn2dOps for CubeBackend {
             out_shape.into(),
             x.dtype,
         );
-        let pixels = out_shape.iter().product();
+        let pixels = addressable(out_shape.iter().product());
         let client = x.client.clone();
         let cube_dim = CubeDim::new(&client, pixels);
         let [left, _, top, _] = parameters.padding;

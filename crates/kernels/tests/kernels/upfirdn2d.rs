@@ -378,3 +378,25 @@ fn a_factor_of_zero_is_refused() {
     };
     let _ = upfirdn2d(x, &Filter::new(1, 1, vec![1.0]), &parameters);
 }
+
+/// The official padding rounds towards minus infinity, which shows where a filter is shorter than the factor: sides stay exact multiples.
+#[test]
+fn filters_shorter_than_the_factor_keep_the_sides() {
+    let device = Device::flex();
+    for (height, width) in [(1, 1), (1, 3), (3, 1), (2, 2)] {
+        let filter = Filter::new(height, width, vec![0.5; height * width]);
+        for factor in [2, 3, 4] {
+            let x = Tensor::<4>::ones([1, 1, 12, 24], &device);
+            let up = upsample2d(x.clone(), &filter, factor);
+            assert_eq!(up.dims(), [1, 1, 12 * factor, 24 * factor]);
+            let down = downsample2d(x, &filter, factor);
+            assert_eq!(down.dims(), [1, 1, 12 / factor, 24 / factor]);
+        }
+    }
+    let one = Filter::new(1, 1, vec![1.0]);
+    let x = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]]], &device);
+    // (1 - 2 + 1) / 2 = 0 before the first pixel, floor((1 - 2) / 2) = -1 behind the last: 3 pixels, not 4.
+    let wide = downsample2d(x.repeat_dim(2, 2), &one, 2);
+    assert_eq!(wide.dims(), [1, 1, 1, 3]);
+    assert_eq!(values(wide), [1.0, 3.0, 5.0]);
+}

@@ -14,6 +14,8 @@ const GRADIENTS: f64 = 1e-4;
 /// Among a million activations about one lies so close to zero, or to its neighbour in a pooling, that rounding decides which way it
 /// switches. One switch moves the gradient of its image by about 1 / sqrt(active values of its layer): the last blocks have some thousands.
 const SWITCHED: f64 = 2e-2;
+/// Of the slope between two gradients, where a switched ReLU may have moved one by [`SWITCHED`].
+const SLOPE: f64 = 2e-3;
 /// Equal images: what the two orders of evaluation may leave of a distance near 1.
 const EQUAL: f32 = 1e-10;
 
@@ -134,6 +136,7 @@ fn gradients_of_the_sum() {
             let gradients = lpips.distance_to(&target, x.clone()).sum().backward();
             let found = values(x.grad(&gradients).unwrap());
             let expected = golden.values(&format!("{network}/grad_x0"));
+            assert_slope(&format!("{network} on {device_name}"), &found, &expected);
             errors.extend(errors_of_images(&found, &expected, x.dims()[0]));
         }
         assert_exact_but_for_switches(device_name, &errors);
@@ -154,9 +157,21 @@ fn gradients_reach_both_images() {
         let gradients = distance.unwrap().sum().backward();
         let found = values(x.grad(&gradients).unwrap());
         let expected = golden.values(&format!("{network}/grad_x0"));
+        assert_slope(&format!("second image, {network}"), &found, &expected);
         errors.extend(errors_of_images(&found, &expected, x.dims()[0]));
     }
     assert_exact_but_for_switches("second image", &errors);
+}
+
+/// The share of the reference's gradient in ours, which a switched ReLU hardly changes: its error has any direction, and most of a gradient's
+/// thousands of dimensions are at right angles to the gradient.
+fn assert_slope(what: &str, found: &[f32], expected: &[f32]) {
+    let product = |a: &[f32], b: &[f32]| -> f64 {
+        let pairs = a.iter().zip(b);
+        pairs.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let slope = product(found, expected) / product(expected, expected);
+    assert!((slope - 1.0).abs() <= SLOPE, "{what}: slope {slope}");
 }
 
 /// Relative error of each image's gradient.
