@@ -2,11 +2,13 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{StepReport, TrainingError};
 
 /// Means over some iterations: one line of `history.jsonl`.
+///
+/// JSON has no NaN and no infinity: both are written as `null`, which is read as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     /// Iterations so far.
@@ -14,21 +16,53 @@ pub struct HistoryEntry {
     /// Thousands of real images shown so far.
     pub kimg: f64,
     /// Mean of the generator's loss since the entry before.
+    #[serde(deserialize_with = "number_or_nan")]
     pub generator_loss: f32,
     /// Mean of the discriminator's loss since the entry before.
+    #[serde(deserialize_with = "number_or_nan")]
     pub discriminator_loss: f32,
     /// Mean logit of real images.
+    #[serde(deserialize_with = "number_or_nan")]
     pub real_logit: f32,
     /// Mean logit of generated images.
+    #[serde(deserialize_with = "number_or_nan")]
     pub fake_logit: f32,
     /// Mean R1 penalty of the iterations that took it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
     pub r1_penalty: Option<f32>,
     /// Mean path length of the iterations that penalised it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
     pub path_length: Option<f32>,
     /// Images a second since the entry before.
+    #[serde(deserialize_with = "rate_or_nan")]
     pub images_per_second: f64,
+}
+
+fn number_or_nan<'de, D: Deserializer<'de>>(value: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f32::NAN))
+}
+
+fn rate_or_nan<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
+}
+
+/// Called only where the key is there, so that `null` is a value that was measured.
+fn measured_or_nan<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f32>, D::Error> {
+    number_or_nan(value).map(Some)
+}
+
+/// What is read of a line first, to know whether the rest matters.
+#[derive(Deserialize)]
+struct Position {
+    iteration: u64,
 }
 
 impl HistoryEntry {
@@ -69,8 +103,8 @@ impl History {
     /// Opens a history to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them anew.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or a line before `iterations` is not an entry. An unfinished last line, which a killed
-    /// run may leave, is dropped.
+    /// When the file cannot be read or written, a line says no iteration, or one up to `iterations` is not an entry. An unfinished last
+    /// line, which a killed run may leave, is dropped.
     pub fn open(path: impl AsRef<Path>, iterations: u64) -> Result<Self, TrainingError> {
         let path = path.as_ref().to_owned();
         let io = |source| TrainingError::Io {
@@ -87,14 +121,14 @@ impl History {
             if !line.ends_with('\n') {
                 break;
             }
-            let entry: HistoryEntry =
-                serde_json::from_str(line).map_err(|e| TrainingError::History {
-                    path: path.clone(),
-                    line: index + 1,
-                    reason: e.to_string(),
-                })?;
-            if entry.iteration <= iterations {
-                entries.push(entry);
+            let unreadable = |e: serde_json::Error| TrainingError::History {
+                path: path.clone(),
+                line: index + 1,
+                reason: e.to_string(),
+            };
+            let position: Position = serde_json::from_str(line).map_err(unreadable)?;
+            if position.iteration <= iterations {
+                entries.push(serde_json::from_str(line).map_err(unreadable)?);
             }
         }
         let kept: String = entries.iter().map(line).collect();
@@ -187,6 +221,45 @@ mod tests {
         drop(history);
         let again = History::open(&path, u64::MAX).unwrap();
         assert_eq!(again.entries(), [entry(10), entry(20), entry(40)]);
+    }
+
+    /// A loss that is NaN or infinite, on either side of the checkpoint, does not keep a run from being resumed.
+    #[test]
+    fn losses_that_are_no_numbers_are_read_as_nan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let mut history = History::open(&path, 0).unwrap();
+        let mut broken = entry(10);
+        broken.generator_loss = f32::NAN;
+        broken.fake_logit = f32::NEG_INFINITY;
+        broken.r1_penalty = Some(f32::NAN);
+        broken.images_per_second = f64::INFINITY;
+        history.push(broken.clone()).unwrap();
+        history.push(entry(20)).unwrap();
+        broken.iteration = 30;
+        history.push(broken).unwrap();
+        drop(history);
+        for (iterations, count) in [(20, 2), (30, 3)] {
+            std::fs::copy(&path, folder.path().join("copy.jsonl")).unwrap();
+            let history = History::open(folder.path().join("copy.jsonl"), iterations).unwrap();
+            assert_eq!(history.entries().len(), count);
+            let first = &history.entries()[0];
+            assert!(first.generator_loss.is_nan() && first.fake_logit.is_nan());
+            assert!(first.r1_penalty.is_some_and(f32::is_nan));
+            assert!(first.images_per_second.is_nan());
+            assert_eq!(first.discriminator_loss, 1.0);
+            assert_eq!(first.path_length, None);
+            assert_eq!(history.entries()[1], entry(20));
+        }
+    }
+
+    #[test]
+    fn what_came_after_the_checkpoint_need_not_be_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        std::fs::write(&path, "{\"iteration\": 30, \"kimg\": \"many\"}\n").unwrap();
+        assert!(History::open(&path, 30).is_err());
+        assert!(History::open(&path, 29).unwrap().entries().is_empty());
     }
 
     #[test]
