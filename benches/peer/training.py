@@ -134,8 +134,8 @@ class Training:
         real = self.real_images()
         discriminator_loss = self.step_discriminator(real)
         r1_penalty = self.step_r1(real) if i % config.r1_interval == 0 else None
-        self.iteration += 1
         self.update_average()
+        self.iteration += 1
         return Losses(generator_loss, discriminator_loss, r1_penalty, path_length)
 
     def step_generator(self) -> float:
@@ -211,11 +211,11 @@ class Training:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the running average of the generator's weights."""
+        """Move the running average of the generator's weights; images were shown before this batch."""
         config = self.config
         images = self.iteration * config.batch_size
         half_life = min(config.average_kimg * 1000, images * config.average_rampup)
-        beta = 0.5 ** (config.batch_size / half_life)
+        beta = 0.5 ** (config.batch_size / half_life) if half_life > 0 else 0.0
         for average, parameter in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             average.copy_(parameter.lerp(average, beta))
         for average, buffer in zip(self.average.buffers(), self.generator.buffers(), strict=True):

@@ -1,8 +1,12 @@
 use serde::{Deserialize, Serialize};
 
+use crate::random::{self, Stream, stream};
 use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, TrainingError};
 
-/// Options of training; the defaults are stylegan2-ada-pytorch's, for batches of 16.
+/// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the ramp-up of its `--cfg=auto`.
+///
+/// `--cfg=auto` also chooses by side and batch: learning rate 0.0025 below 1024 pixels, and an R1 weight of 0.0002 times the side squared over
+/// the batch. A run that starts from weights has no ramp-up there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -14,7 +18,7 @@ pub struct TrainingConfig {
     pub generator_adam: AdamOptions,
     /// The discriminator's optimiser, before the correction for lazy regularisation.
     pub discriminator_adam: AdamOptions,
-    /// Weight of R1: the loss has `gamma / 2` times the penalty.
+    /// Weight of R1, 10 in StyleGAN2: the loss has `gamma / 2` times the penalty.
     pub r1_gamma: f64,
     /// Iterations between two R1 steps, 16 in StyleGAN2; 0 for none.
     pub r1_interval: u64,
@@ -51,7 +55,7 @@ impl Default for TrainingConfig {
             batch_size,
             generator_adam: AdamOptions::default(),
             discriminator_adam: AdamOptions::default(),
-            r1_gamma: 1.0,
+            r1_gamma: 10.0,
             r1_interval: 16,
             path_length_weight: 2.0,
             path_length_interval: 4,
@@ -70,6 +74,41 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Seeds for the random initial weights of a generator and a discriminator, drawn from [`seed`](Self::seed).
+    ///
+    /// ```
+    /// use vision_aided_finetune::TrainingConfig;
+    ///
+    /// let seeds = |seed| TrainingConfig { seed, ..TrainingConfig::default() }.initial_weight_seeds();
+    /// let [generator, discriminator] = seeds(0);
+    /// assert_ne!(generator, discriminator);
+    /// assert_ne!(seeds(0), seeds(1));
+    /// ```
+    pub fn initial_weight_seeds(&self) -> [u32; 2] {
+        let mut random = stream(self.seed, 0, Stream::InitialWeights);
+        [(); 2].map(|()| random::seed(&mut random) as u32)
+    }
+
+    /// Refuses a change of options that decide which random numbers and images the iterations of a run get.
+    pub(crate) fn check_change(&self, changed: &Self) -> Result<(), TrainingError> {
+        let fixed = |option, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
+            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+            if found == expected {
+                Ok(())
+            } else {
+                Err(TrainingError::FixedOption {
+                    option,
+                    found,
+                    expected,
+                })
+            }
+        };
+        fixed("seed", &changed.seed, &self.seed)?;
+        fixed("batch_size", &changed.batch_size, &self.batch_size)?;
+        fixed("mirror", &changed.mirror, &self.mirror)?;
+        fixed("noise", &changed.noise, &self.noise)
+    }
+
     /// Checks every option's range.
     ///
     /// # Errors

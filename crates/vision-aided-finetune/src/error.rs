@@ -71,19 +71,31 @@ pub enum TrainingError {
         /// What was found and what was expected.
         reason: String,
     },
-    /// The loss has been NaN or infinite for many iterations on end.
+    /// An option cannot change in the middle of a run.
     #[error(
-        "training diverged: the losses of iterations {first} to {last} are not finite (generator {generator}, discriminator {discriminator}); resume an earlier checkpoint with a lower learning rate or a larger r1_gamma"
+        "option {option} cannot change during a run: it is {found}, and the run has {expected}; start a new run from the checkpoint to change it"
+    )]
+    FixedOption {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// The run's value.
+        expected: String,
+    },
+    /// A loss or penalty has been NaN or infinite for many of its iterations on end.
+    #[error(
+        "training diverged: {what} was not finite {times} times on end, last in iteration {iteration} ({value}); resume the last checkpoint with a lower learning rate or a larger r1_gamma"
     )]
     Diverged {
-        /// First iteration of the series.
-        first: u64,
-        /// Last iteration of the series.
-        last: u64,
-        /// The last generator loss.
-        generator: f32,
-        /// The last discriminator loss.
-        discriminator: f32,
+        /// The measurement.
+        what: &'static str,
+        /// How often on end it was taken and not finite.
+        times: u64,
+        /// The last such iteration, counted from 0.
+        iteration: u64,
+        /// Its last value.
+        value: f32,
     },
     /// Weights became NaN or infinite, so that a checkpoint of them would be worthless.
     #[error(

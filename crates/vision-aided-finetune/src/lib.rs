@@ -25,4 +25,5 @@ pub use history::{History, HistoryEntry};
 pub use images::{ImageSet, ShuffledOrder};
 pub use networks::freeze_discriminator_layers;
 pub use optimise::{Adam, AdamOptions, ExponentialMovingAverage};
+pub use state::SavedNetworks;
 pub use trainer::{StepReport, Trainer};

@@ -15,6 +15,8 @@ pub(crate) enum Stream {
     DiscriminatorRealAugment,
     Mirror,
     ImageOrder,
+    R1Augment,
+    InitialWeights,
 }
 
 /// The generator of `stream` in iteration (or epoch) `index` of the run with `seed`.

@@ -9,9 +9,12 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Discriminator, Generator};
 
+use crate::images::FINGERPRINT_ALGORITHM;
 use crate::{Adam, ImageSet, Trainer, TrainingConfig, TrainingError};
 
 /// Layout of the file; another number is refused.
+///
+/// Fields that are added to the record need a `serde(default)` that stands for what training did before it had them.
 const VERSION: u32 = 1;
 const GENERATOR: &str = "G.";
 const GENERATOR_AVERAGE: &str = "G_ema.";
@@ -20,12 +23,24 @@ const GENERATOR_ADAM: &str = "adam.G.";
 const DISCRIMINATOR_ADAM: &str = "adam.D.";
 const PATH_LENGTH_MEAN: &str = "path_length_mean";
 const TRAINING: &str = "training";
+const PROVENANCE: &str = "provenance";
 
 /// How far training is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub(crate) iterations: u64,
     pub(crate) images: u64,
+    /// Not counted at first: as if all had been finite.
+    #[serde(default)]
+    pub(crate) non_finite: NonFinite,
+}
+
+/// How often on end a measurement was NaN or infinite, up to the last iteration that took it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NonFinite {
+    pub(crate) losses: u64,
+    pub(crate) r1_penalty: u64,
+    pub(crate) path_length: u64,
 }
 
 /// The metadata entry `training`.
@@ -53,8 +68,31 @@ impl ImagesRecord {
         Self {
             count: images.len(),
             side: images.side(),
-            fingerprint: format!("{:016x}", images.fingerprint()),
+            fingerprint: images.fingerprint().to_owned(),
         }
+    }
+
+    /// Why training cannot go on with these images, if so.
+    fn refusal(&self, found: &Self) -> Option<String> {
+        if self == found {
+            return None;
+        }
+        let known = format!("{FINGERPRINT_ALGORITHM}:");
+        if (self.count, self.side) == (found.count, found.side)
+            && !self.fingerprint.starts_with(&known)
+        {
+            return Some(format!(
+                "the fingerprint {} of its images was computed in another way, so that it cannot be compared; if {} images of {side}x{side} with \
+                 the fingerprint {} are those it was trained on, write that into the metadata `{TRAINING}`, images.fingerprint",
+                self.fingerprint,
+                found.count,
+                found.fingerprint,
+                side = found.side,
+            ));
+        }
+        Some(format!(
+            "it was trained on {self:?}, found {found:?}; give the same images in the same order"
+        ))
     }
 }
 
@@ -112,6 +150,9 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
     };
     let record = serde_json::to_string(&record).expect("numbers and text have a JSON form");
     metadata.insert(TRAINING.to_owned(), record);
+    if let Some(provenance) = trainer.provenance() {
+        metadata.insert(PROVENANCE.to_owned(), provenance.to_owned());
+    }
     Ok(save_safetensors(
         path,
         &tensors,
@@ -143,31 +184,26 @@ pub(crate) fn resume(
             record.version
         )));
     }
-    let found = ImagesRecord::of(&images);
-    if found != record.images {
-        return Err(cannot(format!(
-            "it was trained on {:?}, found {found:?}; give the same images in the same order",
-            record.images
-        )));
+    if let Some(reason) = record.images.refusal(&ImagesRecord::of(&images)) {
+        return Err(cannot(reason));
     }
-    let generator = |prefix| {
-        network(&file, prefix, |part| {
-            Generator::from_checkpoint(part, device)
-        })
-    };
+    let SavedNetworks {
+        generator,
+        generator_average,
+        discriminator,
+    } = SavedNetworks::of(&file, device)?;
     let mut trainer = Trainer::new(
         record.config,
-        generator(GENERATOR)?,
-        Some(generator(GENERATOR_AVERAGE)?),
-        network(&file, DISCRIMINATOR, |part| {
-            Discriminator::from_checkpoint(part, device)
-        })?,
+        generator,
+        Some(generator_average),
+        discriminator,
         images,
         device,
     )?;
     trainer.generator_adam = Adam::from_tensors(
         trainer.config.corrected_generator_adam(),
         record.generator_adam_steps,
+        &trainer.generator,
         &file,
         GENERATOR_ADAM,
         device,
@@ -175,29 +211,65 @@ pub(crate) fn resume(
     trainer.discriminator_adam = Adam::from_tensors(
         trainer.config.corrected_discriminator_adam(),
         record.discriminator_adam_steps,
+        &trainer.discriminator,
         &file,
         DISCRIMINATOR_ADAM,
         device,
     )?;
     trainer.progress = record.progress;
-    trainer.path_length_mean.value = file.tensor::<1>(PATH_LENGTH_MEAN, device)?.into_scalar();
+    let mean = file.tensors().get(PATH_LENGTH_MEAN);
+    let mean = mean.map(StoredTensor::to_f32).unwrap_or_default();
+    let [mean] = mean[..] else {
+        return Err(cannot(format!(
+            "`{PATH_LENGTH_MEAN}` has {} values, expected 1",
+            mean.len()
+        )));
+    };
+    trainer.path_length_mean.value = mean;
+    trainer.set_provenance(file.metadata().get(PROVENANCE).cloned());
     Ok(trainer)
 }
 
+/// The networks of a checkpoint of a training run, to start another run from.
+#[derive(Clone, Debug)]
+pub struct SavedNetworks {
+    /// The generator in training.
+    pub generator: Generator,
+    /// Its running average.
+    pub generator_average: Generator,
+    /// The discriminator.
+    pub discriminator: Discriminator,
+}
+
+impl SavedNetworks {
+    /// The networks of a file that [`Trainer::save`] wrote; `None` for any other checkpoint.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or it is of a training run and a network in it is unusable.
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Option<Self>, TrainingError> {
+        let file = Checkpoint::open(path)?;
+        if !file.metadata().contains_key(TRAINING) {
+            return Ok(None);
+        }
+        Self::of(&file, device).map(Some)
+    }
+
+    fn of(file: &Checkpoint, device: &Device) -> Result<Self, TrainingError> {
+        let generator = |prefix| Generator::from_checkpoint(&network(file, prefix), device);
+        Ok(Self {
+            generator: generator(GENERATOR)?,
+            generator_average: generator(GENERATOR_AVERAGE)?,
+            discriminator: Discriminator::from_checkpoint(&network(file, DISCRIMINATOR), device)?,
+        })
+    }
+}
+
 /// One network of the file, under its own names and configuration.
-fn network<N>(
-    file: &Checkpoint,
-    prefix: &str,
-    load: impl FnOnce(&Checkpoint) -> Result<N, stylegan2::StyleGan2Error>,
-) -> Result<N, TrainingError> {
+fn network(file: &Checkpoint, prefix: &str) -> Checkpoint {
     let part = file.subset(prefix);
     let config = file.metadata().get(&format!("{prefix}config"));
     let metadata = config
         .map(|config| BTreeMap::from([("config".to_owned(), config.clone())]))
         .unwrap_or_default();
-    Ok(load(&Checkpoint::from_tensors(
-        file.path(),
-        part.tensors().clone(),
-        metadata,
-    ))?)
+    Checkpoint::from_tensors(file.path(), part.tensors().clone(), metadata)
 }

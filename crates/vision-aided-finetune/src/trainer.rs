@@ -13,7 +13,7 @@ use crate::random::{self, Stream, stream};
 use crate::state::Progress;
 use crate::{Adam, ImageSet, TrainingConfig, TrainingError, networks, state};
 
-/// Iterations on end with losses that are not finite, after which training stops: less is a bad batch, more does not recover.
+/// Measurements on end that are not finite, after which training stops: less is a bad batch, more does not recover.
 const MAX_NON_FINITE: u64 = 20;
 
 /// StyleGAN2 training: networks, optimisers and where training stands.
@@ -32,7 +32,7 @@ pub struct Trainer {
     images: Arc<ImageSet>,
     order: ShuffledOrder,
     device: Device,
-    non_finite: u64,
+    provenance: Option<String>,
 }
 
 /// What one iteration measured.
@@ -98,7 +98,7 @@ impl Trainer {
             discriminator: discriminator.train(),
             images,
             device: device.clone(),
-            non_finite: 0,
+            provenance: None,
             config,
         })
     }
@@ -128,6 +128,34 @@ impl Trainer {
     /// The options.
     pub fn config(&self) -> &TrainingConfig {
         &self.config
+    }
+
+    /// Goes on with other options: learning rates, the weights of the regularisers, augmentation and the like.
+    ///
+    /// The optimisers keep their moments.
+    ///
+    /// # Errors
+    /// When an option is out of range, or differs in the seed, the batch size, mirroring or noise, which a run keeps.
+    pub fn set_config(&mut self, config: TrainingConfig) -> Result<(), TrainingError> {
+        self.config.check_change(&config)?;
+        networks::check(&config, &self.generator, &self.discriminator, &self.images)?;
+        self.generator_adam
+            .set_options(config.corrected_generator_adam());
+        self.discriminator_adam
+            .set_options(config.corrected_discriminator_adam());
+        self.path_length_mean.decay = config.path_length_decay;
+        self.config = config;
+        Ok(())
+    }
+
+    /// Text that the caller keeps in the checkpoints, such as where weights and data came from.
+    pub fn provenance(&self) -> Option<&str> {
+        self.provenance.as_deref()
+    }
+
+    /// Sets the text that the caller keeps in the checkpoints.
+    pub fn set_provenance(&mut self, provenance: Option<String>) {
+        self.provenance = provenance;
     }
 
     /// The training images.
@@ -163,59 +191,81 @@ impl Trainer {
     /// One iteration: a step of the generator, one of the discriminator, the regularisers' steps where they are due, and the average.
     ///
     /// # Errors
-    /// When the losses of many iterations on end were not finite.
+    /// When the losses, or a penalty, were not finite many times on end.
     pub fn step(&mut self) -> Result<StepReport, TrainingError> {
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
-        let generator_loss = self.step_generator(iteration);
-        let path_length = self
-            .config
-            .regularises_path_length(iteration)
-            .then(|| self.step_path_length(iteration));
+        // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
+        let mut measured = vec![self.step_generator(iteration)];
+        let takes_path_length = self.config.regularises_path_length(iteration);
+        let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let real = self.real_images(iteration);
-        let DiscriminatorStep {
-            loss: discriminator_loss,
-            real_logit,
-            fake_logit,
-        } = self.step_discriminator(iteration, real.clone());
-        let r1_penalty = self
+        measured.extend(self.step_discriminator(iteration, real.clone()));
+        let takes_r1 = self.config.regularises_r1(iteration);
+        let r1_penalty = takes_r1.then(|| self.step_r1(iteration, real));
+        // Shown before this batch: the official loop counts it after the update.
+        let shown = self.progress.images;
+        let average = self.generator_average.clone();
+        self.generator_average = self
             .config
-            .regularises_r1(iteration)
-            .then(|| self.step_r1(iteration, real));
-
+            .average
+            .update(average, &self.generator, shown, batch);
         self.progress.iterations += 1;
         self.progress.images += batch as u64;
-        let average = self.generator_average.clone();
-        self.generator_average =
-            self.config
-                .average
-                .update(average, &self.generator, self.progress.images, batch);
-        if generator_loss.is_finite() && discriminator_loss.is_finite() {
-            self.non_finite = 0;
+
+        measured.extend(path_length);
+        measured.extend(r1_penalty);
+        let measured = Tensor::cat(measured, 0).into_data();
+        let mut measured = measured.iter::<f32>();
+        let mut next = || measured.next().expect("one number for each measurement");
+        let report = StepReport {
+            iteration: self.progress.iterations,
+            images: self.progress.images,
+            generator_loss: next(),
+            discriminator_loss: next(),
+            real_logit: next(),
+            fake_logit: next(),
+            path_length: takes_path_length.then(&mut next),
+            r1_penalty: takes_r1.then(&mut next),
+        };
+        self.check_finite(iteration, &report)?;
+        Ok(report)
+    }
+
+    /// Counts measurements that are not finite, and stops at many on end.
+    fn check_finite(&mut self, iteration: u64, report: &StepReport) -> Result<(), TrainingError> {
+        let losses = if report.generator_loss.is_finite() {
+            report.discriminator_loss
         } else {
-            self.non_finite += 1;
-            if self.non_finite >= MAX_NON_FINITE {
+            report.generator_loss
+        };
+        let counts = &mut self.progress.non_finite;
+        for (what, value, count) in [
+            ("the loss", Some(losses), &mut counts.losses),
+            ("the R1 penalty", report.r1_penalty, &mut counts.r1_penalty),
+            (
+                "the path length",
+                report.path_length,
+                &mut counts.path_length,
+            ),
+        ] {
+            let Some(value) = value else {
+                continue;
+            };
+            *count = if value.is_finite() { 0 } else { *count + 1 };
+            if *count >= MAX_NON_FINITE {
                 return Err(TrainingError::Diverged {
-                    first: iteration + 1 - MAX_NON_FINITE,
-                    last: iteration,
-                    generator: generator_loss,
-                    discriminator: discriminator_loss,
+                    what,
+                    times: *count,
+                    iteration,
+                    value,
                 });
             }
         }
-        Ok(StepReport {
-            iteration: self.progress.iterations,
-            images: self.progress.images,
-            generator_loss,
-            discriminator_loss,
-            real_logit,
-            fake_logit,
-            r1_penalty,
-            path_length,
-        })
+        Ok(())
     }
 
-    fn step_generator(&mut self, iteration: u64) -> f32 {
+    fn step_generator(&mut self, iteration: u64) -> Tensor<1> {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
         let fake = self
@@ -231,10 +281,11 @@ impl Trainer {
         let loss = generator_loss(logits);
         let gradients = loss.backward();
         self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
-        scalar(loss)
+        loss.inner()
     }
 
-    fn step_path_length(&mut self, iteration: u64) -> f32 {
+    /// The mean length, `[1]`.
+    fn step_path_length(&mut self, iteration: u64) -> Tensor<1> {
         let batch = (self.config.batch_size / self.config.path_length_batch_shrink).max(1);
         let mut random = self.stream(iteration, Stream::PathLengthLatents);
         let w_plus = self.latents(batch, &mut random, &self.generator.clone());
@@ -255,15 +306,19 @@ impl Trainer {
             y,
             self.path_length_mean,
         );
-        self.path_length_mean = result.running_mean;
+        // A mean that is no number would stay so for good.
+        if result.running_mean.value.is_finite() {
+            self.path_length_mean = result.running_mean;
+        }
         // The step stands for those of the whole interval.
         let weight = self.config.path_length_weight * self.config.path_length_interval as f64;
         let gradients = result.mean.mul_scalar(weight).backward();
         self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
-        scalar(result.lengths.mean())
+        result.lengths.mean()
     }
 
-    fn step_discriminator(&mut self, iteration: u64, real: Tensor<4>) -> DiscriminatorStep {
+    /// The loss and the mean logits of real and of generated images, each `[1]`.
+    fn step_discriminator(&mut self, iteration: u64, real: Tensor<4>) -> [Tensor<1>; 3] {
         let mut random = self.stream(iteration, Stream::DiscriminatorLatents);
         let generator = self.generator.valid();
         let w_plus = self.latents(self.config.batch_size, &mut random, &generator);
@@ -283,15 +338,17 @@ impl Trainer {
         self.discriminator = self
             .discriminator_adam
             .step(self.discriminator.clone(), &gradients);
-        DiscriminatorStep {
-            loss: scalar(loss),
-            real_logit: scalar(real_logits.inner().mean()),
-            fake_logit: scalar(fake_logits.inner().mean()),
-        }
+        [
+            loss.inner(),
+            real_logits.inner().mean(),
+            fake_logits.inner().mean(),
+        ]
     }
 
-    fn step_r1(&mut self, iteration: u64, real: Tensor<4>) -> f32 {
-        let augmentation = self.augmentation(iteration, Stream::DiscriminatorRealAugment);
+    /// The mean penalty, `[1]`.
+    fn step_r1(&mut self, iteration: u64, real: Tensor<4>) -> Tensor<1> {
+        // Drawn anew, as the official loop augments the images of every phase by themselves.
+        let augmentation = self.augmentation(iteration, Stream::R1Augment);
         let result = r1_penalty_augmented(
             &self.discriminator,
             real,
@@ -305,7 +362,7 @@ impl Trainer {
         self.discriminator = self
             .discriminator_adam
             .step(self.discriminator.clone(), &gradients);
-        scalar(result.mean)
+        result.mean.inner()
     }
 
     /// Latents of a batch, w_plus `[batch, num_ws, w_dim]`, with style mixing; moves the running average of w.
@@ -380,14 +437,4 @@ impl Trainer {
     fn stream(&self, iteration: u64, what: Stream) -> RandomState {
         stream(self.config.seed, iteration, what)
     }
-}
-
-struct DiscriminatorStep {
-    loss: f32,
-    real_logit: f32,
-    fake_logit: f32,
-}
-
-fn scalar(tensor: Tensor<1>) -> f32 {
-    tensor.into_scalar()
 }

@@ -30,6 +30,7 @@ const CUTOUT_RATIO: f64 = 0.5;
 ///
 /// let policy: DiffAugment = "color,cutout".parse()?;
 /// assert!(policy.color && !policy.translation && policy.cutout);
+/// assert_eq!(policy.to_string(), "color,cutout");
 /// # Ok::<(), vision_aided_finetune::TrainingError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,21 @@ impl std::str::FromStr for DiffAugment {
             }
         }
         Ok(policy)
+    }
+}
+
+impl std::fmt::Display for DiffAugment {
+    /// The list that [`from_str`](std::str::FromStr::from_str) reads; empty for no augmentation.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = [
+            (self.color, "color"),
+            (self.translation, "translation"),
+            (self.cutout, "cutout"),
+        ]
+        .into_iter()
+        .filter_map(|(is_on, name)| is_on.then_some(name))
+        .collect();
+        f.write_str(&names.join(","))
     }
 }
 

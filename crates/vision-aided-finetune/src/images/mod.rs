@@ -7,8 +7,10 @@ mod packed;
 pub use order::ShuffledOrder;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
 
@@ -16,6 +18,8 @@ use crate::TrainingError;
 pub(crate) const CHANNELS: usize = 3;
 /// Half of the 8-bit range: bytes map to [-1, 1] by `u8 / 127.5 - 1`.
 const HALF_RANGE: f32 = 127.5;
+/// What a fingerprint starts with.
+pub(crate) const FINGERPRINT_ALGORITHM: &str = "sha256";
 
 /// Square RGB images of one size, decoded once and kept as bytes.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ pub struct ImageSet {
     side: usize,
     /// `[count, 3, side, side]`, row-major.
     bytes: Vec<u8>,
+    /// Computed when it is first asked for, as the parts of a [concatenation](Self::concat) need none.
+    fingerprint: OnceLock<String>,
 }
 
 impl std::fmt::Debug for ImageSet {
@@ -71,6 +77,7 @@ impl ImageSet {
                 });
             }
             all.bytes.extend_from_slice(&set.bytes);
+            all.fingerprint = OnceLock::new();
         }
         Ok(all)
     }
@@ -86,7 +93,11 @@ impl ImageSet {
             "expected a multiple of 3 x {side} x {side} bytes, found {}",
             bytes.len()
         );
-        Self { side, bytes }
+        Self {
+            side,
+            bytes,
+            fingerprint: OnceLock::new(),
+        }
     }
 
     /// Number of images.
@@ -109,8 +120,7 @@ impl ImageSet {
         let mut values = Vec::with_capacity(indices.len() * self.image_bytes());
         let signed = |byte: &u8| f32::from(*byte) / HALF_RANGE - 1.0;
         for (index, mirrored) in indices.iter().zip(mirrored) {
-            let image = &self.bytes[index * self.image_bytes()..][..self.image_bytes()];
-            for row in image.chunks_exact(self.side) {
+            for row in self.image(*index).chunks_exact(self.side) {
                 if *mirrored {
                     values.extend(row.iter().rev().map(signed));
                 } else {
@@ -122,19 +132,23 @@ impl ImageSet {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// A number that tells this set from others: a hash of the size and of bytes spread over every image.
-    pub fn fingerprint(&self) -> u64 {
-        const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
-        const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
-        const BYTES_PER_IMAGE: usize = 64;
-        let step = (self.image_bytes() / BYTES_PER_IMAGE).max(1);
-        let size = [self.len() as u64, self.side as u64];
-        size.iter()
-            .flat_map(|number| number.to_le_bytes())
-            .chain(self.bytes.iter().step_by(step).copied())
-            .fold(FNV_OFFSET, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
-            })
+    /// The bytes of an image `[3, side, side]`, row-major: a red, a green and a blue plane.
+    ///
+    /// # Panics
+    /// When the index is out of range.
+    pub fn image(&self, index: usize) -> &[u8] {
+        &self.bytes[index * self.image_bytes()..][..self.image_bytes()]
+    }
+
+    /// What tells this set from others of its size: `sha256:` and the SHA-256 of all bytes `[count, 3, side, side]`, in hexadecimal.
+    ///
+    /// The name of the algorithm comes first, so that a value of another one is not taken for other images.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let digest = Sha256::digest(&self.bytes);
+            let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{FINGERPRINT_ALGORITHM}:{hexadecimal}")
+        })
     }
 
     fn image_bytes(&self) -> usize {

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use checkpoint::{Checkpoint, StoredTensor};
 use serde::{Deserialize, Serialize};
@@ -127,51 +126,99 @@ impl Adam {
             .collect()
     }
 
-    /// The state that [`tensors`](Self::tensors) gave, after `steps` steps.
+    /// The state that [`tensors`](Self::tensors) gave, after `steps` steps of `module`, which is on an autodiff device.
     ///
     /// # Errors
-    /// When a parameter has only one of its two moments, or they differ in length.
-    pub fn from_tensors(
+    /// When the file does not have exactly the two moments of every parameter that trains, each of the parameter's length. Before the first
+    /// step there are none.
+    pub fn from_tensors<M: Module>(
         options: AdamOptions,
         steps: u64,
+        module: &M,
         file: &Checkpoint,
         prefix: &str,
         device: &Device,
     ) -> Result<Self, TrainingError> {
-        let (first, second) = (
-            file.subset(&format!("{prefix}first.")),
-            file.subset(&format!("{prefix}second.")),
-        );
-        let mut moments = BTreeMap::new();
-        for path in first.tensors().keys() {
-            let pair = Moments {
-                first: first.tensor(path, device)?,
-                second: second.tensor(path, device)?,
+        let mut trained = TrainedLengths::default();
+        if steps > 0 {
+            module.visit(&mut trained);
+        }
+        let load = |which: &str| -> Result<BTreeMap<String, Tensor<1>>, TrainingError> {
+            let part = file.subset(&format!("{prefix}{which}."));
+            let damaged = |path: &str, found: String, expected: String| {
+                TrainingError::CannotResume {
+                    path: file.path().to_owned(),
+                    reason: format!(
+                        "the optimiser's {which} moment `{prefix}{which}.{path}` after {steps} steps: found {found}, expected {expected}"
+                    ),
+                }
             };
-            if pair.first.dims() != pair.second.dims() {
-                return Err(damaged(file.path(), path));
+            if let Some(path) = part
+                .tensors()
+                .keys()
+                .find(|path| !trained.lengths.contains_key(*path))
+            {
+                return Err(damaged(
+                    path,
+                    "it in the file".into(),
+                    "no parameter of that name to train".into(),
+                ));
             }
-            moments.insert(path.clone(), pair);
-        }
-        if let Some(path) = second
-            .tensors()
-            .keys()
-            .find(|path| !moments.contains_key(*path))
-        {
-            return Err(damaged(file.path(), path));
-        }
+            trained
+                .lengths
+                .iter()
+                .map(|(path, length)| {
+                    let shape = part.tensors().get(path).map(StoredTensor::shape);
+                    if shape != Some(&[*length]) {
+                        let found =
+                            shape.map_or("none".to_owned(), |shape| format!("shape {shape:?}"));
+                        return Err(damaged(path, found, format!("shape [{length}]")));
+                    }
+                    Ok((path.clone(), part.tensor(path, device)?))
+                })
+                .collect()
+        };
+        let (first, second) = (load("first")?, load("second")?);
+        let moments = first
+            .into_iter()
+            .zip(second.into_values())
+            .map(|((path, first), second)| (path, Moments { first, second }))
+            .collect();
         Ok(Self {
             options,
             steps,
             moments,
         })
     }
+
+    /// Other options for the steps to come; the moments stay.
+    pub(crate) fn set_options(&mut self, options: AdamOptions) {
+        self.options = options;
+    }
 }
 
-fn damaged(file: &Path, parameter: &str) -> TrainingError {
-    TrainingError::CannotResume {
-        path: file.to_owned(),
-        reason: format!("the optimiser's two moments of {parameter} do not match"),
+/// Number of values of every parameter that trains, by its path.
+#[derive(Default)]
+struct TrainedLengths {
+    path: ParameterPath,
+    lengths: BTreeMap<String, usize>,
+}
+
+impl ModuleVisitor for TrainedLengths {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            self.lengths
+                .insert(self.path.name(), value.shape().num_elements());
+        }
     }
 }
 

@@ -15,12 +15,13 @@ const KILO: f64 = 1000.0;
 pub struct ExponentialMovingAverage {
     /// Half-life in thousands of images.
     pub kimg: f64,
-    /// Largest half-life as a share of the images so far, 0.05 in the official code; `None` starts with the full half-life.
+    /// Largest half-life as a share of the images so far, 0.05 in the official code; `None` starts with the full half-life, as the official
+    /// code does where training starts from weights.
     pub rampup: Option<f64>,
 }
 
 impl ExponentialMovingAverage {
-    /// The factor on the old average after a batch: `0.5^(batch / half-life)`.
+    /// The factor on the old average after a batch: `0.5^(batch / half-life)`. `images` were shown before the batch.
     ///
     /// ```
     /// let average = vision_aided_finetune::ExponentialMovingAverage { kimg: 10.0, rampup: Some(0.05) };
@@ -39,7 +40,7 @@ impl ExponentialMovingAverage {
 
     /// The average after a batch: `new + beta (average - new)` for parameters that train, the new value for all others (buffers).
     ///
-    /// `average` is on a plain device; `module` has the same structure.
+    /// `images` were shown before the batch: the official loop counts a batch after it has updated the average. `average` is on a plain device; `module` has the same structure.
     pub fn update<M: Module>(self, average: M, module: &M, images: u64, batch: usize) -> M {
         let mut values = Values {
             path: ParameterPath::default(),

@@ -84,6 +84,38 @@ fn a_packed_file_is_read_as_it_is() {
     assert_ne!(twice.fingerprint(), set.fingerprint());
 }
 
+/// NIST's example of SHA-256: the three bytes "abc", here one pixel.
+#[test]
+fn the_fingerprint_is_the_sha256_of_all_bytes() {
+    let set = ImageSet::from_bytes(1, b"abc".to_vec());
+    assert_eq!(
+        set.fingerprint(),
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    assert_eq!(set.image(0), b"abc");
+}
+
+#[test]
+fn one_inner_pixel_changes_the_fingerprint() {
+    let side = 64;
+    let bytes = vec![255; 2 * 3 * side * side];
+    let plain = ImageSet::from_bytes(side, bytes.clone());
+    for position in [0, 32 * side + 31, bytes.len() / 2 + 17, bytes.len() - 1] {
+        let mut other = bytes.clone();
+        other[position] = 254;
+        let other = ImageSet::from_bytes(side, other);
+        assert_ne!(other.fingerprint(), plain.fingerprint(), "byte {position}");
+    }
+    let halves = [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]];
+    let halves = halves.map(|half| {
+        let set = ImageSet::from_bytes(side, half.to_vec());
+        assert_ne!(set.fingerprint(), plain.fingerprint());
+        set
+    });
+    let joined = ImageSet::concat(halves.into()).unwrap();
+    assert_eq!(joined.fingerprint(), plain.fingerprint());
+}
+
 #[test]
 fn unusable_files_and_folders_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, StoredTensor};
 use vision_aided_finetune::{Adam, AdamOptions, ExponentialMovingAverage};
 
 use crate::values;
@@ -122,16 +122,48 @@ fn saved_moments_continue_the_same_series() {
     for k in 0..3 {
         module = step(&mut adam, module, gradient(k as f32));
     }
-    let file = Checkpoint::from_tensors("memory", adam.tensors("adam."), BTreeMap::new());
-    let mut restored = Adam::from_tensors(options, adam.steps(), &file, "adam.", &device).unwrap();
+    let restore = |tensors, steps| {
+        let file = Checkpoint::from_tensors("memory", tensors, BTreeMap::new());
+        Adam::from_tensors(options, steps, &weights(&device), &file, "adam.", &device)
+    };
+    let mut restored = restore(adam.tensors("adam."), adam.steps()).unwrap();
     let straight = step(&mut adam, module.clone(), gradient(3.0));
     let resumed = step(&mut restored, module, gradient(3.0));
     assert_eq!(values(straight.matrix.val()), values(resumed.matrix.val()));
 
-    let mut half = adam.tensors("adam.");
-    half.remove("adam.second.matrix");
-    let half = Checkpoint::from_tensors("memory", half, BTreeMap::new());
-    assert!(Adam::from_tensors(options, 3, &half, "adam.", &device).is_err());
+    assert_eq!(restore(BTreeMap::new(), 0).unwrap().steps(), 0);
+    let refused = |edit: &dyn Fn(&mut BTreeMap<String, StoredTensor>)| {
+        let mut tensors = adam.tensors("adam.");
+        edit(&mut tensors);
+        restore(tensors, 3).unwrap_err().to_string()
+    };
+    let message = refused(&|tensors| {
+        tensors.remove("adam.second.matrix");
+    });
+    assert!(
+        message.contains("second.matrix") && message.contains("found none"),
+        "{message}"
+    );
+    // Both moments are gone: the parameter would silently start anew.
+    let message = refused(&|tensors| tensors.retain(|name, _| !name.ends_with("matrix")));
+    assert!(message.contains("first.matrix"), "{message}");
+    // Of the same length as each other, but not as the parameter.
+    let message = refused(&|tensors| {
+        for name in ["adam.first.matrix", "adam.second.matrix"] {
+            tensors.insert(name.into(), StoredTensor::from_f32(vec![3], &[0.0; 3]));
+        }
+    });
+    assert!(
+        message.contains("[3]") && message.contains("[4]"),
+        "{message}"
+    );
+    // A parameter that does not train has none.
+    let message = refused(&|tensors| {
+        for name in ["adam.first.frozen", "adam.second.frozen"] {
+            tensors.insert(name.into(), StoredTensor::from_f32(vec![2], &[0.0; 2]));
+        }
+    });
+    assert!(message.contains("first.frozen"), "{message}");
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub fn config() -> TrainingConfig {
     TrainingConfig {
         seed: 5,
         batch_size: 4,
+        r1_gamma: 1.0,
         r1_interval: 3,
         path_length_interval: 2,
         augment: "color,translation,cutout".parse().unwrap(),

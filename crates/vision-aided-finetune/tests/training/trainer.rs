@@ -1,4 +1,5 @@
 use burn::tensor::Device;
+use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
 use vision_aided_finetune::{Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers};
 
@@ -19,6 +20,107 @@ fn regularisers_are_due_at_their_intervals() {
         assert_eq!(report.r1_penalty.is_some(), iteration % 3 == 0);
         assert!(report.generator_loss.is_finite() && report.discriminator_loss.is_finite());
     }
+}
+
+/// A mean that has become NaN would stay so, and with it every later gradient; training goes on without the batch.
+#[test]
+fn a_path_length_that_is_no_number_leaves_the_running_mean_and_ends_a_run_only_when_it_stays() {
+    let device = device();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("training.safetensors");
+    let mut options = config();
+    options.noise = false;
+    let mut run = trainer(options, &device).unwrap();
+    for _ in 0..2 {
+        run.step().unwrap();
+    }
+    run.save(&file).unwrap();
+    // Images of 1e38 have a gradient beyond f32's range in its square, and the discriminator is told nothing of it.
+    let good = Checkpoint::open(&file).unwrap();
+    let mut tensors = good.tensors().clone();
+    for (name, tensor) in &mut tensors {
+        if name.starts_with("G.") && name.ends_with("torgb.weight") {
+            let values = vec![1e30; tensor.to_f32().len()];
+            *tensor = StoredTensor::from_f32(tensor.shape().to_vec(), &values);
+        }
+    }
+    save_safetensors(&file, &tensors, good.metadata(), FloatPrecision::F32).unwrap();
+    let mut run = Trainer::resume(&file, images(10), &device).unwrap();
+    let report = run.step().unwrap();
+    let length = report.path_length.expect("iteration 2 takes it");
+    assert!(!length.is_finite(), "{length}");
+    // Only finite values are saved, among them the mean.
+    run.save(&file).unwrap();
+    let mean = |file: &Checkpoint| file.tensors()["path_length_mean"].to_f32();
+    assert_eq!(mean(&Checkpoint::open(&file).unwrap()), mean(&good));
+    assert!(mean(&good)[0] > 0.0);
+    let counted = Checkpoint::open(&file).unwrap().metadata()["training"].clone();
+    assert!(counted.contains("\"path_length\":1"), "{counted}");
+}
+
+#[test]
+fn options_that_may_change_take_effect_and_others_are_refused() {
+    let device = device();
+    let run = || trainer(config(), &device).unwrap();
+    let weights = |run: &Trainer| run.generator().tensors()["synthesis.b16.conv1.weight"].to_f32();
+    let (mut slow, mut same) = (run(), run());
+    let start = weights(&slow);
+    let mut options = config();
+    options.generator_adam.learning_rate = 1e-12;
+    options.r1_gamma = 5.0;
+    options.augment = "color".parse().unwrap();
+    slow.set_config(options.clone()).unwrap();
+    assert_eq!(slow.config(), &options);
+    same.set_config(config()).unwrap();
+    let mut straight = run();
+    assert_eq!(same.step().unwrap(), straight.step().unwrap());
+    slow.step().unwrap();
+    let moved = |now: &[f32]| now.iter().zip(&start).any(|(a, b)| (a - b).abs() > 1e-6);
+    assert!(moved(&weights(&same)));
+    assert!(!moved(&weights(&slow)));
+
+    for (option, changed) in [
+        (
+            "seed",
+            TrainingConfig {
+                seed: 6,
+                ..config()
+            },
+        ),
+        (
+            "batch_size",
+            TrainingConfig {
+                batch_size: 8,
+                ..config()
+            },
+        ),
+        (
+            "mirror",
+            TrainingConfig {
+                mirror: false,
+                ..config()
+            },
+        ),
+        (
+            "noise",
+            TrainingConfig {
+                noise: false,
+                ..config()
+            },
+        ),
+    ] {
+        let error = slow.set_config(changed).unwrap_err();
+        assert!(
+            matches!(error, TrainingError::FixedOption { option: found, .. } if found == option),
+            "{error}"
+        );
+    }
+    let broken = TrainingConfig {
+        r1_gamma: f64::NAN,
+        ..config()
+    };
+    assert!(slow.set_config(broken).is_err());
+    assert_eq!(slow.config(), &options);
 }
 
 /// With a generator that stands still the discriminator must learn to tell its images from real ones.
