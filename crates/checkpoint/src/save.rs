@@ -55,12 +55,26 @@ pub fn save_safetensors(
     temporary.push(".partial");
     let temporary = Path::new(&temporary);
     let written = write(temporary, path, tensors, metadata, precision)
-        .and_then(|()| std::fs::rename(temporary, path).map_err(|e| io(path, e)));
+        .and_then(|()| std::fs::rename(temporary, path).map_err(|e| io(path, e)))
+        .map(|()| sync_folder_of(path));
     if written.is_err() {
         // The reason for the failure is of more use than that of a second one.
         let _ = std::fs::remove_file(temporary);
     }
     written
+}
+
+/// Makes the new name outlast a power cut.
+///
+/// Some systems and file systems cannot open or synchronise a folder. The file under either name is whole, so that is no error.
+fn sync_folder_of(path: &Path) {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
 }
 
 fn io(path: &Path, source: std::io::Error) -> CheckpointError {

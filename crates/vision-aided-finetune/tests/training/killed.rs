@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use stylegan2::RandomState;
-use vision_aided_finetune::Trainer;
+use vision_aided_finetune::{History, HistoryEntry, Trainer};
 
 use crate::small_run::{config, images, trainer};
 
 const KILLS: usize = 20;
+/// Steps and saves whose longest tells how far apart two checkpoints of a child are.
+const TIMED: usize = 3;
 /// Names the folder to a child process; a run of all tests does not set it.
 const FOLDER: &str = "KILLED_TRAINING_FOLDER";
 
@@ -22,25 +24,58 @@ fn checkpoint(folder: &Path) -> PathBuf {
     folder.join("training.safetensors")
 }
 
+fn history(folder: &Path) -> PathBuf {
+    folder.join("history.jsonl")
+}
+
 #[test]
-fn twenty_kills_at_random_moments_leave_twenty_readable_checkpoints() {
+fn twenty_kills_at_random_moments_leave_twenty_readable_checkpoints_and_histories() {
+    let period = time_between_checkpoints();
     let folder = tempfile::tempdir().unwrap();
     let file = checkpoint(folder.path());
     let mut random = RandomState::new(8);
     let mut before = 0;
     for kill in 0..KILLS {
         let mut child = start(folder.path());
-        wait_for_progress(&file, before, &mut child);
-        // Longer than an iteration and a save together, so that kills fall everywhere in both.
-        std::thread::sleep(Duration::from_secs_f64(0.1 * random.uniform()));
+        let seen = wait_for_progress(&file, before, &mut child);
+        // Up to two rounds of step and save, so that kills fall everywhere in both.
+        std::thread::sleep(period.mul_f64(2.0 * random.uniform()));
         child.kill().unwrap();
         child.wait().unwrap();
+        let unfinished = std::fs::read_dir(folder.path())
+            .unwrap()
+            .filter(|entry| {
+                let name = entry.as_ref().unwrap().file_name();
+                name.to_string_lossy().ends_with(".partial")
+            })
+            .count();
+        assert!(unfinished <= 1, "kill {kill}: {unfinished} temporary files");
         let mut resumed = Trainer::resume(&file, images(10), &device())
             .unwrap_or_else(|error| panic!("kill {kill}: {error}"));
-        assert!(resumed.iterations() > before, "kill {kill}: no progress");
+        assert!(resumed.iterations() >= seen, "kill {kill}: an older file");
         before = resumed.iterations();
         assert!(resumed.step().unwrap().generator_loss.is_finite());
+        // An entry is written before its checkpoint, so that the history is complete up to it.
+        let history = History::open(history(folder.path()), before)
+            .unwrap_or_else(|error| panic!("kill {kill}: {error}"));
+        let iterations: Vec<u64> = history.entries().iter().map(|e| e.iteration).collect();
+        assert_eq!(iterations, (1..=before).collect::<Vec<_>>(), "kill {kill}");
     }
+}
+
+/// How long a child takes from one checkpoint to the next.
+fn time_between_checkpoints() -> Duration {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = trainer(config(), &device()).unwrap();
+    (0..TIMED)
+        .map(|_| {
+            let begin = Instant::now();
+            run.step().unwrap();
+            run.save(checkpoint(folder.path())).unwrap();
+            begin.elapsed()
+        })
+        .max()
+        .expect("at least one")
 }
 
 fn start(folder: &Path) -> Child {
@@ -53,14 +88,14 @@ fn start(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// Waits for a checkpoint of this child, so that every kill hits a process that is training and saving.
-fn wait_for_progress(file: &Path, before: u64, child: &mut Child) {
+/// Waits for a checkpoint of this child, so that every kill hits a process that is training and saving; returns its iterations.
+fn wait_for_progress(file: &Path, before: u64, child: &mut Child) -> u64 {
     let limit = Instant::now() + Duration::from_secs(60);
     loop {
         if let Ok(trainer) = Trainer::resume(file, images(10), &device())
             && trainer.iterations() > before
         {
-            return;
+            return trainer.iterations();
         }
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "the child ended by itself: {ended:?}");
@@ -81,8 +116,12 @@ fn train_and_save_without_end() {
     } else {
         trainer(config(), &device()).unwrap()
     };
+    let mut history = History::open(history(Path::new(&folder)), run.iterations()).unwrap();
     loop {
-        run.step().unwrap();
+        let report = run.step().unwrap();
+        history
+            .push(HistoryEntry::mean_of(&[report], config().batch_size, 1.0))
+            .unwrap();
         run.save(&file).unwrap();
     }
 }

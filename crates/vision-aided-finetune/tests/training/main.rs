@@ -8,6 +8,8 @@
 mod diffaugment;
 mod image_set;
 mod killed;
+#[cfg(target_os = "linux")]
+mod memory;
 mod optimisers;
 mod reference_run;
 mod resume;
