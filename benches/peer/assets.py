@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import perceptual
 import tensor_file
 from cases import Model, Net
+from discriminator import Discriminator
 from seeded import seeded
 from stylegan2 import FIR_TAPS, MAPPING_LR_MULTIPLIER, Generator
 
@@ -24,6 +25,10 @@ NOISE_STRENGTH = 0.1
 # Seeded targets are smooth: random colours on a grid of this side, interpolated.
 TARGET_GRID = 8
 TARGET_CONTRAST = 0.5
+# Of the zoo's discriminators.
+DISCRIMINATOR_CHANNEL_MAX = 64
+# More than a period of training shows, so that batches differ.
+TRAINING_IMAGES = 512
 # Standard deviation of seeded biases.
 BIAS_STD = 0.1
 # Convolutions of torchvision's `features`: index, input channels, output channels, kernel size.
@@ -78,6 +83,39 @@ def seeded_generator(model: Model, path: Path) -> None:
         shapes = {name: tuple(t.shape) for name, t in Generator(**config).state_dict().items()}
     values = {name: _generator_values(name, shape) for name, shape in shapes.items()}
     tensor_file.write(path, values, {"config": json.dumps(config)})
+
+
+def seeded_discriminator(model: Model, path: Path) -> None:
+    """Write a discriminator with seeded weights under the official names, unless it is there."""
+    if path.exists():
+        return
+    config = {
+        "c_dim": 0,
+        "img_resolution": model.resolution,
+        "img_channels": 3,
+        "channel_base": model.channel_base,
+        "channel_max": DISCRIMINATOR_CHANNEL_MAX,
+    }
+    with torch.device("meta"):
+        shapes = {name: tuple(t.shape) for name, t in Discriminator(**config).state_dict().items()}
+    values = {name: _discriminator_values(name, shape) for name, shape in shapes.items()}
+    tensor_file.write(path, values, {"config": json.dumps(config)})
+
+
+def _discriminator_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Values as the official initialisation would draw them."""
+    if name.endswith("resample_filter"):
+        return np.outer(FIR_TAPS, FIR_TAPS).astype(np.float32)
+    if name.endswith("bias"):
+        return np.zeros(shape, dtype=np.float32)
+    return seeded(f"bench/D/{name}", shape, 1.0)
+
+
+def seeded_training_images(resolution: int, path: Path) -> None:
+    """Write `images` `[count, 3, resolution, resolution]`, whole numbers from 0 to 255."""
+    grid = torch.from_numpy(seeded("bench/images", (TRAINING_IMAGES, 3, TARGET_GRID, TARGET_GRID), TARGET_CONTRAST))
+    images = F.interpolate(grid, size=(resolution, resolution), mode="bilinear").clamp(-1, 1)
+    tensor_file.write(path, {"images": (images * 127.5 + 127.5).round().numpy()})
 
 
 def seeded_targets(resolution: int, batch: int, path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stylegan2 import OFFICIAL, Formulation
+
 Net = Literal["alex", "vgg"]
 
 
@@ -23,20 +25,37 @@ MEDIUM = Model("256x256, channel_base 16384", 256, 16384)
 LARGE = Model("1024x1024, channel_base 32768", 1024, 32768)
 
 
+# R1 is due every 16 iterations and path length every 4: any 16 on end do the same work.
+TRAINING_PERIOD = 16
+
+
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: an inversion step when `net` is set, else a synthesis forward pass."""
+    """One row of the table: an iteration of training, an inversion step when `net` is set, else a synthesis forward pass."""
 
     name: str
     model: Model
     batch: int
     net: Net | None = None
+    trains: bool = False
 
     @property
     def title(self) -> str:
         """What is computed, in words."""
         job = "synthesis forward" if self.net is None else f"inversion step, LPIPS-{self.net}"
+        if self.trains:
+            job = "training iteration"
         return f"{self.model.title}: {job}, batch {self.batch}"
+
+    @property
+    def period(self) -> int:
+        """Steps are timed and counted in multiples of this."""
+        return TRAINING_PERIOD if self.trains else 1
+
+    @property
+    def plain(self) -> Formulation:
+        """What the official networks compute: they modulate weights in evaluation only."""
+        return Formulation("shared", "conv") if self.trains else OFFICIAL
 
 
 def _inversion(label: str, model: Model, net: Net, batches: tuple[int, ...]) -> list[Case]:
@@ -48,6 +67,7 @@ def _synthesis(label: str, model: Model, batches: tuple[int, ...]) -> list[Case]
 
 
 CASES = [
+    Case("training-64-b16", ZOO, 16, trains=True),
     *_inversion("64", ZOO, "alex", (1, 4, 16)),
     *_inversion("256", MEDIUM, "alex", (1, 4)),
     *_inversion("256", MEDIUM, "vgg", (1, 4)),

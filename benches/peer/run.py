@@ -23,7 +23,7 @@ from typing import Any, Self
 import assets
 import report
 from cases import CASES, Case
-from stylegan2 import OFFICIAL, Formulation
+from stylegan2 import Formulation
 
 ROOT = Path(__file__).parents[2]
 # The first losses of two sides that compute the same thing agree to this, relatively.
@@ -88,8 +88,18 @@ def request_for(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         "net": case.net,
         "lpips_folder": str(lpips.resolve()) if lpips else None,
         "targets": str(targets.resolve()),
+        "training": training_files(case, options.work) if case.trains else None,
         "threads": options.threads,
     }
+
+
+def training_files(case: Case, work: Path) -> dict[str, str]:
+    """Write what training needs beside the generator: a discriminator and images."""
+    discriminator = work / f"discriminator-{case.model.resolution}-{case.model.channel_base}.safetensors"
+    assets.seeded_discriminator(case.model, discriminator)
+    images = work / f"training-images-{case.model.resolution}.safetensors"
+    assets.seeded_training_images(case.model.resolution, images)
+    return {"discriminator": str(discriminator.resolve()), "images": str(images.resolve())}
 
 
 def torch_request(request: dict[str, Any], formulation: Formulation, *, prepared_targets: bool) -> dict[str, Any]:
@@ -113,7 +123,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     request = request_for(case, options)
     requests = {
         "ours": request,
-        "plain": torch_request(request, OFFICIAL, prepared_targets=False),
+        "plain": torch_request(request, case.plain, prepared_targets=False),
         **{name: torch_request(request, formulation, prepared_targets=True) for name, formulation in TUNED.items()},
     }
     if options.no_ours:
@@ -129,7 +139,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
         check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})
         slowest = max(min(answer["seconds"]) for answer in warm_up.values())
-        steps = max(1, round(options.seconds / slowest))
+        steps = case.period * max(1, round(options.seconds / slowest / case.period))
         for _ in range(options.rounds):
             for name, side in sides.items():
                 time.sleep(SETTLE_SECONDS)
@@ -148,7 +158,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "tuned_modulation": TUNED[tuned].modulation,
         }
         # Counted last, as it would raise the peak.
-        return {**result, "flops": sides["shared"].ask({"flops": True})["flops"]}
+        return {**result, "flops": sides["shared"].ask({"flops": case.period})["flops"]}
 
 
 def processor() -> str:

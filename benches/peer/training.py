@@ -66,10 +66,11 @@ def stream(seed: int, index: int, number: int) -> np.random.RandomState:
 
 def load(request: dict[str, Any], formulation: Formulation) -> Training:
     """The run that a request to the worker describes."""
+    files = request["training"]
     return Training(
         Generator.load(Path(request["model"])),
-        Discriminator.load(Path(request["discriminator"])),
-        tensor_file.read(Path(request["images"])).tensors["images"],
+        Discriminator.load(Path(files["discriminator"])),
+        tensor_file.read(Path(files["images"])).tensors["images"],
         Config(batch_size=request["batch"]),
         formulation,
     )

@@ -1,7 +1,8 @@
 """The PyTorch side of the comparison: reads requests as JSON lines, answers each with one line.
 
 `{"hello": true}` is answered once everything is imported. `{"load": {...}}` prepares a case. `{"steps": n}` runs n steps and
-answers with the seconds and the loss (0 for synthesis) of each. `{"flops": true}` counts one step's operations, and
+answers with the seconds and the loss (0 for synthesis, the sum of both networks' losses for training) of each. `{"flops": n}` counts a
+step's operations, the mean of n steps, and
 `{"roof": threads}` measures how many a second PyTorch's best 3x3 convolution reaches.
 """
 
@@ -20,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import perceptual
 import tensor_file
+import training
 from stylegan2 import Formulation, Generator
 
 LEARNING_RATE = 0.05
@@ -50,10 +52,22 @@ def inversion_step(request: dict[str, Any], generator: Generator, start: torch.T
     return step
 
 
+def training_step(run: training.Training) -> Step:
+    """One iteration of training: both networks, their regularisers where these are due, the average."""
+
+    def step() -> float:
+        losses = run.step()
+        return losses.generator + losses.discriminator
+
+    return step
+
+
 def prepare(request: dict[str, Any]) -> Step:
     """Load what the request names and return the step that is timed."""
     torch.set_num_threads(request["threads"])
     formulation = Formulation(**request["formulation"])
+    if request["training"] is not None:
+        return training_step(training.load(request, formulation))
     generator = Generator.load(Path(request["model"]))
     start = generator.mapping.w_avg.expand(request["batch"], generator.synthesis.num_ws, -1).clone()
     if request["net"] is not None:
@@ -77,11 +91,12 @@ def run(step: Step, count: int) -> dict[str, Any]:
     return {"seconds": seconds, "losses": losses}
 
 
-def count_flops(step: Step) -> int:
-    """Floating-point operations of a step's convolutions and matrix products, two for a multiply-add."""
+def count_flops(step: Step, count: int) -> float:
+    """Floating-point operations of a step's convolutions and matrix products, two for a multiply-add; the mean of `count` steps."""
     with FlopCounterMode(display=False) as counter:
-        step()
-    return counter.get_total_flops()
+        for _ in range(count):
+            step()
+    return counter.get_total_flops() / count
 
 
 def measure_roof(threads: int) -> float:
@@ -116,7 +131,7 @@ def main() -> None:
             message = "`load` must come before `steps` and `flops`"
             raise RuntimeError(message)
         elif "flops" in request:
-            answer = {"flops": count_flops(step)}
+            answer = {"flops": count_flops(step, request["flops"])}
         else:
             answer = run(step, request["steps"])
         print(json.dumps(answer), flush=True)

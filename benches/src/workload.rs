@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use inversion::{InversionConfig, Progress, Schedule, invert};
 use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
+use vision_aided_finetune::Trainer;
 
 use crate::{Error, Stepper};
 
@@ -36,6 +37,8 @@ pub enum Workload {
         /// Number of images.
         batch: usize,
     },
+    /// Iterations of training: both networks, their regularisers where these are due, the average. 16 on end do the same work as any other 16.
+    Training(Box<Trainer>),
 }
 
 impl Workload {
@@ -51,6 +54,7 @@ impl Workload {
                 synthesise(&generator, batch, step);
                 Ok(())
             }
+            Self::Training(trainer) => train(*trainer, step),
         })
     }
 }
@@ -93,6 +97,16 @@ fn synthesise(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> 
         images.slice([0..1, 0..1, 0..1, 0..1]).into_data();
         if step(0.0).is_break() {
             return;
+        }
+    }
+}
+
+fn train(mut trainer: Trainer, step: &mut dyn FnMut(f64) -> ControlFlow<()>) -> Result<(), Error> {
+    loop {
+        let report = trainer.step()?;
+        let loss = f64::from(report.generator_loss) + f64::from(report.discriminator_loss);
+        if step(loss).is_break() {
+            return Ok(());
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use benches::{Error, Step, Stepper, Workload};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use lpips::{Lpips, Version};
 use serde::{Deserialize, Serialize};
-use stylegan2::Generator;
+use stylegan2::{Discriminator, Generator};
+use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig};
+
+/// What the zoo is trained with.
+const R1_GAMMA: f64 = 0.1;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +34,15 @@ struct Case {
     net: Option<String>,
     lpips_folder: Option<PathBuf>,
     targets: PathBuf,
+    /// Absent for all else than training.
+    training: Option<TrainingFiles>,
+}
+
+#[derive(Deserialize)]
+struct TrainingFiles {
+    discriminator: PathBuf,
+    /// `images` `[count, 3, side, side]`, whole numbers from 0 to 255.
+    images: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -63,6 +77,9 @@ fn main() -> Result<(), Error> {
 fn load(case: &Case) -> Result<Workload, Error> {
     let device = Device::flex();
     let generator = Generator::load(&case.model, &device)?;
+    if let Some(files) = &case.training {
+        return training(generator, files, case.batch, &device);
+    }
     let Some(net) = &case.net else {
         return Ok(Workload::Synthesis {
             generator,
@@ -78,6 +95,35 @@ fn load(case: &Case) -> Result<Workload, Error> {
         lpips: Lpips::load(net.parse()?, Version::V0_1, folder, &device)?,
         targets: Checkpoint::open(&case.targets)?.tensor("targets", &device)?,
     })
+}
+
+/// Training with the options of `peer/training.py`.
+fn training(
+    generator: Generator,
+    files: &TrainingFiles,
+    batch_size: usize,
+    device: &Device,
+) -> Result<Workload, Error> {
+    let file = Checkpoint::open(&files.images)?;
+    let images = file.tensors().get("images").ok_or("no tensor `images`")?;
+    let &[_, _, _, side] = images.shape() else {
+        return Err("expected `images` [count, 3, side, side]".into());
+    };
+    let bytes = images.to_f32().into_iter().map(|value| value as u8);
+    let config = TrainingConfig {
+        batch_size,
+        r1_gamma: R1_GAMMA,
+        noise: false,
+        ..TrainingConfig::default()
+    };
+    Ok(Workload::Training(Box::new(Trainer::new(
+        config,
+        generator,
+        None,
+        Discriminator::load(&files.discriminator, device)?,
+        Arc::new(ImageSet::from_bytes(side, bytes.collect())),
+        device,
+    )?)))
 }
 
 fn timed(steps: &[Step]) -> Answer {
