@@ -7,6 +7,7 @@ pub mod images;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;
+pub mod line_plot;
 pub mod loss_plot;
 pub mod model;
 pub mod output;

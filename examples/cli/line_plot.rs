@@ -1,0 +1,145 @@
+//! Curves as an SVG drawing.
+
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
+
+use super::Failure;
+
+const SIZE: (u32, u32) = (640, 400);
+const MARGIN: u32 = 12;
+const X_LABELS: u32 = 44;
+const Y_LABELS: u32 = 56;
+const TEXT: (&str, u32) = ("sans-serif", 14);
+const CAPTION: (&str, u32) = ("sans-serif", 16);
+/// Length of a line in the legend.
+const SAMPLE: i32 = 16;
+/// Smallest value on a logarithmic axis; an exact match has a loss of 0.
+const FLOOR: f64 = 1e-6;
+/// Labels below this are written with an exponent.
+const PLAIN_LABELS_FROM: f64 = 1e-3;
+
+/// A named curve. Points whose value is not finite are left out.
+#[derive(Clone, Debug)]
+pub struct Series<'a> {
+    pub name: &'a str,
+    pub colour: RGBColor,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// The scale of the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    Linear,
+    /// Values below a millionth are drawn there.
+    Logarithmic,
+}
+
+/// Draws curves over a common axis; the text of an SVG file.
+pub fn line_plot(
+    title: &str,
+    x_label: &str,
+    series: &[Series<'_>],
+    axis: Axis,
+) -> Result<String, Failure> {
+    let series: Vec<Series<'_>> = series
+        .iter()
+        .map(|series| Series {
+            points: series
+                .points
+                .iter()
+                .filter(|(_, value)| value.is_finite())
+                .map(|&(x, value)| match axis {
+                    Axis::Linear => (x, value),
+                    Axis::Logarithmic => (x, value.max(FLOOR)),
+                })
+                .collect(),
+            ..series.clone()
+        })
+        .collect();
+    let points = || {
+        series
+            .iter()
+            .flat_map(|series| series.points.iter().copied())
+    };
+    let first = points().map(|(x, _)| x).fold(f64::INFINITY, f64::min);
+    let first = if first.is_finite() { first } else { 0.0 };
+    // An axis has a length, also with one point or none.
+    let last = points().map(|(x, _)| x).fold(first, f64::max);
+    let last = if last > first { last } else { first + 1.0 };
+    let values = || points().map(|(_, value)| value);
+    match axis {
+        Axis::Linear => {
+            let range = values().fold(0.0, f64::min)..values().fold(1.0, f64::max);
+            draw(title, x_label, &series, first..last, range)
+        }
+        Axis::Logarithmic => {
+            let least = values().fold(1.0, f64::min);
+            let most = values().fold(least, f64::max);
+            // A little air above and below.
+            let range = (least / 1.2..most * 1.2).log_scale();
+            draw(title, x_label, &series, first..last, range)
+        }
+    }
+}
+
+fn draw<Y>(
+    title: &str,
+    x_label: &str,
+    series: &[Series<'_>],
+    x: std::ops::Range<f64>,
+    y: Y,
+) -> Result<String, Failure>
+where
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, CAPTION)
+            .margin(MARGIN)
+            .x_label_area_size(X_LABELS)
+            .y_label_area_size(Y_LABELS)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .x_desc(x_label)
+            .x_label_formatter(&|value| label(*value))
+            .y_label_formatter(&|value| label(*value))
+            .label_style(TEXT)
+            .draw()?;
+        for Series {
+            name,
+            colour,
+            points,
+        } in series
+        {
+            let colour = *colour;
+            chart
+                .draw_series(LineSeries::new(points.iter().copied(), colour))?
+                .label(*name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], colour));
+        }
+        chart
+            .configure_series_labels()
+            .label_font(TEXT)
+            .background_style(WHITE)
+            .border_style(BLACK)
+            .draw()?;
+        area.present()?;
+    }
+    Ok(svg)
+}
+
+fn label(value: f64) -> String {
+    if value != 0.0 && value.abs() < PLAIN_LABELS_FROM {
+        return format!("{value:.0e}");
+    }
+    let digits = format!("{value:.4}");
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
+}
