@@ -1,4 +1,4 @@
-//! Ctrl-C as a request to end well.
+//! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

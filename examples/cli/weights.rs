@@ -42,7 +42,7 @@ impl Weights {
         self.root.join("queries")
     }
 
-    /// Names of the zoo's models, sorted.
+    /// Names of the zoo's models, sorted. The base model is none of them: it is what they were trained from.
     pub fn model_names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.zoo())
             .into_iter()
@@ -50,6 +50,7 @@ impl Weights {
             .flatten()
             .filter(|entry| entry.path().join(GENERATOR).is_file())
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != BASE)
             .collect();
         names.sort();
         names
@@ -60,6 +61,9 @@ impl Weights {
         self.zoo().join(name).join(GENERATOR)
     }
 }
+
+/// The model of all styles, which those of single styles start from.
+pub const BASE: &str = "base";
 
 /// Names a weights folder for all programs.
 const VARIABLE: &str = "GANYMEDE_WEIGHTS";

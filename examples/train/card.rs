@@ -1,186 +1,325 @@
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::Path;
+//! The card of a model: whose art it was trained on, under which licence, how, and how good it became.
+//!
+//! `[quality]` has the diversity of samples. The Fréchet distance between samples and held-out images, with its features and protocol, is measured by
+//! other programs on the published model and belongs into the same table.
 
-use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+use checkpoint::FloatPrecision;
+use serde::Serialize;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
 use crate::Failure;
+use crate::cli::weights::Weights;
+use crate::credits::{self, Credit};
 use crate::diversity::{Diversity, IMAGES};
+use crate::held_out;
+use crate::provenance::Provenance;
+use crate::recipe::{Recipe, TRAINING_IMAGES};
 
-/// A style's record in `weights/queries/queries.json`.
-#[derive(Deserialize)]
-struct Credit {
-    title: String,
-    artist: String,
-    source: String,
-    licence: String,
-    licence_url: String,
-}
+const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 
 /// What the card says about the run.
 pub struct Run<'a> {
-    pub name: &'a str,
+    pub recipe: &'a Recipe,
     pub trainer: &'a Trainer,
     pub history: &'a [HistoryEntry],
-    /// What the weights started from.
-    pub start: &'a str,
-    pub precision: String,
+    pub provenance: &'a Provenance,
+    pub precision: FloatPrecision,
     pub diversity: Diversity,
 }
 
-/// Writes `card.toml`: whose art a model was trained on, under which licence, and how.
-pub fn write(run: &Run<'_>, queries: &Path, path: &Path) -> Result<(), Failure> {
-    let credits: BTreeMap<String, Credit> =
-        serde_json::from_slice(&std::fs::read(queries.join("queries.json"))?)?;
-    let mut card = String::new();
-    let name = run.name;
-    match credits.get(name) {
-        Some(credit) => style(&mut card, name, credit)?,
-        None => mixture(&mut card, name, &credits)?,
-    }
-    training(&mut card, run)?;
-    std::fs::write(path, card)?;
-    Ok(())
+#[derive(Serialize)]
+struct Card<'a> {
+    name: &'a str,
+    description: String,
+    licence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence_url: Option<&'a str>,
+    art: Art<'a>,
+    training: Training<'a>,
+    quality: Quality,
+    configuration: Configuration,
 }
 
-fn style(card: &mut String, name: &str, credit: &Credit) -> std::fmt::Result {
-    writeln!(card, "name = {}", text(name))?;
-    writeln!(
-        card,
-        "description = {}",
-        text(&format!("64 x 64 avatars in the style {name}"))
-    )?;
-    writeln!(card, "licence = {}", text(&spdx(&credit.licence)))?;
-    writeln!(card, "licence_url = {}", text(&credit.licence_url))?;
-    writeln!(card, "\n[art]")?;
-    writeln!(card, "title = {}", text(&credit.title))?;
-    writeln!(card, "artist = {}", text(&credit.artist))?;
-    writeln!(card, "source = {}", text(&credit.source))?;
-    writeln!(card, "rendered_with = {}", text(RENDERED_WITH))
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Art<'a> {
+    Style {
+        title: &'a str,
+        artist: &'a str,
+        source: &'a str,
+        rendered_with: &'static str,
+    },
+    /// A line for each style.
+    Mixture {
+        rendered_with: &'static str,
+        #[serde(flatten)]
+        styles: BTreeMap<&'a str, String>,
+    },
 }
 
-const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), 64 x 64 pixels over white";
-
-fn mixture(card: &mut String, name: &str, credits: &BTreeMap<String, Credit>) -> std::fmt::Result {
-    writeln!(card, "name = {}", text(name))?;
-    let description = format!(
-        "64 x 64 avatars of {} styles, which their own models start from",
-        credits.len()
-    );
-    writeln!(card, "description = {}", text(&description))?;
-    let mut licences: Vec<String> = credits
-        .values()
-        .map(|credit| spdx(&credit.licence))
-        .collect();
-    licences.sort();
-    licences.dedup();
-    writeln!(card, "licence = {}", text(&licences.join(" AND ")))?;
-    writeln!(card, "\n[art]")?;
-    writeln!(card, "rendered_with = {}", text(RENDERED_WITH))?;
-    for (style, credit) in credits {
-        let credit = format!(
-            "{} by {}, {}",
-            credit.title,
-            credit.artist,
-            spdx(&credit.licence)
-        );
-        writeln!(card, "{style} = {}", text(&credit))?;
-    }
-    Ok(())
+#[derive(Serialize)]
+struct Training<'a> {
+    command: String,
+    /// Images of each file or folder.
+    data: Vec<String>,
+    images: usize,
+    /// Whether none of the images is one that `weights/zoo/render` holds out; counted.
+    held_out_rule: bool,
+    start: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_sha256: Option<&'a str>,
+    start_discriminator: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_discriminator_sha256: Option<&'a str>,
+    kimg: f64,
+    batch_size: usize,
+    learning_rate: f64,
+    r1_gamma: f64,
+    path_length_weight: f64,
+    average_kimg: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    average_rampup: Option<f64>,
+    augment: String,
+    mirror: bool,
+    noise: bool,
+    freeze_layers: usize,
+    seed: u64,
+    /// Options that changed on the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<String>,
+    #[serde(flatten)]
+    end: Option<End>,
 }
 
-fn training(card: &mut String, run: &Run<'_>) -> std::fmt::Result {
-    let trainer = run.trainer;
+/// The last line of the history, and the rate over all lines.
+#[derive(Serialize)]
+struct End {
+    generator_loss: f64,
+    discriminator_loss: f64,
+    images_per_second: f64,
+}
+
+#[derive(Serialize)]
+struct Quality {
+    diversity_protocol: String,
+    diversity_samples: f64,
+    diversity_real: f64,
+    diversity_ratio: f64,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    img_resolution: usize,
+    img_channels: usize,
+    z_dim: usize,
+    w_dim: usize,
+    c_dim: usize,
+    mapping_layers: usize,
+    channel_base: usize,
+    channel_max: usize,
+    precision: String,
+}
+
+/// The text of `card.toml`.
+pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
+    let all = credits::read(weights)?;
+    let styles = styles(run.provenance, &all)?;
+    let side = run.trainer.images().side();
+    let name = run.recipe.name.as_str();
+    let (description, licence_url, art) = match styles.iter().next() {
+        Some((style, credit)) if styles.len() == 1 => (
+            format!("{side} x {side} avatars in the style {style}"),
+            Some(credit.licence_url.as_str()),
+            Art::Style {
+                title: &credit.title,
+                artist: &credit.artist,
+                source: &credit.source,
+                rendered_with: RENDERED_WITH,
+            },
+        ),
+        _ => (
+            format!("{side} x {side} avatars of {} styles", styles.len()),
+            None,
+            Art::Mixture {
+                rendered_with: RENDERED_WITH,
+                styles: styles.iter().map(|(style, c)| (*style, line(c))).collect(),
+            },
+        ),
+    };
+    let licences: BTreeSet<&str> = styles.values().map(|credit| credit.spdx()).collect();
+    let licences: Vec<&str> = licences.into_iter().collect();
+    let card = Card {
+        name,
+        description,
+        licence: licences.join(" AND "),
+        licence_url,
+        art,
+        training: training(run),
+        quality: quality(run.diversity),
+        configuration: configuration(run),
+    };
+    Ok(toml::to_string(&card)?)
+}
+
+/// The styles whose images were trained on.
+fn styles<'a>(
+    provenance: &'a Provenance,
+    all: &'a BTreeMap<String, Credit>,
+) -> Result<BTreeMap<&'a str, &'a Credit>, Failure> {
+    let style = |file: &'a str| {
+        let name = file
+            .rsplit(['/', '\\'])
+            .next()?
+            .strip_suffix(TRAINING_IMAGES)?;
+        Some((name, all.get(name)?))
+    };
+    provenance
+        .data
+        .iter()
+        .map(|data| {
+            style(&data.file).ok_or_else(|| {
+                format!(
+                    "{}: queries.json names no artist and licence for these training images, so the model cannot have a card",
+                    data.file
+                )
+                .into()
+            })
+        })
+        .collect()
+}
+
+fn line(credit: &Credit) -> String {
+    format!("{} by {}, {}", credit.title, credit.artist, credit.spdx())
+}
+
+fn training<'a>(run: &Run<'a>) -> Training<'a> {
+    let (trainer, provenance) = (run.trainer, run.provenance);
     let config = trainer.config();
-    writeln!(card, "\n[training]")?;
-    writeln!(
-        card,
-        "data = {}",
-        text(&format!(
-            "{} images; weights/zoo/render",
-            trainer.images().len()
-        ))
-    )?;
-    writeln!(card, "held_out_rule = true")?;
-    writeln!(card, "start = {}", text(run.start))?;
-    writeln!(card, "kimg = {:.1}", trainer.images_shown() as f64 / 1000.0)?;
-    writeln!(card, "batch_size = {}", config.batch_size)?;
-    writeln!(
-        card,
-        "learning_rate = {}",
-        config.generator_adam.learning_rate
-    )?;
-    writeln!(card, "r1_gamma = {}", config.r1_gamma)?;
-    writeln!(card, "path_length_weight = {}", config.path_length_weight)?;
-    writeln!(card, "average_kimg = {}", config.average.kimg)?;
-    writeln!(card, "augment = {}", text(&format!("{:?}", config.augment)))?;
-    writeln!(card, "noise = {}", config.noise)?;
-    writeln!(card, "seed = {}", config.seed)?;
-    if let Some(last) = run.history.last() {
-        writeln!(card, "generator_loss = {:.3}", last.generator_loss)?;
-        writeln!(card, "discriminator_loss = {:.3}", last.discriminator_loss)?;
-        let seconds: f64 = run.history.iter().map(|e| 1.0 / e.images_per_second).sum();
-        writeln!(
-            card,
-            "images_per_second = {:.1}",
-            run.history.len() as f64 / seconds
-        )?;
+    let mut command = vec!["cargo run --release --example train --".to_owned()];
+    command.extend(provenance.command.iter().cloned());
+    if run.recipe.kimg != run.recipe.default_kimg {
+        command.push(format!("--kimg {}", run.recipe.kimg));
     }
-    writeln!(
-        card,
-        "command = {}",
-        text(&format!(
-            "cargo run --release --example train -- --zoo {}",
-            run.name
-        ))
-    )?;
-
-    writeln!(card, "\n[quality]")?;
-    let protocol = format!(
-        "mean LPIPS (alex, v0.1) of all pairs of {IMAGES} images: seeds 0 to {} at psi 1, and training images",
-        IMAGES - 1
-    );
-    writeln!(card, "diversity_protocol = {}", text(&protocol))?;
-    writeln!(card, "diversity_samples = {:.4}", run.diversity.samples)?;
-    writeln!(card, "diversity_real = {:.4}", run.diversity.real)?;
-    writeln!(card, "diversity_ratio = {:.3}", run.diversity.ratio())?;
-
-    let network = trainer.generator_average().config();
-    writeln!(card, "\n[configuration]")?;
-    writeln!(card, "img_resolution = {}", network.img_resolution)?;
-    writeln!(card, "img_channels = {}", network.img_channels)?;
-    writeln!(card, "z_dim = {}", network.z_dim)?;
-    writeln!(card, "w_dim = {}", network.w_dim)?;
-    writeln!(card, "c_dim = {}", network.c_dim)?;
-    writeln!(
-        card,
-        "mapping_layers = {}",
-        network.mapping_kwargs.num_layers
-    )?;
-    writeln!(
-        card,
-        "channel_base = {}",
-        network.synthesis_kwargs.channel_base
-    )?;
-    writeln!(
-        card,
-        "channel_max = {}",
-        network.synthesis_kwargs.channel_max
-    )?;
-    writeln!(card, "precision = {}", text(&run.precision))
-}
-
-/// The licence's SPDX identifier, for those of the styles.
-fn spdx(licence: &str) -> String {
-    match licence {
-        "CC BY 4.0" => "CC-BY-4.0".to_owned(),
-        "CC0 1.0" => "CC0-1.0".to_owned(),
-        other => other.to_owned(),
+    Training {
+        command: command.join(" "),
+        data: provenance
+            .data
+            .iter()
+            .map(|data| {
+                format!(
+                    "{}: {} images, {}",
+                    data.file, data.images, data.fingerprint
+                )
+            })
+            .collect(),
+        images: trainer.images().len(),
+        held_out_rule: held_out::count(trainer.images()) == 0,
+        start: &provenance.generator.from,
+        start_sha256: provenance.generator.sha256.as_deref(),
+        start_discriminator: &provenance.discriminator.from,
+        start_discriminator_sha256: provenance.discriminator.sha256.as_deref(),
+        kimg: rounded(trainer.images_shown() as f64 / 1000.0, 1),
+        batch_size: config.batch_size,
+        learning_rate: config.generator_adam.learning_rate,
+        r1_gamma: config.r1_gamma,
+        path_length_weight: config.path_length_weight,
+        average_kimg: config.average.kimg,
+        average_rampup: config.average.rampup,
+        augment: config.augment.to_string(),
+        mirror: config.mirror,
+        noise: config.noise,
+        freeze_layers: trainer.discriminator().config().block_kwargs.freeze_layers,
+        seed: config.seed,
+        changes: provenance
+            .changes
+            .iter()
+            .map(|change| format!("at {:.1} kimg: {}", change.kimg, change.options.join(" ")))
+            .collect(),
+        end: end(run.history),
     }
 }
 
-/// A TOML string: JSON's escapes are valid in it.
-fn text(value: &str) -> String {
-    serde_json::Value::from(value).to_string()
+fn end(history: &[HistoryEntry]) -> Option<End> {
+    let last = history.last()?;
+    // Entries are of different lengths, so images are divided by time rather than rates averaged.
+    let (mut before, mut seconds) = (0.0, 0.0);
+    for entry in history {
+        seconds += (entry.kimg - before) * 1000.0 / entry.images_per_second;
+        before = entry.kimg;
+    }
+    Some(End {
+        generator_loss: rounded(last.generator_loss.into(), 3),
+        discriminator_loss: rounded(last.discriminator_loss.into(), 3),
+        images_per_second: rounded(last.kimg * 1000.0 / seconds, 1),
+    })
+}
+
+fn quality(diversity: Diversity) -> Quality {
+    Quality {
+        diversity_protocol: format!(
+            "mean LPIPS (alex, v0.1) of all pairs of {IMAGES} images: seeds 0 to {} at psi 1, and training images",
+            IMAGES - 1
+        ),
+        diversity_samples: rounded(diversity.samples.into(), 4),
+        diversity_real: rounded(diversity.real.into(), 4),
+        diversity_ratio: rounded(diversity.ratio().into(), 3),
+    }
+}
+
+fn configuration(run: &Run<'_>) -> Configuration {
+    let network = run.trainer.generator_average().config();
+    Configuration {
+        img_resolution: network.img_resolution,
+        img_channels: network.img_channels,
+        z_dim: network.z_dim,
+        w_dim: network.w_dim,
+        c_dim: network.c_dim,
+        mapping_layers: network.mapping_kwargs.num_layers,
+        channel_base: network.synthesis_kwargs.channel_base,
+        channel_max: network.synthesis_kwargs.channel_max,
+        precision: run.precision.to_string().to_lowercase(),
+    }
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn entry(iteration: u64, images_per_second: f64) -> HistoryEntry {
+        HistoryEntry {
+            iteration,
+            kimg: iteration as f64 * 0.016,
+            generator_loss: f32::NAN,
+            discriminator_loss: 1.23456,
+            real_logit: 0.0,
+            fake_logit: 0.0,
+            r1_penalty: None,
+            path_length: None,
+            images_per_second,
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_is_valid_toml() {
+        let text = toml::to_string(&end(&[entry(16, 10.0)])).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        assert!(table["generator_loss"].as_float().unwrap().is_nan());
+        assert_eq!(table["discriminator_loss"].as_float(), Some(1.235));
+    }
+
+    /// 256 images in 25.6 s and 32 in 1.6 s.
+    #[test]
+    fn the_rate_is_that_of_the_whole_run() {
+        let end = end(&[entry(16, 10.0), entry(18, 20.0)]).unwrap();
+        assert_eq!(end.images_per_second, 10.6);
+        assert!(super::end(&[]).is_none());
+    }
 }

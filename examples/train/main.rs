@@ -3,21 +3,31 @@
 mod card;
 #[path = "../cli/mod.rs"]
 mod cli;
+mod credits;
 mod diversity;
 mod export;
+mod held_out;
 mod options;
 mod plot;
+mod provenance;
+mod publish;
 mod recipe;
 mod run;
+mod run_folder;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use cli::Failure;
+use cli::interrupt::Interrupt;
 use options::Options;
 
 fn main() -> ExitCode {
-    cli::exit(run::train(&Options::parse()))
+    let options =
+        Options::parse_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    cli::exit(
+        Interrupt::listen().and_then(|interrupt| run::train(&options, &|| interrupt.requested())),
+    )
 }

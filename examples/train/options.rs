@@ -1,14 +1,21 @@
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
+use crate::Failure;
 use crate::cli::CommonArgs;
+use crate::provenance::shown;
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
 ///
 /// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the iteration and
-/// saves; --resume continues exactly where a run was.
+/// saves; --resume continues exactly where a run was, with the options it was started with. Of these, --learning-rate, --gamma,
+/// --path-length-weight and --augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub struct Options {
@@ -25,18 +32,19 @@ pub struct Options {
     pub out: Option<PathBuf>,
 
     /// Length of the run, in thousands of images [default: 400 for a style, 1500 for base, 8 without arguments]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
     /// Continue the run in --out
     #[arg(long)]
     pub resume: bool,
 
-    /// Start from this generator, a checkpoint of any known format [default: the zoo's base model for a style, else random weights]
-    #[arg(long, value_name = "FILE")]
-    pub generator: Option<PathBuf>,
+    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or another run's training.safetensors, of which all networks
+    /// are taken [default: the zoo's base model for a style, else random weights]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub generator: Option<String>,
 
-    /// Start from this discriminator
+    /// Start from this discriminator [default: the one in the generator's file or beside it, else random weights]
     #[arg(long, value_name = "FILE")]
     pub discriminator: Option<PathBuf>,
 
@@ -53,15 +61,15 @@ pub struct Options {
     pub batch: usize,
 
     /// Learning rate of both networks
-    #[arg(long, value_name = "RATE", default_value_t = 0.002)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.002, value_parser = positive)]
     pub learning_rate: f64,
 
     /// Weight of R1; small images of flat art learn faster with a small one
-    #[arg(long, value_name = "GAMMA", default_value_t = 0.1)]
+    #[arg(long, value_name = "GAMMA", default_value_t = 0.1, value_parser = not_negative)]
     pub gamma: f64,
 
     /// Weight of the path length penalty; 0 leaves it out
-    #[arg(long, value_name = "WEIGHT", default_value_t = 2.0)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 2.0, value_parser = not_negative)]
     pub path_length_weight: f64,
 
     /// Augmentations of what the discriminator sees: any of color,translation,cutout
@@ -77,12 +85,12 @@ pub struct Options {
     pub noise: bool,
 
     /// Write a grid of samples and the plot every so many thousand images
-    #[arg(long, value_name = "K", default_value_t = 20.0)]
+    #[arg(long, value_name = "K", default_value_t = 20.0, value_parser = positive)]
     pub snapshot_kimg: f64,
 
     /// Write the checkpoint every so many minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 5.0)]
-    pub checkpoint_minutes: f64,
+    #[arg(long, value_name = "MINUTES", default_value = "5", value_parser = minutes)]
+    pub checkpoint_minutes: Duration,
 
     /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
     #[arg(long, requires = "zoo")]
@@ -90,14 +98,49 @@ pub struct Options {
 
     #[command(flatten)]
     pub common: CommonArgs,
+
+    /// Identifiers of the options that were written, as against those that have their defaults.
+    #[arg(skip)]
+    given: BTreeSet<String>,
 }
 
+/// Options that a run keeps from its start and that are no part of the trainer's options.
+const START_OPTIONS: [&str; 4] = ["generator", "discriminator", "resolution", "freeze_layers"];
+
 impl Options {
-    /// The trainer's options.
-    pub fn training_config(&self) -> TrainingConfig {
+    /// Reads arguments, the program's name first.
+    pub fn parse_from_args<A: Into<OsString> + Clone>(
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Self, clap::Error> {
+        let mut matches = Self::command().try_get_matches_from(args)?;
+        let given = matches
+            .ids()
+            .map(clap::Id::as_str)
+            .filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine))
+            .map(str::to_owned)
+            .collect();
+        let options = Self::from_arg_matches_mut(&mut matches)?;
+        Ok(Self { given, ..options })
+    }
+
+    fn is_given(&self, option: &str) -> bool {
+        self.given.contains(option)
+    }
+
+    /// Whether the image side was written, as against its default.
+    pub fn resolution_is_given(&self) -> bool {
+        self.is_given("resolution")
+    }
+
+    /// The trainer's options for a new run; `from_weights` where the generator does not start from random weights.
+    pub fn training_config(&self, from_weights: bool) -> TrainingConfig {
         let defaults = TrainingConfig::default();
         let mut average = defaults.average;
         average.kimg *= self.batch as f64 / defaults.batch_size as f64;
+        if from_weights {
+            // As in the official code: the average of trained weights is worth keeping.
+            average.rampup = None;
+        }
         let mut config = TrainingConfig {
             seed: u64::from(self.common.seed),
             batch_size: self.batch,
@@ -113,5 +156,185 @@ impl Options {
         config.generator_adam.learning_rate = self.learning_rate;
         config.discriminator_adam.learning_rate = self.learning_rate;
         config
+    }
+
+    /// The options of a resumed run: those of `run`, but for what was written now. The trainer refuses what cannot change.
+    pub fn resumed_config(&self, run: &TrainingConfig) -> Result<TrainingConfig, Failure> {
+        if let Some(option) = START_OPTIONS.iter().find(|option| self.is_given(option)) {
+            return Err(format!(
+                "--{} decides how a run starts and cannot change it now; leave it out, or start a new run with another --out",
+                option.replace('_', "-")
+            )
+            .into());
+        }
+        let now = self.training_config(false);
+        let mut config = run.clone();
+        if self.is_given("learning_rate") {
+            config.generator_adam.learning_rate = self.learning_rate;
+            config.discriminator_adam.learning_rate = self.learning_rate;
+        }
+        if self.is_given("gamma") {
+            config.r1_gamma = now.r1_gamma;
+        }
+        if self.is_given("path_length_weight") {
+            config.path_length_weight = now.path_length_weight;
+        }
+        if self.is_given("augment") {
+            config.augment = now.augment;
+        }
+        if self.is_given("seed") {
+            config.seed = now.seed;
+        }
+        if self.is_given("batch") {
+            config.batch_size = now.batch_size;
+        }
+        if self.is_given("mirror") {
+            config.mirror = now.mirror;
+        }
+        if self.is_given("noise") {
+            config.noise = now.noise;
+        }
+        Ok(config)
+    }
+
+    /// The written options that decide what is trained, without the run's length, as they are written on a command line.
+    pub fn decisive(&self) -> Vec<String> {
+        let images: Vec<String> = self.images.iter().map(|path| shown(path, None)).collect();
+        let discriminator = self.discriminator.as_deref().map(|path| shown(path, None));
+        let generator = self.generator.as_ref();
+        let generator = generator.map(|which| shown(which.as_ref(), None));
+        let values = [
+            ("zoo", self.zoo.clone().unwrap_or_default()),
+            ("images", images.join(" ")),
+            ("generator", generator.unwrap_or_default()),
+            ("discriminator", discriminator.unwrap_or_default()),
+            ("resolution", self.resolution.to_string()),
+            ("freeze_layers", self.freeze_layers.to_string()),
+            ("batch", self.batch.to_string()),
+            ("learning_rate", self.learning_rate.to_string()),
+            ("gamma", self.gamma.to_string()),
+            ("path_length_weight", self.path_length_weight.to_string()),
+            ("augment", self.augment.to_string()),
+            ("mirror", String::new()),
+            ("noise", String::new()),
+            ("seed", self.common.seed.to_string()),
+        ];
+        values
+            .into_iter()
+            .filter(|(option, _)| self.is_given(option))
+            .map(|(option, value)| {
+                let option = format!("--{} {value}", option.replace('_', "-"));
+                option.trim_end().to_owned()
+            })
+            .collect()
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err("not a finite number".to_owned())
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if value > 0.0 {
+        Ok(value)
+    } else {
+        Err("expected a number above 0".to_owned())
+    }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if value >= 0.0 {
+        Ok(value)
+    } else {
+        Err("expected a number of at least 0".to_owned())
+    }
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    const SECONDS: f64 = 60.0;
+    Duration::try_from_secs_f64(SECONDS * positive(text)?)
+        .map_err(|_| "longer than a computer can count".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    fn options(args: &[&str]) -> Result<Options, clap::Error> {
+        Options::parse_from_args([&["train"], args].concat())
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_with_the_option() {
+        for option in [
+            "--kimg",
+            "--snapshot-kimg",
+            "--checkpoint-minutes",
+            "--learning-rate",
+        ] {
+            for value in ["-1", "0", "nan", "inf", "much"] {
+                let error = options(&[&format!("{option}={value}")]).unwrap_err();
+                assert!(error.to_string().contains(option), "{error}");
+            }
+        }
+        assert!(options(&["--checkpoint-minutes=1e30"]).is_err());
+        assert!(options(&["--gamma=-1"]).is_err());
+        assert_eq!(options(&["--gamma=0"]).unwrap().gamma, 0.0);
+        assert_eq!(
+            options(&[]).unwrap().checkpoint_minutes,
+            Duration::from_secs(300)
+        );
+    }
+
+    #[test]
+    fn a_resumed_run_takes_what_was_written_and_keeps_the_rest() {
+        let run = options(&["--batch=8", "--mirror", "--gamma=3", "--seed=4"])
+            .unwrap()
+            .training_config(true);
+        assert_eq!(run.average.rampup, None);
+        let same = options(&["--resume"]).unwrap();
+        assert_eq!(same.resumed_config(&run).unwrap(), run);
+        let changed = options(&["--resume", "--learning-rate=0.001", "--augment=color"])
+            .unwrap()
+            .resumed_config(&run)
+            .unwrap();
+        assert_eq!(changed.generator_adam.learning_rate, 0.001);
+        assert_eq!(changed.discriminator_adam.learning_rate, 0.001);
+        assert!(changed.augment.color);
+        assert_eq!((changed.r1_gamma, changed.batch_size), (3.0, 8));
+        let error = options(&["--resume", "--freeze-layers=0"])
+            .unwrap()
+            .resumed_config(&run)
+            .unwrap_err();
+        assert!(error.to_string().contains("--freeze-layers"), "{error}");
+    }
+
+    #[test]
+    fn what_decides_a_run_is_written_down_without_where_it_is_kept() {
+        let options = options(&[
+            "--zoo=micah",
+            "--out=/somewhere",
+            "--kimg=5",
+            "--mirror",
+            "--generator=/home/someone/g.pkl",
+            "--gamma=0.5",
+        ]);
+        assert_eq!(
+            options.unwrap().decisive(),
+            [
+                "--zoo micah",
+                "--generator g.pkl",
+                "--gamma 0.5",
+                "--mirror"
+            ]
+        );
     }
 }

@@ -3,14 +3,15 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
-use vision_aided_finetune::{ImageSet, Trainer, freeze_discriminator_layers};
+use vision_aided_finetune::{ImageSet, SavedNetworks, Trainer, freeze_discriminator_layers};
 
-use crate::Failure;
-use crate::cli::weights::Weights;
+use crate::cli::weights::{BASE, Weights};
+use crate::export::DISCRIMINATOR;
 use crate::options::Options;
+use crate::provenance::{Change, DataFile, Provenance, Start};
+use crate::run_folder::RunFolder;
+use crate::{Failure, credits};
 
-/// The model of all styles, which those of single styles start from.
-const BASE: &str = "base";
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";
 
@@ -19,13 +20,19 @@ const BASE_KIMG: f64 = 1500.0;
 const STYLE_KIMG: f64 = 400.0;
 const DEMONSTRATION_KIMG: f64 = 8.0;
 
+/// Where the images of a style lie in `weights/zoo/data`.
+pub const TRAINING_IMAGES: &str = ".training.safetensors";
+
 /// What a run trains on, what it starts from, and where it is kept.
 #[derive(Debug)]
 pub struct Recipe {
     pub name: String,
-    pub weights: Weights,
+    /// A run on images of one's own needs none.
+    pub weights: Option<Weights>,
     pub out: PathBuf,
     pub kimg: f64,
+    /// Length of the run where none is asked for.
+    pub default_kimg: f64,
     image_paths: Vec<PathBuf>,
     generator: Option<PathBuf>,
     discriminator: Option<PathBuf>,
@@ -33,137 +40,217 @@ pub struct Recipe {
 
 impl Recipe {
     pub fn new(options: &Options) -> Result<Self, Failure> {
-        let weights = Weights::open(options.common.weights.as_deref())?;
-        let data = weights.zoo().join("data");
+        let weights = Weights::open(options.common.weights.as_deref());
         let is_demonstration = options.zoo.is_none() && options.images.is_empty();
         let style = options
             .zoo
             .as_deref()
             .or(is_demonstration.then_some(DEMONSTRATION));
-        let (name, image_paths, kimg) = match style {
-            Some(BASE) => (BASE.to_owned(), all_styles(&data)?, BASE_KIMG),
+        let (name, weights, image_paths, default_kimg) = match style {
             Some(style) => {
-                let path = data.join(format!("{style}.training.safetensors"));
-                if !path.exists() {
-                    return Err(missing(&path).into());
-                }
-                let kimg = if is_demonstration {
-                    DEMONSTRATION_KIMG
-                } else {
-                    STYLE_KIMG
+                let weights = weights?;
+                let paths = images_of(style, &weights)?;
+                let kimg = match style {
+                    BASE => BASE_KIMG,
+                    _ if is_demonstration => DEMONSTRATION_KIMG,
+                    _ => STYLE_KIMG,
                 };
-                (style.to_owned(), vec![path], kimg)
+                (style.to_owned(), Some(weights), paths, kimg)
             }
-            None => {
-                let last = options.images[0].file_stem().unwrap_or_default();
-                let name = last.to_string_lossy().into_owned();
-                (name, options.images.clone(), STYLE_KIMG)
-            }
+            None => (
+                name_of(&options.images[0]),
+                weights.ok(),
+                options.images.clone(),
+                STYLE_KIMG,
+            ),
         };
-        // A style starts from the base model where there is one.
-        let base = |file: &str| {
-            let path = weights.zoo().join(BASE).join(file);
-            (style.is_some_and(|style| style != BASE) && path.exists()).then_some(path)
+        let generator = match &options.generator {
+            Some(which) => Some(generator_file(which, weights.as_ref())?),
+            // A style starts from the base model where there is one.
+            None => weights
+                .as_ref()
+                .filter(|_| style.is_some_and(|style| style != BASE))
+                .map(|weights| weights.generator(BASE))
+                .filter(|path| path.is_file()),
         };
+        // The one it was trained against; another generator's would tell its images from real ones at once.
+        let beside = generator
+            .as_ref()
+            .map(|path| path.with_file_name(DISCRIMINATOR))
+            .filter(|path| path.is_file());
         Ok(Self {
             out: options
                 .out
                 .clone()
                 .unwrap_or_else(|| Path::new("out/train").join(&name)),
-            kimg: options.kimg.unwrap_or(kimg),
-            generator: options
-                .generator
-                .clone()
-                .or_else(|| base("generator.safetensors")),
-            discriminator: options
-                .discriminator
-                .clone()
-                .or_else(|| base("discriminator.safetensors")),
+            kimg: options.kimg.unwrap_or(default_kimg),
+            default_kimg,
+            discriminator: options.discriminator.clone().or(beside),
+            generator,
             name,
             weights,
             image_paths,
         })
     }
 
-    /// The checkpoint of the run.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.out.join("training.safetensors")
-    }
-
     /// A new run, or the one in the folder.
-    pub fn trainer(&self, options: &Options, device: &Device) -> Result<Trainer, Failure> {
+    pub fn trainer(
+        &self,
+        options: &Options,
+        folder: &RunFolder,
+        device: &Device,
+    ) -> Result<Trainer, Failure> {
+        let checkpoint = folder.checkpoint();
         if options.resume {
-            // Another side than the checkpoint's would be refused, so it is taken from there.
-            let side = Generator::load(self.checkpoint(), device)?
-                .config()
-                .img_resolution;
-            return Ok(Trainer::resume(
-                self.checkpoint(),
-                self.images(side)?,
-                device,
-            )?);
+            return self.resumed(options, &checkpoint, device);
         }
-        if self.checkpoint().exists() {
+        if checkpoint.exists() {
             return Err(format!(
                 "{} holds a run already; continue it with --resume, or choose another --out",
-                self.out.display()
+                folder.path().display()
             )
             .into());
         }
-        let generator = match &self.generator {
-            Some(path) => Generator::load(path, device)?,
-            None => Generator::init(&generator_config(options.resolution)?, 0, device)?,
+        self.started(options, device)
+    }
+
+    fn resumed(
+        &self,
+        options: &Options,
+        checkpoint: &Path,
+        device: &Device,
+    ) -> Result<Trainer, Failure> {
+        // Another side than the checkpoint's would be refused, so it is taken from there.
+        let side = Generator::load(checkpoint, device)?.config().img_resolution;
+        let images = ImageSet::concat(self.images(side)?)?;
+        let mut trainer = Trainer::resume(checkpoint, Arc::new(images), device)?;
+        let config = options.resumed_config(trainer.config())?;
+        if config != *trainer.config() {
+            trainer.set_config(config)?;
+            if let Some(mut provenance) = Provenance::of(&trainer)? {
+                provenance.changes.push(Change {
+                    kimg: trainer.images_shown() as f64 / 1000.0,
+                    options: options.decisive(),
+                });
+                provenance.keep(&mut trainer)?;
+            }
+        }
+        Ok(trainer)
+    }
+
+    fn started(&self, options: &Options, device: &Device) -> Result<Trainer, Failure> {
+        let weights = self.weights.as_ref();
+        let config = options.training_config(self.generator.is_some());
+        let [generator_seed, discriminator_seed] = config.initial_weight_seeds();
+        let saved = match &self.generator {
+            Some(path) => SavedNetworks::open(path, device)?,
+            None => None,
         };
-        let discriminator = match &self.discriminator {
-            Some(path) => Discriminator::load(path, device)?,
-            None => {
-                let side = generator.config().img_resolution;
-                Discriminator::init(&discriminator_config(side)?, 1, device)?
+        let has_discriminator = saved.is_some();
+        let (generator, average, discriminator) = match (saved, &self.generator) {
+            (Some(saved), _) => (
+                saved.generator,
+                Some(saved.generator_average),
+                Some(saved.discriminator),
+            ),
+            (None, Some(path)) => (Generator::load(path, device)?, None, None),
+            (None, None) => {
+                let config = generator_config(options.resolution)?;
+                (
+                    Generator::init(&config, generator_seed, device)?,
+                    None,
+                    None,
+                )
             }
         };
-        let discriminator = match options.freeze_layers {
-            0 => discriminator,
-            layers => freeze_discriminator_layers(&discriminator, layers, device)?,
-        };
-        let images = self.images(generator.config().img_resolution)?;
-        let config = options.training_config();
-        Ok(Trainer::new(
-            config,
-            generator,
-            None,
-            discriminator,
-            images,
-            device,
-        )?)
-    }
-
-    /// What the weights of a new run start from.
-    pub fn start(&self) -> String {
-        match &self.generator {
-            Some(path) if path.starts_with(self.weights.zoo()) => format!("the zoo's model {BASE}"),
-            Some(path) => path.display().to_string(),
-            None => "random weights".to_owned(),
+        let side = generator.config().img_resolution;
+        if options.resolution_is_given() && side != options.resolution {
+            return Err(format!(
+                "--resolution is {}, but the generator that the run starts from makes images of {side}x{side}; leave it out",
+                options.resolution
+            )
+            .into());
         }
-    }
-
-    fn images(&self, side: usize) -> Result<Arc<ImageSet>, Failure> {
-        let sets = self
+        let generator_start = match &self.generator {
+            Some(path) => Start::file(path, weights)?,
+            None => Start::random(generator_seed),
+        };
+        // A checkpoint's own discriminator goes before one that happens to lie beside it.
+        let chosen = options.discriminator.as_ref();
+        let chosen = chosen.or(self.discriminator.as_ref().filter(|_| !has_discriminator));
+        let (discriminator, discriminator_start) = match (chosen, discriminator) {
+            (Some(path), _) => (
+                Discriminator::load(path, device)?,
+                Start::file(path, weights)?,
+            ),
+            (None, Some(discriminator)) => (discriminator, generator_start.clone()),
+            (None, None) => (
+                Discriminator::init(&discriminator_config(side)?, discriminator_seed, device)?,
+                Start::random(discriminator_seed),
+            ),
+        };
+        // Also for 0: the file's discriminator may have frozen layers.
+        let discriminator =
+            freeze_discriminator_layers(&discriminator, options.freeze_layers, device)?;
+        let sets = self.images(side)?;
+        let data = self
             .image_paths
             .iter()
+            .zip(&sets)
+            .map(|(path, set)| DataFile::new(path, set, weights))
+            .collect();
+        let images = Arc::new(ImageSet::concat(sets)?);
+        let mut trainer = Trainer::new(config, generator, average, discriminator, images, device)?;
+        let provenance = Provenance {
+            generator: generator_start,
+            discriminator: discriminator_start,
+            data,
+            command: options.decisive(),
+            changes: Vec::new(),
+        };
+        provenance.keep(&mut trainer)?;
+        Ok(trainer)
+    }
+
+    fn images(&self, side: usize) -> Result<Vec<ImageSet>, Failure> {
+        let sets = self.image_paths.iter();
+        Ok(sets
             .map(|path| ImageSet::open(path, side))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(ImageSet::concat(sets)?))
+            .collect::<Result<_, _>>()?)
+    }
+}
+
+/// The training images of a style of the zoo, or of all for the base model.
+fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
+    let data = weights.zoo().join("data");
+    if style == BASE {
+        return all_styles(&data);
+    }
+    let known = credits::read(weights)?;
+    if !known.contains_key(style) {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        return Err(format!(
+            "--zoo {style}: no style of the zoo; known names: {BASE}, {}",
+            known.join(", ")
+        )
+        .into());
+    }
+    let path = data.join(format!("{style}{TRAINING_IMAGES}"));
+    if path.exists() {
+        Ok(vec![path])
+    } else {
+        Err(missing(&path).into())
     }
 }
 
 fn all_styles(data: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let Ok(entries) = std::fs::read_dir(data) else {
-        return Err(missing(data).into());
-    };
+    let entries = std::fs::read_dir(data).map_err(|_| missing(data))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry?.path();
-        if path.to_string_lossy().ends_with(".training.safetensors") {
+        let path = entry
+            .map_err(|e| format!("{}: {e}", data.display()))?
+            .path();
+        if path.to_string_lossy().ends_with(TRAINING_IMAGES) {
             paths.push(path);
         }
     }
@@ -181,7 +268,32 @@ fn missing(path: &Path) -> String {
     )
 }
 
-/// The zoo's generator: 64x64 pixels in a third of a million parameters.
+/// What a run on a folder or file is called: its name without the extension, also for `.`.
+fn name_of(images: &Path) -> String {
+    let full = std::path::absolute(images).unwrap_or_else(|_| images.to_owned());
+    let name = full.file_stem().unwrap_or("images".as_ref());
+    name.to_string_lossy().into_owned()
+}
+
+/// The file of a generator: of a name of the zoo, or a file itself.
+fn generator_file(which: &str, weights: Option<&Weights>) -> Result<PathBuf, Failure> {
+    let in_zoo = weights.map(|weights| weights.generator(which));
+    if let Some(path) = in_zoo.filter(|path| path.is_file()) {
+        return Ok(path);
+    }
+    let path = PathBuf::from(which);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let known = weights.map(Weights::model_names).unwrap_or_default();
+    Err(format!(
+        "--generator {which}: neither a model of the zoo nor a file; known names: {BASE}, {}",
+        known.join(", ")
+    )
+    .into())
+}
+
+/// The zoo's generator: 275,144 parameters at 64x64 pixels.
 fn generator_config(side: usize) -> Result<GeneratorConfig, Failure> {
     Ok(GeneratorConfig::from_json(&format!(
         r#"{{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": {side}, "img_channels": 3,

@@ -2,20 +2,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use checkpoint::FloatPrecision;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
-use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer};
+use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
 
-use crate::cli::interrupt::Interrupt;
-use crate::cli::{INTERRUPTED, output};
-use crate::diversity::Diversity;
+use crate::cli::{INTERRUPTED, output, progress};
 use crate::options::Options;
+use crate::provenance::Provenance;
+use crate::publish::publish;
 use crate::recipe::Recipe;
-use crate::{Failure, card, export, plot, samples};
+use crate::run_folder::RunFolder;
+use crate::{Failure, export, plot, samples};
 
 /// Iterations that one line of the history is the mean of: a round of R1.
-const ITERATIONS_PER_ENTRY: usize = 16;
+const ITERATIONS_PER_ENTRY: u64 = 16;
 const KILO: f64 = 1000.0;
 
 /// What `--json` writes.
@@ -23,43 +23,73 @@ const KILO: f64 = 1000.0;
 struct Results<'a> {
     name: &'a str,
     out: String,
+    device: String,
     kimg: f64,
     finished: bool,
+    /// Spent in iterations by this call.
+    seconds: f64,
     generator_precision: Option<String>,
+    options: &'a TrainingConfig,
+    provenance: Option<Provenance>,
     history: &'a [HistoryEntry],
 }
 
-/// Trains until the run has its length or Ctrl-C is pressed.
-pub fn train(options: &Options) -> Result<ExitCode, Failure> {
+/// Trains until the run has its length or `interrupted` says that it is to end.
+pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
     let device = options.common.device.open()?;
     let recipe = Recipe::new(options)?;
-    let mut trainer = recipe.trainer(options, &device)?;
-    output::make_folder(&recipe.out)?;
-    let history_path = recipe.out.join("history.jsonl");
-    let mut history = History::open(&history_path, trainer.iterations())?;
+    let folder = RunFolder::open(&recipe.out)?;
+    let trainer = recipe.trainer(options, &folder, &device)?;
+    let provenance = Provenance::of(&trainer)?;
+    if options.publish && provenance.is_none() {
+        return Err(format!(
+            "{}: the run has no record of what it started from, which its card needs; write one into the metadata `provenance`, or leave --publish out",
+            folder.checkpoint().display()
+        )
+        .into());
+    }
+    let start = provenance
+        .as_ref()
+        .map_or("an unknown start", |record| record.generator.from.as_str());
     eprintln!(
-        "training {} from {}: {} images of {side}x{side}, kept in {}",
+        "training {} from {start}: {} images of {side}x{side}, kept in {}",
         recipe.name,
-        recipe.start(),
         trainer.images().len(),
-        recipe.out.display(),
+        folder.path().display(),
         side = trainer.images().side()
     );
 
-    let total = (recipe.kimg * KILO) as u64;
-    let finished = run(options, &recipe, &mut trainer, &mut history, &device, total)?;
-    snapshot(&recipe, &trainer, &history, &device)?;
+    let mut run = Run {
+        history: History::open(folder.history(), trainer.iterations())?,
+        bar: progress::bar((recipe.kimg * KILO) as usize, "images"),
+        total: (recipe.kimg * KILO) as u64,
+        folder,
+        trainer,
+        device,
+        reports: Vec::new(),
+        unreported: Duration::ZERO,
+        seconds: 0.0,
+    };
+    let finished = run.iterate(options, interrupted)?;
     let precision = finished
-        .then(|| export::write(&trainer, &recipe.out, &device))
+        .then(|| export::write(&run.trainer, run.folder.path(), &run.device))
         .transpose()?;
-    let kimg = trainer.images_shown() as f64 / KILO;
-    if let (true, Some(precision)) = (options.publish, precision) {
-        publish(&recipe, &trainer, &history, precision, &device)?;
+    let kimg = run.trainer.images_shown() as f64 / KILO;
+    if let (true, Some(precision), Some(provenance)) = (options.publish, precision, &provenance) {
+        publish(
+            &recipe,
+            &run.folder,
+            &run.trainer,
+            run.history.entries(),
+            provenance,
+            precision,
+            &run.device,
+        )?;
     }
     if finished {
         println!(
             "{kimg:.1} kimg: wrote generator.safetensors, discriminator.safetensors, samples and history to {}",
-            recipe.out.display()
+            run.folder.path().display()
         );
     } else {
         println!("stopped at {kimg:.1} kimg; continue with --resume");
@@ -67,11 +97,15 @@ pub fn train(options: &Options) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.common.json {
         let results = Results {
             name: &recipe.name,
-            out: recipe.out.display().to_string(),
+            out: run.folder.path().display().to_string(),
+            device: format!("{:?}", options.common.device).to_lowercase(),
             kimg,
             finished,
-            generator_precision: precision.map(|precision| format!("{precision:?}")),
-            history: history.entries(),
+            seconds: run.seconds,
+            generator_precision: precision.map(|precision| precision.to_string().to_lowercase()),
+            options: run.trainer.config(),
+            provenance,
+            history: run.history.entries(),
         };
         output::write_json(path, &results)?;
     }
@@ -82,106 +116,96 @@ pub fn train(options: &Options) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Puts the finished model into the zoo, with its card.
-fn publish(
-    recipe: &Recipe,
-    trainer: &Trainer,
-    history: &History,
-    precision: FloatPrecision,
-    device: &Device,
-) -> Result<(), Failure> {
-    let folder = recipe.weights.zoo().join(&recipe.name);
-    output::make_folder(&folder)?;
-    for file in ["generator.safetensors", "discriminator.safetensors"] {
-        std::fs::copy(recipe.out.join(file), folder.join(file))?;
-    }
-    let generator = trainer.generator_average();
-    samples::write(generator, &folder.join("samples.png"), device)?;
-    let run = card::Run {
-        name: &recipe.name,
-        trainer,
-        history: history.entries(),
-        start: &recipe.start(),
-        precision: format!("{precision:?}"),
-        diversity: Diversity::measure(
-            generator,
-            trainer.images(),
-            &recipe.weights.features(),
-            device,
-        )?,
-    };
-    card::write(&run, &recipe.weights.queries(), &folder.join("card.toml"))
-}
-
-/// Iterates; `false` when Ctrl-C ended it before its time. The checkpoint is written in either case.
-fn run(
-    options: &Options,
-    recipe: &Recipe,
-    trainer: &mut Trainer,
-    history: &mut History,
-    device: &Device,
+/// A run and what of it is not yet on disk.
+struct Run {
+    folder: RunFolder,
+    trainer: Trainer,
+    history: History,
+    device: Device,
+    bar: ProgressBar,
     total: u64,
-) -> Result<bool, Failure> {
-    let interrupt = Interrupt::listen()?;
-    let checkpoint_interval = Duration::from_secs_f64(60.0 * options.checkpoint_minutes);
-    let snapshot_images = ((options.snapshot_kimg * KILO) as u64).max(1);
-    let batch = trainer.config().batch_size;
+    /// Since the last entry of the history.
+    reports: Vec<StepReport>,
+    /// How long these iterations took, without what was written in between.
+    unreported: Duration,
+    seconds: f64,
+}
 
-    let bar = progress_bar(total, trainer.images_shown());
-    let mut reports: Vec<StepReport> = Vec::with_capacity(ITERATIONS_PER_ENTRY);
-    let mut entry_start = Instant::now();
-    let mut saved = Instant::now();
-    while trainer.images_shown() < total && !interrupt.requested() {
-        let before = trainer.images_shown();
-        reports.push(trainer.step()?);
-        bar.set_position(trainer.images_shown());
-        if reports.len() == ITERATIONS_PER_ENTRY {
-            let seconds = entry_start.elapsed().as_secs_f64();
-            let entry = HistoryEntry::mean_of(&reports, batch, seconds);
-            bar.set_message(message(&entry));
-            history.push(entry)?;
-            reports.clear();
-            entry_start = Instant::now();
+impl Run {
+    /// Iterates; `false` when it was interrupted before its time. The checkpoint is written in either case.
+    fn iterate(
+        &mut self,
+        options: &Options,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool, Failure> {
+        let snapshot_images = ((options.snapshot_kimg * KILO) as u64).max(1);
+        self.bar.set_position(self.trainer.images_shown());
+        self.bar.reset_eta();
+        let mut saved = Instant::now();
+        while self.trainer.images_shown() < self.total && !interrupted() {
+            let before = self.trainer.images_shown();
+            let begin = Instant::now();
+            self.reports.push(self.trainer.step()?);
+            self.unreported += begin.elapsed();
+            self.bar.set_position(self.trainer.images_shown());
+            // Multiples, also in a resumed run, so that its entries are those of a run in one piece.
+            if self
+                .trainer
+                .iterations()
+                .is_multiple_of(ITERATIONS_PER_ENTRY)
+            {
+                self.report()?;
+            }
+            if before / snapshot_images != self.trainer.images_shown() / snapshot_images {
+                self.save()?;
+                saved = Instant::now();
+                self.snapshot();
+            } else if saved.elapsed() >= options.checkpoint_minutes {
+                self.save()?;
+                saved = Instant::now();
+            }
         }
-        if saved.elapsed() >= checkpoint_interval {
-            trainer.save(recipe.checkpoint())?;
-            saved = Instant::now();
+        self.save()?;
+        self.bar.finish_and_clear();
+        self.snapshot();
+        Ok(self.trainer.images_shown() >= self.total)
+    }
+
+    /// Moves what was measured since the last entry into the history.
+    fn report(&mut self) -> Result<(), Failure> {
+        if self.reports.is_empty() {
+            return Ok(());
         }
-        if before / snapshot_images != trainer.images_shown() / snapshot_images {
-            snapshot(recipe, trainer, history, device)?;
+        let batch = self.trainer.config().batch_size;
+        let seconds = self.unreported.as_secs_f64();
+        let entry = HistoryEntry::mean_of(&self.reports, batch, seconds);
+        self.bar.set_message(format!(
+            "{:.1} kimg, {:.1} img/s, G {:.3}, D {:.3}",
+            entry.kimg, entry.images_per_second, entry.generator_loss, entry.discriminator_loss
+        ));
+        self.history.push(entry)?;
+        self.reports.clear();
+        self.seconds += seconds;
+        self.unreported = Duration::ZERO;
+        Ok(())
+    }
+
+    /// The history first: a resumed run drops what is beyond the checkpoint, and would miss what was never written.
+    fn save(&mut self) -> Result<(), Failure> {
+        self.report()?;
+        Ok(self.trainer.save(self.folder.checkpoint())?)
+    }
+
+    /// Writes samples and the plot. Training does not end over a picture.
+    fn snapshot(&self) {
+        let kimg = self.trainer.images_shown() / KILO as u64;
+        let sheet = self.folder.path().join(format!("samples-{kimg:06}.png"));
+        let plot = self.folder.path().join("history.svg");
+        let written = samples::write(self.trainer.generator_average(), &sheet, &self.device)
+            .and_then(|()| plot::write(self.history.entries(), &plot));
+        if let Err(failure) = written {
+            self.bar
+                .suspend(|| eprintln!("warning: no snapshot: {failure}"));
         }
     }
-    bar.finish_and_clear();
-    trainer.save(recipe.checkpoint())?;
-    Ok(trainer.images_shown() >= total)
-}
-
-fn snapshot(
-    recipe: &Recipe,
-    trainer: &Trainer,
-    history: &History,
-    device: &Device,
-) -> Result<(), Failure> {
-    let kimg = trainer.images_shown() / KILO as u64;
-    let path = recipe.out.join(format!("samples-{kimg:06}.png"));
-    samples::write(trainer.generator_average(), &path, device)?;
-    plot::write(history.entries(), &recipe.out.join("history.svg"))
-}
-
-fn progress_bar(total: u64, position: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} images, {msg}, ETA {eta}")
-            .expect("a template that is written here");
-    let bar = ProgressBar::new(total).with_style(style);
-    bar.set_position(position);
-    bar.reset_eta();
-    bar.set_message("starting");
-    bar
-}
-
-fn message(entry: &HistoryEntry) -> String {
-    format!(
-        "{:.1} kimg, {:.1} img/s, G {:.3}, D {:.3}",
-        entry.kimg, entry.images_per_second, entry.generator_loss, entry.discriminator_loss
-    )
 }

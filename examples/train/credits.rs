@@ -1,0 +1,36 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::Failure;
+use crate::cli::weights::Weights;
+
+/// A style's record in `weights/queries/queries.json`: whose art it is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Credit {
+    pub title: String,
+    pub artist: String,
+    pub source: String,
+    licence: String,
+    pub licence_url: String,
+}
+
+impl Credit {
+    /// The licence's SPDX identifier, for those of the styles.
+    pub fn spdx(&self) -> &str {
+        match self.licence.as_str() {
+            "CC BY 4.0" => "CC-BY-4.0",
+            "CC0 1.0" => "CC0-1.0",
+            other => other,
+        }
+    }
+}
+
+/// All styles by their names.
+pub fn read(weights: &Weights) -> Result<BTreeMap<String, Credit>, Failure> {
+    let path = weights.queries().join("queries.json");
+    let bytes =
+        std::fs::read(&path).map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| format!("{}: not a list of styles ({e})", path.display()).into())
+}

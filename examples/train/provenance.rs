@@ -1,0 +1,121 @@
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use vision_aided_finetune::{ImageSet, Trainer};
+
+use crate::Failure;
+use crate::cli::weights::Weights;
+
+/// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub generator: Start,
+    pub discriminator: Start,
+    pub data: Vec<DataFile>,
+    /// Options that decide what is trained, as they were written, without the length of the run.
+    pub command: Vec<String>,
+    /// Options that were changed when the run was resumed.
+    pub changes: Vec<Change>,
+}
+
+/// What a network started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// A file, or random weights and their seed.
+    pub from: String,
+    /// Of the file.
+    pub sha256: Option<String>,
+}
+
+/// Images of one file or folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    pub file: String,
+    pub images: usize,
+    /// [`ImageSet::fingerprint`] of its images.
+    pub fingerprint: String,
+}
+
+/// Options that a resumed run went on with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub kimg: f64,
+    pub options: Vec<String>,
+}
+
+impl Provenance {
+    /// The record in a run's checkpoint.
+    pub fn of(trainer: &Trainer) -> Result<Option<Self>, Failure> {
+        let Some(text) = trainer.provenance() else {
+            return Ok(None);
+        };
+        let record = serde_json::from_str(text).map_err(|e| {
+            format!("the checkpoint's metadata `provenance` is not understood: {e}")
+        })?;
+        Ok(Some(record))
+    }
+
+    /// Puts the record into the run's checkpoints.
+    pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Failure> {
+        trainer.set_provenance(Some(serde_json::to_string(self)?));
+        Ok(())
+    }
+}
+
+impl Start {
+    pub fn random(seed: u32) -> Self {
+        Self {
+            from: format!("random weights of seed {seed}"),
+            sha256: None,
+        }
+    }
+
+    pub fn file(path: &Path, weights: Option<&Weights>) -> Result<Self, Failure> {
+        Ok(Self {
+            from: shown(path, weights),
+            sha256: Some(sha256(path)?),
+        })
+    }
+}
+
+impl DataFile {
+    pub fn new(path: &Path, images: &ImageSet, weights: Option<&Weights>) -> Self {
+        Self {
+            file: shown(path, weights),
+            images: images.len(),
+            fingerprint: images.fingerprint().to_owned(),
+        }
+    }
+}
+
+/// A path as others can follow it: in the weights folder, or as it was written; of an absolute one, which means nothing elsewhere, the last name.
+pub fn shown(path: &Path, weights: Option<&Weights>) -> String {
+    let zoo = weights.map(Weights::zoo);
+    if let Some(inside) = zoo.and_then(|zoo| path.strip_prefix(zoo).ok()) {
+        return format!("weights/zoo/{}", inside.display());
+    }
+    match path.file_name() {
+        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        _ => path.display().to_string(),
+    }
+}
+
+fn sha256(path: &Path) -> Result<String, Failure> {
+    const CHUNK: usize = 1 << 16;
+    let unreadable = |e: std::io::Error| format!("{}: cannot be read ({e})", path.display());
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = file.read(&mut chunk).map_err(unreadable)?;
+        if length == 0 {
+            break;
+        }
+        hash.update(&chunk[..length]);
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,107 @@
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use checkpoint::FloatPrecision;
+use vision_aided_finetune::{HistoryEntry, Trainer};
+
+use crate::cli::output;
+use crate::diversity::Diversity;
+use crate::export::{DISCRIMINATOR, GENERATOR};
+use crate::provenance::Provenance;
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::{Failure, card, samples};
+
+/// Below this share of the data's diversity a model has lost a part of its style.
+const LEAST_DIVERSITY: f32 = 0.6;
+
+/// Puts the finished model into the zoo, with its card: all files or none.
+///
+/// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others, comes last.
+pub fn publish(
+    recipe: &Recipe,
+    folder: &RunFolder,
+    trainer: &Trainer,
+    history: &[HistoryEntry],
+    provenance: &Provenance,
+    precision: FloatPrecision,
+    device: &Device,
+) -> Result<(), Failure> {
+    let weights = recipe
+        .weights
+        .as_ref()
+        .ok_or("--publish needs a weights folder; name one with --weights")?;
+    let generator = trainer.generator_average();
+    let diversity = Diversity::measure(generator, trainer.images(), &weights.features(), device)?;
+    let card = card::render(
+        &card::Run {
+            recipe,
+            trainer,
+            history,
+            provenance,
+            precision,
+            diversity,
+        },
+        weights,
+    )?;
+
+    let target = weights.zoo().join(&recipe.name);
+    output::make_folder(&target)?;
+    let mut staged = Staged {
+        folder: target,
+        files: Vec::new(),
+    };
+    for file in [GENERATOR, DISCRIMINATOR] {
+        let from = folder.path().join(file);
+        std::fs::copy(&from, staged.add(file))
+            .map_err(|e| format!("{}: cannot be copied to the zoo ({e})", from.display()))?;
+    }
+    samples::write(generator, &staged.add("samples.png"), device)?;
+    output::write(&staged.add("card.toml"), card.as_bytes())?;
+    staged.commit()?;
+    if diversity.ratio() < LEAST_DIVERSITY {
+        eprintln!(
+            "warning: the samples of {} have {:.2} of the diversity of their data, expected at least {LEAST_DIVERSITY}; train on, or with --augment",
+            recipe.name,
+            diversity.ratio()
+        );
+    }
+    Ok(())
+}
+
+/// Files under temporary names, which are removed unless all of them get their own.
+struct Staged {
+    folder: PathBuf,
+    files: Vec<&'static str>,
+}
+
+impl Staged {
+    /// Where to write a file first.
+    fn add(&mut self, file: &'static str) -> PathBuf {
+        self.files.push(file);
+        temporary(&self.folder, file)
+    }
+
+    /// Gives the files their names, in the order they were added.
+    fn commit(mut self) -> Result<(), Failure> {
+        for file in std::mem::take(&mut self.files) {
+            let path = self.folder.join(file);
+            std::fs::rename(temporary(&self.folder, file), &path)
+                .map_err(|e| format!("{}: cannot be replaced ({e})", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for file in &self.files {
+            // What went wrong before is of more use than that this did, too.
+            let _ = std::fs::remove_file(temporary(&self.folder, file));
+        }
+    }
+}
+
+fn temporary(folder: &Path, file: &str) -> PathBuf {
+    folder.join(format!("{file}.partial"))
+}

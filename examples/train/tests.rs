@@ -1,0 +1,320 @@
+//! Runs of a few iterations on images made here, in folders of their own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use tempfile::TempDir;
+
+use crate::cli::INTERRUPTED;
+use crate::options::Options;
+use crate::provenance::Provenance;
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::{Failure, run};
+
+/// The least that LPIPS-alex takes.
+const SIDE: usize = 32;
+const IMAGES: usize = 12;
+
+/// A weights folder with one style, and a folder for runs.
+struct Workplace {
+    folder: TempDir,
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::create_dir_all(place.weights().join("zoo/data")).unwrap();
+        std::fs::create_dir_all(place.weights().join("queries")).unwrap();
+        let credit = r#"{"title": "Tiny \"Set\"", "artist": "A. Nobody", "source": "https://example.org", "licence": "CC0 1.0", "licence_url": "https://example.org/l"}"#;
+        let credits = format!(r#"{{"tiny": {credit}, "other": {credit}}}"#);
+        std::fs::write(place.weights().join("queries/queries.json"), credits).unwrap();
+        place.draw("tiny", 0);
+        place
+    }
+
+    fn weights(&self) -> PathBuf {
+        self.folder.path().join("weights")
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// Writes a style's training images.
+    fn draw(&self, style: &str, colour: u8) {
+        let bytes = (0..IMAGES * 3 * SIDE * SIDE)
+            .map(|index| ((index / 97) as u8).wrapping_mul(31) ^ colour)
+            .collect();
+        let images = StoredTensor::new(StoredDType::U8, vec![IMAGES, 3, SIDE, SIDE], bytes);
+        save_safetensors(
+            self.weights()
+                .join(format!("zoo/data/{style}.training.safetensors")),
+            &BTreeMap::from([("images".to_owned(), images)]),
+            &BTreeMap::from([("format".to_owned(), "packed-images/1".to_owned())]),
+            FloatPrecision::F32,
+        )
+        .unwrap();
+    }
+
+    fn options(&self, args: &[&str]) -> Options {
+        let (weights, out) = (self.weights(), self.out());
+        let place = [
+            "--weights".as_ref(),
+            weights.as_os_str(),
+            "--out".as_ref(),
+            out.as_os_str(),
+        ];
+        let args = args.iter().map(AsRef::as_ref);
+        Options::parse_from_args(["train".as_ref()].into_iter().chain(place).chain(args)).unwrap()
+    }
+
+    /// A run that is interrupted after `iterations`.
+    fn train(&self, args: &[&str], iterations: usize) -> Result<ExitCode, Failure> {
+        let asked = Cell::new(0);
+        run::train(&self.options(args), &|| {
+            asked.set(asked.get() + 1);
+            asked.get() > iterations
+        })
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::open(self.out().join("training.safetensors")).unwrap()
+    }
+
+    fn provenance(&self) -> Provenance {
+        serde_json::from_str(&self.checkpoint().metadata()["provenance"]).unwrap()
+    }
+}
+
+const START: [&str; 6] = ["--zoo", "tiny", "--resolution", "32", "--batch", "4"];
+const ENDLESS: usize = usize::MAX;
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&START, more].concat()
+}
+
+fn refused(result: Result<ExitCode, Failure>, parts: &[&str]) {
+    let message = result.expect_err("an error").to_string();
+    for part in parts {
+        assert!(message.contains(part), "{message}: no {part}");
+    }
+}
+
+#[test]
+fn a_style_that_is_misspelt_is_answered_with_the_names_there_are() {
+    let place = Workplace::new();
+    let refused = |args: &[&str]| Recipe::new(&place.options(args)).unwrap_err().to_string();
+    let message = refused(&["--zoo", "Tiny"]);
+    assert!(message.contains("base, other, tiny"), "{message}");
+    // Known, but its images are not drawn.
+    assert!(refused(&["--zoo", "other"]).contains("node render.js"));
+    let message = refused(&["--zoo", "tiny", "--generator", "nothing"]);
+    assert!(message.contains("--generator nothing"), "{message}");
+}
+
+#[test]
+fn a_run_is_called_after_its_images_and_needs_no_weights_folder() {
+    let options = |images: &str| {
+        Options::parse_from_args(["train", "--images", images, "--weights", "/nowhere"]).unwrap()
+    };
+    let recipe = Recipe::new(&options("pictures/cats.safetensors")).unwrap();
+    assert_eq!(recipe.name, "cats");
+    assert!(recipe.weights.is_none());
+    assert_eq!(recipe.out, Path::new("out/train/cats"));
+    let here = std::env::current_dir().unwrap();
+    let name = here.file_stem().unwrap().to_string_lossy().into_owned();
+    assert_eq!(Recipe::new(&options(".")).unwrap().name, name);
+}
+
+#[test]
+fn two_runs_do_not_use_one_folder() {
+    let place = Workplace::new();
+    let first = RunFolder::open(&place.out()).unwrap();
+    refused(place.train(&START, 1), &["another run uses the folder"]);
+    drop(first);
+    RunFolder::open(&place.out()).unwrap();
+}
+
+#[test]
+fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_card() {
+    let place = Workplace::new();
+    let code = place.train(&with(&["--kimg", "1", "--gamma", "0.5"]), 18);
+    assert_eq!(code.unwrap(), ExitCode::from(INTERRUPTED));
+    let history = std::fs::read_to_string(place.out().join("history.jsonl")).unwrap();
+    assert_eq!(
+        history.lines().count(),
+        2,
+        "16 iterations, then 2: {history}"
+    );
+    let started = place.provenance();
+    assert_eq!(started.data[0].images, IMAGES);
+    assert_eq!(
+        started.data[0].file,
+        "weights/zoo/data/tiny.training.safetensors"
+    );
+    assert!(started.generator.from.starts_with("random weights"));
+
+    // Neither a second start nor another seed, batch or start is silently ignored.
+    refused(place.train(&START, 1), &["--resume"]);
+    let resume = |args: &[&str], iterations| {
+        place.train(&[&["--zoo", "tiny", "--resume"], args].concat(), iterations)
+    };
+    refused(resume(&["--seed", "3"], 1), &["seed", "cannot change"]);
+    refused(resume(&["--batch", "8"], 1), &["batch_size"]);
+    refused(resume(&["--resolution", "32"], 1), &["--resolution"]);
+    place.draw("tiny", 1);
+    refused(resume(&[], 1), &["same images"]);
+    place.draw("tiny", 0);
+
+    let code = resume(&["--kimg", "0.088", "--learning-rate", "0.001"], ENDLESS);
+    assert_eq!(code.unwrap(), ExitCode::SUCCESS);
+    let record = place.checkpoint().metadata()["training"].clone();
+    assert!(record.contains("\"learning_rate\":0.001"), "{record}");
+    assert!(record.contains("\"r1_gamma\":0.5"), "{record}");
+
+    // Publishing a run that has its length already.
+    let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/features");
+    refused(
+        resume(&["--kimg", "0.088", "--publish"], ENDLESS),
+        &["features"],
+    );
+    let published = place.weights().join("zoo/tiny");
+    assert!(
+        !published.exists(),
+        "nothing is published without its quality"
+    );
+    copy_files(&features, &place.weights().join("features"));
+    resume(&["--kimg", "0.088", "--publish"], ENDLESS).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(&published)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(
+        files,
+        [
+            "card.toml",
+            "discriminator.safetensors",
+            "generator.safetensors",
+            "samples.png"
+        ]
+    );
+
+    let card = std::fs::read_to_string(published.join("card.toml")).unwrap();
+    let card: toml::Table = card.parse().unwrap();
+    assert_eq!(card["licence"].as_str(), Some("CC0-1.0"));
+    assert_eq!(card["art"]["title"].as_str(), Some("Tiny \"Set\""));
+    let training = &card["training"];
+    assert_eq!(
+        training["command"].as_str(),
+        Some(
+            "cargo run --release --example train -- --zoo tiny --resolution 32 --batch 4 --gamma 0.5 --kimg 0.088"
+        )
+    );
+    assert_eq!(
+        training["start"].as_str(),
+        Some(started.generator.from.as_str())
+    );
+    let changes = training["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1);
+    assert!(
+        changes[0]
+            .as_str()
+            .unwrap()
+            .contains("--learning-rate 0.001")
+    );
+    assert_eq!(training["learning_rate"].as_float(), Some(0.001));
+    assert_eq!(training["images"].as_integer(), Some(IMAGES as i64));
+    assert_eq!(training["held_out_rule"].as_bool(), Some(false));
+    assert!(card["quality"]["diversity_ratio"].is_float());
+    assert_eq!(card["configuration"]["precision"].as_str(), Some("f16"));
+
+    // Another run starts from all networks of the checkpoint, or from the published model and its own discriminator.
+    let checkpoint = place.out().join("training.safetensors");
+    let other = Workplace::new();
+    let checkpoint = checkpoint.to_str().unwrap();
+    let args = ["--zoo", "tiny", "--batch", "4", "--generator", checkpoint];
+    other.train(&args, 1).unwrap();
+    let start = other.provenance();
+    assert_eq!(start.generator.from, "training.safetensors");
+    assert_eq!(start.discriminator, start.generator);
+    let record = other.checkpoint().metadata()["training"].clone();
+    assert!(record.contains("\"rampup\":null"), "{record}");
+
+    let generator = published.join("generator.safetensors");
+    let args = ["--zoo", "tiny", "--generator", generator.to_str().unwrap()];
+    let third = Workplace::new();
+    third.train(&args, 1).unwrap();
+    assert_eq!(
+        third.provenance().discriminator.from,
+        "discriminator.safetensors"
+    );
+    refused(
+        Workplace::new().train(&[&args[..], &["--resolution", "64"]].concat(), 1),
+        &["--resolution is 64", "32x32"],
+    );
+}
+
+#[test]
+fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_networks() {
+    let place = Workplace::new();
+    place.draw("other", 9);
+    let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/features");
+    copy_files(&features, &place.weights().join("features"));
+    let base = [
+        "--zoo",
+        "base",
+        "--resolution",
+        "32",
+        "--batch",
+        "4",
+        "--kimg",
+        "0.004",
+    ];
+    place
+        .train(&[&base[..], &["--publish"]].concat(), ENDLESS)
+        .unwrap();
+    let card = std::fs::read_to_string(place.weights().join("zoo/base/card.toml")).unwrap();
+    let card: toml::Table = card.parse().unwrap();
+    let art = card["art"].as_table().unwrap();
+    let credit = "Tiny \"Set\" by A. Nobody, CC0-1.0";
+    for style in ["tiny", "other"] {
+        assert_eq!(art[style].as_str(), Some(credit));
+    }
+    assert_eq!(
+        card["training"]["images"].as_integer(),
+        Some(2 * IMAGES as i64)
+    );
+
+    std::fs::remove_dir_all(place.out()).unwrap();
+    place.train(&["--zoo", "tiny", "--batch", "4"], 1).unwrap();
+    let start = place.provenance();
+    for (network, file) in [
+        (start.generator, "weights/zoo/base/generator.safetensors"),
+        (
+            start.discriminator,
+            "weights/zoo/base/discriminator.safetensors",
+        ),
+    ] {
+        assert_eq!(network.from, file);
+        assert_eq!(network.sha256.map(|hash| hash.len()), Some(64));
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
