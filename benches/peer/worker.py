@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 import perceptual
 import tensor_file
@@ -91,12 +92,34 @@ def run(step: Step, count: int) -> dict[str, Any]:
     return {"seconds": seconds, "losses": losses}
 
 
+class OperationCounter(TorchDispatchMode):
+    """Adds up operations by PyTorch's own rules; its `FlopCounterMode` follows modules, which fails under `autograd.grad`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+        kwargs = kwargs or {}
+        rule = flop_registry.get(func.overloadpacket)
+        if rule is None:
+            # What is made of other operations comes back as those.
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
+        result = func(*args, **kwargs)
+        if rule is not None:
+            self.total += rule(*args, **kwargs, out_val=result)
+        return result
+
+
 def count_flops(step: Step, count: int) -> float:
     """Floating-point operations of a step's convolutions and matrix products, two for a multiply-add; the mean of `count` steps."""
-    with FlopCounterMode(display=False) as counter:
+    with OperationCounter() as counter:
         for _ in range(count):
             step()
-    return counter.get_total_flops() / count
+    return counter.total / count
 
 
 def measure_roof(threads: int) -> float:

@@ -160,7 +160,7 @@ pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
         quality: quality(run.diversity),
         configuration: configuration(run),
     };
-    Ok(toml::to_string(&card)?)
+    Ok(toml::to_string_pretty(&card)?)
 }
 
 /// The styles whose images were trained on.

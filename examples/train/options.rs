@@ -107,6 +107,9 @@ pub struct Options {
 /// Options that a run keeps from its start and that are no part of the trainer's options.
 const START_OPTIONS: [&str; 4] = ["generator", "discriminator", "resolution", "freeze_layers"];
 
+/// Options of a resumed run that may differ from those it was started with.
+const CHANGEABLE: [&str; 4] = ["learning_rate", "gamma", "path_length_weight", "augment"];
+
 impl Options {
     /// Reads arguments, the program's name first.
     pub fn parse_from_args<A: Into<OsString> + Clone>(
@@ -199,6 +202,15 @@ impl Options {
 
     /// The written options that decide what is trained, without the run's length, as they are written on a command line.
     pub fn decisive(&self) -> Vec<String> {
+        self.written(|_| true)
+    }
+
+    /// Those of them that a resumed run can take.
+    pub fn changed(&self) -> Vec<String> {
+        self.written(|option| CHANGEABLE.contains(&option))
+    }
+
+    fn written(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let images: Vec<String> = self.images.iter().map(|path| shown(path, None)).collect();
         let discriminator = self.discriminator.as_deref().map(|path| shown(path, None));
         let generator = self.generator.as_ref();
@@ -221,7 +233,7 @@ impl Options {
         ];
         values
             .into_iter()
-            .filter(|(option, _)| self.is_given(option))
+            .filter(|(option, _)| self.is_given(option) && wanted(option))
             .map(|(option, value)| {
                 let option = format!("--{} {value}", option.replace('_', "-"));
                 option.trim_end().to_owned()

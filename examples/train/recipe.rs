@@ -130,7 +130,7 @@ impl Recipe {
             if let Some(mut provenance) = Provenance::of(&trainer)? {
                 provenance.changes.push(Change {
                     kimg: trainer.images_shown() as f64 / 1000.0,
-                    options: options.decisive(),
+                    options: options.changed(),
                 });
                 provenance.keep(&mut trainer)?;
             }

@@ -225,11 +225,10 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
     );
     let changes = training["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1);
-    assert!(
-        changes[0]
-            .as_str()
-            .unwrap()
-            .contains("--learning-rate 0.001")
+    // After 18 iterations of 4 images.
+    assert_eq!(
+        changes[0].as_str(),
+        Some("at 0.1 kimg: --learning-rate 0.001")
     );
     assert_eq!(training["learning_rate"].as_float(), Some(0.001));
     assert_eq!(training["images"].as_integer(), Some(IMAGES as i64));
