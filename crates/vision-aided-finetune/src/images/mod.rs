@@ -89,7 +89,7 @@ impl ImageSet {
     pub fn from_bytes(side: usize, bytes: Vec<u8>) -> Self {
         let image = CHANNELS * side * side;
         assert!(
-            !bytes.is_empty() && bytes.len() % image == 0,
+            !bytes.is_empty() && bytes.len().is_multiple_of(image),
             "expected a multiple of 3 x {side} x {side} bytes, found {}",
             bytes.len()
         );
