@@ -86,6 +86,7 @@ struct InversionResult {
 const MOST_FRAMES: usize = 60;
 
 fn main() -> ExitCode {
+    examples::keep_freed_memory();
     cli::exit(run(Args::parse()))
 }
 

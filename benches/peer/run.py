@@ -35,13 +35,17 @@ TUNED = {"grouped": Formulation("grouped", "shifted"), "shared": Formulation("sh
 # Idle OpenMP threads spin for a few milliseconds before they sleep; the next side waits for that.
 SETTLE_SECONDS = 0.05
 
+# Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that a tenth
+# of a step goes into page faults. Ours and *tuned* keep them; *plain* runs with the defaults, as the official scripts do.
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
+
 
 class Side:
     """A worker process that answers requests."""
 
-    def __init__(self, command: list[str], threads: int) -> None:
+    def __init__(self, command: list[str], threads: int, environment: dict[str, str] | None = None) -> None:
         count = str(threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": count, "RAYON_NUM_THREADS": count}
+        environment = {**os.environ, "OMP_NUM_THREADS": count, "RAYON_NUM_THREADS": count, **(environment or {})}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parent
         )
@@ -134,7 +138,8 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         warm_up = {}
         for name, load in requests.items():
             command = [str(options.ours.resolve())] if name == "ours" else worker
-            sides[name] = processes.enter_context(Side(command, options.threads))
+            environment = None if name == "plain" else KEEP_FREED_MEMORY
+            sides[name] = processes.enter_context(Side(command, options.threads, environment))
             sides[name].ask({"load": load})
             warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
         check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})

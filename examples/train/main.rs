@@ -25,6 +25,7 @@ use cli::interrupt::Interrupt;
 use options::Options;
 
 fn main() -> ExitCode {
+    examples::keep_freed_memory();
     let options =
         Options::parse_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
     cli::exit(

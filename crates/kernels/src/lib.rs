@@ -12,6 +12,8 @@ mod filter;
 mod modulated_conv2d;
 #[cfg(feature = "cpu")]
 mod simd;
+#[cfg(feature = "cpu")]
+mod threads;
 mod upfirdn2d;
 
 pub use activation::Activation;

@@ -1,4 +1,63 @@
-//! Runs a kernel with the widest vector instructions that the processor has, found at run time.
+//! Chooses among the vector instructions that the processor has, at run time.
+//!
+//! The environment variable [`LIMIT`] names the widest set to use, so that one machine can test all of them.
+
+use std::sync::OnceLock;
+
+/// Environment variable with the widest instruction set to use: `avx512`, `avx2` or `portable`. Without it there is no limit.
+pub(crate) const LIMIT: &str = "KERNELS_SIMD";
+
+/// Instruction sets that kernels are written for, from the narrowest to the widest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "the wider sets are those of x86-64")
+)]
+pub(crate) enum InstructionSet {
+    /// What every processor of the target has.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512F and AVX-512VL.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// The widest set that the processor has and [`LIMIT`] allows, read once.
+    ///
+    /// # Panics
+    /// When [`LIMIT`] holds anything but a set's name.
+    pub fn detect() -> Self {
+        static DETECTED: OnceLock<InstructionSet> = OnceLock::new();
+        *DETECTED.get_or_init(|| match std::env::var_os(LIMIT) {
+            None => Self::widest(),
+            Some(name) => Self::widest().min(Self::named(&name.to_string_lossy())),
+        })
+    }
+
+    fn named(name: &str) -> Self {
+        match name {
+            "portable" => Self::Portable,
+            "avx2" => Self::Avx2,
+            "avx512" => Self::Avx512,
+            _ => panic!("{LIMIT}: expected avx512, avx2 or portable, found {name:?}"),
+        }
+    }
+
+    /// The widest set that the processor has.
+    pub fn widest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+}
 
 /// A loop that the compiler vectorises.
 ///
@@ -17,14 +76,12 @@ pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Runs `kernel`.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn run<K: Kernel>(kernel: K) {
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-        // SAFETY: the processor has just been found to have what the function enables.
-        unsafe { run_avx512(kernel) }
-    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    match InstructionSet::detect() {
+        // SAFETY: the processor has been found to have what the function enables.
+        InstructionSet::Avx512 => unsafe { run_avx512(kernel) },
         // SAFETY: as above.
-        unsafe { run_avx2(kernel) }
-    } else {
-        kernel.run::<false>();
+        InstructionSet::Avx2 => unsafe { run_avx2(kernel) },
+        InstructionSet::Portable => kernel.run::<false>(),
     }
 }
 
@@ -50,4 +107,21 @@ fn run_avx512<K: Kernel>(kernel: K) {
 #[target_feature(enable = "avx2,fma")]
 fn run_avx2<K: Kernel>(kernel: K) {
     kernel.run::<true>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InstructionSet;
+
+    #[test]
+    fn sets_are_ordered_by_width() {
+        assert!(InstructionSet::named("portable") < InstructionSet::named("avx2"));
+        assert!(InstructionSet::named("avx2") < InstructionSet::named("avx512"));
+    }
+
+    #[test]
+    #[should_panic(expected = "found \"sse\"")]
+    fn an_unknown_limit_is_named() {
+        InstructionSet::named("sse");
+    }
 }

@@ -4,15 +4,15 @@ use std::mem::MaybeUninit;
 
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::{Shape, TensorData};
-use rayon::prelude::*;
 
 use super::backend::{BiasActGradientOps, BiasActOps, Pointwise, Reference};
 use crate::Activation;
 use crate::activation::{SELU_ALPHA, SELU_SCALE};
 use crate::simd::{self, Kernel};
+use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Below this many values the calling thread is done before others would have woken up.
-const PARALLEL_VALUES: usize = 1 << 19;
+const PARALLEL_VALUES: usize = 1 << 17;
 
 /// The same for activations with an exponential, which cost some ten times as much a value.
 const PARALLEL_EXPONENTIALS: usize = 1 << 13;
@@ -231,18 +231,25 @@ fn in_pieces(
     if memory.len() < threshold || threads == 1 {
         return work(memory, 0);
     }
-    let units = (memory.len() / unit).div_ceil(threads).max(1);
-    let mut pieces = Vec::with_capacity(threads);
-    let mut rest = (memory, 0);
-    while rest.0.len() > units * unit {
-        let (piece, after) = rest.0.split_at(units * unit);
-        pieces.push((piece, rest.1));
-        rest = (after, rest.1 + units * unit);
+    let tasks = threads * TASKS_PER_THREAD;
+    let length = (memory.len() / unit).div_ceil(tasks).max(1) * unit;
+    let mut pieces = Vec::with_capacity(tasks);
+    let mut rest = memory;
+    while rest.len() > length {
+        let (piece, after) = rest.split_at(length);
+        pieces.push(Some(piece));
+        rest = after;
     }
-    pieces.push(rest);
-    pieces
-        .into_par_iter()
-        .for_each(|(piece, start)| work(piece, start));
+    pieces.push(Some(rest));
+    let count = pieces.len();
+    let pieces = Shared::new(&mut pieces);
+    threads::run(threads, count, |index| {
+        // SAFETY: each piece belongs to one task.
+        let piece = unsafe { pieces.slice(index, 1) }[0].take();
+        if let Some(piece) = piece {
+            work(piece, index * length);
+        }
+    });
 }
 
 /// `clamp(gain * f(x + bias))`.

@@ -133,7 +133,6 @@ impl ConvolutionKernels for Flex {
         let input = WeightGradient {
             x: values(&x),
             gradient: values(&gradient),
-            input_scale: None,
             batch,
             groups: options.groups,
             channels: group_channels,

@@ -7,13 +7,13 @@ use std::mem::MaybeUninit;
 
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::TensorData;
-use rayon::prelude::*;
 
 use super::UpFirDn2d;
 use super::backend::UpFirDn2dOps;
 use super::plan::{CACHE_LINE, PhaseFilter, Plan, Weighted};
 use crate::Filter;
 use crate::simd::{self, Kernel, multiply_add};
+use crate::threads::{self, Shared};
 
 /// Below this many output pixels the calling thread is done before others would have woken up.
 const PARALLEL_PIXELS: usize = 1 << 16;
@@ -50,10 +50,14 @@ impl UpFirDn2dOps for Flex {
             simd::run(rows_at(0, slots));
         } else {
             let rows_each = rows.div_ceil(threads * PIECES_PER_THREAD);
-            slots
-                .par_chunks_mut(rows_each * plan.x.output)
-                .enumerate()
-                .for_each(|(piece, slots)| simd::run(rows_at(piece * rows_each, slots)));
+            let shared = Shared::new(slots);
+            threads::run(threads, rows.div_ceil(rows_each), |piece| {
+                let first = piece * rows_each;
+                let length = rows_each.min(rows - first) * plan.x.output;
+                // SAFETY: each row belongs to one task and lies inside the slots.
+                let slots = unsafe { shared.slice(first * plan.x.output, length) };
+                simd::run(rows_at(first, slots));
+            });
         }
         // SAFETY: the pieces cover all `count` slots, and `Rows` writes every slot of its piece.
         unsafe { out.set_len(count) };

@@ -4,7 +4,7 @@ use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TapOffs
 use super::pack::{GATHER_COST, pack};
 use super::plan::{Extent, Packing, Pass, Plan};
 use super::scratch::Scratch;
-use super::threads::{self, Shared, TASKS_PER_THREAD};
+use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Positions of the largest tile.
 const MAX_POSITIONS: usize = MAX_LANES * MAX_VECTORS;

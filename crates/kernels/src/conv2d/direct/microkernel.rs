@@ -1,12 +1,14 @@
 //! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and taps.
 
+use crate::simd::InstructionSet;
+
 macro_rules! tile_table {
     ($tile:ident, $rows:ident, $vectors:ident, [$($r:literal)*]) => {
         match ($rows, $vectors) {
             $(
-                ($r, 1) => $tile::<$r, 1> as Tile,
-                ($r, 2) => $tile::<$r, 2> as Tile,
-                ($r, 3) => $tile::<$r, 3> as Tile,
+                ($r, 1) => $tile::<$r, 1>,
+                ($r, 2) => $tile::<$r, 2>,
+                ($r, 3) => $tile::<$r, 3>,
             )*
             _ => unreachable!("no tile of {} rows and {} vectors", $rows, $vectors),
         }
@@ -55,6 +57,37 @@ pub(super) struct TileInput<'a> {
 /// readable, `out` has room for `rows * vectors * lanes` elements, and the processor has the instruction set.
 type Tile = unsafe fn(&TileInput<'_>, *mut f32);
 
+/// What a tile of a weight gradient reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OuterInput {
+    /// Vectors of input channels, position after position.
+    pub x: *const f32,
+    /// From `x` to each vector's first position.
+    pub offsets: [usize; MAX_VECTORS],
+    /// Elements from one row of positions to the next.
+    pub pitch: usize,
+    /// Elements from behind the last row of an image to the first row of the next.
+    pub image_skip: isize,
+    /// Output channels of the tile side by side, position after position.
+    pub gradient: *const f32,
+    /// Elements from one position of the gradient to the next.
+    pub gradient_position: usize,
+    /// Positions of a row.
+    pub columns: usize,
+    /// Rows of positions.
+    pub lines: usize,
+    /// First row within its image.
+    pub first_line: usize,
+    /// Rows of an image.
+    pub height: usize,
+}
+
+/// Adds to a tile the sums over positions of output channel times input channel, row after row.
+///
+/// # Safety
+/// As for [`Tile`], with the positions that the input describes, `lanes` elements each in `x` and `rows` in `gradient`.
+type Outer = unsafe fn(&OuterInput, *mut f32);
+
 /// The tiles of one instruction set.
 #[derive(Clone, Copy)]
 pub(super) struct Microkernels {
@@ -65,42 +98,48 @@ pub(super) struct Microkernels {
     /// Most vectors of a tile.
     pub vectors: usize,
     tile: fn(usize, usize) -> Tile,
+    outer: fn(usize, usize) -> Outer,
 }
 
 impl Microkernels {
-    /// The widest set that this processor has.
+    /// Those of the widest instruction set that may be used.
     pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::is_x86_feature_detected!("avx512f") {
-                return Self::avx512();
-            }
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                return Self::avx2();
-            }
+        Self::of(InstructionSet::detect())
+    }
+
+    /// Those of `set`, which the processor has.
+    fn of(set: InstructionSet) -> Self {
+        match set {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => Self::avx512(),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => Self::avx2(),
+            _ => Self::portable(),
         }
-        Self::portable()
     }
 
     /// Sets that this processor can run, by name.
     #[cfg(test)]
     pub fn available() -> Vec<(&'static str, Self)> {
-        let mut sets = vec![("portable", Self::portable())];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::is_x86_feature_detected!("avx512f") {
-                sets.push(("avx512", Self::avx512()));
-            }
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                sets.push(("avx2", Self::avx2()));
-            }
-        }
-        sets
+        [
+            ("portable", InstructionSet::Portable),
+            ("avx2", InstructionSet::Avx2),
+            ("avx512", InstructionSet::Avx512),
+        ]
+        .into_iter()
+        .filter(|(_, set)| *set <= InstructionSet::widest())
+        .map(|(name, set)| (name, Self::of(set)))
+        .collect()
     }
 
     /// The tile of `rows` output channels and `vectors` vectors.
     pub fn tile(&self, rows: usize, vectors: usize) -> Tile {
         (self.tile)(rows, vectors)
+    }
+
+    /// The tile of a weight gradient with `rows` output channels and `vectors` vectors.
+    pub fn outer(&self, rows: usize, vectors: usize) -> Outer {
+        (self.outer)(rows, vectors)
     }
 
     /// 24 of 32 registers accumulate, three hold positions, one the weight.
@@ -111,6 +150,7 @@ impl Microkernels {
             rows: 8,
             vectors: 3,
             tile: |rows, vectors| tile_table!(avx512_tile, rows, vectors, [1 2 3 4 5 6 7 8]),
+            outer: |rows, vectors| tile_table!(avx512_outer, rows, vectors, [1 2 3 4 5 6 7 8]),
         }
     }
 
@@ -122,6 +162,7 @@ impl Microkernels {
             rows: 4,
             vectors: 3,
             tile: |rows, vectors| tile_table!(avx2_tile, rows, vectors, [1 2 3 4]),
+            outer: |rows, vectors| tile_table!(avx2_outer, rows, vectors, [1 2 3 4]),
         }
     }
 
@@ -132,6 +173,7 @@ impl Microkernels {
             rows: 4,
             vectors: 2,
             tile: |rows, vectors| tile_table!(portable_tile, rows, vectors, [1 2 3 4]),
+            outer: |rows, vectors| tile_table!(portable_outer, rows, vectors, [1 2 3 4]),
         }
     }
 }
@@ -149,6 +191,7 @@ trait Vector: Copy {
     /// # Safety
     /// `LANES` elements are writable.
     unsafe fn store(self, to: *mut f32);
+    fn add(self, other: Self) -> Self;
     /// `self + a * b`.
     fn multiply_add(self, a: Self, b: Self) -> Self;
 }
@@ -192,6 +235,62 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
+/// # Safety
+/// As [`Outer`].
+#[inline(always)]
+unsafe fn outer<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    input: &OuterInput,
+    out: *mut f32,
+) {
+    // Added to the tile at the end: short sums of sums are more exact than a long sum.
+    let mut sums = [[V::zero(); VECTORS]; ROWS];
+    let mut x = input.x;
+    let mut gradient = input.gradient;
+    let mut line = input.first_line;
+    for _ in 0..input.lines {
+        let mut at = x;
+        for _ in 0..input.columns {
+            let mut vectors = [V::zero(); VECTORS];
+            for (vector, offset) in vectors.iter_mut().zip(&input.offsets) {
+                // SAFETY: the caller promises that the vectors of all positions are readable.
+                *vector = unsafe { V::load(at.add(*offset)) };
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller promises that the output channels of all positions are readable.
+                let factor = unsafe { V::splat(gradient.add(row)) };
+                for (sum, vector) in sums.iter_mut().zip(&vectors) {
+                    *sum = sum.multiply_add(factor, *vector);
+                }
+            }
+            at = at.wrapping_add(V::LANES);
+            gradient = gradient.wrapping_add(input.gradient_position);
+        }
+        x = x.wrapping_add(input.pitch);
+        line += 1;
+        if line == input.height {
+            line = 0;
+            x = x.wrapping_offset(input.image_skip);
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        for (v, sum) in sums.iter().enumerate() {
+            // SAFETY: the caller promises room for the whole tile.
+            unsafe {
+                let to = out.add((row * VECTORS + v) * V::LANES);
+                V::load(to).add(*sum).store(to);
+            }
+        }
+    }
+}
+
+unsafe fn portable_outer<const ROWS: usize, const VECTORS: usize>(
+    input: &OuterInput,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { outer::<[f32; 4], ROWS, VECTORS>(input, out) }
+}
+
 unsafe fn portable_tile<const ROWS: usize, const VECTORS: usize>(
     input: &TileInput<'_>,
     out: *mut f32,
@@ -227,6 +326,11 @@ impl Vector for [f32; 4] {
     }
 
     #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] + other[i])
+    }
+
+    #[inline(always)]
     fn multiply_add(mut self, a: Self, b: Self) -> Self {
         for ((sum, a), b) in self.iter_mut().zip(a).zip(b) {
             // Not `mul_add`: without the instruction it is a function call.
@@ -239,12 +343,12 @@ impl Vector for [f32; 4] {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_storeu_ps,
+        __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{TileInput, Vector, tile};
+    use super::{OuterInput, TileInput, Vector, outer, tile};
 
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn avx512_tile<const ROWS: usize, const VECTORS: usize>(
@@ -264,8 +368,26 @@ mod x86 {
         unsafe { tile::<__m256, ROWS, VECTORS>(input, out) }
     }
 
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn avx512_outer<const ROWS: usize, const VECTORS: usize>(
+        input: &OuterInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { outer::<__m512, ROWS, VECTORS>(input, out) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn avx2_outer<const ROWS: usize, const VECTORS: usize>(
+        input: &OuterInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { outer::<__m256, ROWS, VECTORS>(input, out) }
+    }
+
     macro_rules! vector {
-        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident) => {
             impl Vector for $vector {
                 const LANES: usize = $lanes;
 
@@ -294,6 +416,12 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    // SAFETY: as for `zero`.
+                    unsafe { $add(self, other) }
+                }
+
+                #[inline(always)]
                 fn multiply_add(self, a: Self, b: Self) -> Self {
                     // SAFETY: as for `zero`.
                     unsafe { $fma(a, b, self) }
@@ -309,6 +437,7 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        _mm512_add_ps,
         _mm512_fmadd_ps
     );
     vector!(
@@ -318,8 +447,9 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_add_ps,
         _mm256_fmadd_ps
     );
 }
 #[cfg(target_arch = "x86_64")]
-use x86::{avx2_tile, avx512_tile};
+use x86::{avx2_outer, avx2_tile, avx512_outer, avx512_tile};

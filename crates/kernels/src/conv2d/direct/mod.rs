@@ -6,13 +6,13 @@
 //! times a few vectors of neighbouring positions, and reads every weight where it lies, so that views (swapped channels, flipped
 //! kernels) cost nothing.
 
+mod column_product;
 mod correlate;
 mod microkernel;
 mod pack;
 mod plan;
 pub(super) mod planes;
 mod scratch;
-mod threads;
 mod weight_gradient;
 
 pub(super) use correlate::{Operands, WeightView, correlate};

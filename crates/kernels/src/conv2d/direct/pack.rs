@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use super::microkernel::MAX_LANES;
 use super::plan::Packing;
-use super::threads::{self, Shared, TASKS_PER_THREAD};
+use crate::simd::{self, Kernel};
+use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Cost of gathering one vector into a column matrix, in vector multiply-adds.
 pub(super) const GATHER_COST: usize = 12;
@@ -24,7 +25,13 @@ pub(super) fn pack(
         // SAFETY: each plane belongs to one task and lies inside the buffer.
         let packed = unsafe { shared.slice(index * plane, plane) };
         let scale = scale.map(|scales| scales[index]);
-        pack_plane(&x[index * area..][..area], size, packing, scale, packed);
+        simd::run(PackPlane {
+            image: &x[index * area..][..area],
+            size,
+            packing,
+            scale,
+            packed,
+        });
     });
 }
 
@@ -100,57 +107,69 @@ impl Planes<'_> {
     }
 }
 
-/// Copies one image plane into its packed layout, times `scale`.
-///
-/// Every element of `packed` is written.
-fn pack_plane(
-    image: &[f32],
-    [height, width]: [usize; 2],
-    packing: &Packing,
+/// Copies one image plane into its packed layout, times `scale`. Every element of `packed` is written.
+struct PackPlane<'a> {
+    image: &'a [f32],
+    size: [usize; 2],
+    packing: &'a Packing,
     scale: Option<f32>,
-    packed: &mut [f32],
-) {
-    debug_assert_eq!(image.len(), height * width);
-    debug_assert_eq!(packed.len(), packing.plane());
-    let [stride_y, stride_x] = packing.stride;
-    let (body, pitch) = (packing.rows * packing.pitch, packing.pitch);
-    for (index, phase) in packed.chunks_exact_mut(packing.phase()).enumerate() {
-        let (a, b) = (index / packing.phases[1], index % packing.phases[1]);
-        let (rows, tail) = phase.split_at_mut(body);
-        tail.fill(0.0);
-        // The first column whose source `column stride + b - before` is inside the image, and the first behind it.
-        let first = packing.before[1].saturating_sub(b).div_ceil(stride_x);
-        let end = (width + packing.before[1])
-            .saturating_sub(b)
-            .div_ceil(stride_x)
-            .clamp(first, pitch.max(first))
-            .min(pitch);
-        let first = first.min(end);
-        for (row, line) in rows.chunks_exact_mut(pitch).enumerate() {
-            let source = (row * stride_y + a).checked_sub(packing.before[0]);
-            let Some(source) = source.filter(|y| *y < height) else {
-                line.fill(0.0);
-                continue;
-            };
-            let source = &image[source * width..][..width];
-            line[..first].fill(0.0);
-            line[end..].fill(0.0);
-            if first == end {
-                continue;
-            }
-            let start = first * stride_x + b - packing.before[1];
-            let line = &mut line[first..end];
-            match (stride_x, scale) {
-                (1, None) => line.copy_from_slice(&source[start..][..end - first]),
-                (1, Some(scale)) => {
-                    for (to, from) in line.iter_mut().zip(&source[start..]) {
-                        *to = from * scale;
-                    }
+    packed: &'a mut [f32],
+}
+
+impl Kernel for PackPlane<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            image,
+            size: [height, width],
+            packing,
+            scale,
+            packed,
+        } = self;
+        debug_assert_eq!(image.len(), height * width);
+        debug_assert_eq!(packed.len(), packing.plane());
+        let [stride_y, stride_x] = packing.stride;
+        let (body, pitch) = (packing.rows * packing.pitch, packing.pitch);
+        for (index, phase) in packed.chunks_exact_mut(packing.phase()).enumerate() {
+            let (a, b) = (index / packing.phases[1], index % packing.phases[1]);
+            let (rows, tail) = phase.split_at_mut(body);
+            tail.fill(0.0);
+            // The first column whose source `column stride + b - before` is inside the image, and the first behind it.
+            let first = packing.before[1].saturating_sub(b).div_ceil(stride_x);
+            let end = (width + packing.before[1])
+                .saturating_sub(b)
+                .div_ceil(stride_x)
+                .clamp(first, pitch.max(first))
+                .min(pitch);
+            let first = first.min(end);
+            for (row, line) in rows.chunks_exact_mut(pitch).enumerate() {
+                let source = (row * stride_y + a).checked_sub(packing.before[0]);
+                let Some(source) = source.filter(|y| *y < height) else {
+                    line.fill(0.0);
+                    continue;
+                };
+                let source = &image[source * width..][..width];
+                line[..first].fill(0.0);
+                line[end..].fill(0.0);
+                if first == end {
+                    continue;
                 }
-                (stride, scale) => {
-                    let scale = scale.unwrap_or(1.0);
-                    for (to, from) in line.iter_mut().zip(source[start..].iter().step_by(stride)) {
-                        *to = from * scale;
+                let start = first * stride_x + b - packing.before[1];
+                let line = &mut line[first..end];
+                match (stride_x, scale) {
+                    (1, None) => line.copy_from_slice(&source[start..][..end - first]),
+                    (1, Some(scale)) => {
+                        for (to, from) in line.iter_mut().zip(&source[start..]) {
+                            *to = from * scale;
+                        }
+                    }
+                    (stride, scale) => {
+                        let scale = scale.unwrap_or(1.0);
+                        for (to, from) in
+                            line.iter_mut().zip(source[start..].iter().step_by(stride))
+                        {
+                            *to = from * scale;
+                        }
                     }
                 }
             }

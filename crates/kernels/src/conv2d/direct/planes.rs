@@ -1,8 +1,8 @@
 //! Factors and inner products of whole planes.
 
 use super::microkernel::MAX_LANES;
-use super::threads::{self, Shared};
 use crate::simd::{self, Kernel, multiply_add};
+use crate::threads::{self, Shared};
 
 /// Elements of a task, against the cost of taking it.
 const TASK_ELEMENTS: usize = 1 << 16;

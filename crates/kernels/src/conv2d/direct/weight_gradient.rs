@@ -1,13 +1,26 @@
-use gemm::{Parallelism, gemm};
+use std::ops::Range;
 
-use super::pack::{Planes, pack, spread};
-use super::plan::{Extent, Plan};
+use super::column_product::{self, is_narrow};
+use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, OuterInput};
+use super::pack::pack;
+use super::plan::{Extent, Packing, Plan};
 use super::scratch::Scratch;
-use super::threads;
 use crate::Conv2d;
+use crate::simd::{self, Kernel};
+use crate::threads::{self, Shared};
 
-/// Elements of the column matrix in hand: 4 MiB, so that it is still in cache when it is multiplied.
-const COLUMN_ELEMENTS: usize = 1 << 20;
+/// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1 MiB
+/// second-level cache.
+const RESIDENT_POSITIONS: usize = 2048;
+
+/// Elements interleaved in the time of a vector multiply-add, about.
+const INTERLEAVED_PER_MULTIPLY_ADD: usize = 4;
+
+/// Tasks that a gradient is cut into, so that a few threads share them evenly.
+const TASKS: usize = 24;
+
+/// Sums put into the order of the weight in the time of a vector multiply-add, about.
+const SCATTERED_PER_MULTIPLY_ADD: usize = 2;
 
 /// What a weight gradient is computed from.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +29,6 @@ pub(in crate::conv2d) struct WeightGradient<'a> {
     pub x: &'a [f32],
     /// Gradient of its output, `[batch, groups rows, height, width]`.
     pub gradient: &'a [f32],
-    /// Factor on each input plane, `[batch, groups channels]`.
-    pub input_scale: Option<&'a [f32]>,
     /// Images.
     pub batch: usize,
     /// Channel groups.
@@ -32,8 +43,21 @@ pub(in crate::conv2d) struct WeightGradient<'a> {
 
 /// Gradient of a cross-correlation in its weight, `[groups rows, channels, kh, kw]`.
 ///
-/// One matrix product for each group, gradient times the transposed column matrix, in pieces of [`COLUMN_ELEMENTS`].
+/// A tile holds a few output channels times a few vectors, each of one tap and neighbouring input channels, and sums over positions.
+/// To that end the padded input is laid out with the channels of a vector side by side, so that a tap is an offset here too, and the
+/// gradient with the output channels of a tile side by side. The order of the sums depends on the sizes alone, not on the threads.
 pub(in crate::conv2d) fn weight_gradient(input: &WeightGradient<'_>, options: Conv2d) -> Vec<f32> {
+    if is_narrow(input) {
+        return column_product::weight_gradient(input, options);
+    }
+    weight_gradient_with(Microkernels::detect(), input, options)
+}
+
+fn weight_gradient_with(
+    kernels: Microkernels,
+    input: &WeightGradient<'_>,
+    options: Conv2d,
+) -> Vec<f32> {
     let WeightGradient {
         batch,
         groups,
@@ -42,146 +66,436 @@ pub(in crate::conv2d) fn weight_gradient(input: &WeightGradient<'_>, options: Co
         extent,
         ..
     } = *input;
-    let [out_height, out_width] = extent.output;
-    let area_out = out_height * out_width;
-    let area_in = extent.input[0] * extent.input[1];
     let plan = Plan::convolution(extent, options);
-    let offsets: Vec<usize> = plan.passes[0].taps.iter().map(|tap| tap.offset).collect();
-    let depth = channels * offsets.len();
-    let mut result = vec![0.0; groups * rows * depth];
+    let packing = &plan.packing;
+    let area_in = extent.input[0] * extent.input[1];
+    let area_out = extent.output[0] * extent.output[1];
+    assert_eq!(input.x.len(), batch * groups * channels * area_in, "input");
+    assert_eq!(
+        input.gradient.len(),
+        batch * groups * rows * area_out,
+        "gradient"
+    );
 
-    let in_place = input.input_scale.is_none() && plan.packing.is_identity(extent.input);
-    let packed = (!in_place).then(|| {
-        let planes = batch * groups * channels;
-        let mut packed = Scratch::new(planes * plan.packing.plane());
-        pack(
-            input.x,
-            extent.input,
-            &plan.packing,
-            input.input_scale,
-            &mut packed,
-        );
-        packed
-    });
-    let inputs = Planes {
-        values: packed.as_deref().unwrap_or(input.x),
-        channels: groups * channels,
-        plane: plan.packing.plane(),
-        pitch: plan.packing.pitch,
+    let images = Interleaved {
+        lanes: kernels.lanes,
+        channels,
+        groups,
+        batch,
+        plane: packing.plane(),
     };
-    let gradients = Planes {
-        values: input.gradient,
-        channels: groups * rows,
+    let mut x = Scratch::new(images.elements());
+    if packing.is_identity(extent.input) {
+        images.fill(input.x, &mut x);
+    } else {
+        let mut packed = Scratch::new(batch * groups * channels * packing.plane());
+        pack(input.x, extent.input, packing, None, &mut packed);
+        images.fill(&packed, &mut x);
+    }
+    let gradients = Interleaved {
+        lanes: kernels.rows,
+        channels: rows,
+        groups,
+        batch,
         plane: area_out,
-        pitch: out_width,
     };
+    let mut gradient = Scratch::new(gradients.elements());
+    gradients.fill(input.gradient, &mut gradient);
 
-    if in_place && offsets.len() == 1 && batch == 1 {
-        // A 1x1 kernel on one image: both matrices lie there already.
-        let product = Product {
-            groups,
-            rows,
-            depth,
-            count: area_out,
-            line: area_out,
-        };
-        product.add_to(&mut result, input.gradient, input.x);
-        debug_assert_eq!(area_in, area_out);
-        return result;
+    let taps: Vec<usize> = plan.passes[0].taps.iter().map(|tap| tap.offset).collect();
+    Sums::new(kernels, input, packing, &taps).run(&x, &gradient)
+}
+
+/// Planes laid out with the channels of a vector side by side, `[group, block of channels, image, position, lane]`, zeros where the
+/// channels end.
+struct Interleaved {
+    lanes: usize,
+    /// Channels of a group.
+    channels: usize,
+    groups: usize,
+    batch: usize,
+    plane: usize,
+}
+
+impl Interleaved {
+    fn blocks(&self) -> usize {
+        self.channels.div_ceil(self.lanes)
     }
 
-    let positions = (COLUMN_ELEMENTS / (groups * depth)).max(1);
-    // Whole images where they are small, else rows of one image.
-    let images_at_once = (positions / area_out).clamp(1, batch);
-    let rows_at_once = if positions >= area_out {
-        out_height
-    } else {
-        (positions / out_width).max(1)
-    };
-    for first_image in (0..batch).step_by(images_at_once) {
-        let images = first_image..(first_image + images_at_once).min(batch);
-        for first_row in (0..out_height).step_by(rows_at_once) {
-            let lines = first_row..(first_row + rows_at_once).min(out_height);
-            let count = images.len() * lines.len() * out_width;
-            let line = spread(count);
-            let mut columns = Scratch::new(groups * depth * line);
-            inputs.gather(
-                &offsets,
-                images.clone(),
-                lines.clone(),
-                out_width,
-                line,
-                &mut columns,
-            );
-            let mut outputs = Scratch::new(groups * rows * line);
-            gradients.gather(&[0], images.clone(), lines, out_width, line, &mut outputs);
-            let product = Product {
-                groups,
-                rows,
-                depth,
-                count,
-                line,
-            };
-            product.add_to(&mut result, &outputs, &columns);
+    fn elements(&self) -> usize {
+        self.groups * self.blocks() * self.batch * self.plane * self.lanes
+    }
+
+    /// Copies `planes`, `[image, group channel, position]`.
+    fn fill(&self, planes: &[f32], to: &mut [f32]) {
+        let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
+        let threads = threads::threads_for(to.len() / INTERLEAVED_PER_MULTIPLY_ADD);
+        let shared = Shared::new(to);
+        threads::run(threads, self.groups * blocks * self.batch, |index| {
+            let (block, image) = (index / self.batch, index % self.batch);
+            let (group, block) = (block / blocks, block % blocks);
+            let first = block * self.lanes;
+            let count = self.lanes.min(self.channels - first);
+            let from = ((image * self.groups + group) * self.channels + first) * self.plane;
+            let planes = &planes[from..][..count * self.plane];
+            // SAFETY: each block of an image belongs to one task and lies inside the buffer.
+            let to = unsafe { shared.slice(index * unit, unit) };
+            match self.lanes {
+                16 => simd::run(Transpose::<16> { planes, to }),
+                8 => simd::run(Transpose::<8> { planes, to }),
+                4 => simd::run(Transpose::<4> { planes, to }),
+                lanes => unreachable!("vectors of {lanes} elements"),
+            }
+        });
+    }
+}
+
+/// `[channel, position]`, at most `N` channels, to `[position, N]`.
+struct Transpose<'a, const N: usize> {
+    planes: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl<const N: usize> Kernel for Transpose<'_, N> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let (to, _) = self.to.as_chunks_mut::<N>();
+        let plane = to.len();
+        if self.planes.len() < N * plane {
+            to.fill([0.0; N]);
+            for (channel, values) in self.planes.chunks_exact(plane).enumerate() {
+                for (to, value) in to.iter_mut().zip(values) {
+                    to[channel] = *value;
+                }
+            }
+            return;
+        }
+        let rows: [&[f32]; N] = std::array::from_fn(|n| &self.planes[n * plane..][..plane]);
+        for (position, to) in to.iter_mut().enumerate() {
+            for (to, row) in to.iter_mut().zip(&rows) {
+                *to = row[position];
+            }
         }
     }
-    result
 }
 
-/// For each group, `[rows, count]` times the transpose of `[depth, count]`, both with `line` elements from one row to the next.
-struct Product {
-    groups: usize,
-    rows: usize,
-    depth: usize,
-    count: usize,
-    line: usize,
+/// The sums of a weight gradient, tile by tile.
+struct Sums<'a> {
+    kernels: Microkernels,
+    input: &'a WeightGradient<'a>,
+    packing: &'a Packing,
+    taps: &'a [usize],
+    row_blocks: usize,
+    /// Tiles of a row block: vectors in order of channel block and tap, a few at a time.
+    column_tiles: usize,
+    /// Rows of positions of all images.
+    lines: usize,
+    /// Rows of positions that the tiles of a task sum before they move on.
+    resident_lines: usize,
+    /// Rows of positions of one task; each share has sums of its own, added up at the end.
+    lines_of_share: usize,
+    tiles_of_task: usize,
 }
 
-impl Product {
-    fn add_to(&self, result: &mut [f32], gradient: &[f32], columns: &[f32]) {
-        let Self {
+impl<'a> Sums<'a> {
+    fn new(
+        kernels: Microkernels,
+        input: &'a WeightGradient<'a>,
+        packing: &'a Packing,
+        taps: &'a [usize],
+    ) -> Self {
+        let row_blocks = input.rows.div_ceil(kernels.rows);
+        let vectors = input.channels.div_ceil(kernels.lanes) * taps.len();
+        let column_tiles = vectors.div_ceil(kernels.vectors);
+        let tiles = input.groups * row_blocks * column_tiles;
+        let [height, width] = input.extent.output;
+        let lines = input.batch * height;
+        let resident_lines = RESIDENT_POSITIONS.div_ceil(width).min(lines);
+        // Few tiles are summed by many tasks in shares of the positions, many tiles by a task each few.
+        let shares = TASKS.div_ceil(tiles).min(lines.div_ceil(resident_lines));
+        let tiles_of_task = (tiles * shares / TASKS).clamp(1, tiles);
+        Self {
+            kernels,
+            input,
+            packing,
+            taps,
+            row_blocks,
+            column_tiles,
+            lines,
+            resident_lines,
+            lines_of_share: lines.div_ceil(shares),
+            tiles_of_task,
+        }
+    }
+
+    fn tiles(&self) -> usize {
+        self.input.groups * self.row_blocks * self.column_tiles
+    }
+
+    /// Elements of the largest tile.
+    fn tile_elements(&self) -> usize {
+        self.kernels.rows * self.kernels.vectors * self.kernels.lanes
+    }
+
+    fn run(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let WeightGradient {
             groups,
+            channels,
             rows,
-            depth,
-            count,
-            line,
-        } = *self;
-        assert!(
-            result.len() == groups * rows * depth
-                && gradient.len() == groups * rows * line
-                && columns.len() == groups * depth * line,
-            "matrices of a weight gradient"
-        );
-        let work = rows * depth * count / super::microkernel::MAX_LANES;
-        let parallelism = match threads::threads_for(work) {
-            1 => Parallelism::None,
-            threads => Parallelism::Rayon(threads),
-        };
-        for group in 0..groups {
-            // SAFETY: the three matrices lie inside their slices, as asserted above, and the result overlaps neither operand.
-            unsafe {
-                gemm(
-                    rows,
-                    depth,
-                    count,
-                    result.as_mut_ptr().add(group * rows * depth),
-                    1,
-                    depth as isize,
-                    true,
-                    gradient.as_ptr().add(group * rows * line),
-                    1,
-                    line as isize,
-                    columns.as_ptr().add(group * depth * line),
-                    line as isize,
-                    1,
-                    1.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    parallelism,
-                );
+            extent,
+            ..
+        } = *self.input;
+        let (tiles, tile_elements) = (self.tiles(), self.tile_elements());
+        let shares = self.lines.div_ceil(self.lines_of_share);
+        let tile_tasks = tiles.div_ceil(self.tiles_of_task);
+        let mut sums = Scratch::new(shares * tiles * tile_elements);
+        let positions = self.lines * extent.output[1];
+        let threads =
+            threads::threads_for(tiles * positions * self.kernels.rows * self.kernels.vectors);
+        let shared = Shared::new(&mut sums);
+        threads::run(threads, shares * tile_tasks, |task| {
+            let (share, task) = (task / tile_tasks, task % tile_tasks);
+            let first = task * self.tiles_of_task;
+            let tiles_of_task = first..(first + self.tiles_of_task).min(tiles);
+            // SAFETY: each tile of a share belongs to one task and lies inside the buffer.
+            let sums = unsafe {
+                shared.slice(
+                    (share * tiles + first) * tile_elements,
+                    tiles_of_task.len() * tile_elements,
+                )
+            };
+            sums.fill(0.0);
+            let end = ((share + 1) * self.lines_of_share).min(self.lines);
+            let mut line = share * self.lines_of_share;
+            while line < end {
+                let lines = line..(line + self.resident_lines).min(end);
+                for (tile, sums) in tiles_of_task
+                    .clone()
+                    .zip(sums.chunks_exact_mut(tile_elements))
+                {
+                    self.add(tile, lines.clone(), x, gradient, sums);
+                }
+                line = lines.end;
             }
+        });
+
+        let depth = channels * self.taps.len();
+        let mut result = vec![0.0; groups * rows * depth];
+        let threads = threads::threads_for(result.len() * shares / SCATTERED_PER_MULTIPLY_ADD);
+        let shared = Shared::new(&mut result);
+        threads::run(threads, groups * self.row_blocks, |block| {
+            let (group, row_block) = (block / self.row_blocks, block % self.row_blocks);
+            let first_row = row_block * self.kernels.rows;
+            let block_rows = self.kernels.rows.min(rows - first_row);
+            // SAFETY: each block of rows belongs to one task and lies inside the result.
+            let result =
+                unsafe { shared.slice((group * rows + first_row) * depth, block_rows * depth) };
+            for (row, line) in result.chunks_exact_mut(depth).enumerate() {
+                self.collect(&sums, block, row, line);
+            }
+        });
+        result
+    }
+
+    /// Puts the sums of one output channel into the order of the weight, `[channel, tap]`.
+    fn collect(&self, sums: &[f32], block: usize, row: usize, line: &mut [f32]) {
+        let (taps, lanes) = (self.taps.len(), self.kernels.lanes);
+        for column_tile in 0..self.column_tiles {
+            let vectors = self.vectors(column_tile);
+            let tile = (block * self.column_tiles + column_tile) * self.tile_elements();
+            for (index, vector) in vectors.clone().enumerate() {
+                let from = tile + (row * vectors.len() + index) * lanes;
+                let slots = &mut line[vector / taps * lanes * taps + vector % taps..];
+                for share in sums.chunks_exact(self.tiles() * self.tile_elements()) {
+                    let slots = slots.iter_mut().step_by(taps).take(lanes);
+                    for (slot, sum) in slots.zip(&share[from..]) {
+                        *slot += sum;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Vectors of a tile, counted through channel blocks and taps.
+    fn vectors(&self, column_tile: usize) -> Range<usize> {
+        let all = self.input.channels.div_ceil(self.kernels.lanes) * self.taps.len();
+        let first = column_tile * self.kernels.vectors;
+        first..(first + self.kernels.vectors).min(all)
+    }
+
+    /// Adds the products of some rows of positions to the sums of a tile.
+    fn add(&self, tile: usize, lines: Range<usize>, x: &[f32], gradient: &[f32], sums: &mut [f32]) {
+        let WeightGradient {
+            batch,
+            channels,
+            rows,
+            extent,
+            ..
+        } = *self.input;
+        let [height, width] = extent.output;
+        let lanes = self.kernels.lanes;
+        let (row_block, column_tile) = (tile / self.column_tiles, tile % self.column_tiles);
+        let (group, row_block) = (row_block / self.row_blocks, row_block % self.row_blocks);
+        let vectors = self.vectors(column_tile);
+        let tile_rows = self.kernels.rows.min(rows - row_block * self.kernels.rows);
+
+        let plane = self.packing.plane() * lanes;
+        let pitch = self.packing.pitch * lanes;
+        let blocks = channels.div_ceil(lanes);
+        let (image, line) = (lines.start / height, lines.start % height);
+        let mut offsets = [0; MAX_VECTORS];
+        for (offset, vector) in offsets.iter_mut().zip(vectors.clone()) {
+            let (block, tap) = (vector / self.taps.len(), vector % self.taps.len());
+            *offset = ((group * blocks + block) * batch + image) * plane
+                + line * pitch
+                + self.taps[tap] * lanes;
+        }
+        // The last element that the tile reads: rows of the last image, or up to the end of the first one.
+        let (last_image, last_line) = ((lines.end - 1) / height, (lines.end - 1) % height);
+        let last = (last_image - image) * plane + last_line * pitch + width * lanes;
+        let reach = offsets[..vectors.len()].iter().max().unwrap_or(&0) + last - line * pitch;
+        let block = (group * self.row_blocks + row_block) * batch * height * width;
+        let first = (block + lines.start * width) * self.kernels.rows;
+        let count = lines.len() * width * self.kernels.rows;
+        assert!(
+            reach <= x.len() && first + count <= gradient.len(),
+            "interleaved operands"
+        );
+        debug_assert!(sums.len() <= MAX_ROWS * MAX_VECTORS * MAX_LANES);
+        let input = OuterInput {
+            x: x.as_ptr(),
+            offsets,
+            pitch,
+            // From behind the last row of an image to the first row of the next.
+            image_skip: plane as isize - (height * pitch) as isize,
+            gradient: gradient[first..].as_ptr(),
+            gradient_position: self.kernels.rows,
+            columns: width,
+            lines: lines.len(),
+            first_line: line,
+            height,
+        };
+        // SAFETY: both operands were compared with their storage above, the sums have room for the largest tile of the set, and the
+        // set was detected.
+        unsafe { self.kernels.outer(tile_rows, vectors.len())(&input, sums.as_mut_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{assert_close, seeded};
+
+    use super::{Extent, Microkernels, WeightGradient, weight_gradient_with};
+    use crate::Conv2d;
+    use crate::conv2d::direct::column_product;
+
+    /// Rounding of sums of up to a few thousand products of order 1, in any order.
+    const ROUNDING: f64 = 1e-5;
+
+    /// The definition, in f64: the sum over images and positions of output gradient times shifted input.
+    fn defined(input: &WeightGradient<'_>, options: Conv2d) -> Vec<f32> {
+        let WeightGradient {
+            batch,
+            groups,
+            channels,
+            rows,
+            extent,
+            ..
+        } = *input;
+        let ([height, width], [out_height, out_width]) = (extent.input, extent.output);
+        let mut result = Vec::new();
+        for row in 0..groups * rows {
+            for channel in 0..channels {
+                for ky in 0..extent.kernel[0] {
+                    for kx in 0..extent.kernel[1] {
+                        let mut sum = 0.0;
+                        for image in 0..batch {
+                            let from = (image * groups + row / rows) * channels + channel;
+                            for y in 0..out_height {
+                                for x in 0..out_width {
+                                    let [Some(iy), Some(ix)] = [
+                                        (y * options.stride[0] + ky)
+                                            .checked_sub(options.padding[0]),
+                                        (x * options.stride[1] + kx)
+                                            .checked_sub(options.padding[1]),
+                                    ] else {
+                                        continue;
+                                    };
+                                    if iy < height && ix < width {
+                                        let to = image * groups * rows + row;
+                                        let gradient =
+                                            input.gradient[(to * out_height + y) * out_width + x];
+                                        let value = input.x[(from * height + iy) * width + ix];
+                                        sum += f64::from(gradient) * f64::from(value);
+                                    }
+                                }
+                            }
+                        }
+                        result.push(sum as f32);
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    /// Batch, groups, channels and rows of a group, height, width, kernel, stride, padding.
+    const SHAPES: [[usize; 9]; 9] = [
+        [1, 1, 1, 1, 1, 1, 1, 1, 0],
+        [3, 1, 5, 9, 4, 4, 3, 1, 1],
+        [2, 1, 17, 8, 5, 9, 3, 1, 1],
+        [2, 1, 33, 11, 9, 9, 3, 2, 0],
+        [2, 1, 6, 7, 8, 6, 1, 1, 0],
+        // More positions than are summed in one go, within an image and across images.
+        [1, 1, 3, 2, 70, 67, 3, 1, 1],
+        [5, 1, 3, 2, 31, 29, 5, 2, 2],
+        [2, 3, 5, 4, 6, 7, 3, 1, 1],
+        [2, 4, 1, 2, 6, 7, 3, 2, 1],
+    ];
+
+    #[test]
+    fn every_path_computes_the_definition() {
+        for shape in SHAPES {
+            let [
+                batch,
+                groups,
+                channels,
+                rows,
+                height,
+                width,
+                kernel,
+                stride,
+                padding,
+            ] = shape;
+            let options = Conv2d {
+                stride: [stride; 2],
+                padding: [padding; 2],
+                groups,
+            };
+            let output = options.output_size([height, width], [kernel; 2]);
+            let x = seeded("x", batch * groups * channels * height * width, 1.0);
+            let count = batch * groups * rows * output[0] * output[1];
+            let gradient = seeded("gradient", count, 1.0);
+            let input = WeightGradient {
+                x: &x,
+                gradient: &gradient,
+                batch,
+                groups,
+                channels,
+                rows,
+                extent: Extent {
+                    input: [height, width],
+                    kernel: [kernel; 2],
+                    output,
+                },
+            };
+            let expected = defined(&input, options);
+            for (name, set) in Microkernels::available() {
+                let result = weight_gradient_with(set, &input, options);
+                assert_close(&format!("{name}: {shape:?}"), &result, &expected, ROUNDING);
+            }
+            let result = column_product::weight_gradient(&input, options);
+            assert_close(&format!("columns: {shape:?}"), &result, &expected, ROUNDING);
         }
     }
 }

@@ -1,0 +1,226 @@
+//! Splits an operation over rayon's threads without ever waiting for one to wake up.
+//!
+//! A network is a chain of operations that take tens of microseconds to a few milliseconds, and a sleeping thread takes about as long
+//! to wake. rayon's own scopes and parallel iterators, called from a thread outside its pool, return only after another thread has
+//! woken up and looked at the work, even where there is none left. Here a thread that comes too late finds the operation closed.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Work, in vector multiply-adds, below which waking another thread costs more than it saves (about 20 microseconds).
+pub(crate) const PARALLEL_WORK: usize = 60_000;
+
+/// Tasks for each thread, so that one that starts late or is interrupted does not hold up the rest.
+pub(crate) const TASKS_PER_THREAD: usize = 6;
+
+/// Looks at the other threads' progress before sleeping: about the length of a task, so that the caller rarely sleeps.
+const LOOKS: usize = 1_000;
+
+/// Threads worth using for `work` vector multiply-adds.
+pub(crate) fn threads_for(work: usize) -> usize {
+    if work < PARALLEL_WORK {
+        1
+    } else {
+        rayon::current_num_threads()
+    }
+}
+
+/// Runs `task(0)` to `task(tasks - 1)` on up to `threads` threads, the calling one among them.
+///
+/// Tasks are taken one by one, so a thread that wakes late takes fewer.
+pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
+    let threads = threads.min(tasks);
+    if threads <= 1 {
+        (0..tasks).for_each(task);
+        return;
+    }
+    let task: &(dyn Fn(usize) + Sync) = &task;
+    // SAFETY: only the lifetime changes. A helper calls the task only between `Operation::join` and `leave`, and `Close`, dropped
+    // before the task's borrow ends whether tasks return or panic, keeps others from joining and waits for those that have.
+    let task = unsafe {
+        std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task)
+    };
+    let operation = Arc::new(Operation {
+        task,
+        tasks,
+        next: AtomicUsize::new(0),
+        helping: AtomicUsize::new(0),
+        helpers: Mutex::new(Helpers {
+            closed: false,
+            panic: None,
+        }),
+        left: Condvar::new(),
+    });
+    let close = Close(&operation);
+    for _ in 1..threads {
+        let operation = Arc::clone(&operation);
+        rayon::spawn(move || operation.help());
+    }
+    operation.work();
+    drop(close);
+    let panic = operation.helpers().panic.take();
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
+}
+
+/// Tasks in hand, shared with the threads that help.
+struct Operation {
+    task: &'static (dyn Fn(usize) + Sync),
+    tasks: usize,
+    next: AtomicUsize,
+    /// Helpers at work; changed under the lock of `helpers`.
+    helping: AtomicUsize,
+    helpers: Mutex<Helpers>,
+    left: Condvar,
+}
+
+struct Helpers {
+    closed: bool,
+    /// What a helper's task panicked with.
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl Operation {
+    fn helpers(&self) -> MutexGuard<'_, Helpers> {
+        // Nothing panics while it is locked.
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.tasks {
+                return;
+            }
+            (self.task)(index);
+        }
+    }
+
+    /// What another thread does when it gets here: helps, unless the caller has finished without it.
+    fn help(&self) {
+        {
+            let helpers = self.helpers();
+            if helpers.closed {
+                return;
+            }
+            self.helping.fetch_add(1, Ordering::Relaxed);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let mut helpers = self.helpers();
+        if let Err(panic) = outcome {
+            helpers.panic = Some(panic);
+        }
+        // Releases what the tasks have written to the caller, which may look without the lock.
+        self.helping.fetch_sub(1, Ordering::Release);
+        self.left.notify_one();
+    }
+}
+
+/// Closes an operation when dropped, and waits for the threads that help.
+struct Close<'a>(&'a Operation);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        let mut helpers = self.0.helpers();
+        helpers.closed = true;
+        drop(helpers);
+        for _ in 0..LOOKS {
+            if self.0.helping.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        helpers = self.0.helpers();
+        while self.0.helping.load(Ordering::Acquire) > 0 {
+            helpers = self
+                .0
+                .left
+                .wait(helpers)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A pointer that tasks share because each writes its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<T>(*mut T);
+
+impl<T> Shared<T> {
+    pub fn new(slice: &mut [T]) -> Self {
+        Self(slice.as_mut_ptr())
+    }
+
+    /// The slice of `len` elements from `start`.
+    ///
+    /// # Safety
+    /// The range lies inside the slice this was made from, which is still borrowed, and no other task touches it meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "the caller promises disjoint ranges")]
+    pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+}
+
+// SAFETY: the pointer is only used through `slice`, whose caller promises disjoint ranges.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::run;
+
+    const THREADS: usize = 4;
+
+    #[test]
+    fn every_task_runs_once() {
+        for tasks in [0, 1, 2, 7, 1000] {
+            let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+            run(THREADS, tasks, |index| {
+                counts[index].fetch_add(1, Ordering::Relaxed);
+            });
+            assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn returns_after_the_last_task_of_a_helper() {
+        let done = AtomicUsize::new(0);
+        run(THREADS, THREADS, |_| {
+            std::thread::sleep(Duration::from_millis(20));
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(done.load(Ordering::Relaxed), THREADS);
+    }
+
+    #[test]
+    fn operations_nest() {
+        let sum = AtomicUsize::new(0);
+        run(THREADS, 8, |outer| {
+            run(THREADS, 8, |inner| {
+                sum.fetch_add(8 * outer + inner, Ordering::Relaxed);
+            });
+        });
+        assert_eq!(sum.load(Ordering::Relaxed), 63 * 64 / 2);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller() {
+        for culprit in 0..THREADS {
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                run(THREADS, THREADS, |index| {
+                    std::thread::sleep(Duration::from_millis(5));
+                    assert!(index != culprit, "task {index}");
+                });
+            }));
+            assert!(outcome.is_err(), "task {culprit} panicked unheard");
+        }
+    }
+}
