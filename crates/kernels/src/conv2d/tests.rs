@@ -359,6 +359,51 @@ fn the_transposed_convolution_is_the_adjoint() {
     }
 }
 
+/// Training resumes exactly, and images are inverted as if each were alone, on any number of threads.
+#[cfg(feature = "cpu")]
+#[test]
+fn threads_and_company_change_no_bit() {
+    let results = |threads: usize, case: &Case, images: usize| {
+        let work = || {
+            let device = Device::flex().autodiff();
+            let x = tensor("x", case.x_shape(), &device);
+            let x = x.narrow(0, 0, images).detach().require_grad();
+            let weight = tensor("weight", case.weight_shape(), &device).require_grad();
+            let y = conv2d(x.clone(), weight.clone(), None, case.options);
+            let probe = tensor("probe", case.y_shape(), &device).narrow(0, 0, images);
+            let gradients = (y.clone() * probe).sum().backward();
+            let of_x = x.grad(&gradients).expect("x is tracked");
+            let of_weight = weight.grad(&gradients).expect("the weight is tracked");
+            [values(y.inner()), values(of_x), values(of_weight)]
+        };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a few threads")
+            .install(work)
+    };
+    for case in [
+        // Each enough work for several threads: large planes, small ones gathered to a column matrix, and a stride.
+        Case::new([3, 16, 24, 40, 40], [3, 3], [1, 1], [1, 1]),
+        Case::new([3, 64, 64, 4, 4], [3, 3], [1, 1], [1, 1]),
+        Case::new([3, 32, 48, 21, 21], [3, 3], [2, 2], [0, 0]),
+    ] {
+        let [y, of_x, of_weight] = results(1, &case, case.batch);
+        for threads in [2, 5] {
+            let parallel = results(threads, &case, case.batch);
+            assert!(
+                parallel == [y.clone(), of_x.clone(), of_weight.clone()],
+                "{case:?} on {threads} threads"
+            );
+        }
+        let [y_alone, of_x_alone, _] = results(1, &case, 1);
+        assert!(
+            y[..y_alone.len()] == y_alone && of_x[..of_x_alone.len()] == of_x_alone,
+            "{case:?} alone"
+        );
+    }
+}
+
 #[test]
 fn frozen_weights_are_constants() {
     for (_, device) in testkit::devices() {
