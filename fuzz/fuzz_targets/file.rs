@@ -1,4 +1,7 @@
-//! Any bytes as a file. `cargo +nightly fuzz run file fuzz/corpus/file crates/checkpoint/tests/fixtures/checkpoints`
+//! Any bytes as a file.
+//!
+//! From the folder above this one, for this target as for the others, which take their own names:
+//! `mkdir -p fuzz/corpus/file && cargo +nightly fuzz run file fuzz/corpus/file crates/checkpoint/tests/fixtures/checkpoints`.
 
 #![no_main]
 

@@ -36,7 +36,8 @@ pub enum CheckpointError {
     },
     /// A pickle names a class or function that is not needed to hold weights. Nothing of it was run.
     #[error(
-        "{path}: the pickle calls {name} at byte {position}, which is not known to hold weights and is never run; if you trust the file, load it in Python and save its state_dict()"
+        "{path}: the pickle calls {name} at byte {position}, which is not known to hold weights and is never run; {}",
+        instead_of(name)
     )]
     UnknownConstructor {
         /// The file.
@@ -170,7 +171,7 @@ pub enum CheckpointError {
         /// Row-major index of the first such element.
         index: usize,
         /// The element.
-        value: f32,
+        value: f64,
         /// The precision that was asked for.
         precision: FloatPrecision,
     },
@@ -188,6 +189,15 @@ pub enum CheckpointError {
         /// The element.
         value: f32,
     },
+}
+
+/// What to do with a file of a class that is not known.
+fn instead_of(name: &str) -> &'static str {
+    if name.starts_with("dnnlib.tflib.") {
+        "it is a network of the TensorFlow code, which has other weights; convert it with stylegan2-ada-pytorch: python legacy.py --source=FILE --dest=NEW.pkl"
+    } else {
+        "if you trust the file, load it in Python and save its state_dict()"
+    }
 }
 
 fn describe_names(names: &[String]) -> String {

@@ -20,10 +20,6 @@ pub(crate) enum Fault {
         tensor: String,
         reason: String,
     },
-    WrongDType {
-        tensor: String,
-        found: String,
-    },
 }
 
 impl Fault {
@@ -51,11 +47,6 @@ impl Fault {
                 path,
                 tensor,
                 reason,
-            },
-            Self::WrongDType { tensor, found } => CheckpointError::WrongDType {
-                path,
-                tensor,
-                found,
             },
         }
     }

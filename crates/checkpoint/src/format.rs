@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::limits::SAFETENSORS_HEADER_BYTES;
 use crate::torch::{archive, stream};
 
 /// The formats that are understood.
@@ -28,6 +29,14 @@ impl Format {
 
     /// The format of a file by its first bytes, or what the file seems to be instead.
     pub(crate) fn recognise(bytes: &[u8]) -> Result<Self, &'static str> {
+        // First of all, because a header's length may look like the start of any other file; no other file has the zeros and the
+        // brace of a header of a possible length in these places.
+        if let Some((length, header)) = bytes.split_first_chunk()
+            && u64::from_le_bytes(*length) <= SAFETENSORS_HEADER_BYTES
+            && header.starts_with(b"{")
+        {
+            return Ok(Self::Safetensors);
+        }
         if bytes.starts_with(&archive::PREFIX) {
             return Ok(Self::TorchArchive);
         }
@@ -38,7 +47,7 @@ impl Format {
         if let [0x80, 2..=5, ..] = bytes {
             return Ok(Self::Pickle);
         }
-        // A header length of 64 bits, then the header, a JSON object.
+        // A header that is too long, for the reader of safetensors to refuse.
         if bytes.get(8) == Some(&b'{') && !bytes.starts_with(b"{") {
             return Ok(Self::Safetensors);
         }
@@ -99,6 +108,21 @@ mod tests {
             Format::recognise(b"\x02\0\0\0\0\0\0\0{}"),
             Ok(Format::Safetensors)
         );
+    }
+
+    #[test]
+    fn a_safetensors_header_may_have_any_length() {
+        // Lengths whose bytes start like a pickle, a JSON text or a zip archive are among them.
+        let as_zip = u64::from(u32::from_le_bytes(archive::PREFIX));
+        for length in (2..=3000).chain([65_536 + 640, as_zip, SAFETENSORS_HEADER_BYTES]) {
+            let mut start = length.to_le_bytes().to_vec();
+            start.push(b'{');
+            assert_eq!(
+                Format::recognise(&start),
+                Ok(Format::Safetensors),
+                "{length}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`Checkpoint::open`] recognises the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
 //! constructors, those that hold weights: anything else is an error that names it. Files are untrusted: no length is believed before
-//! it is compared with the bytes that are there, and memory stays proportional to the file.
+//! it is compared with the bytes that are there, and memory stays proportional to the file: real files take little beside themselves,
+//! and the worst that a hostile pickle can ask for is about a hundred bytes for each of its own.
 //!
 //! A file with several networks, such as `G`, `D` and `G_ema` of stylegan2-ada-pytorch, lists them with their configurations:
 //!

@@ -1,7 +1,8 @@
 //! Bounds on what a file may make the reader do.
 //!
-//! Every length in a file is first compared with the bytes that are left, so memory grows with the file; these
-//! bounds keep the factor small, and keep short files that refer to the same objects again and again from being expanded.
+//! Every length in a file is first compared with the bytes that are left. What a pickle makes takes at most about a hundred bytes for
+//! each of its instructions, of which one byte can be one; these bounds keep it there, and time with it, however often a short file
+//! refers to the same objects.
 
 /// Pickle instructions in one file, nested streams included.
 ///
@@ -23,7 +24,7 @@ pub(crate) const INTEGER_BYTES: usize = 16;
 /// Dimensions of a tensor; networks use at most 5.
 pub(crate) const DIMENSIONS: usize = 16;
 
-/// Bytes of all configuration values of a file as JSON.
+/// Bytes of all configuration values of a file as JSON; larger values are left out.
 pub(crate) const CONFIGURATION_BYTES: usize = 1 << 18;
 
 /// Attributes of one module; PyTorch gives it about 20 and the official layers add about 15.
@@ -35,7 +36,7 @@ pub(crate) const SAFETENSORS_HEADER_BYTES: u64 = 100_000_000;
 /// How many values may be visited in what `instructions` instructions have made.
 ///
 /// Each instruction makes at most one value. Weights shared by two modules are visited twice; far more visits mean
-/// that a short file unfolds into an endless one.
+/// that a short file unfolds into an endless one. Entries of a dict that are looked through count like visits.
 pub(crate) fn visits(instructions: usize) -> usize {
     2 * instructions + 1024
 }
@@ -46,3 +47,24 @@ pub(crate) fn visits(instructions: usize) -> usize {
 pub(crate) fn rearranged_bytes(file: usize) -> usize {
     2 * file + (1 << 16)
 }
+
+/// What an entry of a table (a tensor, a network, a metadata entry) takes beside its name: a description and its share of a tree.
+pub(crate) const ENTRY_BYTES: usize = 192;
+
+/// How many bytes the tables of what a file of `file` bytes holds may take.
+///
+/// No pickle makes and names a tensor in less than some 60 bytes, so that 16 times as much leaves room for names of any legal length;
+/// more is asked for where one object is listed again and again. The constant is for small files that share a few tensors.
+pub(crate) fn table_bytes(file: usize) -> usize {
+    16 * file + (1 << 20)
+}
+
+/// How many bytes of JSON may be written in the attempt to find small values in a file of `file` bytes.
+///
+/// An item of a list takes two bytes in a file and counts as 24 in JSON, so that no file without shared objects meets this bound.
+pub(crate) fn attempted_bytes(file: usize) -> usize {
+    16 * file + 4 * CONFIGURATION_BYTES
+}
+
+/// Characters that are kept of the name of an element type that is not read; those of published formats have at most 15.
+pub(crate) const ELEMENT_TYPE_CHARACTERS: usize = 32;

@@ -25,6 +25,7 @@ pub fn load_module<M: Module + Clone>(
     };
     module.visit(&mut shapes);
     for (name, expected) in &shapes.found {
+        refuse_opaque(checkpoint, name)?;
         let stored =
             checkpoint
                 .tensors()
@@ -37,11 +38,11 @@ pub fn load_module<M: Module + Clone>(
         check(checkpoint, name, stored, expected)?;
     }
     let known: BTreeSet<&String> = shapes.found.keys().collect();
-    let extra: Vec<&String> = checkpoint
+    let all = checkpoint
         .tensors()
         .keys()
-        .filter(|n| !known.contains(n))
-        .collect();
+        .chain(checkpoint.opaque().keys());
+    let extra: BTreeSet<&String> = all.filter(|name| !known.contains(name)).collect();
     if let Some(first) = extra.first() {
         return Err(CheckpointError::ExtraTensors {
             path: checkpoint.path().to_owned(),
@@ -81,6 +82,7 @@ impl Checkpoint {
         name: &str,
         device: &Device,
     ) -> Result<Tensor<D>, CheckpointError> {
+        refuse_opaque(self, name)?;
         let stored = self
             .tensors()
             .get(name)
@@ -108,6 +110,17 @@ impl Checkpoint {
             TensorData::new(stored.to_f32(), stored.shape().to_vec()),
             device,
         ))
+    }
+}
+
+fn refuse_opaque(checkpoint: &Checkpoint, name: &str) -> Result<(), CheckpointError> {
+    match checkpoint.opaque().get(name) {
+        Some(element_type) => Err(CheckpointError::WrongDType {
+            path: checkpoint.path().to_owned(),
+            tensor: name.to_owned(),
+            found: element_type.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

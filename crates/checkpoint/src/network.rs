@@ -11,6 +11,7 @@ pub struct Network {
     class_name: Option<String>,
     arguments: Option<Json>,
     config: Option<Json>,
+    options: BTreeMap<String, Json>,
 }
 
 impl Network {
@@ -20,6 +21,7 @@ impl Network {
             class_name: None,
             arguments: None,
             config: None,
+            options: BTreeMap::new(),
         }
     }
 
@@ -28,12 +30,14 @@ impl Network {
         class_name: Option<String>,
         arguments: Option<Json>,
         config: Option<Json>,
+        options: BTreeMap<String, Json>,
     ) -> Self {
         Self {
             name,
             class_name,
             arguments: arguments.filter(|a| a.as_array().is_some_and(|items| !items.is_empty())),
             config,
+            options,
         }
     }
 
@@ -57,7 +61,17 @@ impl Network {
         self.arguments.as_ref()
     }
 
-    /// Writes `PREFIXclass_name`, `PREFIXconfig` and `PREFIXarguments`.
+    /// Options that modules of the network keep and neither names nor shapes of tensors show, `conv_clamp` and `w_avg_beta`, each under
+    /// the module's name: `synthesis.b4.conv1.conv_clamp`. They hold what the arguments leave to the defaults of the code that made the
+    /// file, in which the official repositories differ. Empty for a plain dict of tensors.
+    pub fn options(&self) -> &BTreeMap<String, Json> {
+        &self.options
+    }
+
+    /// The metadata entries that [`describe`](Self::describe) writes.
+    pub(crate) const ENTRIES: [&'static str; 4] = ["class_name", "config", "arguments", "options"];
+
+    /// Writes `PREFIXclass_name`, `PREFIXconfig`, `PREFIXarguments` and `PREFIXoptions`.
     pub(crate) fn describe(&self, prefix: &str, metadata: &mut BTreeMap<String, String>) {
         let mut put = |key: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -67,5 +81,10 @@ impl Network {
         put("class_name", self.class_name.clone());
         put("config", self.config.as_ref().map(Json::to_string));
         put("arguments", self.arguments.as_ref().map(Json::to_string));
+        let options = self.options.clone().into_iter().collect();
+        put(
+            "options",
+            (!self.options.is_empty()).then(|| Json::Object(options).to_string()),
+        );
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ pub struct Checkpoint {
     path: PathBuf,
     format: Option<Format>,
     tensors: BTreeMap<String, StoredTensor>,
+    opaque: BTreeMap<String, String>,
     networks: Vec<Network>,
     metadata: BTreeMap<String, String>,
 }
@@ -54,6 +55,7 @@ impl Checkpoint {
             })?;
         let Flattened {
             tensors,
+            opaque,
             networks,
             metadata,
         } = parse(format, Arc::new(bytes)).map_err(|fault| fault.at(path, format.name()))?;
@@ -61,6 +63,7 @@ impl Checkpoint {
             path: path.to_owned(),
             format: Some(format),
             tensors,
+            opaque,
             networks,
             metadata,
         })
@@ -76,6 +79,7 @@ impl Checkpoint {
             path: path.as_ref().to_owned(),
             format: None,
             tensors,
+            opaque: BTreeMap::new(),
             networks: Vec::new(),
             metadata,
         }
@@ -118,19 +122,30 @@ impl Checkpoint {
         if name.is_empty() {
             return Ok(self.clone());
         }
+        let names: HashSet<&str> = self.networks.iter().map(Network::name).collect();
+        let of_any = |key: &str| {
+            let mut dots = key.match_indices('.');
+            dots.any(|(dot, _)| names.contains(&key[..dot]))
+        };
         let mut one = self.subset(&format!("{name}."));
         one.networks = Vec::new();
-        one.metadata.retain(|key, _| {
-            let of_any = self.networks.iter().any(|n| belongs_to(n.name(), key));
-            !of_any
-        });
+        // What describes another network, or the file, does not describe this one.
+        one.metadata
+            .retain(|key, _| !of_any(key) && !Network::ENTRIES.contains(&key.as_str()));
         network.describe("", &mut one.metadata);
         Ok(one)
     }
 
-    /// All tensors by name.
+    /// All tensors by name, but for those that are [`opaque`](Self::opaque).
     pub fn tensors(&self) -> &BTreeMap<String, StoredTensor> {
         &self.tensors
+    }
+
+    /// Names of the tensors whose elements are of a type that is not read, such as texts or 8-bit floats, and what the file calls that type.
+    ///
+    /// They may stand beside weights, and only fail where one of them is asked for, or is left over when a module is loaded.
+    pub fn opaque(&self) -> &BTreeMap<String, String> {
+        &self.opaque
     }
 
     /// The file's free-form metadata; generators keep their configuration under `config` as JSON.
@@ -140,47 +155,61 @@ impl Checkpoint {
 
     /// The tensors whose names start with `prefix`, without it; metadata and path are kept.
     pub fn subset(&self, prefix: &str) -> Self {
-        self.rename(|name| name.strip_prefix(prefix).map(str::to_owned))
+        fn below<T: Clone>(all: &BTreeMap<String, T>, prefix: &str) -> BTreeMap<String, T> {
+            all.range(prefix.to_owned()..)
+                .map_while(|(name, item)| {
+                    Some((name.strip_prefix(prefix)?.to_owned(), item.clone()))
+                })
+                .collect()
+        }
+        self.with_tensors(below(&self.tensors, prefix), below(&self.opaque, prefix))
     }
 
     /// The tensors under new names; those for which `new_name` gives `None` are left out, and so are networks without tensors of their names.
     pub fn rename(&self, new_name: impl Fn(&str) -> Option<String>) -> Self {
-        let tensors: BTreeMap<String, StoredTensor> = self
-            .tensors
-            .iter()
-            .filter_map(|(name, tensor)| Some((new_name(name)?, tensor.clone())))
-            .collect();
-        let is_present =
-            |network: &&Network| tensors.keys().any(|name| belongs_to(network.name(), name));
+        fn renamed<T: Clone>(
+            all: &BTreeMap<String, T>,
+            new_name: impl Fn(&str) -> Option<String>,
+        ) -> BTreeMap<String, T> {
+            all.iter()
+                .filter_map(|(name, item)| Some((new_name(name)?, item.clone())))
+                .collect()
+        }
+        self.with_tensors(
+            renamed(&self.tensors, &new_name),
+            renamed(&self.opaque, &new_name),
+        )
+    }
+
+    fn with_tensors(
+        &self,
+        tensors: BTreeMap<String, StoredTensor>,
+        opaque: BTreeMap<String, String>,
+    ) -> Self {
+        let is_present = |network: &&Network| match network.name() {
+            // A nameless network owns all tensors.
+            "" => !tensors.is_empty(),
+            name => {
+                let prefix = format!("{name}.");
+                let next = tensors.range(prefix.clone()..).next();
+                next.is_some_and(|(name, _)| name.starts_with(&prefix))
+            }
+        };
         Self {
             path: self.path.clone(),
             format: self.format,
             networks: self.networks.iter().filter(is_present).cloned().collect(),
             tensors,
+            opaque,
             metadata: self.metadata.clone(),
         }
     }
 }
 
-/// Whether a tensor or metadata entry is one of a network's: `G_ema.synthesis.b4.const` of `G_ema`, and all of a nameless network.
-fn belongs_to(network: &str, name: &str) -> bool {
-    network.is_empty()
-        || name
-            .strip_prefix(network)
-            .is_some_and(|rest| rest.starts_with('.'))
-}
-
 fn parse(format: Format, file: Arc<Vec<u8>>) -> Result<Flattened, Fault> {
     let mut heap = Heap::default();
     let root = match format {
-        Format::Safetensors => {
-            let (tensors, metadata) = safetensors_file::read(&file)?;
-            return Ok(Flattened {
-                tensors,
-                metadata,
-                networks: Vec::new(),
-            });
-        }
+        Format::Safetensors => return safetensors_file::read(&file),
         Format::TorchArchive => archive::read(&file, &mut heap)?,
         Format::TorchStream => stream::read(&file, &mut heap)?,
         Format::Pickle => {

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
+use crate::flatten::Flattened;
 use crate::limits;
 use crate::stored_tensor::byte_count;
 use crate::{StoredDType, StoredTensor};
@@ -16,10 +17,8 @@ use crate::{StoredDType, StoredTensor};
 /// Reserved name in the header.
 pub(crate) const METADATA: &str = "__metadata__";
 
-type Parts = (BTreeMap<String, StoredTensor>, BTreeMap<String, String>);
-
 /// Tensors and metadata of a whole file; the tensors share its bytes.
-pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
+pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Flattened, Fault> {
     let mut cursor = Cursor::new(file, 0, file.len());
     let length = cursor.u64()?;
     if length > limits::SAFETENSORS_HEADER_BYTES {
@@ -36,12 +35,8 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
 
     let mut spans: Vec<(usize, usize, &str)> = Vec::new();
     let mut tensors = BTreeMap::new();
+    let mut opaque = BTreeMap::new();
     for (name, entry) in &header.tensors {
-        let dtype =
-            StoredDType::from_safetensors_name(&entry.dtype).ok_or_else(|| Fault::WrongDType {
-                tensor: name.clone(),
-                found: entry.dtype.clone(),
-            })?;
         let invalid = |reason: String| Fault::InvalidTensor {
             tensor: name.clone(),
             reason,
@@ -52,6 +47,11 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
                 "it takes bytes {begin} to {end} of the data, which has {available}; the file is truncated or damaged"
             )));
         }
+        spans.push((begin, end, name));
+        let Some(dtype) = StoredDType::from_safetensors_name(&entry.dtype) else {
+            opaque.insert(name.clone(), entry.dtype.clone());
+            continue;
+        };
         let expected = byte_count(dtype, &entry.shape);
         if expected != Some(end - begin) {
             return Err(invalid(format!(
@@ -61,13 +61,17 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Parts, Fault> {
                 entry.shape
             )));
         }
-        spans.push((begin, end, name));
         let range = start + begin..start + end;
         let tensor = StoredTensor::shared(dtype, entry.shape.clone(), Arc::clone(file), range);
         tensors.insert(name.clone(), tensor);
     }
     check_coverage(spans, available)?;
-    Ok((tensors, header.metadata))
+    Ok(Flattened {
+        tensors,
+        opaque,
+        networks: Vec::new(),
+        metadata: header.metadata,
+    })
 }
 
 /// The format allows neither holes nor overlaps, so that no bytes can hide.

@@ -156,15 +156,19 @@ fn encode(
         FloatPrecision::F16 => f16::from_f32(value).to_f32(),
         FloatPrecision::BF16 => bf16::from_f32(value).to_f32(),
     };
-    let too_large = values
-        .iter()
-        .position(|value| value.is_finite() && !rounded(*value).is_finite());
+    // Before the cast, which itself makes infinities of the largest doubles.
+    let exact = |index: usize| match tensor.dtype() {
+        StoredDType::F64 => f64::from_le_bytes(tensor.bytes().as_chunks().0[index]),
+        _ => f64::from(values[index]),
+    };
+    let too_large = (0..values.len())
+        .find(|index| !rounded(values[*index]).is_finite() && exact(*index).is_finite());
     if let Some(index) = too_large {
         return Err(CheckpointError::DoesNotFit {
             path: path.to_owned(),
             tensor: name.to_owned(),
             index,
-            value: values[index],
+            value: exact(index),
             precision,
         });
     }

@@ -15,6 +15,9 @@ pub enum StoredDType {
     I32,
     I16,
     I8,
+    U64,
+    U32,
+    U16,
     U8,
     Bool,
 }
@@ -35,9 +38,9 @@ impl StoredDType {
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
-            Self::F64 | Self::I64 => 8,
-            Self::F32 | Self::I32 => 4,
-            Self::F16 | Self::BF16 | Self::I16 => 2,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 2,
             Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
@@ -52,13 +55,16 @@ impl StoredDType {
             Self::I32 => "I32",
             Self::I16 => "I16",
             Self::I8 => "I8",
+            Self::U64 => "U64",
+            Self::U32 => "U32",
+            Self::U16 => "U16",
             Self::U8 => "U8",
             Self::Bool => "BOOL",
         }
     }
 
     pub(crate) fn from_safetensors_name(name: &str) -> Option<Self> {
-        const ALL: [StoredDType; 10] = [
+        const ALL: [StoredDType; 13] = [
             StoredDType::F64,
             StoredDType::F32,
             StoredDType::F16,
@@ -67,6 +73,9 @@ impl StoredDType {
             StoredDType::I32,
             StoredDType::I16,
             StoredDType::I8,
+            StoredDType::U64,
+            StoredDType::U32,
+            StoredDType::U16,
             StoredDType::U8,
             StoredDType::Bool,
         ];
@@ -177,6 +186,9 @@ impl StoredTensor {
             StoredDType::I32 => cast(bytes, |b| i32::from_le_bytes(b) as f32),
             StoredDType::I16 => cast(bytes, |b| f32::from(i16::from_le_bytes(b))),
             StoredDType::I8 => cast(bytes, |b| f32::from(i8::from_le_bytes(b))),
+            StoredDType::U64 => cast(bytes, |b| u64::from_le_bytes(b) as f32),
+            StoredDType::U32 => cast(bytes, |b| u32::from_le_bytes(b) as f32),
+            StoredDType::U16 => cast(bytes, |b| f32::from(u16::from_le_bytes(b))),
             StoredDType::U8 | StoredDType::Bool => cast(bytes, |b: [u8; 1]| f32::from(b[0])),
         }
     }

@@ -32,7 +32,7 @@ const KIND: NetworkKind = NetworkKind {
     anchor: "b4.out.weight",
     prefixes: &["", "D.", "d."],
     from_other_names: rosinality::discriminator,
-    config_of_arguments: official::discriminator_config,
+    config_of: official::discriminator_config,
 };
 
 impl Discriminator {
@@ -96,7 +96,7 @@ impl Discriminator {
     /// The discriminator of a checkpoint with official tensor names, with or without a prefix such as `D.`, or with those of rosinality's
     /// stylegan2-pytorch.
     ///
-    /// The configuration is the metadata entry `D.config` or `config`; where there is none it is inferred from names and shapes.
+    /// The configuration is the metadata entry `D.config` or, but for pickles, `config`; where there is none it is inferred from names and shapes.
     /// What these do not show has its official default: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01.
     ///
     /// # Errors
@@ -108,13 +108,11 @@ impl Discriminator {
         let file = network_file::find(checkpoint, &KIND)?;
         let config = match file.config_json() {
             Some(json) => DiscriminatorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
-            None => DiscriminatorConfig::infer(&file.tensors)?,
+            None => DiscriminatorConfig::infer_from(&file)?,
         };
         let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
-        for (name, filter) in network.resample_filters() {
-            filter.load(&name, &file.tensors)?;
-        }
-        file.load(&network, |path| network.official_name(path))
+        let filters = file.load_filters(network.resample_filters())?;
+        file.load(&network, |path| network.official_name(path), &filters)
     }
 
     /// Writes a safetensors file with official names and the configuration as metadata `config`.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use checkpoint::CheckpointError;
+use checkpoint::{CheckpointError, Format};
 
 /// Why a network could not be configured, loaded or saved.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +31,13 @@ pub enum StyleGan2Error {
     },
     /// A file's configuration cannot be used.
     #[error(
-        "{path}: {source}; correct the metadata entry `config`, or remove it to have it inferred from the tensors"
+        "{path}: {source}; {}", correction(*format)
     )]
     FileConfig {
         /// The file.
         path: PathBuf,
+        /// Its format; `None` for tensors from memory.
+        format: Option<Format>,
         /// What is wrong.
         source: Box<StyleGan2Error>,
     },
@@ -55,11 +57,13 @@ pub enum StyleGan2Error {
     },
     /// A file without configuration whose tensors fit no configuration.
     #[error(
-        "{path}: the configuration cannot be inferred: {reason}; add the constructor's arguments as JSON under the metadata entry `config`"
+        "{path}: the configuration cannot be inferred: {reason}; {}", description(*format)
     )]
     CannotInfer {
         /// The file.
         path: PathBuf,
+        /// Its format; `None` for tensors from memory.
+        format: Option<Format>,
         /// Which tensor contradicts what.
         reason: String,
     },
@@ -75,6 +79,29 @@ pub enum StyleGan2Error {
         /// What a filter is.
         expected: String,
     },
+}
+
+/// Whether a file has metadata that a user can write.
+fn has_metadata(format: Option<Format>) -> bool {
+    matches!(format, None | Some(Format::Safetensors))
+}
+
+/// What to do about a configuration that cannot be used.
+fn correction(format: Option<Format>) -> &'static str {
+    if has_metadata(format) {
+        "correct the metadata entry `config`, or remove it to have it inferred from the tensors"
+    } else {
+        "the network is not one of stylegan2-ada-pytorch or the StyleGAN2 of stylegan3, or was changed; if its tensors fit one of those, save them as .safetensors"
+    }
+}
+
+/// What to do about a configuration that is missing.
+fn description(format: Option<Format>) -> &'static str {
+    if has_metadata(format) {
+        "add the constructor's arguments as JSON under the metadata entry `config`"
+    } else {
+        "the network is incomplete or of another architecture; if it is not, save its tensors as .safetensors, with the constructor's arguments as JSON under the metadata entry `config`"
+    }
 }
 
 impl StyleGan2Error {

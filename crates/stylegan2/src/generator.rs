@@ -42,7 +42,7 @@ const KIND: NetworkKind = NetworkKind {
     // The running average of the weights makes the better images, so it comes before the weights in training.
     prefixes: &["", "G_ema.", "g_ema.", "G.", "g."],
     from_other_names: rosinality::generator,
-    config_of_arguments: official::generator_config,
+    config_of: official::generator_config,
 };
 
 impl Generator {
@@ -86,10 +86,12 @@ impl Generator {
     }
 
     /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`, or with those of rosinality's
-    /// stylegan2-pytorch. Training there keeps no average of w; where the file has none it is estimated from 4096 seeds.
+    /// stylegan2-pytorch. Training there keeps no average of w; where the file has none it is estimated from 4096 seeds. The first files of
+    /// that code have no constant noise images, and get seeded ones.
     ///
-    /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or `config`; where there is none it is inferred from
-    /// names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate multiplier 0.01.
+    /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or, but for pickles, `config`; where there is none it
+    /// is inferred from names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate
+    /// multiplier 0.01. Pickles of the official networks say what their modules use, in which stylegan2-ada-pytorch and stylegan3 differ.
     ///
     /// # Errors
     /// When there is no generator, the configuration is invalid, or tensors are missing, left over, of another shape or not finite.
@@ -99,7 +101,7 @@ impl Generator {
     ) -> Result<Self, StyleGan2Error> {
         let file = network_file::find(checkpoint, &KIND)?;
         let network = Self::from_file(&file, device)?;
-        if network.mapping.tracks_w_avg() || !file.in_other_names {
+        if network.mapping.tracks_w_avg() || !file.is_in_other_names() {
             return Ok(network);
         }
         let average = network.estimate_w_avg(device);
@@ -124,13 +126,11 @@ impl Generator {
     fn from_file(file: &NetworkFile<'_>, device: &Device) -> Result<Self, StyleGan2Error> {
         let config = match file.config_json() {
             Some(json) => GeneratorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
-            None => GeneratorConfig::infer(&file.tensors)?,
+            None => GeneratorConfig::infer_from(file)?,
         };
         let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
-        for (name, filter) in network.resample_filters() {
-            filter.load(&name, &file.tensors)?;
-        }
-        file.load(&network, |path| network.official_name(path))
+        let filters = file.load_filters(network.resample_filters())?;
+        file.load(&network, |path| network.official_name(path), &filters)
     }
 
     /// Writes a safetensors file with official names and the configuration as metadata `config`.

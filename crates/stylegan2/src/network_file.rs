@@ -1,15 +1,18 @@
 //! One network of a checkpoint: found among others, loaded strictly and written back.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::module::Module;
 use checkpoint::{
-    Checkpoint, FloatPrecision, StoredTensor, load_module, module_tensors, save_safetensors,
+    Checkpoint, CheckpointError, FloatPrecision, Format, StoredTensor, load_module, module_tensors,
+    save_safetensors,
 };
 
 use crate::StyleGan2Error;
+use crate::formats::OtherNames;
+use crate::formats::official::Construction;
 use crate::resample_filter::ResampleFilter;
 
 /// The metadata entry of the configuration.
@@ -18,8 +21,8 @@ const CONFIG: &str = "config";
 /// The metadata entry of positional arguments of the constructor, which only pickles have.
 const ARGUMENTS: &str = "arguments";
 
-/// What the constant filters are called in every layer; they are no parameters.
-const RESAMPLE_FILTER: &str = "resample_filter";
+/// The metadata entry of what the network's modules keep of their options, which only pickles have.
+const OPTIONS: &str = "options";
 
 /// How a network is recognised.
 #[derive(Debug)]
@@ -30,19 +33,20 @@ pub(crate) struct NetworkKind {
     /// Prefixes of tensor names that are looked for, best first.
     pub(crate) prefixes: &'static [&'static str],
     /// The network under official names where the file has it under others.
-    pub(crate) from_other_names: fn(&Checkpoint) -> Option<Checkpoint>,
-    /// The configuration that an official pickle's keyword and positional arguments say.
-    pub(crate) config_of_arguments: fn(&str, Option<&str>) -> String,
+    pub(crate) from_other_names: fn(&Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error>,
+    /// The configuration that an official file says.
+    pub(crate) config_of: fn(Construction<'_>) -> String,
 }
 
 /// A network's tensors under official names, with the metadata of their file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NetworkFile<'a> {
     pub(crate) tensors: Cow<'a, Checkpoint>,
+    format: Option<Format>,
     prefix: &'static str,
-    config_of_arguments: fn(&str, Option<&str>) -> String,
-    /// Whether the file has the network under other than official names.
-    pub(crate) in_other_names: bool,
+    /// What the file calls tensors of other than official names.
+    sources: Option<BTreeMap<String, String>>,
+    config_of: fn(Construction<'_>) -> String,
 }
 
 /// Finds the tensors of a network in a checkpoint that may hold several.
@@ -50,78 +54,145 @@ pub(crate) fn find<'a>(
     checkpoint: &'a Checkpoint,
     kind: &NetworkKind,
 ) -> Result<NetworkFile<'a>, StyleGan2Error> {
+    let found = |tensors, prefix, sources| NetworkFile {
+        tensors,
+        format: checkpoint.format(),
+        prefix,
+        sources,
+        config_of: kind.config_of,
+    };
     let prefix = kind.prefixes.iter().copied().find(|prefix| {
         checkpoint
             .tensors()
             .contains_key(&format!("{prefix}{}", kind.anchor))
     });
-    let tensors = match prefix {
-        Some("") => Some(Cow::Borrowed(checkpoint)),
-        Some(prefix) => Some(Cow::Owned(checkpoint.subset(prefix))),
-        None => (kind.from_other_names)(checkpoint).map(Cow::Owned),
-    };
-    match tensors {
-        Some(tensors) => Ok(NetworkFile {
-            tensors,
-            prefix: prefix.unwrap_or(""),
-            config_of_arguments: kind.config_of_arguments,
-            in_other_names: prefix.is_none(),
-        }),
-        None => Err(StyleGan2Error::NoNetwork {
-            path: checkpoint.path().to_owned(),
-            network: kind.name,
-            anchor: kind.anchor,
-            prefix: kind.prefixes.iter().find(|p| !p.is_empty()).unwrap_or(&""),
-        }),
+    match prefix {
+        Some("") => return Ok(found(Cow::Borrowed(checkpoint), "", None)),
+        Some(prefix) => return Ok(found(Cow::Owned(checkpoint.subset(prefix)), prefix, None)),
+        None => {}
     }
+    if let Some(OtherNames { tensors, sources }) = (kind.from_other_names)(checkpoint)? {
+        let tensors = Checkpoint::from_tensors(checkpoint.path(), tensors, BTreeMap::new());
+        return Ok(found(Cow::Owned(tensors), "", Some(sources)));
+    }
+    Err(StyleGan2Error::NoNetwork {
+        path: checkpoint.path().to_owned(),
+        network: kind.name,
+        anchor: kind.anchor,
+        prefix: kind.prefixes.iter().find(|p| !p.is_empty()).unwrap_or(&""),
+    })
 }
 
 impl NetworkFile<'_> {
+    /// Whether the file has the network under other than official names.
+    pub(crate) fn is_in_other_names(&self) -> bool {
+        self.sources.is_some()
+    }
+
+    /// The format of the file; `None` for tensors from memory.
+    pub(crate) fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// What the file calls the tensor of an official name.
+    pub(crate) fn source_name(&self, official: &str) -> String {
+        let source = self.sources.as_ref().and_then(|names| names.get(official));
+        match source {
+            Some(source) => source.clone(),
+            None => format!("{}{official}", self.prefix),
+        }
+    }
+
     /// The same network with one tensor more, or another in its place.
     pub(crate) fn with_tensor(&self, name: &str, tensor: StoredTensor) -> Self {
         let mut tensors = self.tensors.tensors().clone();
         tensors.insert(name.to_owned(), tensor);
         let metadata = self.tensors.metadata().clone();
+        let tensors = Checkpoint::from_tensors(self.tensors.path(), tensors, metadata);
         Self {
-            tensors: Cow::Owned(Checkpoint::from_tensors(
-                self.tensors.path(),
-                tensors,
-                metadata,
-            )),
-            ..*self
+            tensors: Cow::Owned(tensors),
+            ..self.clone()
         }
     }
 
     /// The configuration's JSON: with the network's prefix where a file holds several networks, else without.
+    ///
+    /// A safetensors file is one network's, whatever its tensors are called, so that its plain entry `config` is too. In a pickle such an
+    /// entry beside a network is part of the training.
     pub(crate) fn config_json(&self) -> Option<String> {
         let metadata = self.tensors.metadata();
-        let entry = |key: &str| {
-            metadata
-                .get(&format!("{}{key}", self.prefix))
-                .or_else(|| metadata.get(key))
-                .map(String::as_str)
-        };
-        Some((self.config_of_arguments)(entry(CONFIG)?, entry(ARGUMENTS)))
+        let is_described_as_a_whole = matches!(self.format, None | Some(Format::Safetensors));
+        let mut places = vec![self.prefix];
+        if is_described_as_a_whole {
+            places.push("");
+        }
+        places.into_iter().find_map(|place| {
+            let entry = |key: &str| metadata.get(&format!("{place}{key}")).map(String::as_str);
+            Some((self.config_of)(Construction {
+                keywords: entry(CONFIG)?,
+                positional: entry(ARGUMENTS),
+                options: entry(OPTIONS),
+            }))
+        })
     }
 
     pub(crate) fn in_config(&self, source: StyleGan2Error) -> StyleGan2Error {
         StyleGan2Error::FileConfig {
             path: self.tensors.path().to_owned(),
+            format: self.format,
             source: Box::new(source),
         }
     }
 
-    /// Loads all parameters; resample filters are the caller's.
+    /// Loads all parameters. Nothing but them and the `filters` may be in the file.
     pub(crate) fn load<M: Module>(
         &self,
         network: &M,
         official_name: impl Fn(&str) -> String,
+        filters: &BTreeSet<String>,
     ) -> Result<M, StyleGan2Error> {
-        let parameters = self.tensors.rename(|name| {
-            let is_filter = name.rsplit('.').next() == Some(RESAMPLE_FILTER);
-            (!is_filter).then(|| name.to_owned())
-        });
-        Ok(load_module(network, &parameters, official_name)?)
+        let parameters = self
+            .tensors
+            .rename(|name| (!filters.contains(name)).then(|| name.to_owned()));
+        load_module(network, &parameters, official_name)
+            .map_err(|error| StyleGan2Error::from(self.in_source_names(error)))
+    }
+
+    /// Reads the filters that the file has and returns the names of all.
+    pub(crate) fn load_filters<'f>(
+        &self,
+        filters: impl Iterator<Item = (String, &'f mut ResampleFilter)>,
+    ) -> Result<BTreeSet<String>, StyleGan2Error> {
+        let mut names = BTreeSet::new();
+        for (name, filter) in filters {
+            if let Some(stored) = self.tensors.tensors().get(&name) {
+                filter
+                    .load(stored)
+                    .map_err(|problem| StyleGan2Error::ResampleFilter {
+                        path: self.tensors.path().to_owned(),
+                        tensor: self.source_name(&name),
+                        found: problem,
+                        expected: ResampleFilter::expected(),
+                    })?;
+            }
+            names.insert(name);
+        }
+        Ok(names)
+    }
+
+    /// An error about a tensor of an official name, for readers who know the file's names.
+    fn in_source_names(&self, mut error: CheckpointError) -> CheckpointError {
+        match &mut error {
+            CheckpointError::MissingTensor { tensor, .. }
+            | CheckpointError::WrongShape { tensor, .. }
+            | CheckpointError::WrongDType { tensor, .. }
+            | CheckpointError::NonFinite { tensor, .. }
+            | CheckpointError::ExtraTensors { first: tensor, .. } => {
+                *tensor = self.source_name(tensor);
+            }
+            _ => {}
+        }
+        error
     }
 }
 
@@ -168,4 +239,44 @@ pub(crate) fn rename_indexed(
         Some(format!("{}.{rest}", new_name(index.parse().ok()?)))
     });
     renamed.unwrap_or_else(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(format: Option<Format>, prefix: &'static str, entries: &[&str]) -> Option<String> {
+        let metadata = entries
+            .iter()
+            .map(|name| ((*name).to_owned(), (*name).to_owned()))
+            .collect();
+        NetworkFile {
+            tensors: Cow::Owned(Checkpoint::from_tensors("file", BTreeMap::new(), metadata)),
+            format,
+            prefix,
+            sources: None,
+            config_of: |construction| {
+                format!("{} {:?}", construction.keywords, construction.positional)
+            },
+        }
+        .config_json()
+    }
+
+    #[test]
+    fn a_pickles_own_entries_describe_no_network_in_it() {
+        let entries = ["config", "arguments"];
+        let whole = Some("config Some(\"arguments\")".to_owned());
+        for format in [None, Some(Format::Safetensors)] {
+            assert_eq!(file(format, "g_ema.", &entries), whole);
+        }
+        for format in [Format::Pickle, Format::TorchArchive, Format::TorchStream] {
+            assert_eq!(file(Some(format), "g_ema.", &entries), None);
+            assert_eq!(file(Some(format), "", &entries), whole);
+        }
+        // All entries are of one place.
+        assert_eq!(
+            file(None, "G_ema.", &["G_ema.config", "config", "arguments"]),
+            Some("G_ema.config None".to_owned())
+        );
+    }
 }

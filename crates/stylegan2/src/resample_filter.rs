@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint::StoredTensor;
 use kernels::Filter;
 
 use crate::StyleGan2Error;
@@ -42,33 +42,23 @@ impl ResampleFilter {
         &self.filter
     }
 
-    /// Takes the filter from the file where it has the tensor, else leaves it as it is.
-    pub(crate) fn load(
-        &mut self,
-        name: &str,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), StyleGan2Error> {
-        let Some(stored) = checkpoint.tensors().get(name) else {
-            return Ok(());
-        };
-        let refuse = |found: String| StyleGan2Error::ResampleFilter {
-            path: checkpoint.path().to_owned(),
-            tensor: name.to_owned(),
-            found,
-            expected: format!(
-                "one or two dimensions of 1 to {MAX_TAPS} finite floating-point numbers"
-            ),
-        };
+    /// What a stored filter has to be.
+    pub(crate) fn expected() -> String {
+        format!("one or two dimensions of 1 to {MAX_TAPS} finite floating-point numbers")
+    }
+
+    /// Takes the filter of a file, or says what it is where it is no filter.
+    pub(crate) fn load(&mut self, stored: &StoredTensor) -> Result<(), String> {
         if !stored.dtype().is_float() {
-            return Err(refuse(format!("has element type {:?}", stored.dtype())));
+            return Err(format!("has element type {:?}", stored.dtype()));
         }
         let shape = stored.shape();
         if !matches!(shape.len(), 1 | 2) || shape.iter().any(|n| !(1..=MAX_TAPS).contains(n)) {
-            return Err(refuse(format!("has shape {shape:?}")));
+            return Err(format!("has shape {shape:?}"));
         }
         let taps = stored.to_f32();
         if let Some(tap) = taps.iter().find(|tap| !tap.is_finite()) {
-            return Err(refuse(format!("has the value {tap}")));
+            return Err(format!("has the value {tap}"));
         }
         // The filter of the option has exact factors; those found again in its rounded products would change images by a rounding.
         let own = self.stored();

@@ -46,10 +46,38 @@ pub(crate) enum Constructor {
     NumpyFromBuffer,
 }
 
+/// The values of `torch.dtype`, all plain names.
+const ELEMENT_TYPES: [&str; 23] = [
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "complex128",
+    "complex64",
+    "complex32",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint64",
+    "uint32",
+    "uint16",
+    "uint8",
+    "bool",
+    "qint32",
+    "qint8",
+    "quint8",
+];
+
 impl fmt::Display for Constructor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dict(name) | Self::ElementType(name) => f.write_str(name),
+            Self::Dict(name) => f.write_str(name),
+            Self::ElementType(name) => write!(f, "torch.{name}"),
             Self::Set => f.write_str("set"),
             Self::EncodeText => f.write_str("_codecs.encode"),
             Self::Size => f.write_str("torch.Size"),
@@ -72,6 +100,11 @@ impl fmt::Display for Constructor {
 
 impl Constructor {
     pub(super) fn find(module: &str, name: &str, position: usize) -> Result<Self, Fault> {
+        if module == "torch"
+            && let Some(known) = ELEMENT_TYPES.iter().find(|known| **known == name)
+        {
+            return Ok(Self::ElementType(known));
+        }
         Ok(match (module, name) {
             ("collections", "OrderedDict") => Self::Dict("collections.OrderedDict"),
             ("dnnlib.util" | "dnnlib", "EasyDict") => Self::Dict("dnnlib.util.EasyDict"),
@@ -90,10 +123,6 @@ impl Constructor {
             ("torch", "CharStorage") => Self::StorageType(StoredDType::I8),
             ("torch", "ByteStorage") => Self::StorageType(StoredDType::U8),
             ("torch", "BoolStorage") => Self::StorageType(StoredDType::Bool),
-            ("torch", "float64") => Self::ElementType("torch.float64"),
-            ("torch", "float32") => Self::ElementType("torch.float32"),
-            ("torch", "float16") => Self::ElementType("torch.float16"),
-            ("torch", "bfloat16") => Self::ElementType("torch.bfloat16"),
             ("torch.storage", "_load_from_bytes") => Self::LoadFromBytes,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
@@ -195,12 +224,19 @@ impl<'a> Machine<'a, '_> {
             (Constructor::LoadFromBytes, &[bytes]) => match self.heap.get(bytes) {
                 Some(Object::Bytes(ByteString::InFile(range))) => {
                     let range = range.clone();
-                    return stream::read_nested(
+                    let start = range.start;
+                    // Read once, so that a short pickle cannot have a long stream read again and again.
+                    if let Some(known) = self.heap.stream(start) {
+                        return Ok(known);
+                    }
+                    let root = stream::read_nested(
                         self.cursor.file(),
                         range,
                         self.heap,
                         self.nesting + 1,
-                    );
+                    )?;
+                    self.heap.remember_stream(start, root);
+                    return Ok(root);
                 }
                 Some(Object::Bytes(ByteString::Decoded(_))) => {
                     return Err(malformed!(
@@ -220,12 +256,12 @@ impl<'a> Machine<'a, '_> {
                 else {
                     return Err(wrong(self.heap));
                 };
-                Object::Tensor(View {
+                Object::Tensor(Box::new(View {
                     storage: *storage,
                     offset,
                     shape,
                     strides,
-                })
+                }))
             }
             (Constructor::RebuildParameter, &[tensor, ..]) => match self.heap.get(tensor) {
                 Some(Object::Tensor(_)) => return Ok(tensor),
@@ -236,10 +272,8 @@ impl<'a> Machine<'a, '_> {
                 None => return Err(wrong(self.heap)),
             },
             (Constructor::NumpyDType, &[name, ..]) => {
-                let Some(name) = self.heap.text(name) else {
-                    return Err(wrong(self.heap));
-                };
-                Object::NumpyDType(super::numpy::dtype(name)?)
+                let dtype = super::numpy::dtype(self.heap, name);
+                Object::NumpyDType(dtype.ok_or_else(|| wrong(self.heap))?)
             }
             (Constructor::NumpyReconstruct, &[class, ..]) => match self.heap.get(class) {
                 Some(Object::Constructor(Constructor::NumpyArrayType)) => Object::UnfilledArray,
@@ -256,7 +290,7 @@ impl<'a> Machine<'a, '_> {
                     _ => return Err(wrong(self.heap)),
                 };
                 let made = super::numpy::array(self.heap, buffer, dtype, shape, fortran);
-                Object::Tensor(made.ok_or_else(|| wrong(self.heap))?)
+                made.ok_or_else(|| wrong(self.heap))?
             }
             _ => return Err(wrong(self.heap)),
         };
@@ -291,12 +325,13 @@ impl<'a> Machine<'a, '_> {
                     (_, None) => return Err(wrong(self.heap)),
                 };
                 if is_empty {
+                    let looked_at = attributes.len();
                     let attributes: Vec<(Value, Value)> = attributes
                         .iter()
                         .filter(|(key, _)| self.heap.text(*key) != Some("_metadata"))
                         .copied()
                         .collect();
-                    self.heap.spend(attributes.len())?;
+                    self.heap.spend(looked_at)?;
                     *self.heap.object_mut(id) = Object::Dict(attributes);
                 }
                 Ok(())
@@ -319,14 +354,13 @@ impl<'a> Machine<'a, '_> {
             }
             Object::UnfilledArray => {
                 // (version, shape, dtype, is Fortran order, bytes)
-                let view = match self.heap.tuple(state) {
+                let array = match self.heap.tuple(state) {
                     Some(&[_, shape, dtype, Value::Bool(fortran), bytes]) => {
                         super::numpy::array(self.heap, bytes, dtype, shape, fortran)
                     }
                     _ => None,
                 };
-                let view = view.ok_or_else(|| wrong(self.heap))?;
-                *self.heap.object_mut(id) = Object::Tensor(view);
+                *self.heap.object_mut(id) = array.ok_or_else(|| wrong(self.heap))?;
                 Ok(())
             }
             _ => Err(wrong(self.heap)),

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,7 +38,10 @@ pub(crate) enum ByteString {
 /// Element type and byte order of a numpy array.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NumpyDType {
-    pub(crate) dtype: StoredDType,
+    /// The text by which numpy calls it.
+    pub(crate) name: ObjectId,
+    /// `None` for types that are not read, such as texts.
+    pub(crate) dtype: Option<StoredDType>,
     pub(crate) big_endian: bool,
 }
 
@@ -61,7 +65,10 @@ pub(crate) enum Object<'a> {
     Dict(Vec<(Value, Value)>),
     Constructor(Constructor),
     Storage(StorageId),
-    Tensor(View),
+    /// Boxed, because it is by far the largest and pickles are made of small objects.
+    Tensor(Box<View>),
+    /// An array of elements that are not read; the text names their type.
+    Opaque(ObjectId),
     NumpyDType(NumpyDType),
     /// What numpy's `_reconstruct` makes: an array whose content comes with the next BUILD.
     UnfilledArray,
@@ -91,6 +98,8 @@ pub(crate) enum Content {
 pub(crate) struct Heap<'a> {
     objects: Vec<Object<'a>>,
     storages: Vec<Storage>,
+    /// What the nested streams hold, by where they start.
+    streams: HashMap<usize, Value>,
     instructions: usize,
 }
 
@@ -119,6 +128,15 @@ impl<'a> Heap<'a> {
         let id = StorageId(self.storages.len() as u32);
         self.storages.push(storage);
         id
+    }
+
+    /// The object of the nested stream at a byte of the file, where that was read before.
+    pub(crate) fn stream(&self, start: usize) -> Option<Value> {
+        self.streams.get(&start).copied()
+    }
+
+    pub(crate) fn remember_stream(&mut self, start: usize, root: Value) {
+        self.streams.insert(start, root);
     }
 
     pub(crate) fn instructions(&self) -> usize {
@@ -206,10 +224,23 @@ impl<'a> Heap<'a> {
                 Object::Constructor(constructor) => format!("the constructor {constructor}"),
                 Object::Storage(_) => "a storage".to_owned(),
                 Object::Tensor(_) => "a tensor".to_owned(),
+                Object::Opaque(_) => "an array of another type".to_owned(),
                 Object::NumpyDType(_) => "a numpy dtype".to_owned(),
                 Object::UnfilledArray => "an empty numpy array".to_owned(),
                 Object::Persistent(_) => "a network".to_owned(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_small() {
+        // One byte of a file can make an object, so this is the larger part of what a byte can take.
+        assert!(size_of::<Object<'_>>() <= 32);
+        assert!(size_of::<Value>() <= 16);
     }
 }

@@ -376,11 +376,10 @@ impl<'a, 'h> Machine<'a, 'h> {
                 "the persistent id at byte {position} is {found}, expected ('storage', type, key, location, number of elements)"
             )
         };
-        let described = self.heap.describe(id);
         let Some(&[tag, storage_type, key, _location, elements, ref view @ ..]) =
             self.heap.tuple(id)
         else {
-            return Err(wrong(described));
+            return Err(wrong(self.heap.describe(id)));
         };
         let dtype = match self.heap.get(storage_type) {
             Some(Object::Constructor(Constructor::StorageType(dtype))) => *dtype,
@@ -389,13 +388,21 @@ impl<'a, 'h> Machine<'a, 'h> {
         let (Some("storage"), Some(key), Value::Int(elements)) =
             (self.heap.text(tag), self.heap.text(key), elements)
         else {
-            return Err(wrong(described));
+            return Err(wrong(self.heap.describe(id)));
         };
         let elements =
             u64::try_from(elements).map_err(|_| wrong(format!("of {elements} elements")))?;
         // torch.save stopped writing views of storages before its version 1.0.
         if view.iter().any(|value| *value != Value::None) {
             return Err(wrong("a view of another storage".to_owned()));
+        }
+        // Before it is copied or hashed: one text may be the key of any number of mentions.
+        if key.len() > limits::NAME_BYTES {
+            return Err(Fault::Limit {
+                what: "bytes of a storage's key",
+                found: key.len() as u64,
+                limit: limits::NAME_BYTES as u64,
+            });
         }
         let key = key.to_owned();
         let Some(named) = &mut self.storages else {

@@ -3,15 +3,25 @@
 use super::constructor::integers;
 use super::heap::{ByteString, Content, Heap, NumpyDType, Object, Storage, Value, View};
 use crate::StoredDType;
-use crate::fault::{Fault, malformed};
 
-/// `f4`, `<i8` and so on.
-pub(super) fn dtype(name: &str) -> Result<NumpyDType, Fault> {
-    let (big_endian, code) = match name.strip_prefix('>') {
-        Some(code) => (true, code),
-        None => (false, name.trim_start_matches(['<', '|', '='])),
+/// The type called `f4`, `<i8` and so on; `None` where the name is no text.
+pub(super) fn dtype(heap: &Heap<'_>, name: Value) -> Option<NumpyDType> {
+    let (Value::Object(id), text) = (name, heap.text(name)?) else {
+        return None;
     };
-    let dtype = match code {
+    let (big_endian, code) = match text.strip_prefix('>') {
+        Some(code) => (true, code),
+        None => (false, text.trim_start_matches(['<', '|', '='])),
+    };
+    Some(NumpyDType {
+        name: id,
+        dtype: known(code),
+        big_endian,
+    })
+}
+
+fn known(code: &str) -> Option<StoredDType> {
+    Some(match code {
         "f8" => StoredDType::F64,
         "f4" => StoredDType::F32,
         "f2" => StoredDType::F16,
@@ -19,15 +29,13 @@ pub(super) fn dtype(name: &str) -> Result<NumpyDType, Fault> {
         "i4" => StoredDType::I32,
         "i2" => StoredDType::I16,
         "i1" => StoredDType::I8,
+        "u8" => StoredDType::U64,
+        "u4" => StoredDType::U32,
+        "u2" => StoredDType::U16,
         "u1" => StoredDType::U8,
         "b1" => StoredDType::Bool,
-        _ => {
-            return Err(malformed!(
-                "a numpy array has elements of type {code:?}, expected f8, f4, f2, i8, i4, i2, i1, u1 or b1"
-            ));
-        }
-    };
-    Ok(NumpyDType { dtype, big_endian })
+        _ => return None,
+    })
 }
 
 fn dtype_of(heap: &Heap<'_>, value: Value) -> Option<NumpyDType> {
@@ -37,9 +45,19 @@ fn dtype_of(heap: &Heap<'_>, value: Value) -> Option<NumpyDType> {
     }
 }
 
-/// A numpy scalar as a plain number; `None` when the arguments do not fit.
-pub(super) fn scalar(heap: &Heap<'_>, file: &[u8], dtype: Value, bytes: Value) -> Option<Value> {
-    let NumpyDType { dtype, big_endian } = dtype_of(heap, dtype)?;
+/// A numpy scalar as a plain number, or None for a type that is not read; `None` when the arguments do not fit.
+pub(super) fn scalar(
+    heap: &mut Heap<'_>,
+    file: &[u8],
+    dtype: Value,
+    bytes: Value,
+) -> Option<Value> {
+    let NumpyDType {
+        dtype, big_endian, ..
+    } = dtype_of(heap, dtype)?;
+    let Some(dtype) = dtype else {
+        return Some(Value::None);
+    };
     let bytes = heap.bytes(file, bytes)?;
     if bytes.len() != dtype.size() {
         return None;
@@ -59,20 +77,36 @@ pub(super) fn scalar(heap: &Heap<'_>, file: &[u8], dtype: Value, bytes: Value) -
         StoredDType::I32 => Value::Int(i64::from(i32::from_le_bytes([b0, b1, b2, b3]))),
         StoredDType::I16 => Value::Int(i64::from(i16::from_le_bytes([b0, b1]))),
         StoredDType::I8 => Value::Int(i64::from(i8::from_le_bytes([b0]))),
+        StoredDType::U64 => {
+            let number = u64::from_le_bytes(little);
+            match i64::try_from(number) {
+                Ok(small) => Value::Int(small),
+                Err(_) => heap.add(Object::BigInt(i128::from(number))),
+            }
+        }
+        StoredDType::U32 => Value::Int(i64::from(u32::from_le_bytes([b0, b1, b2, b3]))),
+        StoredDType::U16 => Value::Int(i64::from(u16::from_le_bytes([b0, b1]))),
         StoredDType::U8 => Value::Int(i64::from(b0)),
         StoredDType::Bool => Value::Bool(b0 != 0),
     })
 }
 
-/// A numpy array as a view of a storage of its own; `None` when the arguments do not fit.
-pub(super) fn array(
-    heap: &mut Heap<'_>,
+/// A numpy array as a view of a storage of its own, or opaque; `None` when the arguments do not fit.
+pub(super) fn array<'a>(
+    heap: &mut Heap<'a>,
     bytes: Value,
     dtype: Value,
     shape: Value,
     fortran: bool,
-) -> Option<View> {
-    let NumpyDType { dtype, big_endian } = dtype_of(heap, dtype)?;
+) -> Option<Object<'a>> {
+    let NumpyDType {
+        name,
+        dtype,
+        big_endian,
+    } = dtype_of(heap, dtype)?;
+    let Some(dtype) = dtype else {
+        return Some(Object::Opaque(name));
+    };
     let shape = integers(heap, shape)?;
     let (content, length) = match heap.get(bytes)? {
         Object::Bytes(ByteString::InFile(range)) => (Content::InFile(range.clone()), range.len()),
@@ -99,10 +133,10 @@ pub(super) fn array(
         big_endian,
         content,
     });
-    Some(View {
+    Some(Object::Tensor(Box::new(View {
         storage,
         offset: 0,
         shape,
         strides,
-    })
+    })))
 }

@@ -49,6 +49,7 @@ impl<'a> Directory<'a> {
                 return Err(malformed!("the archive has two entries named {name}"));
             }
         }
+        refuse_overlaps(&entries)?;
         Ok(Self { file, entries })
     }
 
@@ -78,6 +79,27 @@ impl<'a> Directory<'a> {
         }
         Ok(entry.data.clone())
     }
+}
+
+/// Entries that share bytes would have a short file read, and its checksums computed, any number of times.
+fn refuse_overlaps(entries: &HashMap<&str, Entry>) -> Result<(), Fault> {
+    let mut spans: Vec<(usize, usize, &str)> = entries
+        .iter()
+        .map(|(name, entry)| (entry.data.start, entry.data.end, *name))
+        .filter(|(start, end, _)| start < end)
+        .collect();
+    spans.sort_unstable();
+    for pair in spans.windows(2) {
+        let [(_, end, first), (start, _, second)] = pair else {
+            continue;
+        };
+        if start < end {
+            return Err(malformed!(
+                "the entries {first} and {second} of the archive overlap at byte {start}; the file is damaged or hostile"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn at(file: &[u8], offset: u64) -> Result<Cursor<'_>, Fault> {

@@ -129,3 +129,57 @@ fn long_names_and_shared_arrays_stay_small() {
     pickle.tuple();
     assert_small("copied attributes", &pickle.stop());
 }
+
+/// What a byte of the file may take at most: a list of 24 bytes in a growing table of objects, on a growing stack and in a growing memo.
+const BYTES_PER_BYTE: usize = 128;
+
+#[track_caller]
+fn assert_proportional(what: &str, bytes: &[u8]) {
+    let (peak, result) = peak_of(|| Checkpoint::from_bytes("large", bytes).map(|_| ()));
+    assert!(
+        peak <= BYTES_PER_BYTE * bytes.len() + FEW_MEGABYTES,
+        "{what} of {} bytes allocates {peak} and gives {result:?}",
+        bytes.len()
+    );
+}
+
+#[test]
+fn memory_is_proportional_to_the_file() {
+    const LENGTH: usize = 1 << 20;
+    for code in b"}])(N2\x94\x8f\x88" {
+        let mut pickle = b"\x80\x04N".to_vec();
+        pickle.resize(LENGTH, *code);
+        assert_proportional(&format!("repeated 0x{code:02x}"), &pickle);
+    }
+    for codes in [&b"}\x94"[..], b")\x94", b"]2a", b"N\x85", b"K\x01"] {
+        let mut pickle = b"\x80\x04".to_vec();
+        pickle.extend(codes.repeat(LENGTH / codes.len()));
+        assert_proportional(&format!("repeated {codes:02x?}"), &pickle);
+    }
+
+    // One array under a million names, each of 500 bytes.
+    let name = "n".repeat(490);
+    let mut pickle = Pickle::new();
+    pickle.numpy_array(&[1], "u1", &[0]).put(0).pop();
+    pickle.dict().text(&name).list().mark().get(0);
+    pickle.raw(&vec![b'2'; LENGTH]).appends().set_item();
+    let pickle = pickle.stop();
+    assert_proportional("an array of many names", &pickle);
+    assert!(crate::refusal(&pickle).contains("bytes of names"));
+
+    // Networks without tensors under long names.
+    let mut pickle = Pickle::new();
+    pickle.text("class_name").text(&name).put(0).pop().pop();
+    pickle.global("torch_utils.persistence", "_reconstruct_persistent_obj");
+    pickle.dict().mark().text("class_name").get(0).text("state");
+    pickle.dict().mark().text("_parameters").dict().put(2);
+    pickle.text("_buffers").get(2).text("_modules").get(2);
+    pickle.set_items().set_items();
+    pickle.raw(b"\x85R").put(1).pop().dict().mark();
+    while pickle.len() < LENGTH {
+        pickle.get(0).get(1);
+    }
+    let pickle = pickle.set_items().stop();
+    assert_proportional("a network of many names", &pickle);
+    assert!(crate::refusal(&pickle).contains("bytes of names"));
+}

@@ -79,43 +79,55 @@ fn a_missing_file_is_an_error_with_its_path() {
     assert!(error.to_string().contains("no/such/file.pkl"));
 }
 
+/// Name and content of the entry that holds `latent_avg`.
+fn storage_of_latent_avg(bytes: &[u8]) -> (String, Vec<u8>) {
+    let checkpoint = Checkpoint::from_bytes("whole", bytes).unwrap();
+    let average = checkpoint.tensors()["latent_avg"].bytes();
+    entries(bytes)
+        .into_iter()
+        .find(|(name, content)| name.contains("/data/") && content == average)
+        .unwrap()
+}
+
 #[test]
 fn a_changed_entry_of_an_archive_fails_its_checksum() {
     let mut bytes = reference("rosinality.pt");
-    let storage = entries(&bytes)
-        .into_iter()
-        .find(|(name, _)| name.ends_with("/data/53"))
-        .unwrap()
-        .1;
+    let (name, storage) = storage_of_latent_avg(&bytes);
     let at = bytes
         .windows(storage.len())
         .position(|window| window == storage)
         .unwrap();
     bytes[at] ^= 1;
-    assert_refused(&bytes, &["tensor latent_avg", "checksum", "/data/53"]);
+    assert_refused(&bytes, &["tensor latent_avg", "checksum", &name]);
 }
 
 #[test]
 fn missing_and_resized_storages_name_their_tensor() {
-    let all = entries(&reference("rosinality.pt"));
+    let bytes = reference("rosinality.pt");
+    let (storage, content) = storage_of_latent_avg(&bytes);
+    let all = entries(&bytes);
     let without: Vec<_> = all
         .iter()
-        .filter(|(name, _)| !name.ends_with("/data/53"))
+        .filter(|(name, _)| *name != storage)
         .cloned()
         .collect();
     assert_refused(
         &archive(&without),
-        &["tensor latent_avg", "no entry", "/data/53"],
+        &["tensor latent_avg", "no entry", &storage],
     );
     let mut shorter = all;
     for (name, content) in &mut shorter {
-        if name.ends_with("/data/53") {
+        if *name == storage {
             content.truncate(content.len() - 4);
         }
     }
+    let (left, expected) = (content.len() - 4, content.len());
     assert_refused(
         &archive(&shorter),
-        &["tensor latent_avg", "has 92 bytes, expected 96"],
+        &[
+            "tensor latent_avg",
+            &format!("has {left} bytes, expected {expected}"),
+        ],
     );
 }
 
@@ -135,6 +147,21 @@ fn compressed_and_doubled_entries_are_refused() {
     let mut doubled = entries(&reference("rosinality.pt"));
     doubled.push(doubled[0].clone());
     assert_refused(&archive(&doubled), &["two entries named", "data.pkl"]);
+}
+
+#[test]
+fn entries_that_share_bytes_are_refused() {
+    let mut overlapping = archive(&[
+        ("m/data.pkl".to_owned(), b"\x80\x02}.".to_vec()),
+        ("m/data/0".to_owned(), vec![0; 8]),
+    ]);
+    // The directory's second entry, and in it the offset of its local header, to that of the first.
+    let entry = overlapping
+        .windows(4)
+        .rposition(|window| window == b"PK\x01\x02")
+        .unwrap();
+    overlapping[entry + 42..entry + 46].fill(0);
+    assert_refused(&overlapping, &["m/data.pkl", "m/data/0", "overlap"]);
 }
 
 #[test]

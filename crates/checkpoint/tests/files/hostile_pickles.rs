@@ -1,6 +1,6 @@
 //! The stack machine, one family of instructions after the other, and what it must refuse.
 
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, StoredDType};
 use serde_json::{Value as Json, json};
 
 use crate::assert_refused;
@@ -156,6 +156,10 @@ fn other_classes_and_functions_are_named_and_never_called() {
             &[full, "never run"],
         );
     }
+    assert_pickle_refused(
+        |p| p.global("dnnlib.tflib.network", "Network"),
+        &["legacy.py --source"],
+    );
     assert_pickle_refused(|p| p.none().none().raw(b"\x93"), &["expected two texts"]);
     assert_pickle_refused(|p| p.text("x").empty_tuple().reduce(), &["calls a text"]);
 }
@@ -284,7 +288,118 @@ fn numpy_scalars_and_arrays() {
         .text("a")
         .numpy_array(&[3, 2], "i2", &[1, 0, 2, 0, 3, 0, 4, 0]);
     assert_refused(&pickle.set_item().stop(), &["tensor a", "its storage of 4"]);
-    assert_pickle_refused(|p| p.numpy_dtype("O8", "|"), &["elements of type \"O8\""]);
+    assert_pickle_refused(
+        |p| p.numpy_dtype("f4", "?"),
+        &["a tuple of 8 to a numpy dtype"],
+    );
+}
+
+#[test]
+fn arrays_of_other_types_only_fail_where_they_are_asked_for() {
+    // As in {"g": {"weight": ..}, "seed": numpy.random.get_state()}, with texts and objects beside it.
+    let mut pickle = Pickle::new();
+    pickle.dict().mark();
+    pickle.text("g").dict().mark();
+    pickle
+        .text("weight")
+        .numpy_array(&[1], "f4", &[0, 0, 0, 0x40]);
+    pickle.text("label").numpy_array(&[1], "U2", &[0; 8]);
+    pickle.set_items();
+    pickle.text("random").mark();
+    pickle
+        .text("MT19937")
+        .numpy_array(&[2], "u4", &[1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF])
+        .int(2);
+    pickle.tuple();
+    pickle.text("name");
+    pickle.global("numpy.core.multiarray", "scalar").mark();
+    pickle
+        .numpy_dtype("U1", "<")
+        .bytes(&[0; 4])
+        .tuple()
+        .reduce();
+    pickle.text("step");
+    pickle.global("numpy.core.multiarray", "scalar").mark();
+    pickle
+        .numpy_dtype("u8", "<")
+        .bytes(&[0xFF; 8])
+        .tuple()
+        .reduce();
+    pickle.text("type").global("torch", "int64");
+    let read = Checkpoint::from_bytes("some.file", &pickle.set_items().stop()).unwrap();
+
+    let device = &testkit::devices()[0].1;
+    let g = read.network("g").unwrap();
+    assert_eq!(g.tensor::<1>("weight", device).unwrap().dims(), [1]);
+    assert_eq!(g.opaque()["label"], "U2");
+    let message = g.tensor::<1>("label", device).unwrap_err().to_string();
+    assert!(
+        message.contains("tensor label has element type U2"),
+        "{message}"
+    );
+    let random = &read.tensors()["random.1"];
+    assert_eq!(random.dtype(), StoredDType::U32);
+    assert_eq!(random.to_f32(), [1.0, 4_294_967_295.0]);
+    assert!(!read.metadata().contains_key("name"));
+    assert_eq!(read.metadata()["step"], u64::MAX.to_string());
+    assert_eq!(read.metadata()["type"], "\"torch.int64\"");
+}
+
+#[test]
+fn what_is_not_weights_is_left_out_where_it_is_large_or_nameless() {
+    let mut pickle = Pickle::new();
+    pickle.dict().mark();
+    pickle.text("weight").numpy_array(&[1], "u1", &[7]);
+    // A history of losses, more than configuration may be.
+    pickle.text("losses").list().mark();
+    for _ in 0..20_000 {
+        pickle.raw(b"G\x3f\xf8\0\0\0\0\0\0");
+    }
+    pickle.appends();
+    pickle.text("args").dict().text("size").int(64).set_item();
+    // Python keys its dicts by anything.
+    pickle.text("grid").dict().mark();
+    pickle.ints(&[1, 2]).list().none().dict();
+    pickle.raw(b"G\x3f\xf8\0\0\0\0\0\0").empty_tuple();
+    pickle.set_items();
+    pickle.none().list();
+    pickle.text(&"long".repeat(200)).dict();
+    let read = Checkpoint::from_bytes("x", &pickle.set_items().stop()).unwrap();
+    assert_eq!(read.tensors()["weight"].to_f32(), [7.0]);
+    assert_eq!(read.metadata()["args"], r#"{"size":64}"#);
+    let entries: Vec<&String> = read.metadata().keys().collect();
+    assert_eq!(entries, ["args", "grid"]);
+
+    // A tensor below such a key could not be asked for.
+    assert_pickle_refused(
+        |p| {
+            p.dict().text("grid").dict().ints(&[1, 2]);
+            p.list().numpy_array(&[1], "u1", &[0]).raw(b"a");
+            p.set_item().set_item()
+        },
+        &["a key of grid is a tuple of 2"],
+    );
+}
+
+#[test]
+fn empty_arrays_of_any_extent_are_read() {
+    let mut pickle = Pickle::new();
+    pickle.dict().text("empty");
+    pickle.global("numpy.core.multiarray", "_reconstruct");
+    pickle.mark().global("numpy", "ndarray").ints(&[0]);
+    pickle.bytes(b"b").tuple().reduce();
+    // The shape (0, 2^40, 2^40).
+    let extent = b"\x8a\x06\0\0\0\0\0\x01";
+    pickle
+        .mark()
+        .int(1)
+        .int(0)
+        .raw(extent)
+        .raw(extent)
+        .raw(b"\x87");
+    pickle.numpy_dtype("f4", "<").bool(false).bytes(b"");
+    let read = Checkpoint::from_bytes("x", &pickle.tuple().build().set_item().stop()).unwrap();
+    assert_eq!(read.tensors()["empty"].shape(), [0, 1 << 40, 1 << 40]);
 }
 
 #[test]
@@ -474,4 +589,163 @@ fn networks_without_a_state_are_refused() {
         &network(&|p| p.text("state").dict().set_item()),
         &["network object \"G\"", "no dict of _parameters"],
     );
+}
+
+/// A module as the official code pickles it, `write` adds to its attributes.
+fn module<'p>(
+    pickle: &'p mut Pickle,
+    write: &dyn Fn(&mut Pickle) -> &mut Pickle,
+) -> &'p mut Pickle {
+    pickle.global("torch_utils.persistence", "_reconstruct_persistent_obj");
+    pickle.dict().text("state").dict().mark();
+    write(pickle);
+    pickle.set_items().set_item().raw(b"\x85R")
+}
+
+#[test]
+fn options_of_modules_are_kept_by_name() {
+    let empty = |p: &mut Pickle, parts: &[&str]| {
+        for part in parts {
+            p.text(part).dict();
+        }
+    };
+    let layer = |p: &mut Pickle| {
+        module(p, &|p| {
+            empty(p, &["_parameters", "_buffers", "_modules"]);
+            p.text("conv_clamp").int(256).text("up").int(1)
+        });
+    };
+    let mut pickle = Pickle::new();
+    pickle.dict().text("G");
+    module(&mut pickle, &|p| {
+        empty(p, &["_parameters", "_buffers"]);
+        p.text("w_avg_beta").none();
+        p.text("_modules").dict().text("b4");
+        layer(p);
+        p.set_item()
+    });
+    let read = Checkpoint::from_bytes("x", &pickle.set_item().stop()).unwrap();
+    let network = &read.networks()[0];
+    let options = json!({"b4.conv_clamp": 256, "w_avg_beta": null});
+    assert_eq!(json!(network.options()), options);
+    let written: Json = serde_json::from_str(&read.metadata()["G.options"]).unwrap();
+    assert_eq!(written, options);
+
+    // The same where the file is one network.
+    let mut pickle = Pickle::new();
+    layer(&mut pickle);
+    let read = Checkpoint::from_bytes("x", &pickle.stop()).unwrap();
+    assert_eq!(
+        json!(read.networks()[0].options()),
+        json!({"conv_clamp": 256})
+    );
+}
+
+/// Files of which reading would take hours if work on shared objects were not counted.
+#[test]
+fn short_files_cannot_keep_the_reader_busy() {
+    const MANY: usize = 100_000;
+    // One module of many parameters that are None, many times.
+    let mut pickle = Pickle::new();
+    pickle.dict().put(0).mark();
+    for _ in 0..MANY {
+        pickle.int(1).none();
+    }
+    pickle.set_items().pop().list().mark();
+    module(&mut pickle, &|p| {
+        p.text("_parameters").get(0);
+        p.text("_buffers").dict().text("_modules").dict()
+    });
+    pickle.raw(&vec![b'2'; MANY]).appends().put(1).pop();
+    pickle.dict().text("modules").get(1).set_item();
+    assert_refused(&pickle.stop(), &["references to the same few objects"]);
+
+    // One long text as the key of many storages, and as the name of many transient buffers.
+    let long = "x".repeat(MANY);
+    let mut pickle = Pickle::new();
+    pickle.text(&long).put(0).pop();
+    for _ in 0..MANY {
+        pickle
+            .mark()
+            .text("storage")
+            .global("torch", "FloatStorage");
+        pickle
+            .get(0)
+            .text("cpu")
+            .int(1)
+            .tuple()
+            .persistent_id()
+            .pop();
+    }
+    assert_refused(
+        &torch_stream(&pickle.dict().stop(), &[]),
+        &["bytes of a storage's key, at most 512"],
+    );
+    let mut pickle = Pickle::new();
+    pickle.text(&long).put(0).pop();
+    pickle.dict().text("G");
+    module(&mut pickle, &|p| {
+        p.text("_parameters").dict().text("_modules").dict();
+        p.text("_buffers").dict().mark();
+        for _ in 0..MANY {
+            p.get(0).none();
+        }
+        p.set_items();
+        p.text("_non_persistent_buffers_set").mark();
+        p.get(0).raw(&vec![b'2'; MANY]).raw(b"\x91")
+    });
+    let read = Checkpoint::from_bytes("x", &pickle.set_item().stop()).unwrap();
+    assert!(read.tensors().is_empty());
+
+    // Many attributes that are looked through and left out, again and again.
+    let mut pickle = Pickle::new();
+    pickle.text("_metadata").put(0).pop().dict().put(1).mark();
+    for _ in 0..MANY {
+        pickle.get(0).none();
+    }
+    pickle.set_items().pop().dict();
+    for _ in 0..MANY {
+        pickle.get(1).build();
+    }
+    assert_refused(&pickle.stop(), &["pickle instructions, at most 4194304"]);
+
+    // A long history again and again, each time too large to keep.
+    let mut pickle = Pickle::new();
+    pickle.list().put(0).mark().raw(&vec![b'N'; MANY]).appends();
+    pickle.pop().dict().mark();
+    for key in 0..MANY {
+        pickle.int(key as i32).get(0);
+    }
+    assert_refused(
+        &pickle.set_items().stop(),
+        &["references to the same few objects"],
+    );
+}
+
+#[test]
+fn a_nested_stream_is_read_once() {
+    // {"a": tensor, "b": tensor} of one byte string, whose stream takes many instructions.
+    let mut storage = Pickle::new();
+    for _ in 0..1000 {
+        storage.none().pop();
+    }
+    storage
+        .mark()
+        .text("storage")
+        .global("torch", "FloatStorage");
+    storage.text("0").text("cpu").int(1).tuple().persistent_id();
+    let storage = torch_stream(&storage.stop(), &[("0", 1, &1.5f32.to_le_bytes())]);
+    let mut pickle = Pickle::new();
+    pickle.bytes(&storage).put(0).pop().dict().mark();
+    let tensors = 5000;
+    for key in 0..tensors {
+        pickle.int(key).global("torch._utils", "_rebuild_tensor_v2");
+        pickle.mark();
+        pickle.global("torch.storage", "_load_from_bytes");
+        pickle.get(0).raw(b"\x85R");
+        pickle.int(0).ints(&[1]).ints(&[1]).tuple().reduce();
+    }
+    let read = Checkpoint::from_bytes("x", &pickle.set_items().stop()).unwrap();
+    assert_eq!(read.tensors().len(), tensors as usize);
+    assert_eq!(read.tensors()["4999"].to_f32(), [1.5]);
 }

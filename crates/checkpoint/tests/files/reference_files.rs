@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{Checkpoint, FloatPrecision, Format, StoredDType, StoredTensor, save_safetensors};
+use checkpoint::{
+    Checkpoint, CheckpointError, FloatPrecision, Format, StoredDType, StoredTensor,
+    save_safetensors,
+};
 
 use crate::pickle_writer::{Pickle, torch_stream};
 use crate::zip_writer::{self, torch_archive};
@@ -58,13 +61,17 @@ fn both_formats_of_torch_save_hold_the_same_generator() {
         archive.tensors()["latent_avg"],
         stream.tensors()["latent_avg"]
     );
-    let names: Vec<&str> = stream.networks().iter().map(|n| n.name()).collect();
-    assert_eq!(names, ["g", "g_ema", "d"]);
+    let mut names: Vec<&str> = stream.networks().iter().map(|n| n.name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["d", "g", "g_ema"]);
     // What is no tensor is kept as JSON.
     let arguments: serde_json::Value = serde_json::from_str(&stream.metadata()["args"]).unwrap();
+    // The last noise image is as large as the images.
+    let noises = stream.subset("g_ema.noises.").tensors().len();
+    let last = format!("g_ema.noises.noise_{}", noises - 1);
     assert_eq!(
         arguments["size"].as_u64().unwrap() as usize,
-        stream.tensors()["g_ema.noises.noise_4"].shape()[3]
+        stream.tensors()[&last].shape()[3]
     );
 }
 
@@ -242,11 +249,21 @@ fn saved_files_are_read_back_in_every_precision() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("saved.safetensors");
     let original = open("rosinality.pt");
-    for (precision, dtype, tolerance) in [
-        (FloatPrecision::F32, StoredDType::F32, 0.0),
-        // Half the spacing of numbers with 11 and with 8 significant bits.
-        (FloatPrecision::F16, StoredDType::F16, 2f64.powi(-11)),
-        (FloatPrecision::BF16, StoredDType::BF16, 2f64.powi(-8)),
+    for (precision, dtype, relative, absolute) in [
+        (FloatPrecision::F32, StoredDType::F32, 0.0, 0.0),
+        // Half the spacing of numbers with 11 and with 8 significant bits, and half the smallest positive number, 2^-24 and 2^-133.
+        (
+            FloatPrecision::F16,
+            StoredDType::F16,
+            2f64.powi(-11),
+            2f64.powi(-25),
+        ),
+        (
+            FloatPrecision::BF16,
+            StoredDType::BF16,
+            2f64.powi(-8),
+            2f64.powi(-134),
+        ),
     ] {
         save_safetensors(&path, original.tensors(), original.metadata(), precision).unwrap();
         let saved = Checkpoint::open(&path).unwrap();
@@ -254,7 +271,13 @@ fn saved_files_are_read_back_in_every_precision() {
         for (name, tensor) in saved.tensors() {
             assert_eq!(tensor.dtype(), dtype);
             let expected = original.tensors()[name].to_f32();
-            testkit::assert_close(name, &tensor.to_f32(), &expected, tolerance);
+            for (found, expected) in tensor.to_f32().iter().zip(&expected) {
+                let (found, expected) = (f64::from(*found), f64::from(*expected));
+                assert!(
+                    (found - expected).abs() <= relative * expected.abs() + absolute,
+                    "{name}: {found} for {expected} in {precision}"
+                );
+            }
         }
     }
 }
@@ -320,4 +343,25 @@ fn values_beyond_the_precision_are_refused_and_the_old_file_stays() {
     );
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // A double that is finite, and infinite once it is cast.
+    let doubles: Vec<u8> = [1.0f64, 1e300]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    let tensors = BTreeMap::from([(
+        "weight".to_owned(),
+        StoredTensor::new(StoredDType::F64, vec![2], doubles),
+    )]);
+    for precision in [
+        FloatPrecision::F32,
+        FloatPrecision::F16,
+        FloatPrecision::BF16,
+    ] {
+        let error = save_safetensors(&path, &tensors, &metadata, precision).unwrap_err();
+        assert!(
+            matches!(error, CheckpointError::DoesNotFit { index: 1, value, .. } if value == 1e300),
+            "{error}"
+        );
+    }
 }

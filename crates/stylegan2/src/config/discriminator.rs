@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
@@ -26,6 +28,11 @@ pub struct DiscriminatorConfig {
     /// Most feature maps of any block, 512 by default.
     #[serde(default = "channel_max")]
     pub channel_max: usize,
+    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written by hand.
+    ///
+    /// Differs from the official arguments, which have no such option: it is only written where it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<BTreeMap<usize, usize>>,
     /// Number of highest resolutions that the official code computes in 16-bit floats. Kept, but everything is computed in f32 here.
     #[serde(default)]
     pub num_fp16_res: usize,
@@ -125,7 +132,13 @@ impl DiscriminatorConfig {
         check_range("c_dim", self.c_dim, 0, MAX_FEATURES)?;
         check_resolution(self.img_resolution, MIN_IMAGE)?;
         check_range("img_channels", self.img_channels, 1, MAX_FEATURES)?;
-        check_channels("", self.channel_base, self.channel_max, self.img_resolution)?;
+        check_channels(
+            "",
+            self.channel_base,
+            self.channel_max,
+            self.channels.as_ref(),
+            self.img_resolution,
+        )?;
         if let Some(clamp) = self.conv_clamp {
             check_positive("conv_clamp", clamp)?;
         }
@@ -164,7 +177,10 @@ impl DiscriminatorConfig {
 
     /// Feature maps at a resolution.
     pub fn channels(&self, resolution: usize) -> usize {
-        channels(self.channel_base, self.channel_max, resolution)
+        let listed = self.channels.as_ref().and_then(|c| c.get(&resolution));
+        listed
+            .copied()
+            .unwrap_or_else(|| channels(self.channel_base, self.channel_max, resolution))
     }
 
     /// Features of the mapped label, 0 without labels.

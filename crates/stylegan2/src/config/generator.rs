@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
@@ -100,6 +102,11 @@ pub struct SynthesisConfig {
     pub channel_base: usize,
     /// Most feature maps of any block, 512 by default.
     pub channel_max: usize,
+    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written by hand.
+    ///
+    /// Differs from the official arguments, which have no such option: it is only written where it is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<BTreeMap<usize, usize>>,
     /// Number of highest resolutions that the official code computes in 16-bit floats.
     ///
     /// Kept, but everything is computed in f32 here, as the official `force_fp32` does.
@@ -125,6 +132,7 @@ impl Default for SynthesisConfig {
         Self {
             channel_base: 32768,
             channel_max: 512,
+            channels: None,
             num_fp16_res: 0,
             architecture: Architecture::Skip,
             resample_filter: ResampleTaps::default(),
@@ -174,6 +182,7 @@ impl GeneratorConfig {
             "synthesis_kwargs.",
             synthesis.channel_base,
             synthesis.channel_max,
+            synthesis.channels.as_ref(),
             self.img_resolution,
         )?;
         if let Some(clamp) = synthesis.conv_clamp {
@@ -196,11 +205,11 @@ impl GeneratorConfig {
 
     /// Feature maps of the block of a resolution.
     pub fn channels(&self, resolution: usize) -> usize {
-        channels(
-            self.synthesis_kwargs.channel_base,
-            self.synthesis_kwargs.channel_max,
-            resolution,
-        )
+        let synthesis = &self.synthesis_kwargs;
+        let listed = synthesis.channels.as_ref().and_then(|c| c.get(&resolution));
+        listed
+            .copied()
+            .unwrap_or_else(|| channels(synthesis.channel_base, synthesis.channel_max, resolution))
     }
 
     pub(crate) fn block_resolutions(&self) -> impl Iterator<Item = usize> {

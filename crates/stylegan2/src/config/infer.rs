@@ -1,6 +1,8 @@
 //! Configurations from the names and shapes of a network's tensors, for files that carry none.
 
-use checkpoint::Checkpoint;
+use std::collections::BTreeMap;
+
+use checkpoint::{Checkpoint, Format};
 
 use super::limits::{MAX_FEATURES, MAX_MAPPING_LAYERS, MAX_RESOLUTION, MIN_RESOLUTION};
 use super::{
@@ -8,6 +10,7 @@ use super::{
     SynthesisConfig,
 };
 use crate::StyleGan2Error;
+use crate::network_file::NetworkFile;
 
 impl GeneratorConfig {
     /// The configuration of a generator with official tensor names. Options that leave no trace in names and shapes have their
@@ -16,25 +19,48 @@ impl GeneratorConfig {
     /// # Errors
     /// When a needed tensor is missing, or no configuration has these shapes.
     pub fn infer(checkpoint: &Checkpoint) -> Result<Self, StyleGan2Error> {
-        let file = Shapes(checkpoint);
+        Self::infer_shapes(&Shapes {
+            tensors: checkpoint,
+            format: checkpoint.format(),
+            source_name: &str::to_owned,
+        })
+    }
+
+    /// As [`infer`](Self::infer), with errors in the names of the file.
+    pub(crate) fn infer_from(file: &NetworkFile<'_>) -> Result<Self, StyleGan2Error> {
+        Self::infer_shapes(&Shapes {
+            tensors: &file.tensors,
+            format: file.format(),
+            source_name: &|official| file.source_name(official),
+        })
+    }
+
+    fn infer_shapes(file: &Shapes<'_>) -> Result<Self, StyleGan2Error> {
         let affine = "synthesis.b4.conv1.affine.weight";
         let w_dim = file.dimension(affine, 1)?;
         let (mapping, c_dim, input) = file.mapping(w_dim)?;
         let z_dim = input
             .checked_sub(mapping.embedding(c_dim, w_dim))
             .ok_or_else(|| {
-                file.contradiction("mapping.fc0.weight has fewer inputs than the embedded label")
+                file.tensor_contradiction(
+                    "mapping.fc0.weight",
+                    "has fewer inputs than the embedded label",
+                )
             })?;
         let resolutions = file.resolutions("synthesis.", "conv1.weight");
-        let img_resolution = *resolutions.last().ok_or_else(|| {
-            file.contradiction("no tensor synthesis.b4.conv1.weight with four dimensions")
-        })?;
-        let mut channels = Vec::new();
+        let img_resolution = *resolutions
+            .last()
+            .ok_or_else(|| file.tensor_contradiction("synthesis.b4.conv1.weight", "is missing"))?;
+        let mut channels = BTreeMap::new();
         for resolution in resolutions {
             let name = format!("synthesis.b{resolution}.conv1.weight");
-            channels.push((resolution, file.dimension(&name, 0)?));
+            channels.insert(resolution, file.dimension(&name, 0)?);
         }
-        let (channel_base, channel_max) = file.channel_rule(&channels)?;
+        let FeatureMaps {
+            channel_base,
+            channel_max,
+            channels,
+        } = FeatureMaps::of(channels);
         let architecture = if file.has("synthesis.b8.skip.weight") {
             Architecture::Resnet
         } else if file.has("synthesis.b4.torgb.weight") {
@@ -58,6 +84,7 @@ impl GeneratorConfig {
             synthesis_kwargs: SynthesisConfig {
                 channel_base,
                 channel_max,
+                channels,
                 architecture,
                 kernel_size: file.dimension("synthesis.b4.conv1.weight", 2)?,
                 use_noise: file.has("synthesis.b4.conv1.noise_strength"),
@@ -78,7 +105,23 @@ impl DiscriminatorConfig {
     /// # Errors
     /// When a needed tensor is missing, or no configuration has these shapes.
     pub fn infer(checkpoint: &Checkpoint) -> Result<Self, StyleGan2Error> {
-        let file = Shapes(checkpoint);
+        Self::infer_shapes(&Shapes {
+            tensors: checkpoint,
+            format: checkpoint.format(),
+            source_name: &str::to_owned,
+        })
+    }
+
+    /// As [`infer`](Self::infer), with errors in the names of the file.
+    pub(crate) fn infer_from(file: &NetworkFile<'_>) -> Result<Self, StyleGan2Error> {
+        Self::infer_shapes(&Shapes {
+            tensors: &file.tensors,
+            format: file.format(),
+            source_name: &|official| file.source_name(official),
+        })
+    }
+
+    fn infer_shapes(file: &Shapes<'_>) -> Result<Self, StyleGan2Error> {
         let last = file.dimension("b4.conv.weight", 0)?;
         let conditional = file.has("mapping.embed.weight");
         let cmap_features = file.dimension("b4.out.weight", 0)?;
@@ -90,13 +133,17 @@ impl DiscriminatorConfig {
         let resolutions = file.resolutions_from(2 * MIN_RESOLUTION, "", "conv0.weight");
         let img_resolution = *resolutions
             .last()
-            .ok_or_else(|| file.contradiction("no tensor b8.conv0.weight with four dimensions"))?;
-        let mut channels = vec![(MIN_RESOLUTION, last)];
+            .ok_or_else(|| file.tensor_contradiction("b8.conv0.weight", "is missing"))?;
+        let mut channels = BTreeMap::from([(MIN_RESOLUTION, last)]);
         for resolution in resolutions {
             let name = format!("b{resolution}.conv0.weight");
-            channels.push((resolution, file.dimension(&name, 0)?));
+            channels.insert(resolution, file.dimension(&name, 0)?);
         }
-        let (channel_base, channel_max) = file.channel_rule(&channels)?;
+        let FeatureMaps {
+            channel_base,
+            channel_max,
+            channels,
+        } = FeatureMaps::of(channels);
         let config = Self {
             c_dim,
             img_resolution,
@@ -110,6 +157,7 @@ impl DiscriminatorConfig {
             },
             channel_base,
             channel_max,
+            channels,
             num_fp16_res: 0,
             conv_clamp: None,
             cmap_dim: conditional.then_some(cmap_features),
@@ -120,7 +168,7 @@ impl DiscriminatorConfig {
                     .dimension("b4.conv.weight", 1)?
                     .checked_sub(last)
                     .ok_or_else(|| {
-                        file.contradiction("b4.conv.weight has fewer inputs than outputs")
+                        file.tensor_contradiction("b4.conv.weight", "has fewer inputs than outputs")
                     })?,
                 ..EpilogueConfig::default()
             },
@@ -132,36 +180,46 @@ impl DiscriminatorConfig {
     }
 }
 
-struct Shapes<'a>(&'a Checkpoint);
+struct Shapes<'a> {
+    tensors: &'a Checkpoint,
+    format: Option<Format>,
+    /// What the file calls the tensor of an official name.
+    source_name: &'a dyn Fn(&str) -> String,
+}
 
 impl Shapes<'_> {
     fn has(&self, name: &str) -> bool {
-        self.0.tensors().contains_key(name)
+        self.tensors.tensors().contains_key(name)
     }
 
     fn contradiction(&self, reason: &str) -> StyleGan2Error {
         StyleGan2Error::CannotInfer {
-            path: self.0.path().to_owned(),
+            path: self.tensors.path().to_owned(),
+            format: self.format,
             reason: reason.to_owned(),
         }
     }
 
+    /// A contradiction about one tensor.
+    fn tensor_contradiction(&self, name: &str, reason: &str) -> StyleGan2Error {
+        self.contradiction(&format!("tensor {} {reason}", (self.source_name)(name)))
+    }
+
     fn dimension(&self, name: &str, axis: usize) -> Result<usize, StyleGan2Error> {
         let shape = self
-            .0
+            .tensors
             .tensors()
             .get(name)
             .map(|tensor| tensor.shape())
-            .ok_or_else(|| self.contradiction(&format!("tensor {name} is missing")))?;
+            .ok_or_else(|| self.tensor_contradiction(name, "is missing"))?;
         let size = *shape.get(axis).ok_or_else(|| {
-            self.contradiction(&format!(
-                "tensor {name} has shape {shape:?}, too few dimensions"
-            ))
+            self.tensor_contradiction(name, &format!("has shape {shape:?}, too few dimensions"))
         })?;
         if size > MAX_FEATURES {
-            return Err(self.contradiction(&format!(
-                "tensor {name} has shape {shape:?}, more than {MAX_FEATURES} features"
-            )));
+            return Err(self.tensor_contradiction(
+                name,
+                &format!("has shape {shape:?}, more than {MAX_FEATURES} features"),
+            ));
         }
         Ok(size)
     }
@@ -211,21 +269,28 @@ impl Shapes<'_> {
         };
         Ok((config, c_dim, input))
     }
+}
 
-    /// `channel_base` and `channel_max` that give the feature maps of every resolution.
-    fn channel_rule(&self, channels: &[(usize, usize)]) -> Result<(usize, usize), StyleGan2Error> {
-        let channel_max = channels.iter().map(|(_, c)| *c).max().unwrap_or(0);
+/// The options that give the feature maps of every resolution.
+struct FeatureMaps {
+    channel_base: usize,
+    channel_max: usize,
+    /// Only where the other two cannot say it.
+    channels: Option<BTreeMap<usize, usize>>,
+}
+
+impl FeatureMaps {
+    fn of(channels: BTreeMap<usize, usize>) -> Self {
+        let channel_max = channels.values().copied().max().unwrap_or(0);
         // The base's bounds that every resolution leaves: floor(base / r) = c, or at least c where c is the maximum.
-        let least = channels.iter().map(|(r, c)| r * c).max().unwrap_or(0);
+        let channel_base = channels.iter().map(|(r, c)| r * c).max().unwrap_or(0);
         let fits = channels
             .iter()
-            .all(|(r, c)| super::limits::channels(least, channel_max, *r) == *c);
-        if fits {
-            Ok((least, channel_max))
-        } else {
-            Err(self.contradiction(&format!(
-                "no channel_base and channel_max give the feature maps {channels:?} (resolution, number)"
-            )))
+            .all(|(r, c)| super::limits::channels(channel_base, channel_max, *r) == *c);
+        Self {
+            channel_base,
+            channel_max,
+            channels: (!fits).then_some(channels),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Bounds on what a configuration may ask for. A configuration can come from a file, so these keep the shapes' products
 //! within `usize` and the number of modules small before a single tensor has been compared with it.
 
+use std::collections::BTreeMap;
+
 use crate::StyleGan2Error;
 
 /// Largest image side: that of the largest published StyleGAN2 models.
@@ -69,6 +71,7 @@ pub(crate) fn check_channels(
     prefix: &str,
     channel_base: usize,
     channel_max: usize,
+    table: Option<&BTreeMap<usize, usize>>,
     resolution: usize,
 ) -> Result<(), StyleGan2Error> {
     check_range(
@@ -85,6 +88,21 @@ pub(crate) fn check_channels(
                 "at least the resolution, {resolution}, as the last block has channel_base / {resolution} feature maps"
             ),
         ));
+    }
+    for (listed, features) in table.into_iter().flatten() {
+        if !listed.is_power_of_two() || !(MIN_RESOLUTION..=resolution).contains(listed) {
+            return Err(StyleGan2Error::invalid(
+                format!("{prefix}channels"),
+                format!("a table with the resolution {listed}"),
+                format!("powers of two from {MIN_RESOLUTION} to {resolution}"),
+            ));
+        }
+        check_range(
+            &format!("{prefix}channels.{listed}"),
+            *features,
+            1,
+            MAX_FEATURES,
+        )?;
     }
     Ok(())
 }

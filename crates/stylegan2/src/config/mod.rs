@@ -12,4 +12,4 @@ pub use discriminator::{BlockConfig, DiscriminatorConfig, EpilogueConfig};
 pub use generator::{Architecture, GeneratorConfig, MappingConfig, SynthesisConfig};
 pub use resample_taps::ResampleTaps;
 
-pub(crate) use limits::MIN_RESOLUTION;
+pub(crate) use limits::{MAX_MAPPING_LAYERS, MIN_RESOLUTION};

@@ -1,6 +1,6 @@
 //! Constructor arguments as the pickles of stylegan2-ada-pytorch and stylegan3 hold them.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 /// Positional arguments of the constructors by their names, in order.
 const GENERATOR_ARGUMENTS: [&str; 7] = [
@@ -27,61 +27,118 @@ const DISCRIMINATOR_ARGUMENTS: [&str; 12] = [
     "epilogue_kwargs",
 ];
 
-/// Options of stylegan3 that choose an implementation and change no value.
-const WITHOUT_EFFECT: [&str; 1] = ["fused_modconv_default"];
+/// An option that only stylegan3 has, to choose an implementation; it changes no value.
+const FUSED_MODCONV: &str = "fused_modconv_default";
 
 const SYNTHESIS: &str = "synthesis_kwargs";
+const MAPPING: &str = "mapping_kwargs";
+const CONV_CLAMP: &str = "conv_clamp";
+const W_AVG_BETA: &str = "w_avg_beta";
+
+/// What a file says of how a network was constructed, each as JSON.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Construction<'a> {
+    /// Keyword arguments, an object.
+    pub(crate) keywords: &'a str,
+    /// Positional arguments, an array.
+    pub(crate) positional: Option<&'a str>,
+    /// Attributes of the network's modules by their full names, an object.
+    pub(crate) options: Option<&'a str>,
+}
 
 /// A generator's configuration in the form of stylegan2-ada-pytorch.
 ///
-/// stylegan3's StyleGAN2 takes the options of the synthesis network beside the others instead of in `synthesis_kwargs`.
+/// stylegan3's StyleGAN2 takes the options of the synthesis network beside the others instead of in `synthesis_kwargs`, and has other
+/// defaults (`training/networks_stylegan2.py`). What the modules themselves keep counts more than either.
 /// What is not a JSON object stays as it is, for the parser of configurations to refuse.
-pub(crate) fn generator_config(keywords: &str, positional: Option<&str>) -> String {
-    let Some(mut arguments) = named(keywords, positional, &GENERATOR_ARGUMENTS) else {
-        return keywords.to_owned();
+pub(crate) fn generator_config(construction: Construction<'_>) -> String {
+    let Some(mut arguments) = construction.arguments(&GENERATOR_ARGUMENTS) else {
+        return construction.keywords.to_owned();
     };
     let flat: Vec<String> = arguments
         .keys()
         .filter(|key| !GENERATOR_ARGUMENTS.contains(&key.as_str()))
         .cloned()
         .collect();
+    let mut is_stylegan3 = !flat.is_empty();
     for key in flat {
         let value = arguments.remove(&key).unwrap_or_default();
-        let synthesis = arguments
-            .entry(SYNTHESIS)
-            .or_insert_with(|| Json::Object(Map::new()));
-        if let Json::Object(synthesis) = synthesis {
+        if let Some(synthesis) = object(&mut arguments, SYNTHESIS) {
             synthesis.insert(key, value);
         }
     }
     if let Some(Json::Object(synthesis)) = arguments.get_mut(SYNTHESIS) {
-        for key in WITHOUT_EFFECT {
-            synthesis.remove(key);
+        is_stylegan3 |= synthesis.remove(FUSED_MODCONV).is_some();
+    }
+    if is_stylegan3 {
+        for (place, option, default) in [
+            (SYNTHESIS, CONV_CLAMP, json!(256)),
+            (SYNTHESIS, "num_fp16_res", json!(4)),
+            (MAPPING, W_AVG_BETA, json!(0.998)),
+        ] {
+            if let Some(options) = object(&mut arguments, place) {
+                options.entry(option).or_insert(default);
+            }
+        }
+    }
+    for (place, option, module) in [
+        (SYNTHESIS, CONV_CLAMP, "synthesis.b4.conv1"),
+        (MAPPING, W_AVG_BETA, "mapping"),
+    ] {
+        if let Some(kept) = construction.option(module, option)
+            && let Some(options) = object(&mut arguments, place)
+        {
+            options.insert(option.to_owned(), kept);
         }
     }
     Json::Object(arguments).to_string()
 }
 
 /// A discriminator's configuration.
-pub(crate) fn discriminator_config(keywords: &str, positional: Option<&str>) -> String {
-    match named(keywords, positional, &DISCRIMINATOR_ARGUMENTS) {
-        Some(arguments) => Json::Object(arguments).to_string(),
-        None => keywords.to_owned(),
+///
+/// Both official repositories have the same arguments with other defaults for `conv_clamp`, which only the modules tell.
+pub(crate) fn discriminator_config(construction: Construction<'_>) -> String {
+    let Some(mut arguments) = construction.arguments(&DISCRIMINATOR_ARGUMENTS) else {
+        return construction.keywords.to_owned();
+    };
+    if let Some(kept) = construction.option("b8.conv0", CONV_CLAMP) {
+        arguments.insert(CONV_CLAMP.to_owned(), kept);
     }
+    Json::Object(arguments).to_string()
 }
 
-/// All arguments by name.
-fn named(keywords: &str, positional: Option<&str>, names: &[&str]) -> Option<Map<String, Json>> {
-    let mut arguments: Map<String, Json> = serde_json::from_str(keywords).ok()?;
-    let values: Vec<Json> = positional
-        .map(serde_json::from_str)
-        .transpose()
-        .ok()?
-        .unwrap_or_default();
-    for (name, value) in names.iter().zip(values) {
-        arguments.insert((*name).to_owned(), value);
+/// An argument that is an object, empty where it is missing; `None` where it is something else.
+fn object<'j>(
+    arguments: &'j mut Map<String, Json>,
+    key: &str,
+) -> Option<&'j mut Map<String, Json>> {
+    arguments
+        .entry(key)
+        .or_insert_with(|| Json::Object(Map::new()))
+        .as_object_mut()
+}
+
+impl Construction<'_> {
+    /// All arguments by name.
+    fn arguments(&self, names: &[&str]) -> Option<Map<String, Json>> {
+        let mut arguments: Map<String, Json> = serde_json::from_str(self.keywords).ok()?;
+        let values: Vec<Json> = self
+            .positional
+            .map(serde_json::from_str)
+            .transpose()
+            .ok()?
+            .unwrap_or_default();
+        for (name, value) in names.iter().zip(values) {
+            arguments.insert((*name).to_owned(), value);
+        }
+        Some(arguments)
     }
-    Some(arguments)
+
+    /// An attribute of a module, where the file has it.
+    fn option(&self, module: &str, option: &str) -> Option<Json> {
+        let mut options: Map<String, Json> = serde_json::from_str(self.options?).ok()?;
+        options.remove(&format!("{module}.{option}"))
+    }
 }
 
 #[cfg(test)]
@@ -89,23 +146,82 @@ mod tests {
     use super::*;
     use crate::{DiscriminatorConfig, GeneratorConfig};
 
+    fn keywords(keywords: &str) -> Construction<'_> {
+        Construction {
+            keywords,
+            positional: None,
+            options: None,
+        }
+    }
+
+    fn generator(construction: Construction<'_>) -> GeneratorConfig {
+        GeneratorConfig::from_json(&generator_config(construction)).expect("complete")
+    }
+
+    const ADA: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3,
+        "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 512}}"#;
+    const STYLEGAN3: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3,
+        "mapping_kwargs": {"num_layers": 2}, "channel_base": 512, "fused_modconv_default": "inference_only"}"#;
+
     #[test]
-    fn both_official_repositories_give_one_configuration() {
-        let ada = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3,
-            "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 512, "conv_clamp": 256}}"#;
-        let stylegan3 = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3,
-            "mapping_kwargs": {"num_layers": 2}, "channel_base": 512, "conv_clamp": 256, "fused_modconv_default": "inference_only"}"#;
-        let parsed = |json| GeneratorConfig::from_json(&generator_config(json, None)).expect(json);
-        assert_eq!(parsed(ada), parsed(stylegan3));
-        assert_eq!(parsed(ada).synthesis_kwargs.conv_clamp, Some(256.0));
+    fn each_official_repository_has_its_defaults() {
+        let ada = generator(keywords(ADA));
+        assert_eq!(ada.synthesis_kwargs.conv_clamp, None);
+        assert_eq!(ada.mapping_kwargs.w_avg_beta, Some(0.995));
+
+        let stylegan3 = generator(keywords(STYLEGAN3));
+        assert_eq!(stylegan3.synthesis_kwargs.channel_base, 512);
+        assert_eq!(stylegan3.synthesis_kwargs.conv_clamp, Some(256.0));
+        assert_eq!(stylegan3.synthesis_kwargs.num_fp16_res, 4);
+        assert_eq!(stylegan3.mapping_kwargs.w_avg_beta, Some(0.998));
+        // As train.py --fp32 writes it.
+        let single = STYLEGAN3.replace(
+            "\"channel_base\"",
+            "\"conv_clamp\": null, \"num_fp16_res\": 0, \"channel_base\"",
+        );
+        let single = generator(keywords(&single));
+        assert_eq!(single.synthesis_kwargs.conv_clamp, None);
+        assert_eq!(single.synthesis_kwargs.num_fp16_res, 0);
+    }
+
+    #[test]
+    fn what_the_modules_keep_counts_most() {
+        let options = r#"{"synthesis.b4.conv1.conv_clamp": 128, "mapping.w_avg_beta": 0.5}"#;
+        for keywords in [ADA, STYLEGAN3] {
+            let config = generator(Construction {
+                keywords,
+                positional: None,
+                options: Some(options),
+            });
+            assert_eq!(config.synthesis_kwargs.conv_clamp, Some(128.0));
+            assert_eq!(config.mapping_kwargs.w_avg_beta, Some(0.5));
+        }
+        let discriminator = |options| {
+            let json = discriminator_config(Construction {
+                keywords: r#"{"c_dim": 0, "img_resolution": 16, "img_channels": 1}"#,
+                positional: None,
+                options,
+            });
+            DiscriminatorConfig::from_json(&json).expect("complete")
+        };
+        assert_eq!(discriminator(None).conv_clamp, None);
+        let kept = discriminator(Some(
+            r#"{"b8.conv0.conv_clamp": 256, "mapping.w_avg_beta": null}"#,
+        ));
+        assert_eq!(kept.conv_clamp, Some(256.0));
     }
 
     #[test]
     fn positional_arguments_are_named() {
-        let generator = generator_config(r#"{"img_channels": 1}"#, Some("[8, 0, 16, 32]"));
-        let generator = GeneratorConfig::from_json(&generator).expect("complete");
+        let generator = generator(Construction {
+            positional: Some("[8, 0, 16, 32]"),
+            ..keywords(r#"{"img_channels": 1}"#)
+        });
         assert_eq!((generator.z_dim, generator.img_resolution), (8, 32));
-        let discriminator = discriminator_config(r#"{"img_channels": 1}"#, Some("[3, 64]"));
+        let discriminator = discriminator_config(Construction {
+            positional: Some("[3, 64]"),
+            ..keywords(r#"{"img_channels": 1}"#)
+        });
         let discriminator = DiscriminatorConfig::from_json(&discriminator).expect("complete");
         assert_eq!((discriminator.c_dim, discriminator.img_resolution), (3, 64));
     }
@@ -113,7 +229,7 @@ mod tests {
     #[test]
     fn unknown_options_stay_and_are_refused() {
         let json = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 3, "magnitude_ema_beta": 0.5}"#;
-        let error = GeneratorConfig::from_json(&generator_config(json, None))
+        let error = GeneratorConfig::from_json(&generator_config(keywords(json)))
             .expect_err("an option of StyleGAN3's own generator")
             .to_string();
         assert!(error.contains("magnitude_ema_beta"), "{error}");

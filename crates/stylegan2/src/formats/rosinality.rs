@@ -6,9 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
 
-use crate::config::MIN_RESOLUTION;
+use super::OtherNames;
+use crate::config::{MAX_MAPPING_LAYERS, MIN_RESOLUTION};
+use crate::resample_filter::MAX_TAPS;
+use crate::{RandomState, StyleGan2Error};
 
 /// Where a file may hold the generator; the running average of the weights makes the better images.
 const GENERATOR_PREFIXES: [&str; 3] = ["g_ema.", "", "g."];
@@ -22,220 +25,317 @@ const DISCRIMINATOR_ANCHOR: &str = "final_linear.1.weight";
 /// The running average of w, beside the networks.
 const LATENT_AVERAGE: &str = "latent_avg";
 
+/// What all constant noise images are called, but for their index.
+const NOISES: &str = "noises.noise_";
+
 /// From 4x4 to 1024x1024, the largest published networks.
 const MOST_DOUBLINGS: usize = 8;
 
 /// A filter that follows an upsampling by 2 along both axes makes up for the zeros between the samples.
 const UPSAMPLING_GAIN: f32 = 4.0;
 
+/// What a tensor is called officially, and how it is stored here.
+#[derive(Debug)]
+struct Place {
+    official: String,
+    form: Form,
+}
+
+/// How a stored tensor differs from the official one.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Same,
+    /// Axes of extent 1 come before this many others.
+    LeadingOnes(usize),
+    /// `[1, channels, 1, 1]` for `[channels]`.
+    ChannelVector,
+    /// A blur kernel times [`UPSAMPLING_GAIN`].
+    UpsamplingKernel,
+}
+
+type Places = BTreeMap<String, Place>;
+
 /// The generator of a checkpoint under official names, with `mapping.w_avg` where the file has `latent_avg`; `None` when it has no such generator.
 ///
-/// Tensors without an official counterpart keep their names, so that strict loading reports them.
-pub(crate) fn generator(checkpoint: &Checkpoint) -> Option<Checkpoint> {
-    let network = with_anchor(checkpoint, &GENERATOR_PREFIXES, GENERATOR_ANCHOR)?;
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in network.tensors() {
-        if name == LATENT_AVERAGE {
-            continue;
-        }
-        let (name, tensor) =
-            generator_tensor(name, tensor).unwrap_or_else(|| (name.clone(), tensor.clone()));
-        tensors.insert(name, tensor);
+/// Files from before the constant noise images became part of the network get seeded ones: any standard normal image serves, as the
+/// network was trained with another one at every step.
+///
+/// # Errors
+/// When the network has tensors that no such generator has.
+pub(crate) fn generator(checkpoint: &Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error> {
+    let Some(prefix) = prefix_of(checkpoint, &GENERATOR_PREFIXES, GENERATOR_ANCHOR) else {
+        return Ok(None);
+    };
+    let mut network = checkpoint.subset(prefix);
+    if prefix.is_empty() {
+        network = network.rename(|name| (name != LATENT_AVERAGE).then(|| name.to_owned()));
     }
+    let mut found = official(&network, prefix, &generator_places())?;
+    if !network
+        .tensors()
+        .keys()
+        .any(|name| name.starts_with(NOISES))
+    {
+        add_noise_images(&mut found.tensors);
+    }
+    let w_avg = "mapping.w_avg";
+    found
+        .sources
+        .insert(w_avg.to_owned(), LATENT_AVERAGE.to_owned());
     if let Some(average) = checkpoint.tensors().get(LATENT_AVERAGE) {
         // [style_dim], or [1, style_dim] from scripts that keep the batch.
-        tensors.insert("mapping.w_avg".to_owned(), without_leading_ones(average, 1));
+        let average = Form::LeadingOnes(1).official(average);
+        found.tensors.insert(w_avg.to_owned(), average);
     }
-    Some(official(checkpoint, tensors))
+    Ok(Some(found))
 }
 
 /// The discriminator of a checkpoint under official names; `None` when it has none.
-pub(crate) fn discriminator(checkpoint: &Checkpoint) -> Option<Checkpoint> {
-    let network = with_anchor(checkpoint, &DISCRIMINATOR_PREFIXES, DISCRIMINATOR_ANCHOR)?;
+///
+/// # Errors
+/// When the network has tensors that no such discriminator has.
+pub(crate) fn discriminator(checkpoint: &Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error> {
+    let Some(prefix) = prefix_of(checkpoint, &DISCRIMINATOR_PREFIXES, DISCRIMINATOR_ANCHOR) else {
+        return Ok(None);
+    };
+    let network = checkpoint.subset(prefix);
     // convs.0 reads the image, convs.1 and so on halve the resolution down to 4.
-    let blocks = (1..)
+    let blocks = (1..=MOST_DOUBLINGS)
         .take_while(|index| {
-            network
-                .tensors()
-                .contains_key(&format!("convs.{index}.conv1.0.weight"))
+            let first = format!("convs.{index}.conv1.0.weight");
+            network.tensors().contains_key(&first)
         })
         .count();
-    let tensors = network
-        .tensors()
+    official(&network, prefix, &discriminator_places(blocks)).map(Some)
+}
+
+fn prefix_of<'p>(checkpoint: &Checkpoint, prefixes: &[&'p str], anchor: &str) -> Option<&'p str> {
+    let has_anchor = |prefix: &&str| {
+        let name = format!("{prefix}{anchor}");
+        checkpoint.tensors().contains_key(&name)
+    };
+    prefixes.iter().copied().find(|prefix| has_anchor(prefix))
+}
+
+/// Every tensor of `network` in its place. The file's metadata is left out: it describes the training, not the network.
+fn official(
+    network: &Checkpoint,
+    prefix: &str,
+    places: &Places,
+) -> Result<OtherNames, StyleGan2Error> {
+    let names = || network.tensors().keys().chain(network.opaque().keys());
+    let mut extra = names().filter(|name| !places.contains_key(*name));
+    if let Some(first) = extra.next() {
+        return Err(StyleGan2Error::from(CheckpointError::ExtraTensors {
+            path: network.path().to_owned(),
+            count: 1 + extra.count(),
+            first: format!("{prefix}{first}"),
+        }));
+    }
+    if let Some((name, element_type)) = network.opaque().iter().next() {
+        return Err(StyleGan2Error::from(CheckpointError::WrongDType {
+            path: network.path().to_owned(),
+            tensor: format!("{prefix}{name}"),
+            found: element_type.clone(),
+        }));
+    }
+    let tensors = network.tensors().iter().map(|(name, tensor)| {
+        let place = &places[name];
+        (place.official.clone(), place.form.official(tensor))
+    });
+    let sources = places
         .iter()
-        .map(|(name, tensor)| {
-            let official = discriminator_name(name, blocks).unwrap_or_else(|| name.clone());
-            (official, tensor.clone())
-        })
-        .collect();
-    Some(official(checkpoint, tensors))
+        .map(|(name, place)| (place.official.clone(), format!("{prefix}{name}")));
+    Ok(OtherNames {
+        tensors: tensors.collect(),
+        sources: sources.collect(),
+    })
 }
 
-fn with_anchor(checkpoint: &Checkpoint, prefixes: &[&str], anchor: &str) -> Option<Checkpoint> {
-    let prefix = prefixes.iter().find(|prefix| {
-        checkpoint
-            .tensors()
-            .contains_key(&format!("{prefix}{anchor}"))
-    })?;
-    Some(checkpoint.subset(prefix))
-}
-
-/// The file's metadata is left out: it describes the training, not the network.
-fn official(checkpoint: &Checkpoint, tensors: BTreeMap<String, StoredTensor>) -> Checkpoint {
-    Checkpoint::from_tensors(checkpoint.path(), tensors, BTreeMap::new())
-}
-
-fn generator_tensor(name: &str, tensor: &StoredTensor) -> Option<(String, StoredTensor)> {
-    if name == GENERATOR_ANCHOR {
-        return Some((
-            "synthesis.b4.const".to_owned(),
-            without_leading_ones(tensor, 3),
-        ));
-    }
-    let (module, rest) = name.split_once('.')?;
-    match module {
-        // style.0 normalises z.
-        "style" => {
-            let (index, rest) = indexed(rest)?;
-            let layer = index.checked_sub(1)?;
-            Some((format!("mapping.fc{layer}.{rest}"), tensor.clone()))
-        }
-        "noises" => {
-            let index: usize = rest.strip_prefix("noise_")?.parse().ok()?;
-            // noise_0 is that of conv1, then there are two for each resolution.
-            let layer = layer_name(index)?;
-            Some((
+/// Standard normal noise images, always the same, for the layers that have a strength for them.
+fn add_noise_images(tensors: &mut BTreeMap<String, StoredTensor>) {
+    let mut random = RandomState::new(0);
+    for index in 0..=2 * MOST_DOUBLINGS {
+        let (layer, side) = layer(index);
+        let has = |tensor: &str| tensors.contains_key(&format!("{layer}.{tensor}"));
+        if has("weight") && has("noise_strength") {
+            let image = random.standard_normals(side * side);
+            tensors.insert(
                 format!("{layer}.noise_const"),
-                without_leading_ones(tensor, 2),
-            ))
+                StoredTensor::from_f32(vec![side, side], &image),
+            );
         }
-        "conv1" => layer_tensor(&layer_name(0)?, rest, tensor),
-        "convs" => {
-            let (index, rest) = indexed(rest)?;
-            layer_tensor(&layer_name(index + 1)?, rest, tensor)
-        }
-        "to_rgb1" => colour_tensor(MIN_RESOLUTION, rest, tensor),
-        "to_rgbs" => {
-            let (index, rest) = indexed(rest)?;
-            colour_tensor(resolution(index + 1)?, rest, tensor)
-        }
-        _ => None,
     }
 }
 
-/// `0.weight` into its index and the rest.
-fn indexed(name: &str) -> Option<(usize, &str)> {
-    let (index, rest) = name.split_once('.')?;
-    Some((index.parse().ok()?, rest))
+fn generator_places() -> Places {
+    let mut places = Places::new();
+    let mut put = |name: String, official: String, form: Form| {
+        places.insert(name, Place { official, form });
+    };
+    put(
+        GENERATOR_ANCHOR.to_owned(),
+        format!("synthesis.b{MIN_RESOLUTION}.const"),
+        Form::LeadingOnes(3),
+    );
+    for index in 0..MAX_MAPPING_LAYERS {
+        for part in ["weight", "bias"] {
+            // style.0 normalises z.
+            let name = format!("style.{}.{part}", index + 1);
+            put(name, format!("mapping.fc{index}.{part}"), Form::Same);
+        }
+    }
+    for index in 0..=2 * MOST_DOUBLINGS {
+        let name = match index {
+            0 => "conv1".to_owned(),
+            _ => format!("convs.{}", index - 1),
+        };
+        let (layer, _) = layer(index);
+        for (part, official, form) in [
+            ("conv.weight", "weight", Form::LeadingOnes(4)),
+            ("conv.modulation.weight", "affine.weight", Form::Same),
+            ("conv.modulation.bias", "affine.bias", Form::Same),
+            ("noise.weight", "noise_strength", Form::LeadingOnes(0)),
+            ("activate.bias", "bias", Form::Same),
+        ] {
+            put(
+                format!("{name}.{part}"),
+                format!("{layer}.{official}"),
+                form,
+            );
+        }
+        // Every other layer doubles the resolution.
+        if index % 2 == 1 {
+            put(
+                format!("{name}.conv.blur.kernel"),
+                format!("{layer}.resample_filter"),
+                Form::UpsamplingKernel,
+            );
+        }
+        put(
+            format!("{NOISES}{index}"),
+            format!("{layer}.noise_const"),
+            Form::LeadingOnes(2),
+        );
+    }
+    for doublings in 0..=MOST_DOUBLINGS {
+        let name = match doublings {
+            0 => "to_rgb1".to_owned(),
+            _ => format!("to_rgbs.{}", doublings - 1),
+        };
+        let block = format!("synthesis.b{}", MIN_RESOLUTION << doublings);
+        for (part, official, form) in [
+            ("conv.weight", "torgb.weight", Form::LeadingOnes(4)),
+            ("conv.modulation.weight", "torgb.affine.weight", Form::Same),
+            ("conv.modulation.bias", "torgb.affine.bias", Form::Same),
+            ("bias", "torgb.bias", Form::ChannelVector),
+        ] {
+            put(
+                format!("{name}.{part}"),
+                format!("{block}.{official}"),
+                form,
+            );
+        }
+        if doublings > 0 {
+            put(
+                format!("{name}.upsample.kernel"),
+                format!("{block}.resample_filter"),
+                Form::UpsamplingKernel,
+            );
+        }
+    }
+    places
 }
 
-/// 4, 8, 16, ..., 1024.
-fn resolution(doublings: usize) -> Option<usize> {
-    (doublings <= MOST_DOUBLINGS).then(|| MIN_RESOLUTION << doublings)
-}
-
-/// The layers in order: 4x4 has only its second.
-fn layer_name(index: usize) -> Option<String> {
-    let resolution = resolution(index.div_ceil(2))?;
+/// Official name and resolution of a layer: 4x4 has only its second, then every resolution has two.
+fn layer(index: usize) -> (String, usize) {
+    let resolution = MIN_RESOLUTION << index.div_ceil(2);
     let layer = if index.is_multiple_of(2) {
         "conv1"
     } else {
         "conv0"
     };
-    Some(format!("synthesis.b{resolution}.{layer}"))
+    (format!("synthesis.b{resolution}.{layer}"), resolution)
 }
 
-fn layer_tensor(layer: &str, rest: &str, tensor: &StoredTensor) -> Option<(String, StoredTensor)> {
-    let (official, tensor) = match rest {
-        "conv.weight" => ("weight", without_leading_ones(tensor, 4)),
-        "conv.modulation.weight" => ("affine.weight", tensor.clone()),
-        "conv.modulation.bias" => ("affine.bias", tensor.clone()),
-        "conv.blur.kernel" => ("resample_filter", without_upsampling_gain(tensor)),
-        "noise.weight" => ("noise_strength", without_leading_ones(tensor, 0)),
-        "activate.bias" => ("bias", tensor.clone()),
-        _ => return None,
+fn discriminator_places(blocks: usize) -> Places {
+    let mut places = Places::new();
+    let mut put = |name: String, official: String| {
+        let form = Form::Same;
+        places.insert(name, Place { official, form });
     };
-    Some((format!("{layer}.{official}"), tensor))
+    let image = MIN_RESOLUTION << blocks;
+    for (name, official) in [("0.weight", "weight"), ("1.bias", "bias")] {
+        put(
+            format!("convs.0.{name}"),
+            format!("b{image}.fromrgb.{official}"),
+        );
+    }
+    for index in 1..=blocks {
+        let resolution = image >> (index - 1);
+        for (name, official) in [
+            ("conv1.0.weight", "conv0.weight"),
+            ("conv1.1.bias", "conv0.bias"),
+            // The blur before a strided convolution keeps the brightness, so that its kernel has no gain.
+            ("conv2.0.kernel", "conv1.resample_filter"),
+            ("conv2.1.weight", "conv1.weight"),
+            ("conv2.2.bias", "conv1.bias"),
+            ("skip.0.kernel", "skip.resample_filter"),
+            ("skip.1.weight", "skip.weight"),
+        ] {
+            put(
+                format!("convs.{index}.{name}"),
+                format!("b{resolution}.{official}"),
+            );
+        }
+    }
+    for (name, official) in [
+        ("final_conv.0.weight", "conv.weight"),
+        ("final_conv.1.bias", "conv.bias"),
+        ("final_linear.0.weight", "fc.weight"),
+        ("final_linear.0.bias", "fc.bias"),
+        (DISCRIMINATOR_ANCHOR, "out.weight"),
+        ("final_linear.1.bias", "out.bias"),
+    ] {
+        put(name.to_owned(), format!("b{MIN_RESOLUTION}.{official}"));
+    }
+    places
 }
 
-fn colour_tensor(
-    resolution: usize,
-    rest: &str,
-    tensor: &StoredTensor,
-) -> Option<(String, StoredTensor)> {
-    let (official, tensor) = match rest {
-        "conv.weight" => ("torgb.weight", without_leading_ones(tensor, 4)),
-        "conv.modulation.weight" => ("torgb.affine.weight", tensor.clone()),
-        "conv.modulation.bias" => ("torgb.affine.bias", tensor.clone()),
-        "bias" => ("torgb.bias", plain_vector(tensor)),
-        "upsample.kernel" => ("resample_filter", without_upsampling_gain(tensor)),
-        _ => return None,
-    };
-    Some((format!("synthesis.b{resolution}.{official}"), tensor))
-}
-
-/// Drops axes of extent 1 from the front until `rank` axes are left; a tensor that is not made so stays as it is.
-fn without_leading_ones(tensor: &StoredTensor, rank: usize) -> StoredTensor {
-    let shape = tensor.shape();
-    let leading = shape.len().saturating_sub(rank);
-    if shape[..leading].iter().all(|extent| *extent == 1) {
-        tensor.reshape(shape[leading..].to_vec())
-    } else {
+impl Form {
+    /// A stored tensor in the official form; one that is not made so stays as it is, for loading to refuse.
+    fn official(self, tensor: &StoredTensor) -> StoredTensor {
+        let shape = tensor.shape();
+        match self {
+            Self::LeadingOnes(rank) => {
+                let leading = shape.len().saturating_sub(rank);
+                if shape[..leading].iter().all(|extent| *extent == 1) {
+                    return tensor.reshape(shape[leading..].to_vec());
+                }
+            }
+            Self::ChannelVector => {
+                if let [1, channels, 1, 1] = *shape {
+                    return tensor.reshape(vec![channels]);
+                }
+            }
+            Self::UpsamplingKernel => {
+                let is_small = shape.iter().product::<usize>() <= MAX_TAPS * MAX_TAPS;
+                if tensor.dtype().is_float() && is_small {
+                    let taps = tensor.to_f32();
+                    let taps: Vec<f32> = taps.iter().map(|tap| tap / UPSAMPLING_GAIN).collect();
+                    return StoredTensor::from_f32(shape.to_vec(), &taps);
+                }
+            }
+            Self::Same => {}
+        }
         tensor.clone()
     }
 }
 
-/// `[1, channels, 1, 1]` as `[channels]`.
-fn plain_vector(tensor: &StoredTensor) -> StoredTensor {
-    match *tensor.shape() {
-        [1, channels, 1, 1] => tensor.reshape(vec![channels]),
-        _ => tensor.clone(),
-    }
-}
-
-fn without_upsampling_gain(kernel: &StoredTensor) -> StoredTensor {
-    let taps: Vec<f32> = kernel
-        .to_f32()
-        .iter()
-        .map(|tap| tap / UPSAMPLING_GAIN)
-        .collect();
-    StoredTensor::from_f32(kernel.shape().to_vec(), &taps)
-}
-
-fn discriminator_name(name: &str, blocks: usize) -> Option<String> {
-    let last = match name {
-        "final_conv.0.weight" => "b4.conv.weight",
-        "final_conv.1.bias" => "b4.conv.bias",
-        "final_linear.0.weight" => "b4.fc.weight",
-        "final_linear.0.bias" => "b4.fc.bias",
-        "final_linear.1.weight" => "b4.out.weight",
-        "final_linear.1.bias" => "b4.out.bias",
-        _ => "",
-    };
-    if !last.is_empty() {
-        return Some(last.to_owned());
-    }
-    let (index, rest) = indexed(name.strip_prefix("convs.")?)?;
-    let (halvings, official) = match (index, rest) {
-        (0, "0.weight") => (0, "fromrgb.weight"),
-        (0, "1.bias") => (0, "fromrgb.bias"),
-        (0, _) => return None,
-        (_, "conv1.0.weight") => (index - 1, "conv0.weight"),
-        (_, "conv1.1.bias") => (index - 1, "conv0.bias"),
-        // The blur before a strided convolution keeps the brightness, so that its kernel has no gain.
-        (_, "conv2.0.kernel") => (index - 1, "conv1.resample_filter"),
-        (_, "conv2.1.weight") => (index - 1, "conv1.weight"),
-        (_, "conv2.2.bias") => (index - 1, "conv1.bias"),
-        (_, "skip.0.kernel") => (index - 1, "skip.resample_filter"),
-        (_, "skip.1.weight") => (index - 1, "skip.weight"),
-        _ => return None,
-    };
-    let resolution = resolution(blocks.checked_sub(halvings)?)?;
-    Some(format!("b{resolution}.{official}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn zeros(shape: &[usize]) -> StoredTensor {
@@ -244,7 +344,7 @@ mod tests {
 
     #[test]
     fn layers_are_numbered_from_the_second_of_4x4() {
-        let names: Vec<String> = (0..5).filter_map(layer_name).collect();
+        let names: Vec<String> = (0..5).map(|index| layer(index).0).collect();
         assert_eq!(
             names,
             [
@@ -259,6 +359,7 @@ mod tests {
 
     #[test]
     fn generator_tensors_get_official_names_and_shapes() {
+        let places = generator_places();
         for (name, shape, official, official_shape) in [
             ("style.3.bias", &[6][..], "mapping.fc2.bias", &[6][..]),
             (
@@ -292,30 +393,54 @@ mod tests {
                 &[3],
             ),
         ] {
-            let (found, tensor) = generator_tensor(name, &zeros(shape)).expect(name);
-            assert_eq!(found, official);
+            let place = &places[name];
+            assert_eq!(place.official, official);
+            let tensor = place.form.official(&zeros(shape));
             assert_eq!(tensor.shape(), official_shape, "{name}");
         }
     }
 
     #[test]
-    fn names_from_elsewhere_are_not_taken() {
+    fn only_small_kernels_of_numbers_lose_their_gain() {
+        let kernel = StoredTensor::from_f32(vec![2, 2], &[4.0, 8.0, 0.0, -4.0]);
+        let form = Form::UpsamplingKernel;
+        assert_eq!(form.official(&kernel).to_f32(), [1.0, 2.0, 0.0, -1.0]);
+        let large = StoredTensor::from_f32(vec![5000], &[4.0; 5000]);
+        assert!(form.official(&large) == large);
+    }
+
+    #[test]
+    fn no_two_tensors_have_one_official_name() {
+        for places in [generator_places(), discriminator_places(MOST_DOUBLINGS)] {
+            let official: BTreeSet<&String> = places.values().map(|p| &p.official).collect();
+            assert_eq!(official.len(), places.len());
+        }
+    }
+
+    #[test]
+    fn names_from_elsewhere_have_no_place() {
+        let places = [generator_places(), discriminator_places(3)];
         for name in [
             "style.0.weight",
+            // Not as Python prints an index.
+            "style.01.weight",
+            "style.+1.weight",
             "convs.x.conv.weight",
-            "convs.99999999999999999999.conv.weight",
             "convs.200.conv.weight",
             "noises.noise_",
             "convs.0.conv.other",
+            "convs.4.conv1.0.weight",
+            "synthesis.b4.const",
+            "mapping.embed.weight",
             "",
         ] {
-            assert!(generator_tensor(name, &zeros(&[1])).is_none(), "{name}");
-            assert!(discriminator_name(name, 3).is_none(), "{name}");
+            assert!(places.iter().all(|p| !p.contains_key(name)), "{name}");
         }
     }
 
     #[test]
     fn discriminator_blocks_are_numbered_from_the_image() {
+        let places = discriminator_places(3);
         for (name, official) in [
             ("convs.0.0.weight", "b32.fromrgb.weight"),
             ("convs.1.conv1.0.weight", "b32.conv0.weight"),
@@ -323,7 +448,7 @@ mod tests {
             ("convs.2.skip.0.kernel", "b16.skip.resample_filter"),
             ("final_linear.0.bias", "b4.fc.bias"),
         ] {
-            assert_eq!(discriminator_name(name, 3).as_deref(), Some(official));
+            assert_eq!(places[name].official, official);
         }
     }
 }

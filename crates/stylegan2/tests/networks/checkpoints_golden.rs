@@ -1,9 +1,13 @@
 //! Files of PyTorch implementations give the images that those compute from them.
 
-use burn::tensor::Device;
-use checkpoint::Checkpoint;
-use stylegan2::{Discriminator, Generator, NoiseMode, Truncation, latents_from_seeds};
-use testkit::{Golden, assert_close, devices};
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::{Checkpoint, StoredDType, StoredTensor};
+use stylegan2::{
+    Discriminator, DiscriminatorConfig, Generator, NoiseMode, Truncation, latents_from_seeds,
+};
+use testkit::{Golden, assert_close, devices, seeded};
 
 use crate::{OUTPUT_TOLERANCE, fixture, values};
 
@@ -49,7 +53,10 @@ fn the_official_pickle_holds_the_reference_discriminator() {
             "weights, bit for bit"
         );
         let expected = golden("stylegan2/discriminator_resnet.expected.safetensors");
-        let logits = discriminator.forward(expected.tensor("image", &device), None);
+        let c = expected
+            .contains("c")
+            .then(|| expected.tensor("c", &device));
+        let logits = discriminator.forward(expected.tensor("image", &device), c);
         assert_close(
             &format!("{backend} logits of the pickle's D"),
             &values(logits),
@@ -111,12 +118,14 @@ fn a_generator_from_other_names_is_saved_under_official_ones() {
     for (backend, device) in devices() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("converted.safetensors");
-        Generator::load(checkpoint_path("rosinality.pt"), &device)
-            .unwrap()
+        let original = Generator::load(checkpoint_path("rosinality.pt"), &device).unwrap();
+        original
             .save(&path, checkpoint::FloatPrecision::F32)
             .unwrap();
         let saved = Checkpoint::open(&path).unwrap();
-        assert!(saved.tensors().contains_key("synthesis.b16.conv1.weight"));
+        let side = original.config().img_resolution;
+        let last = format!("synthesis.b{side}.conv1.weight");
+        assert!(saved.tensors().contains_key(&last));
         let generator = Generator::load(&path, &device).unwrap();
         assert_rosinality_images(&generator, &format!("{backend} converted"), &device);
     }
@@ -154,24 +163,177 @@ fn a_missing_average_of_w_is_estimated() {
 }
 
 #[test]
-fn tensors_that_no_generator_has_are_refused() {
+fn missing_noise_images_are_drawn() {
+    for (backend, device) in devices() {
+        let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
+        let early = original.rename(|name| (!name.contains(".noises.")).then(|| name.to_owned()));
+        assert!(early.tensors().len() < original.tensors().len());
+        let load = |file: &Checkpoint| Generator::from_checkpoint(file, &device).unwrap();
+        let (found, other) = (load(&early), load(&original));
+        assert_eq!(found.config(), other.config());
+        let (mut count, mut squares) = (0.0, 0.0);
+        for (name, tensor) in found.tensors() {
+            if name.ends_with(".noise_const") {
+                let image = tensor.to_f32();
+                count += image.len() as f64;
+                squares += image.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+                assert_ne!(tensor, other.tensors()[&name], "{backend}: {name}");
+            } else {
+                assert_eq!(tensor, other.tensors()[&name], "{backend}: {name}");
+            }
+        }
+        // The mean of n squares of standard normal numbers has the variance 2 / n; five deviations are next to impossible.
+        let bound = 5.0 * (2.0 / count).sqrt();
+        assert!((squares / count - 1.0).abs() < bound, "{}", squares / count);
+        assert_eq!(found.tensors(), load(&early).tensors(), "always the same");
+    }
+}
+
+fn refusal(file: &Checkpoint) -> String {
     let (_, device) = &devices()[0];
-    let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
-    let renamed =
-        original.rename(|name| Some(name.replace("convs.0.noise.weight", "convs.0.noise.gain")));
-    let message = Generator::from_checkpoint(&renamed, device)
+    Generator::from_checkpoint(file, device)
         .unwrap_err()
-        .to_string();
+        .to_string()
+}
+
+#[test]
+fn errors_name_the_tensors_as_the_file_does() {
+    let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
+    let with = |name: &str, tensor: Option<StoredTensor>| {
+        let mut tensors = original.tensors().clone();
+        tensors.remove(name);
+        tensors.extend(tensor.map(|tensor| (name.to_owned(), tensor)));
+        Checkpoint::from_tensors("changed.pt", tensors, BTreeMap::new())
+    };
+    let one = || StoredTensor::from_f32(vec![1], &[1.0]);
+    let kernel = "g_ema.convs.0.conv.blur.kernel";
+    let taps = StoredTensor::new(StoredDType::I64, vec![1, 1], vec![0; 8]);
+    for (name, tensor, part) in [
+        // Not there, though another layer's is.
+        ("g_ema.noises.noise_1", None, "missing"),
+        ("g_ema.convs.0.activate.bias", None, "missing"),
+        ("g_ema.convs.0.activate.bias", Some(one()), "expected ["),
+        ("g_ema.conv1.conv.modulation.weight", None, "missing"),
+        (kernel, Some(taps), "element type I64"),
+        // What no such generator has, though the official one might.
+        ("g_ema.style.01.weight", Some(one()), "not part"),
+        ("g_ema.synthesis.b4.conv1.weight", Some(one()), "not part"),
+        (
+            "g_ema.synthesis.b4.resample_filter",
+            Some(one()),
+            "not part",
+        ),
+        ("g_ema.mapping.embed.weight", Some(one()), "not part"),
+        ("g_ema.latent_avg", Some(one()), "not part"),
+        ("latent_avg", Some(one()), "expected ["),
+    ] {
+        let message = refusal(&with(name, tensor));
+        assert!(
+            message.contains("changed.pt") && message.contains(name) && message.contains(part),
+            "{name}: {message}"
+        );
+    }
+}
+
+#[test]
+fn labels_are_refused_also_where_the_average_of_w_is_to_be_estimated() {
+    let original = Checkpoint::open(checkpoint_path("rosinality.pt")).unwrap();
+    let mut tensors = original.tensors().clone();
+    tensors.remove("latent_avg");
+    let style_dim = tensors["g_ema.style.1.weight"].shape()[0];
+    for (part, shape) in [("weight", vec![style_dim, 5]), ("bias", vec![style_dim])] {
+        let zeros = vec![0.0; shape.iter().product()];
+        let tensor = StoredTensor::from_f32(shape, &zeros);
+        tensors.insert(format!("g_ema.mapping.embed.{part}"), tensor);
+    }
+    let labelled = Checkpoint::from_tensors("labelled.pt", tensors, BTreeMap::new());
+    let message = refusal(&labelled);
     assert!(
-        message.contains("rosinality.pt") && message.contains("noise_strength"),
+        message.contains("2 tensors are not part") && message.contains("mapping.embed.bias"),
         "{message}"
     );
-    let extended = original.rename(|name| {
-        Some(if name.ends_with("to_rgb1.bias") {
-            "g_ema.to_rgb1.gain".into()
-        } else {
-            name.to_owned()
-        })
-    });
-    assert!(Generator::from_checkpoint(&extended, device).is_err());
+}
+
+/// What rosinality's code calls a tensor of an official discriminator; its other filters are not stored.
+fn rosinality_name(official: &str, resolutions: &[usize]) -> Option<String> {
+    let (block, tensor) = official.strip_prefix('b')?.split_once('.')?;
+    let resolution: usize = block.parse().ok()?;
+    Some(match (resolution, tensor) {
+        (4, "conv.weight") => "final_conv.0.weight".to_owned(),
+        (4, "conv.bias") => "final_conv.1.bias".to_owned(),
+        (4, "fc.weight") => "final_linear.0.weight".to_owned(),
+        (4, "fc.bias") => "final_linear.0.bias".to_owned(),
+        (4, "out.weight") => "final_linear.1.weight".to_owned(),
+        (4, "out.bias") => "final_linear.1.bias".to_owned(),
+        (_, "fromrgb.weight") => "convs.0.0.weight".to_owned(),
+        (_, "fromrgb.bias") => "convs.0.1.bias".to_owned(),
+        _ => {
+            let index = 1 + resolutions.iter().position(|r| *r == resolution)?;
+            let tensor = match tensor {
+                "conv0.weight" => "conv1.0.weight",
+                "conv0.bias" => "conv1.1.bias",
+                "conv1.resample_filter" => "conv2.0.kernel",
+                "conv1.weight" => "conv2.1.weight",
+                "conv1.bias" => "conv2.2.bias",
+                "skip.resample_filter" => "skip.0.kernel",
+                "skip.weight" => "skip.1.weight",
+                _ => return None,
+            };
+            format!("convs.{index}.{tensor}")
+        }
+    })
+}
+
+#[test]
+fn a_discriminator_in_other_names_is_the_official_one() {
+    for (backend, device) in devices() {
+        // rosinality's has residual blocks and no labels.
+        let config = DiscriminatorConfig::from_json(
+            r#"{"c_dim": 0, "img_resolution": 32, "img_channels": 3, "channel_base": 256, "channel_max": 24}"#,
+        )
+        .unwrap();
+        let initial = Discriminator::init(&config, 0, &device).unwrap();
+        // Other values in every tensor, so that none can be taken for another.
+        let official: BTreeMap<String, StoredTensor> = initial
+            .tensors()
+            .into_iter()
+            .map(|(name, tensor)| {
+                let tensor = if name.ends_with("resample_filter") {
+                    tensor
+                } else {
+                    let shape = tensor.shape().to_vec();
+                    let values = seeded(&name, shape.iter().product(), 1.0);
+                    StoredTensor::from_f32(shape, &values)
+                };
+                (name, tensor)
+            })
+            .collect();
+        let renamed: BTreeMap<String, StoredTensor> = official
+            .iter()
+            .filter_map(|(name, tensor)| {
+                let name = rosinality_name(name, &[32, 16, 8])?;
+                Some((format!("d.{name}"), tensor.clone()))
+            })
+            .collect();
+        let load = |tensors: &BTreeMap<String, StoredTensor>| {
+            let file = Checkpoint::from_tensors("d.pt", tensors.clone(), BTreeMap::new());
+            Discriminator::from_checkpoint(&file, &device)
+        };
+        let (expected, found) = (load(&official).unwrap(), load(&renamed).unwrap());
+        assert_eq!(found.tensors(), official, "{backend}");
+        let image = || {
+            let image = seeded("image", 4 * 3 * 32 * 32, 1.0);
+            Tensor::from_data(TensorData::new(image, [4, 3, 32, 32]), &device)
+        };
+        assert_eq!(
+            values(found.forward(image(), None)),
+            values(expected.forward(image(), None)),
+            "{backend}"
+        );
+
+        let mut without = renamed;
+        without.remove("d.convs.2.conv2.2.bias");
+        let message = load(&without).unwrap_err().to_string();
+        assert!(message.contains("d.convs.2.conv2.2.bias"), "{message}");
+    }
 }

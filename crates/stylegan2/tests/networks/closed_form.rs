@@ -521,3 +521,36 @@ fn given_noise_of_another_size_is_a_programming_error() {
         synthesis.forward(Tensor::zeros([1, 4, 5], &device), &noise);
     }
 }
+
+#[test]
+fn no_filter_is_a_filter_of_one_tap_between_zeros() {
+    for (backend, device) in devices() {
+        for architecture in ["orig", "skip", "resnet"] {
+            let what = format!("{backend} {architecture}");
+            let generator = |filter: &str| {
+                let config = tiny(&format!(
+                    r#", "c_dim": 0, "mapping_kwargs": {{"num_layers": 1}}, "synthesis_kwargs": {{"channel_base": 64,
+                        "architecture": "{architecture}", "resample_filter": {filter}}}"#
+                ));
+                let generator = filled(&config, &device);
+                let w_plus = random("w_plus", [2, config.num_ws(), 5], &device);
+                values(generator.synthesis.forward(w_plus, &NoiseMode::Constant))
+            };
+            let discriminator = |filter: &str| {
+                let config = DiscriminatorConfig::from_json(&format!(
+                    r#"{{"c_dim": 0, "img_resolution": 16, "img_channels": 3, "channel_base": 64,
+                        "architecture": "{architecture}", "block_kwargs": {{"resample_filter": {filter}}}}}"#
+                ))
+                .unwrap();
+                let discriminator = Discriminator::init(&config, 0, &device).unwrap();
+                values(discriminator.forward(random("image", [4, 3, 16, 16], &device), None))
+            };
+            for (found, expected) in [
+                (generator("null"), generator("[0, 1, 0]")),
+                (discriminator("null"), discriminator("[0, 1, 0]")),
+            ] {
+                assert_close(&what, &found, &expected, ROUNDING);
+            }
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
 use stylegan2::{
-    Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode, StyleGan2Error,
-    Truncation, latents_from_seeds,
+    Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, MappingConfig, NoiseMode,
+    StyleGan2Error, Truncation, latents_from_seeds,
 };
 use testkit::{assert_close, devices};
 
@@ -79,6 +79,114 @@ fn half_precision_files_load_as_f32_and_give_nearly_the_same_image() {
     }
 }
 
+/// 4, 8, ... up to the image's.
+fn resolutions(last: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(4), |resolution| Some(resolution * 2))
+        .take_while(move |resolution| *resolution <= last)
+}
+
+/// What the options of a mapping network leave in names and shapes: layers, features between them, and those of an embedded label.
+fn mapping_shape(
+    mapping: &MappingConfig,
+    c_dim: usize,
+    w_dim: usize,
+) -> (usize, Option<usize>, Option<usize>) {
+    let features = |option: Option<usize>| option.unwrap_or(w_dim);
+    (
+        mapping.num_layers,
+        (mapping.num_layers > 1).then(|| features(mapping.layer_features)),
+        (c_dim > 0).then(|| features(mapping.embed_features)),
+    )
+}
+
+#[test]
+fn feature_maps_that_follow_no_rule_are_inferred_and_written() {
+    let (_, device) = devices().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    // A table written by hand, and rosinality's with a channel multiplier of 3: more features at 64x64 than before.
+    for (side, table) in [
+        (16, vec![(4, 16), (8, 12), (16, 12)]),
+        (32, vec![(4, 8), (8, 8), (16, 12), (32, 6)]),
+    ] {
+        let table: BTreeMap<usize, usize> = table.into_iter().collect();
+        let channels = serde_json::to_string(&table).unwrap();
+        let generator = GeneratorConfig::from_json(&format!(
+            r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": {side}, "img_channels": 3,
+                "mapping_kwargs": {{"num_layers": 1}}, "synthesis_kwargs": {{"channels": {channels}}}}}"#
+        ));
+        let generator = Generator::init(&generator.unwrap(), 0, &device).unwrap();
+        let discriminator = DiscriminatorConfig::from_json(&format!(
+            r#"{{"c_dim": 0, "img_resolution": {side}, "img_channels": 3, "channels": {channels}}}"#
+        ));
+        let discriminator = Discriminator::init(&discriminator.unwrap(), 0, &device).unwrap();
+        let last = format!("synthesis.b{side}.conv1.weight");
+        assert_eq!(generator.tensors()[&last].shape()[0], table[&side]);
+
+        generator.save(&path, FloatPrecision::F32).unwrap();
+        let saved = Generator::load(&path, &device).unwrap();
+        assert_eq!(saved.config(), generator.config());
+        let bare = changed(&Checkpoint::open(&path).unwrap(), |_, metadata| {
+            metadata.clear();
+        });
+        let inferred = Generator::from_checkpoint(&bare, &device).unwrap();
+        assert_eq!(
+            inferred.config().synthesis_kwargs.channels.as_ref(),
+            Some(&table)
+        );
+        assert!(inferred.tensors() == generator.tensors());
+
+        discriminator.save(&path, FloatPrecision::F32).unwrap();
+        let bare = changed(&Checkpoint::open(&path).unwrap(), |_, metadata| {
+            metadata.clear();
+        });
+        let inferred = Discriminator::from_checkpoint(&bare, &device).unwrap();
+        assert_eq!(inferred.config().channels.as_ref(), Some(&table));
+        assert!(inferred.tensors() == discriminator.tensors());
+    }
+    // Where the rule holds, only the official options are written.
+    let config = open(&case_names("generator_")[0]).metadata()["config"].clone();
+    let json = GeneratorConfig::from_json(&config).unwrap().to_json();
+    assert!(!json.contains("\"channels\""), "{json}");
+    for channels in [
+        r#"{"6": 8}"#,
+        r#"{"64": 8}"#,
+        r#"{"8": 0}"#,
+        r#"{"8": 100000}"#,
+    ] {
+        let json = format!(
+            r#"{{"c_dim": 0, "img_resolution": 32, "img_channels": 3, "channels": {channels}}}"#
+        );
+        let error = DiscriminatorConfig::from_json(&json).unwrap_err();
+        assert!(error.to_string().contains("option channels"), "{error}");
+    }
+}
+
+#[test]
+fn options_that_only_the_modules_tell_are_used() {
+    let (_, device) = devices().remove(0);
+    let checkpoint = open(&case_names("generator_")[0]);
+    // As a pickle of stylegan3 describes its generator, with what its modules keep.
+    let with = |options: Option<&str>| {
+        let file = changed(&checkpoint, |_, metadata| {
+            let mut config: serde_json::Value = serde_json::from_str(&metadata["config"]).unwrap();
+            let synthesis = config["synthesis_kwargs"].take();
+            let arguments = config.as_object_mut().unwrap();
+            arguments.remove("synthesis_kwargs");
+            arguments.extend(synthesis.as_object().unwrap().clone());
+            arguments.remove("conv_clamp");
+            arguments.insert("fused_modconv_default".into(), "inference_only".into());
+            metadata.insert("config".into(), config.to_string());
+            metadata.extend(options.map(|options| ("options".into(), options.into())));
+        });
+        let generator = Generator::from_checkpoint(&file, &device).unwrap();
+        generator.config().synthesis_kwargs.conv_clamp
+    };
+    assert_eq!(with(None), Some(256.0));
+    let kept = r#"{"synthesis.b4.conv1.conv_clamp": 0.5, "synthesis.b8.conv0.conv_clamp": 0.5}"#;
+    assert_eq!(with(Some(kept)), Some(0.5));
+}
+
 #[test]
 fn a_missing_configuration_is_inferred() {
     let (_, device) = devices().remove(0);
@@ -105,14 +213,28 @@ fn a_missing_configuration_is_inferred() {
             ),
             "{name}"
         );
-        assert_eq!(inferred.mapping_kwargs, stated.mapping_kwargs, "{name}");
-        for resolution in [4, 8, inferred.img_resolution] {
+        let (found, expected) = (&inferred.mapping_kwargs, &stated.mapping_kwargs);
+        let (c_dim, w_dim) = (stated.c_dim, stated.w_dim);
+        assert_eq!(
+            mapping_shape(found, c_dim, w_dim),
+            mapping_shape(expected, c_dim, w_dim),
+            "{name}"
+        );
+        assert_eq!(
+            found.w_avg_beta.is_some(),
+            expected.w_avg_beta.is_some(),
+            "{name}"
+        );
+        for resolution in resolutions(stated.img_resolution) {
             assert_eq!(inferred.channels(resolution), stated.channels(resolution));
         }
-        assert_eq!(
-            inferred.synthesis_kwargs.architecture,
-            stated.synthesis_kwargs.architecture
-        );
+        let (found, expected) = (&inferred.synthesis_kwargs, &stated.synthesis_kwargs);
+        assert_eq!(found.kernel_size, expected.kernel_size, "{name}");
+        assert_eq!(found.use_noise, expected.use_noise, "{name}");
+        // All architectures have the same 4x4 block.
+        if stated.img_resolution > 4 {
+            assert_eq!(found.architecture, expected.architecture, "{name}");
+        }
     }
     for name in case_names("discriminator_") {
         let checkpoint = open(&name);
@@ -137,7 +259,16 @@ fn a_missing_configuration_is_inferred() {
         );
         // Without labels the options of the label's mapping leave no trace.
         if inferred.c_dim > 0 {
-            assert_eq!(inferred.mapping_kwargs, stated.mapping_kwargs, "{name}");
+            let features = inferred.cmap_dim.unwrap();
+            assert_eq!(features, stated.cmap_dim.unwrap_or(stated.channels(4)));
+            assert_eq!(
+                mapping_shape(&inferred.mapping_kwargs, inferred.c_dim, features),
+                mapping_shape(&stated.mapping_kwargs, stated.c_dim, features),
+                "{name}"
+            );
+        }
+        for resolution in resolutions(stated.img_resolution) {
+            assert_eq!(inferred.channels(resolution), stated.channels(resolution));
         }
         assert_eq!(
             inferred.epilogue_kwargs.mbstd_num_channels,
@@ -174,9 +305,10 @@ fn prefixed_networks_are_found_among_others() {
 fn another_filter_in_the_file_is_used_and_kept() {
     let (_, device) = devices().remove(0);
     let checkpoint = open(&case_names("generator_")[0]);
-    // A box filter in every layer that resamples, stored as the official code stores short and long filters.
-    let boxed = StoredTensor::from_f32(vec![2, 2], &[0.25; 4]);
-    let long = StoredTensor::from_f32(vec![8], &[0.125; 8]);
+    // Lopsided filters, as no network has, in every layer that resamples, stored as the official code stores short and long filters.
+    let short = StoredTensor::from_f32(vec![2, 2], &[0.1, 0.2, 0.3, 0.4]);
+    let long: Vec<f32> = (1..=8).map(|tap| tap as f32 / 36.0).collect();
+    let long = StoredTensor::from_f32(vec![8], &long);
     let image = |checkpoint: &Checkpoint| {
         let generator = Generator::from_checkpoint(checkpoint, &device).unwrap();
         let tensors = generator.tensors();
@@ -187,7 +319,7 @@ fn another_filter_in_the_file_is_used_and_kept() {
         values(synthesis.forward(w_plus, &NoiseMode::Constant))
     };
     let usual = image(&checkpoint);
-    for filter in [boxed, long] {
+    for filter in [short, long] {
         let other = changed(&checkpoint, |tensors, _| {
             for (name, tensor) in tensors {
                 if name.ends_with("resample_filter") {
@@ -209,7 +341,7 @@ fn another_filter_in_the_file_is_used_and_kept() {
 fn damaged_files_are_refused_by_name() {
     let checkpoint = open(&case_names("generator_")[0]);
     let weight = "synthesis.b4.conv1.weight";
-    let cases: [(&str, Checkpoint); 6] = [
+    let cases: [(&str, Checkpoint); 7] = [
         (
             weight,
             changed(&checkpoint, |tensors, _| {
@@ -234,7 +366,7 @@ fn damaged_files_are_refused_by_name() {
         (
             "mapping.w_avg",
             changed(&checkpoint, |tensors, _| {
-                let shape = tensors["mapping.w_avg"].shape().to_vec();
+                let shape = vec![tensors["synthesis.b4.conv1.affine.weight"].shape()[1]];
                 let broken = vec![f32::NAN; shape[0]];
                 tensors.insert(
                     "mapping.w_avg".to_owned(),
@@ -254,6 +386,15 @@ fn damaged_files_are_refused_by_name() {
         (
             "synthesis.b4.const",
             changed(&checkpoint, |tensors, _| tensors.clear()),
+        ),
+        (
+            "synthesis.b4.surplus.resample_filter",
+            changed(&checkpoint, |tensors, _| {
+                tensors.insert(
+                    "synthesis.b4.surplus.resample_filter".to_owned(),
+                    StoredTensor::from_f32(vec![1], &[1.0]),
+                );
+            }),
         ),
     ];
     for (name, damaged) in cases {
@@ -321,21 +462,21 @@ fn configurations_that_ask_for_too_much_are_refused_before_anything_is_allocated
 
 #[test]
 fn files_that_fit_no_configuration_say_why() {
-    let checkpoint = open(&case_names("generator_")[0]);
-    let odd = changed(&checkpoint, |tensors, metadata| {
-        metadata.clear();
-        // 5 feature maps at 4x4 but more at 8x8: no channel_base does that.
-        let shape = vec![5, 5, 3, 3];
-        tensors.insert(
-            "synthesis.b4.conv1.weight".to_owned(),
-            StoredTensor::from_f32(shape, &[0.0; 225]),
-        );
-    });
     let (_, device) = devices().remove(0);
-    let error = Generator::from_checkpoint(&odd, &device).unwrap_err();
+    let checkpoint = open(&case_names("generator_")[0]);
+    let side = Generator::from_checkpoint(&checkpoint, &device)
+        .unwrap()
+        .config()
+        .img_resolution;
+    let last = format!("synthesis.b{side}.torgb.weight");
+    let without_colours = changed(&checkpoint, |tensors, metadata| {
+        metadata.clear();
+        tensors.remove(&last);
+    });
+    let error = Generator::from_checkpoint(&without_colours, &device).unwrap_err();
     assert!(
         matches!(error, StyleGan2Error::CannotInfer { .. }),
         "{error}"
     );
-    assert!(error.to_string().contains("channel_base"), "{error}");
+    assert!(error.to_string().contains(&last), "{error}");
 }

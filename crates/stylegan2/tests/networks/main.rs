@@ -11,7 +11,6 @@ mod discriminator_golden;
 mod files;
 mod generator_golden;
 mod named_gradients;
-mod parameter_gradients;
 mod path_length;
 mod r1;
 mod tangents;
@@ -34,7 +33,7 @@ fn fixture(file: &str) -> PathBuf {
     testkit::reference_path(env!("CARGO_MANIFEST_DIR"), &format!("stylegan2/{file}"))
 }
 
-/// Names of all reference networks that start with `prefix`: those with a file of expected outputs.
+/// Names of all reference networks that start with `prefix`, at least one: those with a file of expected outputs.
 fn case_names(prefix: &str) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(fixture(""))
         .unwrap()
@@ -45,5 +44,6 @@ fn case_names(prefix: &str) -> Vec<String> {
         })
         .collect();
     names.sort();
+    assert!(!names.is_empty(), "no reference networks {prefix}*");
     names
 }
