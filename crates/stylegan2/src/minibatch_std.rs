@@ -36,7 +36,7 @@ pub(crate) fn minibatch_std(
 pub(crate) fn group_size_of(batch: usize, group_size: Option<usize>) -> usize {
     let group = group_size.map_or(batch, |size| size.min(batch));
     assert!(
-        batch % group == 0,
+        batch.is_multiple_of(group),
         "the minibatch standard deviation expects a batch that is a multiple of its group of {group} images, found {batch}"
     );
     group
