@@ -104,7 +104,7 @@ impl Search<'_> {
             unread.push(evaluation.without_graph());
 
             // The start's losses are read at once: they are what a search falls back on.
-            let reads = step % self.config.report_every == 0 || step + 1 == steps;
+            let reads = step.is_multiple_of(self.config.report_every) || step + 1 == steps;
             let mut flow = ControlFlow::Continue(());
             if reads {
                 let evaluated = Snapshot {

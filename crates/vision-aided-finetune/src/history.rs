@@ -183,7 +183,7 @@ mod tests {
             discriminator_loss: 1.0,
             real_logit: 0.5,
             fake_logit: -0.5,
-            r1_penalty: (iteration % 2 == 0).then_some(iteration as f32),
+            r1_penalty: (iteration.is_multiple_of(2)).then_some(iteration as f32),
             path_length: None,
         }
     }

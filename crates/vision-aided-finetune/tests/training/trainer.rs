@@ -16,8 +16,8 @@ fn regularisers_are_due_at_their_intervals() {
         let report = trainer.step().unwrap();
         assert_eq!(report.iteration, iteration + 1);
         assert_eq!(report.images, 4 * (iteration + 1));
-        assert_eq!(report.path_length.is_some(), iteration % 2 == 0);
-        assert_eq!(report.r1_penalty.is_some(), iteration % 3 == 0);
+        assert_eq!(report.path_length.is_some(), iteration.is_multiple_of(2));
+        assert_eq!(report.r1_penalty.is_some(), iteration.is_multiple_of(3));
         assert!(report.generator_loss.is_finite() && report.discriminator_loss.is_finite());
     }
 }
