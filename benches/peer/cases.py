@@ -69,7 +69,7 @@ def _synthesis(label: str, model: Model, batches: tuple[int, ...]) -> list[Case]
 CASES = [
     Case("training-64-b16", ZOO, 16, trains=True),
     *_inversion("64", ZOO, "alex", (1, 4, 16)),
-    *_inversion("256", MEDIUM, "alex", (1, 4)),
+    *_inversion("256", MEDIUM, "alex", (1, 4, 16)),
     *_inversion("256", MEDIUM, "vgg", (1, 4)),
     *_synthesis("64", ZOO, (1, 4, 16)),
     *_synthesis("256", MEDIUM, (1, 4)),
