@@ -5,7 +5,7 @@ use stylegan2::{Generator, GeneratorConfig, NoiseMode};
 use testkit::{Golden, assert_close, seeded};
 
 use crate::named_gradients::{assert_gradients, by_name};
-use crate::{case_names, fixture, values};
+use crate::{PENALTY_GRADIENT_TOLERANCE, case_names, fixture, values};
 
 fn open(name: &str, device: &Device) -> (Golden, Generator) {
     let manifest = env!("CARGO_MANIFEST_DIR");
@@ -40,7 +40,14 @@ fn penalty_and_its_gradient_are_those_of_double_backpropagation() {
 
             let gradients = result.mean.backward();
             let found = by_name(&generator, &gradients, |path| generator.official_name(path));
-            assert_gradients(&what, &found, &golden, "path_length/grad/", &[], tolerance);
+            assert_gradients(
+                &what,
+                &found,
+                &golden,
+                "path_length/grad/",
+                &[],
+                PENALTY_GRADIENT_TOLERANCE,
+            );
         }
     }
 }

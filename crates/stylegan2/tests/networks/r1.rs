@@ -5,7 +5,7 @@ use stylegan2::regularisation::{r1_penalty, r1_penalty_augmented};
 use testkit::{Golden, assert_close};
 
 use crate::named_gradients::{assert_gradients, by_name};
-use crate::{case_names, fixture, values};
+use crate::{PENALTY_GRADIENT_TOLERANCE, case_names, fixture, values};
 
 struct Case {
     golden: Golden,
@@ -48,7 +48,14 @@ fn penalty_and_its_gradient_are_those_of_double_backpropagation() {
         let found = by_name(&case.discriminator, &gradients, |path| {
             case.discriminator.official_name(path)
         });
-        assert_gradients(&what, &found, &case.golden, "r1/grad/", &[], tolerance);
+        assert_gradients(
+            &what,
+            &found,
+            &case.golden,
+            "r1/grad/",
+            &[],
+            PENALTY_GRADIENT_TOLERANCE,
+        );
     }
 }
 
