@@ -1,0 +1,263 @@
+//! Squared lengths `|W x|^2` for a packed triangle `W` and one or many vectors: all that a Gaussian log-density costs.
+//!
+//! For one vector the triangle is read from memory once and is not written anywhere: the loop is bound by memory bandwidth. For several,
+//! each panel is widened to f32 once, stays in the first-level cache, and meets 8 vectors at a time.
+
+use half::f16;
+
+use crate::panels::{LANES, columns};
+
+/// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers.
+const BLOCK: usize = 8;
+
+/// One packed triangle, in the precision of its index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Triangle<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+}
+
+impl Triangle<'_> {
+    /// The number at a position of the panels.
+    pub(crate) fn value(self, index: usize) -> f64 {
+        match self {
+            Self::F32(values) => f64::from(values[index]),
+            Self::F16(values) => f64::from(values[index].to_f32()),
+        }
+    }
+
+    /// `|W x|^2` for each row `x` of `vectors`, `[n, dimension]`, into `lengths`, `[n]`.
+    pub(crate) fn squared_lengths(
+        self,
+        dimension: usize,
+        vectors: &[f32],
+        scratch: &mut Vec<f32>,
+        lengths: &mut [f32],
+    ) {
+        debug_assert_eq!(vectors.len(), dimension * lengths.len());
+        // The widest panel.
+        scratch.resize(dimension * LANES, 0.0);
+        #[cfg(target_arch = "x86_64")]
+        if x86::is_supported() {
+            // SAFETY: the processor has the instructions, as was just asked.
+            unsafe { x86::squared_lengths(self, dimension, vectors, scratch, lengths) };
+            return;
+        }
+        let widen = |from: &[f16], to: &mut [f32]| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = from.to_f32();
+            }
+        };
+        many::<false>(self, dimension, vectors, scratch, lengths, widen);
+    }
+}
+
+/// Panel by panel, with `FMA` where the caller is compiled for a processor that has it: elsewhere it would be a slow library call.
+#[inline(always)]
+fn many<const FMA: bool>(
+    triangle: Triangle<'_>,
+    dimension: usize,
+    vectors: &[f32],
+    scratch: &mut [f32],
+    lengths: &mut [f32],
+    widen: impl Fn(&[f16], &mut [f32]),
+) {
+    lengths.fill(0.0);
+    let mut start = 0;
+    for columns in columns(dimension) {
+        let range = start..start + columns * LANES;
+        let panel = match triangle {
+            Triangle::F32(values) => &values[range.clone()],
+            Triangle::F16(values) => {
+                let scratch = &mut scratch[..columns * LANES];
+                widen(&values[range.clone()], scratch);
+                &*scratch
+            }
+        };
+        let (panel, _) = panel.as_chunks::<LANES>();
+        let mut blocks = vectors.chunks_exact(dimension * BLOCK);
+        let mut sums = lengths.chunks_exact_mut(BLOCK);
+        for (block, sums) in (&mut blocks).zip(&mut sums) {
+            let rows = std::array::from_fn(|i| &block[i * dimension..][..columns]);
+            add_squares::<FMA, BLOCK>(panel, rows, sums);
+        }
+        let rest = blocks.remainder().chunks_exact(dimension);
+        for (row, sum) in rest.zip(sums.into_remainder()) {
+            add_squares::<FMA, 1>(panel, [&row[..columns]], std::slice::from_mut(sum));
+        }
+        start = range.end;
+    }
+}
+
+/// Adds the squared length of `panel x` for each of `N` vectors to `sums`.
+#[inline(always)]
+fn add_squares<const FMA: bool, const N: usize>(
+    panel: &[[f32; LANES]],
+    rows: [&[f32]; N],
+    sums: &mut [f32],
+) {
+    // Of one length, so that the loop below needs no bounds checks.
+    let rows = rows.map(|row| &row[..panel.len()]);
+    let mut products = [[0.0f32; LANES]; N];
+    for (column, weights) in panel.iter().enumerate() {
+        for (product, row) in products.iter_mut().zip(rows) {
+            let x = row[column];
+            for (product, weight) in product.iter_mut().zip(weights) {
+                *product = if FMA {
+                    weight.mul_add(x, *product)
+                } else {
+                    weight * x + *product
+                };
+            }
+        }
+    }
+    for (sum, product) in sums.iter_mut().zip(products) {
+        *sum += product.iter().map(|p| p * p).sum::<f32>();
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use half::f16;
+
+    use super::{LANES, Triangle, columns, many};
+
+    /// Independent sums, so that a multiplication need not wait for the one before it.
+    const CHAINS: usize = 8;
+
+    pub(super) fn is_supported() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn squared_lengths(
+        triangle: Triangle<'_>,
+        dimension: usize,
+        vectors: &[f32],
+        scratch: &mut [f32],
+        lengths: &mut [f32],
+    ) {
+        match (triangle, lengths) {
+            (Triangle::F16(values), [length]) => *length = one(values, dimension, vectors),
+            (_, lengths) => {
+                let widen = |from: &[f16], to: &mut [f32]| {
+                    for (to, from) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(eights(from)) {
+                        // SAFETY: `to` has room for 8 f32, and the store needs no alignment.
+                        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), load(from)) };
+                    }
+                };
+                many::<true>(triangle, dimension, vectors, scratch, lengths, widen);
+            }
+        }
+    }
+
+    fn eights(values: &[f16]) -> &[[f16; LANES]] {
+        values.as_chunks().0
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    fn load(values: &[f16; LANES]) -> __m256 {
+        // SAFETY: 8 f16 are 16 bytes, and the load needs no alignment.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
+    }
+
+    /// As [`many`] for one vector, without a copy in f32.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn one(values: &[f16], dimension: usize, vector: &[f32]) -> f32 {
+        let mut total = _mm256_setzero_ps();
+        let mut rest = values;
+        for columns in columns(dimension) {
+            let (panel, after) = rest.split_at(columns * LANES);
+            rest = after;
+            let (groups, last) = eights(panel).as_chunks::<CHAINS>();
+            let (x_groups, x_last) = vector[..columns].as_chunks::<CHAINS>();
+            let mut sums = [_mm256_setzero_ps(); CHAINS];
+            for (group, x) in groups.iter().zip(x_groups) {
+                for chain in 0..CHAINS {
+                    let x = _mm256_set1_ps(x[chain]);
+                    sums[chain] = _mm256_fmadd_ps(load(&group[chain]), x, sums[chain]);
+                }
+            }
+            for ((weights, x), sum) in last.iter().zip(x_last).zip(&mut sums) {
+                *sum = _mm256_fmadd_ps(load(weights), _mm256_set1_ps(*x), *sum);
+            }
+            let product = sums
+                .into_iter()
+                .fold(_mm256_setzero_ps(), |a, b| _mm256_add_ps(a, b));
+            total = _mm256_fmadd_ps(product, product, total);
+        }
+        let mut lanes = [0.0; LANES];
+        // SAFETY: `lanes` has room for 8 f32, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), total) };
+        lanes.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panels;
+    use ndarray::{Array2, arr1};
+    use testkit::seeded;
+
+    /// f32 rounding over sums of at most a hundred products.
+    const ROUNDING: f64 = 1e-5;
+
+    #[test]
+    fn every_path_gives_the_length_of_the_dense_product() {
+        for dimension in [1, 5, 8, 21, 64, 96] {
+            let values = seeded("triangle", dimension * dimension, 1.0);
+            // Rounded to f16 first, so that both precisions hold the same numbers.
+            let lower = Array2::from_shape_fn((dimension, dimension), |(i, j)| {
+                if j > i {
+                    0.0
+                } else {
+                    f64::from(f16::from_f32(values[i * dimension + j]).to_f32())
+                }
+            });
+            let packed = panels::pack(&lower);
+            let halves: Vec<f16> = packed.iter().map(|v| f16::from_f32(*v)).collect();
+            for count in [1, 2, 8, 19] {
+                let vectors = seeded("vectors", count * dimension, 1.0);
+                let expected: Vec<f64> = vectors
+                    .chunks_exact(dimension)
+                    .map(|x| {
+                        let product = lower.dot(&arr1(x).mapv(f64::from));
+                        product.dot(&product)
+                    })
+                    .collect();
+                let check = |what: &str, lengths: &[f32]| {
+                    for (found, expected) in lengths.iter().zip(&expected) {
+                        let error = (f64::from(*found) - expected).abs();
+                        assert!(error <= ROUNDING * expected, "{what} {dimension} {count}");
+                    }
+                };
+                let mut lengths = vec![0.0; count];
+                let mut scratch = Vec::new();
+                for triangle in [Triangle::F32(&packed), Triangle::F16(&halves)] {
+                    triangle.squared_lengths(dimension, &vectors, &mut scratch, &mut lengths);
+                    check("best path", &lengths);
+                    lengths.fill(f32::NAN);
+                    many::<false>(
+                        triangle,
+                        dimension,
+                        &vectors,
+                        &mut scratch,
+                        &mut lengths,
+                        |from, to| {
+                            for (to, from) in to.iter_mut().zip(from) {
+                                *to = from.to_f32();
+                            }
+                        },
+                    );
+                    check("portable path", &lengths);
+                }
+            }
+        }
+    }
+}
