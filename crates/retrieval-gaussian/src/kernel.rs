@@ -43,24 +43,63 @@ impl Triangle<'_> {
             unsafe { x86::squared_lengths(self, dimension, vectors, scratch, lengths) };
             return;
         }
-        let widen = |from: &[f16], to: &mut [f32]| {
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = from.to_f32();
-            }
-        };
-        many::<false>(self, dimension, vectors, scratch, lengths, widen);
+        portable(self, dimension, vectors, scratch, lengths);
     }
 }
 
-/// Panel by panel, with `FMA` where the caller is compiled for a processor that has it: elsewhere it would be a slow library call.
+fn portable(
+    triangle: Triangle<'_>,
+    dimension: usize,
+    vectors: &[f32],
+    scratch: &mut [f32],
+    lengths: &mut [f32],
+) {
+    let widen = |from: &[f16], to: &mut [f32]| {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = from.to_f32();
+        }
+    };
+    panel_by_panel(
+        triangle,
+        dimension,
+        vectors,
+        scratch,
+        lengths,
+        widen,
+        |panel, rows, sums| {
+            for (row, sum) in rows.into_iter().zip(sums) {
+                *sum += squared_length(panel, row);
+            }
+        },
+        |panel, row, sum| *sum += squared_length(panel, row),
+    );
+}
+
+fn squared_length(panel: &[[f32; LANES]], row: &[f32]) -> f32 {
+    let mut products = [0.0f32; LANES];
+    for (weights, x) in panel.iter().zip(row) {
+        for (product, weight) in products.iter_mut().zip(weights) {
+            *product += weight * x;
+        }
+    }
+    products.iter().map(|p| p * p).sum()
+}
+
+/// Visits each panel in f32 with all vectors, `BLOCK` at a time and then those that are left; `many` and `one` add squared lengths to sums.
 #[inline(always)]
-fn many<const FMA: bool>(
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the loop is shared by instruction sets, the last three are what differs"
+)]
+fn panel_by_panel(
     triangle: Triangle<'_>,
     dimension: usize,
     vectors: &[f32],
     scratch: &mut [f32],
     lengths: &mut [f32],
     widen: impl Fn(&[f16], &mut [f32]),
+    many: impl Fn(&[[f32; LANES]], [&[f32]; BLOCK], &mut [f32]),
+    one: impl Fn(&[[f32; LANES]], &[f32], &mut f32),
 ) {
     lengths.fill(0.0);
     let mut start = 0;
@@ -79,52 +118,26 @@ fn many<const FMA: bool>(
         let mut sums = lengths.chunks_exact_mut(BLOCK);
         for (block, sums) in (&mut blocks).zip(&mut sums) {
             let rows = std::array::from_fn(|i| &block[i * dimension..][..columns]);
-            add_squares::<FMA, BLOCK>(panel, rows, sums);
+            many(panel, rows, sums);
         }
         let rest = blocks.remainder().chunks_exact(dimension);
         for (row, sum) in rest.zip(sums.into_remainder()) {
-            add_squares::<FMA, 1>(panel, [&row[..columns]], std::slice::from_mut(sum));
+            one(panel, &row[..columns], sum);
         }
         start = range.end;
     }
 }
 
-/// Adds the squared length of `panel x` for each of `N` vectors to `sums`.
-#[inline(always)]
-fn add_squares<const FMA: bool, const N: usize>(
-    panel: &[[f32; LANES]],
-    rows: [&[f32]; N],
-    sums: &mut [f32],
-) {
-    // Of one length, so that the loop below needs no bounds checks.
-    let rows = rows.map(|row| &row[..panel.len()]);
-    let mut products = [[0.0f32; LANES]; N];
-    for (column, weights) in panel.iter().enumerate() {
-        for (product, row) in products.iter_mut().zip(rows) {
-            let x = row[column];
-            for (product, weight) in product.iter_mut().zip(weights) {
-                *product = if FMA {
-                    weight.mul_add(x, *product)
-                } else {
-                    weight * x + *product
-                };
-            }
-        }
-    }
-    for (sum, product) in sums.iter_mut().zip(products) {
-        *sum += product.iter().map(|p| p * p).sum::<f32>();
-    }
-}
-
+/// Written out, as the compiler shuffles lanes instead of keeping sums in registers.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
     use half::f16;
 
-    use super::{LANES, Triangle, columns, many};
+    use super::{BLOCK, LANES, Triangle, columns, panel_by_panel};
 
-    /// Independent sums, so that a multiplication need not wait for the one before it.
+    /// Independent sums for one vector, so that a multiplication need not wait for the one before it.
     const CHAINS: usize = 8;
 
     pub(super) fn is_supported() -> bool {
@@ -143,58 +156,110 @@ mod x86 {
     ) {
         match (triangle, lengths) {
             (Triangle::F16(values), [length]) => *length = one(values, dimension, vectors),
-            (_, lengths) => {
-                let widen = |from: &[f16], to: &mut [f32]| {
-                    for (to, from) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(eights(from)) {
-                        // SAFETY: `to` has room for 8 f32, and the store needs no alignment.
-                        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), load(from)) };
-                    }
-                };
-                many::<true>(triangle, dimension, vectors, scratch, lengths, widen);
-            }
+            (_, lengths) => panel_by_panel(
+                triangle,
+                dimension,
+                vectors,
+                scratch,
+                lengths,
+                |from, to| widen(from, to),
+                |panel, rows, sums| add_block(panel, rows, sums),
+                |panel, row, sum| *sum += sum_of_squares(product(panel, row, |w| load(w))),
+            ),
         }
-    }
-
-    fn eights(values: &[f16]) -> &[[f16; LANES]] {
-        values.as_chunks().0
     }
 
     #[inline]
     #[target_feature(enable = "avx2,f16c")]
-    fn load(values: &[f16; LANES]) -> __m256 {
+    fn load_half(values: &[f16; LANES]) -> __m256 {
         // SAFETY: 8 f16 are 16 bytes, and the load needs no alignment.
         _mm256_cvtph_ps(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
     }
 
-    /// As [`many`] for one vector, without a copy in f32.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(values: &[f32; LANES]) -> __m256 {
+        // SAFETY: 8 f32 are 32 bytes, and the load needs no alignment.
+        unsafe { _mm256_loadu_ps(values.as_ptr()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn store(value: __m256, to: &mut [f32; LANES]) {
+        // SAFETY: 8 f32 are 32 bytes, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), value) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    fn widen(from: &[f16], to: &mut [f32]) {
+        let (from, _) = from.as_chunks();
+        let (to, _) = to.as_chunks_mut();
+        for (from, to) in from.iter().zip(to) {
+            store(load_half(from), to);
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn sum_of_squares(values: __m256) -> f32 {
+        let mut lanes = [0.0; LANES];
+        store(_mm256_mul_ps(values, values), &mut lanes);
+        lanes.iter().sum()
+    }
+
+    /// `panel x` for one vector.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn product<T>(panel: &[[T; LANES]], x: &[f32], load: impl Fn(&[T; LANES]) -> __m256) -> __m256 {
+        let (groups, last) = panel.as_chunks::<CHAINS>();
+        let (x_groups, x_last) = x.as_chunks::<CHAINS>();
+        let mut sums = [_mm256_setzero_ps(); CHAINS];
+        for (group, x) in groups.iter().zip(x_groups) {
+            for chain in 0..CHAINS {
+                let x = _mm256_set1_ps(x[chain]);
+                sums[chain] = _mm256_fmadd_ps(load(&group[chain]), x, sums[chain]);
+            }
+        }
+        for ((weights, x), sum) in last.iter().zip(x_last).zip(&mut sums) {
+            *sum = _mm256_fmadd_ps(load(weights), _mm256_set1_ps(*x), *sum);
+        }
+        sums.into_iter()
+            .fold(_mm256_setzero_ps(), |a, b| _mm256_add_ps(a, b))
+    }
+
+    /// All panels for one vector, without a copy in f32.
     #[target_feature(enable = "avx2,fma,f16c")]
     fn one(values: &[f16], dimension: usize, vector: &[f32]) -> f32 {
         let mut total = _mm256_setzero_ps();
-        let mut rest = values;
+        let (mut rest, _) = values.as_chunks::<LANES>();
         for columns in columns(dimension) {
-            let (panel, after) = rest.split_at(columns * LANES);
+            let (panel, after) = rest.split_at(columns);
             rest = after;
-            let (groups, last) = eights(panel).as_chunks::<CHAINS>();
-            let (x_groups, x_last) = vector[..columns].as_chunks::<CHAINS>();
-            let mut sums = [_mm256_setzero_ps(); CHAINS];
-            for (group, x) in groups.iter().zip(x_groups) {
-                for chain in 0..CHAINS {
-                    let x = _mm256_set1_ps(x[chain]);
-                    sums[chain] = _mm256_fmadd_ps(load(&group[chain]), x, sums[chain]);
-                }
-            }
-            for ((weights, x), sum) in last.iter().zip(x_last).zip(&mut sums) {
-                *sum = _mm256_fmadd_ps(load(weights), _mm256_set1_ps(*x), *sum);
-            }
-            let product = sums
-                .into_iter()
-                .fold(_mm256_setzero_ps(), |a, b| _mm256_add_ps(a, b));
+            let product = product(panel, &vector[..columns], |w| load_half(w));
             total = _mm256_fmadd_ps(product, product, total);
         }
         let mut lanes = [0.0; LANES];
-        // SAFETY: `lanes` has room for 8 f32, and the store needs no alignment.
-        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), total) };
+        store(total, &mut lanes);
         lanes.iter().sum()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn add_block(panel: &[[f32; LANES]], rows: [&[f32]; BLOCK], sums: &mut [f32]) {
+        // Of one length, so that the loop needs no bounds checks.
+        let rows = rows.map(|row| &row[..panel.len()]);
+        let mut products = [_mm256_setzero_ps(); BLOCK];
+        for (column, weights) in panel.iter().enumerate() {
+            let weights = load(weights);
+            for i in 0..BLOCK {
+                let x = _mm256_set1_ps(rows[i][column]);
+                products[i] = _mm256_fmadd_ps(weights, x, products[i]);
+            }
+        }
+        for (sum, product) in sums.iter_mut().zip(products) {
+            *sum += sum_of_squares(product);
+        }
     }
 }
 
@@ -243,18 +308,7 @@ mod tests {
                     triangle.squared_lengths(dimension, &vectors, &mut scratch, &mut lengths);
                     check("best path", &lengths);
                     lengths.fill(f32::NAN);
-                    many::<false>(
-                        triangle,
-                        dimension,
-                        &vectors,
-                        &mut scratch,
-                        &mut lengths,
-                        |from, to| {
-                            for (to, from) in to.iter_mut().zip(from) {
-                                *to = from.to_f32();
-                            }
-                        },
-                    );
+                    portable(triangle, dimension, &vectors, &mut scratch, &mut lengths);
                     check("portable path", &lengths);
                 }
             }
