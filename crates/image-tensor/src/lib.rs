@@ -22,6 +22,7 @@
 
 mod animation;
 mod compare;
+mod crop;
 mod decode;
 mod encode;
 mod error;
@@ -33,10 +34,13 @@ mod tensor;
 
 pub use animation::{FrameTiming, encode_gif};
 pub use compare::absolute_difference;
+pub use crop::{center_crop, center_offset, resize_shorter_side, shorter_side_size};
 pub use decode::{DecodeLimits, decode_bytes, decode_file};
 pub use encode::{encode_png, write_png};
 pub use error::ImageTensorError;
 pub use grid::{grid, magnify, strip};
 pub use image::{Rgb, RgbImage};
-pub use resize::{ResizeProtocol, center_crop_and_resize, center_crop_square, resize};
+pub use resize::{
+    ResizeProtocol, center_crop_and_resize, center_crop_square, resampling_matrix, resize,
+};
 pub use tensor::{from_signed_unit, from_unit, to_grey_signed_unit, to_signed_unit, to_unit};

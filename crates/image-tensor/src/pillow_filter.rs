@@ -48,6 +48,25 @@ impl PillowFilter {
             }
         }
     }
+
+    /// The first input pixel and the weights from there on, of sum 1, of the output pixel at `position` when `input` pixels become `output`.
+    pub fn weights(self, input: u32, output: u32, position: u32) -> (usize, Vec<f64>) {
+        let scale = f64::from(input) / f64::from(output);
+        // Enlarging interpolates; shrinking averages over all that falls into a pixel.
+        let stretch = scale.max(1.0);
+        let support = self.support() * stretch;
+        let center = (f64::from(position) + 0.5) * scale;
+        let first = (center - support + 0.5).max(0.0) as u32;
+        let end = ((center + support + 0.5) as u32).min(input);
+        let weights: Vec<f64> = (first..end)
+            .map(|pixel| self.at((f64::from(pixel) - center + 0.5) / stretch))
+            .collect();
+        let sum: f64 = weights.iter().sum();
+        (
+            first as usize,
+            weights.iter().map(|weight| weight / sum).collect(),
+        )
+    }
 }
 
 fn sinc(x: f64) -> f64 {
@@ -70,26 +89,14 @@ impl FilterWeights {
     pub const HALF: i64 = 1 << (Self::PRECISION - 1);
 
     pub fn new(filter: PillowFilter, input: u32, output: u32) -> Self {
-        let scale = f64::from(input) / f64::from(output);
-        // Enlarging interpolates; shrinking averages over all that falls into a pixel.
-        let stretch = scale.max(1.0);
-        let support = filter.support() * stretch;
         let spans = (0..output)
             .map(|position| {
-                let center = (f64::from(position) + 0.5) * scale;
-                let first = (center - support + 0.5).max(0.0) as u32;
-                let end = ((center + support + 0.5) as u32).min(input);
-                let weights: Vec<f64> = (first..end)
-                    .map(|pixel| filter.at((f64::from(pixel) - center + 0.5) / stretch))
-                    .collect();
-                let sum: f64 = weights.iter().sum();
+                let (first, weights) = filter.weights(input, output, position);
                 let fixed = weights
                     .iter()
-                    .map(|weight| {
-                        (weight / sum * f64::from(1u32 << Self::PRECISION)).round() as i32
-                    })
+                    .map(|weight| (weight * f64::from(1u32 << Self::PRECISION)).round() as i32)
                     .collect();
-                (first as usize, fixed)
+                (first, fixed)
             })
             .collect();
         Self { spans }

@@ -96,6 +96,29 @@ fn resize_columns(image: &RgbImage, weights: &FilterWeights) -> RgbImage {
     RgbImage::from_raw(image.width(), height as u32, bytes).expect("three bytes a pixel")
 }
 
+/// The weights with which `output` pixels of one axis are made from `input` pixels, `[output, input]` row-major, each row's sum 1.
+///
+/// With it a resize is a linear map of tensors of any range, which has a gradient. It equals Pillow's on floating-point images (mode `F`) up to
+/// rounding; [`resize`] rounds to 8 bits after each direction and so differs by up to a level or two.
+///
+/// # Panics
+/// When `input` or `output` is 0.
+pub fn resampling_matrix(protocol: ResizeProtocol, input: u32, output: u32) -> Vec<f32> {
+    assert!(
+        input > 0 && output > 0,
+        "resampling needs at least one pixel a side: {input} to {output}"
+    );
+    let mut matrix = vec![0.0; input as usize * output as usize];
+    let rows = matrix.chunks_exact_mut(input as usize);
+    for (position, row) in (0..output).zip(rows) {
+        let (first, weights) = protocol.filter().weights(input, output, position);
+        for (value, weight) in row[first..].iter_mut().zip(weights) {
+            *value = weight as f32;
+        }
+    }
+    matrix
+}
+
 /// The largest centred square; an odd remainder leaves the extra row or column at the bottom or right.
 pub fn center_crop_square(image: &RgbImage) -> RgbImage {
     let side = image.width().min(image.height());
