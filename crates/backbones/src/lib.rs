@@ -1,7 +1,14 @@
-//! Frozen feature networks under their published weight names: AlexNet, VGG16 and SqueezeNet-1.1.
+//! Frozen feature networks under their published weight names.
 //!
-//! Each network is the convolutional part (`features`) of the torchvision model of the same name and returns the activations that
-//! LPIPS compares (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018).
+//! | network | features | file |
+//! |---|---|---|
+//! | [`EfficientNetLite0`] | 1280, and seven stages | `weights/features/efficientnet_lite0.safetensors` |
+//! | [`ClipImage`], [`ClipText`] | 512, images and texts in one space | OpenAI's ViT-B/32 |
+//! | [`DinoVitB16`] | 768 | DINO's ViT-B/16 |
+//! | [`InceptionV3`] | 2048, for the Fréchet Inception distance | `pt_inception-2015-12-05` |
+//! | [`AlexNet`], [`Vgg16`], [`SqueezeNet`] | the activations that LPIPS compares | torchvision |
+//!
+//! [`FeatureExtractor`] makes one vector of each image with any of the first four, preprocessing included.
 //!
 //! The weights are constants: they lie on a device without autodiff whatever device was asked for, so that a backward pass reaches
 //! the image and never spends time on gradients of the weights.
@@ -20,13 +27,36 @@
 //! ```
 
 mod alexnet;
+mod batch_norm;
+mod clip;
 mod convolution;
+mod depthwise;
+mod dino;
+mod efficientnet_lite0;
+mod error;
+mod feature_extractor;
+mod gelu;
+mod inception_v3;
 mod input_check;
+mod layout;
+mod linear;
 mod max_pool;
+mod preprocessing;
+mod resize;
+mod same_padding;
 mod squeezenet;
 mod torchvision;
+mod transformer;
 mod vgg16;
 
 pub use alexnet::AlexNet;
+pub use clip::{ClipImage, ClipImageActivations, ClipText, ClipTokenizer, ClipTokens};
+pub use dino::{DinoActivations, DinoVitB16};
+pub use efficientnet_lite0::{EfficientNetLite0, EfficientNetLite0Activations};
+pub use error::BackbonesError;
+pub use feature_extractor::{FeatureExtractor, FeatureNetwork, FeatureNetworkKind};
+pub use inception_v3::{InceptionV3, InceptionV3Activations};
+pub use preprocessing::{Preprocessing, Sizing};
+pub use resize::{Interpolation, resize};
 pub use squeezenet::SqueezeNet;
 pub use vgg16::Vgg16;

@@ -1,0 +1,77 @@
+//! Features of image batches.
+
+use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::Checkpoint;
+use testkit::{assert_close, devices, relative_l2};
+
+use crate::{clip, dino, efficientnet_lite0, inception_v3, values};
+
+fn checkpoint(kind: FeatureNetworkKind) -> Checkpoint {
+    match kind {
+        FeatureNetworkKind::EfficientNetLite0 => efficientnet_lite0::shipped(),
+        FeatureNetworkKind::ClipVitB32 => clip::image_checkpoint(),
+        FeatureNetworkKind::DinoVitB16 => dino::checkpoint(),
+        FeatureNetworkKind::InceptionV3Fid => inception_v3::checkpoint(),
+        other => panic!("no checkpoint for {other}"),
+    }
+}
+
+fn pictures(batch: usize, device: &Device) -> Tensor<4> {
+    let shape = [batch, 3, 40, 52];
+    // Bytes, so that the 8-bit path can take the same pictures.
+    let values: Vec<f32> = testkit::seeded("extractor/pictures", shape.iter().product(), 40.0)
+        .iter()
+        .map(|value| (value.round() + 128.0).clamp(0.0, 255.0) / 127.5 - 1.0)
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[test]
+fn every_network_gives_named_features_of_images_of_any_size() {
+    for (name, device) in devices() {
+        for kind in FeatureNetworkKind::ALL {
+            let extractor = kind.load(&checkpoint(kind), &device).unwrap();
+            assert_eq!(extractor.name(), kind.to_string());
+            assert_eq!(extractor.preprocessing().name, kind.to_string());
+            let images = pictures(2, &device);
+            let features = extractor.features(images.clone());
+            assert_eq!(features.dims(), [2, extractor.dimension()]);
+
+            let second = values(features.narrow(0, 1, 1));
+            let alone = values(extractor.features(images.clone().narrow(0, 1, 1)));
+            // The same sums in another order.
+            let what = format!("{kind} on {name}, alone");
+            assert_close(&what, &alone, &second, 1e-5);
+
+            let bytes = image_tensor::from_signed_unit(images);
+            let rounded = values(extractor.image_features(&bytes[1..], &device));
+            // Pillow rounds to 8 bits after each direction of a resize, 0.3 % of the range each; a wrong crop or scale moves features by far more.
+            let error = relative_l2(&rounded, &second);
+            assert!(error < 2e-2, "{kind} on {name}, 8 bits: {error}");
+        }
+    }
+}
+
+#[test]
+fn gradients_pass_the_preprocessing() {
+    let kind = FeatureNetworkKind::EfficientNetLite0;
+    for (name, device) in devices() {
+        let smaller = Preprocessing {
+            sizing: Sizing::ShorterSide(36),
+            crop: 32,
+            ..Preprocessing::EFFICIENTNET_LITE0
+        };
+        let extractor: FeatureExtractor = kind
+            .load(&checkpoint(kind), &device)
+            .unwrap()
+            .with_preprocessing(smaller);
+        let probe = testkit::seeded("extractor/probe", extractor.dimension(), 1.0);
+        let x = testkit::seeded("extractor/x", 3 * 20 * 24, 0.5);
+        // ReLU6 switches within the step: its bends are what differences see and gradients do not.
+        testkit::assert_gradient(name, &device, [1, 3, 20, 24], &x, 2e-3, 2e-2, |x| {
+            let probe = Tensor::<1>::from_floats(probe.as_slice(), &device);
+            (extractor.features(x) * probe.unsqueeze()).sum()
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Inputs of networks against Pillow and torchvision on photographs; `tests/fixtures/preprocessing.py` makes the expected values.
+
+use backbones::{FeatureNetworkKind, Interpolation, Preprocessing, resize};
+use burn::tensor::{Device, Tensor};
+use checkpoint::Checkpoint;
+use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
+use testkit::{assert_close, devices, relative_l2};
+
+use crate::values;
+
+/// The same bytes, normalised in f32 in another order.
+const NORMALISED: f64 = 1e-6;
+/// Weights in f32 and sums of up to some tens of products.
+const FLOAT: f64 = 2e-6;
+/// Every so many pixels the expected values have one.
+const STEP: usize = 8;
+
+/// Not a reference file: photographs with other contents would have other results.
+fn fixture() -> Checkpoint {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/preprocessing.safetensors"
+    );
+    Checkpoint::open(path).unwrap()
+}
+
+fn photographs(fixture: &Checkpoint) -> Vec<(String, RgbImage)> {
+    let tensors = fixture.tensors().iter();
+    tensors
+        .filter_map(|(name, pixels)| Some((name.strip_suffix("/u8")?, pixels)))
+        .map(|(name, pixels)| {
+            let [height, width, _] = <[usize; 3]>::try_from(pixels.shape()).unwrap();
+            let bytes = pixels.bytes().to_vec();
+            let image = RgbImage::from_raw(width as u32, height as u32, bytes).unwrap();
+            (name.to_owned(), image)
+        })
+        .collect()
+}
+
+fn every_step(x: Tensor<4>) -> Vec<f32> {
+    let x = x.squeeze_dim::<3>(0);
+    let [_, height, width] = x.dims();
+    let kept = |size: usize, device: &Device| {
+        let indices: Vec<i32> = (0..size as i32).step_by(STEP).collect();
+        Tensor::<1, burn::tensor::Int>::from_ints(indices.as_slice(), device)
+    };
+    let device = x.device();
+    values(
+        x.select(1, kept(height, &device))
+            .select(2, kept(width, &device)),
+    )
+}
+
+fn protocol(kind: FeatureNetworkKind) -> Preprocessing {
+    match kind {
+        FeatureNetworkKind::EfficientNetLite0 => Preprocessing::EFFICIENTNET_LITE0,
+        FeatureNetworkKind::ClipVitB32 => Preprocessing::CLIP_VIT_B32,
+        FeatureNetworkKind::DinoVitB16 => Preprocessing::DINO_VIT_B16,
+        FeatureNetworkKind::InceptionV3Fid => Preprocessing::INCEPTION_V3_FID,
+        other => panic!("no protocol for {other}"),
+    }
+}
+
+#[test]
+fn photographs_become_the_inputs_that_the_references_make() {
+    let fixture = fixture();
+    let photographs = photographs(&fixture);
+    assert_eq!(photographs.len(), 2);
+    for (device_name, device) in devices() {
+        for (name, image) in &photographs {
+            for kind in FeatureNetworkKind::ALL {
+                let what = format!("{name}, {kind} on {device_name}");
+                let expected = fixture.tensors()[&format!("{name}/{kind}")].to_f32();
+                let image = std::slice::from_ref(image);
+                let found = every_step(protocol(kind).images(image, &device));
+                assert_close(&what, &found, &expected, NORMALISED);
+
+                // Without Pillow's rounding to 8 bits: a level of 255 beside values near 1.
+                let found = every_step(protocol(kind).tensor(to_signed_unit(image, &device)));
+                let error = relative_l2(&found, &expected);
+                assert!(error < 1e-2, "{what}, as tensors: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tensors_are_resized_as_floating_point_images() {
+    let fixture = fixture();
+    for (device_name, device) in devices() {
+        for (name, image) in photographs(&fixture) {
+            for (kernel, protocol) in [
+                ("box", ResizeProtocol::PillowBox),
+                ("bilinear", ResizeProtocol::PillowBilinear),
+                ("bicubic", ResizeProtocol::PillowBicubic),
+                ("lanczos", ResizeProtocol::PillowLanczos),
+            ] {
+                let what = format!("{name}, {kernel} on {device_name}");
+                let x = to_signed_unit(std::slice::from_ref(&image), &device);
+                // `FLOAT_SIZE` of the script.
+                let found = every_step(resize(x, [320, 96], Interpolation::Pillow(protocol)));
+                let expected = fixture.tensors()[&format!("{name}/float_{kernel}")].to_f32();
+                assert_close(&what, &found, &expected, FLOAT);
+            }
+        }
+    }
+}
