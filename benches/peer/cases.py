@@ -23,6 +23,8 @@ class Model:
 ZOO = Model("64x64 zoo model", 64, 1024, trained=True)
 MEDIUM = Model("256x256, channel_base 16384", 256, 16384)
 LARGE = Model("1024x1024, channel_base 32768", 1024, 32768)
+# Side of the images whose features are computed.
+FEATURES_RESOLUTION = 224
 
 
 # R1 is due every 16 iterations and path length every 4: any 16 on end do the same work.
@@ -31,10 +33,10 @@ TRAINING_PERIOD = 16
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: an iteration of training, an inversion step when `net` is set, else a synthesis forward pass."""
+    """One row of the table: an iteration of training, an inversion step when `net` is set, features where there is no model, else synthesis."""
 
     name: str
-    model: Model
+    model: Model | None
     batch: int
     net: Net | None = None
     trains: bool = False
@@ -42,6 +44,8 @@ class Case:
     @property
     def title(self) -> str:
         """What is computed, in words."""
+        if self.model is None:
+            return f"EfficientNet-lite0 features, {FEATURES_RESOLUTION}x{FEATURES_RESOLUTION}, batch {self.batch}"
         job = "synthesis forward" if self.net is None else f"inversion step, LPIPS-{self.net}"
         if self.trains:
             job = "training iteration"
@@ -74,4 +78,5 @@ CASES = [
     *_synthesis("64", ZOO, (1, 4, 16)),
     *_synthesis("256", MEDIUM, (1, 4)),
     *_synthesis("1024", LARGE, (1,)),
+    *(Case(f"features-efficientnet-b{batch}", None, batch) for batch in (1, 16)),
 ]

@@ -68,7 +68,7 @@ def table(results: dict[str, Any]) -> str:
         results,
         _time_cells,
     )
-    memory = _rows(["case", "ours MiB", "plain MiB", "tuned MiB", "tuned modulation"], results, _memory_cells)
+    memory = _rows(["case", "ours MiB", "plain MiB", "tuned MiB", "tuned form"], results, _memory_cells)
     return f"{times}\n\n{memory}\n"
 
 

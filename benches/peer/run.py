@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import assets
 import report
-from cases import CASES, Case
+from cases import CASES, FEATURES_RESOLUTION, Case
 from stylegan2 import Formulation
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,11 @@ LOSS_TOLERANCE = 1e-3
 WARM_UP_STEPS = 3
 # Which modulation is faster depends on the case, so both are timed.
 TUNED = {"grouped": Formulation("grouped", "shifted"), "shared": Formulation("shared", "shifted")}
+# The same choice for feature networks: layouts of the memory, both with batch normalisation folded into the convolutions.
+TUNED_FEATURES = {
+    "planar": {"folded": True, "channels_last": False},
+    "channels last": {"folded": True, "channels_last": True},
+}
 # Idle OpenMP threads spin for a few milliseconds before they sleep; the next side waits for that.
 SETTLE_SECONDS = 0.05
 
@@ -77,6 +82,11 @@ class Side:
 
 def request_for(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Build what all sides of a case are asked to load; seeded files are written first."""
+    if case.model is None:
+        targets = options.work / f"targets-{FEATURES_RESOLUTION}-b{case.batch}.safetensors"
+        assets.seeded_targets(FEATURES_RESOLUTION, case.batch, targets)
+        paths = {"features": str(options.features.resolve()), "targets": str(targets.resolve())}
+        return {**paths, "batch": case.batch, "threads": options.threads}
     model = options.zoo if case.model.trained else options.work / f"generator-{case.model.resolution}.safetensors"
     if not case.model.trained:
         assets.seeded_generator(case.model, model)
@@ -111,6 +121,16 @@ def torch_request(request: dict[str, Any], formulation: Formulation, *, prepared
     return {**request, "formulation": asdict(formulation), "prepared_targets": prepared_targets}
 
 
+def torch_requests(case: Case, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Complete the request for the plain side and for those of which the faster one is the tuned side."""
+    if case.model is None:
+        plain = {**request, "formulation": {"folded": False}}
+        return {"plain": plain, **{name: {**request, "formulation": kind} for name, kind in TUNED_FEATURES.items()}}
+    plain = torch_request(request, case.plain, prepared_targets=False)
+    tuned = {name: torch_request(request, formulation, prepared_targets=True) for name, formulation in TUNED.items()}
+    return {"plain": plain, **tuned}
+
+
 def check_losses(case: Case, losses: dict[str, list[float]]) -> None:
     """Stop when the sides compute different things."""
     for side, values in losses.items():
@@ -125,11 +145,8 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Run one case on all sides; of the two tuned formulations the faster one is kept."""
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     request = request_for(case, options)
-    requests = {
-        "ours": request,
-        "plain": torch_request(request, case.plain, prepared_targets=False),
-        **{name: torch_request(request, formulation, prepared_targets=True) for name, formulation in TUNED.items()},
-    }
+    requests = {"ours": request, **torch_requests(case, request)}
+    choices = [name for name in requests if name not in ("ours", "plain")]
     if options.no_ours:
         del requests["ours"]
     rounds: dict[str, list[float]] = {name: [] for name in requests}
@@ -149,7 +166,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             for name, side in sides.items():
                 time.sleep(SETTLE_SECONDS)
                 rounds[name].append(statistics.fmean(side.ask({"steps": steps})["seconds"]))
-        tuned = min(TUNED, key=lambda name: statistics.median(rounds[name]))
+        tuned = min(choices, key=lambda name: statistics.median(rounds[name]))
         kept = {"ours": "ours", "plain": "plain", "tuned": tuned}
         names = {column: name for column, name in kept.items() if name in sides}
         result = {
@@ -160,10 +177,10 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "peak_bytes": {column: sides[name].peak_bytes() for column, name in names.items()},
             "idle_bytes": {column: sides[name].idle_bytes for column, name in names.items()},
             "first_losses": {column: warm_up[name]["losses"] for column, name in names.items()},
-            "tuned_modulation": TUNED[tuned].modulation,
+            "tuned_modulation": tuned,
         }
         # Counted last, as it would raise the peak.
-        return {**result, "flops": sides["shared"].ask({"flops": case.period})["flops"]}
+        return {**result, "flops": sides[choices[-1]].ask({"flops": case.period})["flops"]}
 
 
 def processor() -> str:
@@ -179,6 +196,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--no-ours", action="store_true", help="time the two PyTorch sides alone")
     parser.add_argument("--zoo", type=Path, default=ROOT / "weights/zoo/funEmoji/generator.safetensors", help="trained generator")
     parser.add_argument("--lpips", type=Path, help="folder of LPIPS weights, such as weights/features (default: seeded ones)")
+    features = ROOT / "weights/features/efficientnet_lite0.safetensors"
+    parser.add_argument("--features", type=Path, default=features, help="weights of EfficientNet-lite0")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
     parser.add_argument("--results", type=Path, help="JSON file the results are merged into (default: WORK/results.json)")
     parser.add_argument("--case", default="", help="regular expression: only cases whose name matches")

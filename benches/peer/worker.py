@@ -1,8 +1,8 @@
 """The PyTorch side of the comparison: reads requests as JSON lines, answers each with one line.
 
 `{"hello": true}` is answered once everything is imported. `{"load": {...}}` prepares a case. `{"steps": n}` runs n steps and
-answers with the seconds and the loss (0 for synthesis, the sum of both networks' losses for training) of each. `{"flops": n}` counts a
-step's operations, the mean of n steps, and
+answers with the seconds and the loss of each (0 for synthesis, the sum of both networks' losses for training, the sum of all features for a
+feature network). `{"flops": n}` counts a step's operations, the mean of n steps, and
 `{"roof": threads}` measures how many a second PyTorch's best 3x3 convolution reaches.
 """
 
@@ -23,6 +23,7 @@ from torch.utils.flop_counter import flop_registry
 import perceptual
 import tensor_file
 import training
+from efficientnet import EfficientNetLite0
 from stylegan2 import Formulation, Generator
 
 LEARNING_RATE = 0.05
@@ -63,9 +64,24 @@ def training_step(run: training.Training) -> Step:
     return step
 
 
+def features_step(request: dict[str, Any]) -> Step:
+    """One pass of a feature network over images in [-1, 1]."""
+    network = EfficientNetLite0(tensor_file.read(Path(request["features"])).tensors, **request["formulation"])
+    images = tensor_file.read(Path(request["targets"])).tensors["targets"]
+
+    def step() -> float:
+        with torch.inference_mode():
+            # [-1, 1] to (pixel - 127) / 128.
+            return network(images * (127.5 / 128) + 0.5 / 128).sum().item()
+
+    return step
+
+
 def prepare(request: dict[str, Any]) -> Step:
     """Load what the request names and return the step that is timed."""
     torch.set_num_threads(request["threads"])
+    if "features" in request:
+        return features_step(request)
     formulation = Formulation(**request["formulation"])
     if request["training"] is not None:
         return training_step(training.load(request, formulation))

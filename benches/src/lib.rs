@@ -1,10 +1,10 @@
-//! Work that the benchmarks repeat: inversion steps and synthesis passes, one at a time and timed one by one.
+//! Work that the benchmarks repeat: inversion steps, synthesis passes and features of images, one at a time and timed one by one.
 
 mod models;
 mod stepper;
 mod workload;
 
-pub use models::{TargetImages, official_generator, weights_folder};
+pub use models::{TargetImages, feature_extractor, official_generator, weights_folder};
 pub use stepper::{Step, Stepper};
 pub use workload::Workload;
 

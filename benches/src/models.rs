@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
+use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::Checkpoint;
 use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
 
 use crate::Error;
@@ -27,6 +29,23 @@ pub fn official_generator(
         ..config.synthesis_kwargs
     };
     Ok(Generator::init(&config, 0, device)?)
+}
+
+/// A feature network that takes whole square images without a crop, so that images of its input size are not resized.
+///
+/// # Errors
+/// When the weights do not fit.
+pub fn feature_extractor(
+    kind: FeatureNetworkKind,
+    checkpoint: &Checkpoint,
+    device: &Device,
+) -> Result<FeatureExtractor, Error> {
+    let extractor = kind.load(checkpoint, device)?;
+    let published = extractor.preprocessing();
+    Ok(extractor.with_preprocessing(Preprocessing {
+        sizing: Sizing::Square(published.crop),
+        ..published
+    }))
 }
 
 /// Smooth pictures, each another one.

@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use backbones::FeatureExtractor;
 use burn::tensor::Tensor;
 use inversion::{InversionConfig, Progress, Schedule, invert};
 use lpips::Lpips;
@@ -39,6 +40,13 @@ pub enum Workload {
     },
     /// Iterations of training: both networks, their regularisers where these are due, the average. 16 on end do the same work as any other 16.
     Training(Box<Trainer>),
+    /// Features of images that have the size of the network's input already.
+    Features {
+        /// The network.
+        extractor: FeatureExtractor,
+        /// `[batch, 3, side, side]` in [-1, 1].
+        images: Tensor<4>,
+    },
 }
 
 impl Workload {
@@ -55,6 +63,10 @@ impl Workload {
                 Ok(())
             }
             Self::Training(trainer) => train(*trainer, step),
+            Self::Features { extractor, images } => {
+                extract(&extractor, &images, step);
+                Ok(())
+            }
         })
     }
 }
@@ -107,6 +119,22 @@ fn train(mut trainer: Trainer, step: &mut dyn FnMut(f64) -> ControlFlow<()>) -> 
         let loss = f64::from(report.generator_loss) + f64::from(report.discriminator_loss);
         if step(loss).is_break() {
             return Ok(());
+        }
+    }
+}
+
+/// The reported number is the sum of all features, by which two sides can be compared.
+fn extract(
+    extractor: &FeatureExtractor,
+    images: &Tensor<4>,
+    step: &mut dyn FnMut(f64) -> ControlFlow<()>,
+) {
+    loop {
+        let features = extractor.features(images.clone());
+        // Reading the result makes lazy backends finish.
+        let sum: f32 = features.sum().into_scalar();
+        if step(f64::from(sum)).is_break() {
+            return;
         }
     }
 }

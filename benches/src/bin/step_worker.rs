@@ -4,7 +4,8 @@ use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use benches::{Error, Step, Stepper, Workload};
+use backbones::FeatureNetworkKind;
+use benches::{Error, Step, Stepper, Workload, feature_extractor};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use lpips::{Lpips, Version};
@@ -28,7 +29,10 @@ enum Request {
 
 #[derive(Deserialize)]
 struct Case {
-    model: PathBuf,
+    /// The generator; absent for features.
+    model: Option<PathBuf>,
+    /// Weights of EfficientNet-lite0, whose features of the targets are computed; absent for all else.
+    features: Option<PathBuf>,
     batch: usize,
     /// Network of LPIPS; absent for synthesis alone.
     net: Option<String>,
@@ -76,7 +80,18 @@ fn main() -> Result<(), Error> {
 
 fn load(case: &Case) -> Result<Workload, Error> {
     let device = Device::flex();
-    let generator = Generator::load(&case.model, &device)?;
+    if let Some(weights) = &case.features {
+        let kind = FeatureNetworkKind::EfficientNetLite0;
+        return Ok(Workload::Features {
+            extractor: feature_extractor(kind, &Checkpoint::open(weights)?, &device)?,
+            images: Checkpoint::open(&case.targets)?.tensor("targets", &device)?,
+        });
+    }
+    let model = case
+        .model
+        .as_ref()
+        .ok_or("expected `model` or `features`")?;
+    let generator = Generator::load(model, &device)?;
     if let Some(files) = &case.training {
         return training(generator, files, case.batch, &device);
     }
