@@ -10,6 +10,8 @@ use crate::values;
 
 /// The same bytes, normalised in f32 in another order.
 const NORMALISED: f64 = 1e-6;
+/// Without Pillow the reference interpolates in f32, the places to read included: at pixel 300 they are off by up to 2e-5 pixels.
+const INTERPOLATED: f64 = 1e-5;
 /// Weights in f32 and sums of up to some tens of products.
 const FLOAT: f64 = 2e-6;
 /// Every so many pixels the expected values have one.
@@ -73,7 +75,11 @@ fn photographs_become_the_inputs_that_the_references_make() {
                 let expected = fixture.tensors()[&format!("{name}/{kind}")].to_f32();
                 let image = std::slice::from_ref(image);
                 let found = every_step(protocol(kind).images(image, &device));
-                assert_close(&what, &found, &expected, NORMALISED);
+                let tolerance = match protocol(kind).interpolation {
+                    Interpolation::Bilinear => INTERPOLATED,
+                    _ => NORMALISED,
+                };
+                assert_close(&what, &found, &expected, tolerance);
 
                 // Without Pillow's rounding to 8 bits: a level of 255 beside values near 1.
                 let found = every_step(protocol(kind).tensor(to_signed_unit(image, &device)));
