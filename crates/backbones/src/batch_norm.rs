@@ -47,8 +47,7 @@ pub(crate) fn fold(
         let (gain, offset) = (vector("weight")?, vector("bias")?);
         let (mean, variance) = (vector("running_mean")?, vector("running_var")?);
         consumed.insert(format!("{}.num_batches_tracked", pair.normalisation));
-        // Written so that NaN is refused too.
-        if let Some(index) = variance.iter().position(|v| !(*v >= 0.0)) {
+        if let Some(index) = variance.iter().position(|v| v.is_nan() || *v < 0.0) {
             return Err(CheckpointError::InvalidTensor {
                 path: checkpoint.path().to_owned(),
                 tensor: format!("{}.running_var", pair.normalisation),

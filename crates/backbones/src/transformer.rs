@@ -162,7 +162,7 @@ fn causal_mask(tokens: usize, device: &Device) -> Tensor<4> {
 pub(crate) fn patches(x: Tensor<4>, side: usize) -> Tensor<3> {
     let [batch, channels, height, width] = x.dims();
     assert!(
-        height % side == 0 && width % side == 0,
+        height.is_multiple_of(side) && width.is_multiple_of(side),
         "an image of {height} x {width} pixels does not divide into patches of {side} x {side}"
     );
     let (rows, columns) = (height / side, width / side);
