@@ -303,6 +303,8 @@ mod tests {
             fake_logit: 0.0,
             r1_penalty: None,
             path_length: None,
+            vision_aided_generator_loss: None,
+            vision_aided_discriminator_loss: None,
             images_per_second,
         }
     }

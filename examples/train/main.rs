@@ -17,6 +17,7 @@ mod run_folder;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod vision_networks;
 
 use std::process::ExitCode;
 

@@ -10,12 +10,13 @@ use vision_aided_finetune::{DiffAugment, TrainingConfig};
 use crate::Failure;
 use crate::cli::CommonArgs;
 use crate::provenance::shown;
+use crate::vision_networks::VisionNetwork;
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
 ///
 /// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the iteration and
 /// saves; --resume continues exactly where a run was, with the options it was started with. Of these, --learning-rate, --gamma,
-/// --path-length-weight and --augment can be given anew.
+/// --path-length-weight, --augment and --vision-aided-augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub struct Options {
@@ -76,6 +77,19 @@ pub struct Options {
     #[arg(long, value_name = "LIST", default_value = "")]
     pub augment: DiffAugment,
 
+    /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
+    /// (the last two need a file)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub vision_aided: Vec<VisionNetwork>,
+
+    /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
+    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
+    pub vision_aided_input: usize,
+
+    /// Augmentations of what frozen networks see
+    #[arg(long, value_name = "LIST", default_value = "color,translation,cutout")]
+    pub vision_aided_augment: DiffAugment,
+
     /// Flip half of the images left to right
     #[arg(long)]
     pub mirror: bool,
@@ -105,10 +119,23 @@ pub struct Options {
 }
 
 /// Options that a run keeps from its start and that are no part of the trainer's options.
-const START_OPTIONS: [&str; 4] = ["generator", "discriminator", "resolution", "freeze_layers"];
+const START_OPTIONS: [&str; 6] = [
+    "generator",
+    "discriminator",
+    "resolution",
+    "freeze_layers",
+    "vision_aided",
+    "vision_aided_input",
+];
 
 /// Options of a resumed run that may differ from those it was started with.
-const CHANGEABLE: [&str; 4] = ["learning_rate", "gamma", "path_length_weight", "augment"];
+const CHANGEABLE: [&str; 5] = [
+    "learning_rate",
+    "gamma",
+    "path_length_weight",
+    "augment",
+    "vision_aided_augment",
+];
 
 impl Options {
     /// Reads arguments, the program's name first.
@@ -158,6 +185,8 @@ impl Options {
         };
         config.generator_adam.learning_rate = self.learning_rate;
         config.discriminator_adam.learning_rate = self.learning_rate;
+        config.vision_aided.adam.learning_rate = self.learning_rate;
+        config.vision_aided.augment = self.vision_aided_augment;
         config
     }
 
@@ -175,6 +204,7 @@ impl Options {
         if self.is_given("learning_rate") {
             config.generator_adam.learning_rate = self.learning_rate;
             config.discriminator_adam.learning_rate = self.learning_rate;
+            config.vision_aided.adam.learning_rate = self.learning_rate;
         }
         if self.is_given("gamma") {
             config.r1_gamma = now.r1_gamma;
@@ -184,6 +214,9 @@ impl Options {
         }
         if self.is_given("augment") {
             config.augment = now.augment;
+        }
+        if self.is_given("vision_aided_augment") {
+            config.vision_aided.augment = self.vision_aided_augment;
         }
         if self.is_given("seed") {
             config.seed = now.seed;
@@ -215,6 +248,7 @@ impl Options {
         let discriminator = self.discriminator.as_deref().map(|path| shown(path, None));
         let generator = self.generator.as_ref();
         let generator = generator.map(|which| shown(which.as_ref(), None));
+        let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
         let values = [
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
@@ -227,6 +261,12 @@ impl Options {
             ("gamma", self.gamma.to_string()),
             ("path_length_weight", self.path_length_weight.to_string()),
             ("augment", self.augment.to_string()),
+            ("vision_aided", networks.join(",")),
+            ("vision_aided_input", self.vision_aided_input.to_string()),
+            (
+                "vision_aided_augment",
+                self.vision_aided_augment.to_string(),
+            ),
             ("mirror", String::new()),
             ("noise", String::new()),
             ("seed", self.common.seed.to_string()),

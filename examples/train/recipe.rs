@@ -10,7 +10,7 @@ use crate::export::DISCRIMINATOR;
 use crate::options::Options;
 use crate::provenance::{Change, DataFile, Provenance, Start};
 use crate::run_folder::RunFolder;
-use crate::{Failure, credits};
+use crate::{Failure, credits, vision_networks};
 
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";
@@ -123,7 +123,8 @@ impl Recipe {
         // Another side than the checkpoint's would be refused, so it is taken from there.
         let side = Generator::load(checkpoint, device)?.config().img_resolution;
         let images = ImageSet::concat(self.images(side)?)?;
-        let mut trainer = Trainer::resume(checkpoint, Arc::new(images), device)?;
+        let backbones = vision_networks::of_run(checkpoint, self.weights.as_ref(), device)?;
+        let mut trainer = Trainer::resume(checkpoint, Arc::new(images), &backbones, device)?;
         let config = options.resumed_config(trainer.config())?;
         if config != *trainer.config() {
             trainer.set_config(config)?;
@@ -201,6 +202,10 @@ impl Recipe {
             .collect();
         let images = Arc::new(ImageSet::concat(sets)?);
         let mut trainer = Trainer::new(config, generator, average, discriminator, images, device)?;
+        for network in &options.vision_aided {
+            let side = options.vision_aided_input;
+            trainer.add_vision_aided(network.load(side, weights, device)?);
+        }
         let provenance = Provenance {
             generator: generator_start,
             discriminator: discriminator_start,

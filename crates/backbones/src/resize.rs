@@ -13,6 +13,9 @@ pub enum Interpolation {
     /// Pillow's filters, which average when shrinking. On 8-bit images [`image_tensor::resize`] equals Pillow exactly; on tensors
     /// the result is that of Pillow's floating-point mode.
     Pillow(ResizeProtocol),
+    /// The mean of the pixels that an output pixel touches, whatever its share of them: PyTorch's `interpolate(mode='area')`, which is
+    /// adaptive average pooling.
+    Area,
 }
 
 /// Resizes the planes of `x` `[batch, channels, height, width]` to `[height, width]`, differentiably.
@@ -52,6 +55,7 @@ pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> T
 fn matrix(interpolation: Interpolation, input: usize, output: usize, device: &Device) -> Tensor<4> {
     let values = match interpolation {
         Interpolation::Bilinear => bilinear_matrix(input, output),
+        Interpolation::Area => area_matrix(input, output),
         Interpolation::Pillow(protocol) => resampling_matrix(protocol, input as u32, output as u32),
     };
     Tensor::from_data(TensorData::new(values, [1, 1, output, input]), device)
@@ -71,6 +75,20 @@ fn bilinear_matrix(input: usize, output: usize) -> Vec<f32> {
         let fraction = position - left as f64;
         row[left] += (1.0 - fraction) as f32;
         row[right] += fraction as f32;
+    }
+    matrix
+}
+
+fn area_matrix(input: usize, output: usize) -> Vec<f32> {
+    assert!(
+        input > 0 && output > 0,
+        "a resize needs at least one pixel a side: {input} to {output}"
+    );
+    let mut matrix = vec![0.0f32; output * input];
+    for (index, row) in matrix.chunks_exact_mut(input).enumerate() {
+        let touched = index * input / output..((index + 1) * input).div_ceil(output);
+        let weight = 1.0 / touched.len() as f32;
+        row[touched].fill(weight);
     }
     matrix
 }
@@ -111,6 +129,18 @@ mod tests {
                     "{found}, expected {expected}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn area_averages_the_pixels_that_an_output_touches() {
+        for (_, device) in testkit::devices() {
+            let area = |input: &[f32], output| row(input, output, Interpolation::Area, &device);
+            assert_eq!(area(&[0.0, 2.0, 4.0, 8.0], 2), [1.0, 6.0]);
+            assert_eq!(area(&[1.0, 3.0], 4), [1.0, 1.0, 3.0, 3.0]);
+            // Three pixels onto two: the middle one counts in full on both sides.
+            assert_eq!(area(&[0.0, 2.0, 6.0], 2), [1.0, 4.0]);
+            assert_eq!(area(&[0.0, 6.0], 3), [0.0, 3.0, 6.0]);
         }
     }
 

@@ -1,15 +1,16 @@
 mod tangent;
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use kernels::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
 
+use crate::ResampleTaps;
 use crate::initialiser::Initialiser;
 use crate::resample_filter::ResampleFilter;
 
 /// Convolution with equalised learning rate, optional change of resolution, bias and activation.
 #[derive(Module, Debug)]
-pub(crate) struct Conv2dLayer {
+pub struct Conv2dLayer {
     /// `[out, in, kernel, kernel]`
     weight: Param<Tensor<4>>,
     /// `[out]`
@@ -21,20 +22,36 @@ pub(crate) struct Conv2dLayer {
 }
 
 /// Shape and options of a [`Conv2dLayer`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Conv2dLayerOptions {
-    pub(crate) in_channels: usize,
-    pub(crate) out_channels: usize,
-    pub(crate) kernel_size: usize,
-    pub(crate) bias: bool,
-    pub(crate) activation: Activation,
-    pub(crate) up: usize,
-    pub(crate) down: usize,
-    pub(crate) conv_clamp: Option<f32>,
-    pub(crate) trainable: bool,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dLayerOptions {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Side of the kernel; odd.
+    pub kernel_size: usize,
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Applied after the bias, with its own gain.
+    pub activation: Activation,
+    /// Integer factor of upsampling.
+    pub up: usize,
+    /// Integer factor of downsampling; not both.
+    pub down: usize,
+    /// Bound on the magnitude of the output.
+    pub conv_clamp: Option<f32>,
+    /// Whether weight and bias take gradients.
+    pub trainable: bool,
 }
 
 impl Conv2dLayer {
+    /// A layer of random weights with the filter `[1, 3, 3, 1]`, as the official networks start.
+    pub fn init(options: Conv2dLayerOptions, seed: u32, device: &Device) -> Self {
+        let filter =
+            ResampleFilter::new(&ResampleTaps::default()).expect("the default taps are valid");
+        Self::new(options, filter, &mut Initialiser::seeded(device, seed))
+    }
+
     pub(crate) fn new(
         options: Conv2dLayerOptions,
         resample_filter: ResampleFilter,
@@ -62,7 +79,7 @@ impl Conv2dLayer {
     }
 
     /// Features `[batch, in, height, width]` to `[batch, out, height up / down, width up / down]`; the result and its clamp are scaled by `gain`.
-    pub(crate) fn forward(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
         bias_act(
             self.convolve(x, gain),
             self.bias.as_ref().map(Param::val),

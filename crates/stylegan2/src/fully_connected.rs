@@ -1,7 +1,7 @@
 mod tangent;
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use kernels::{Activation, BiasAct, bias_act};
 
 use crate::initialiser::Initialiser;
@@ -9,7 +9,7 @@ use crate::initialiser::Initialiser;
 /// Fully connected layer with equalised learning rate (Karras et al. 2018, section 4.1): `y = activation(g W x + l b)` with
 /// `g = l / sqrt(inputs)` and the learning-rate multiplier `l`.
 #[derive(Module, Debug)]
-pub(crate) struct FullyConnected {
+pub struct FullyConnected {
     /// `[outputs, inputs]`
     weight: Param<Tensor<2>>,
     /// `[outputs]`
@@ -24,10 +24,13 @@ pub(crate) struct FullyConnected {
 
 /// Options of [`FullyConnected`], with the official defaults.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FullyConnectedOptions {
-    pub(crate) activation: Activation,
-    pub(crate) lr_multiplier: f32,
-    pub(crate) bias_init: f32,
+pub struct FullyConnectedOptions {
+    /// Applied after the bias, with its own gain.
+    pub activation: Activation,
+    /// Factor on the learning rate.
+    pub lr_multiplier: f32,
+    /// First value of the bias.
+    pub bias_init: f32,
 }
 
 impl Default for FullyConnectedOptions {
@@ -41,6 +44,22 @@ impl Default for FullyConnectedOptions {
 }
 
 impl FullyConnected {
+    /// A layer of random weights.
+    pub fn init(
+        inputs: usize,
+        outputs: usize,
+        options: FullyConnectedOptions,
+        seed: u32,
+        device: &Device,
+    ) -> Self {
+        Self::new(
+            inputs,
+            outputs,
+            options,
+            &mut Initialiser::seeded(device, seed),
+        )
+    }
+
     pub(crate) fn new(
         inputs: usize,
         outputs: usize,
@@ -57,7 +76,7 @@ impl FullyConnected {
     }
 
     /// `[batch, inputs]` to `[batch, outputs]`.
-    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         // The input is smaller than the weight, so the gain goes there.
         self.forward_scaled(x.mul_scalar(self.weight_gain))
     }

@@ -49,8 +49,10 @@ pub use config::{
     ActivationName, Architecture, BlockConfig, DiscriminatorConfig, EpilogueConfig,
     GeneratorConfig, MappingConfig, ResampleTaps, SynthesisConfig,
 };
+pub use conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};
 pub use discriminator::Discriminator;
 pub use error::StyleGan2Error;
+pub use fully_connected::{FullyConnected, FullyConnectedOptions};
 pub use generator::Generator;
 pub use latents::{latent_from_seed, latents_from_seeds};
 pub use mapping::{MappingNetwork, Truncation};

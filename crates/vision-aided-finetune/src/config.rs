@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::random::{self, Stream, stream};
+use crate::vision_aided::VisionAidedConfig;
 use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, TrainingError};
 
 /// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the ramp-up of its `--cfg=auto`.
@@ -42,6 +43,9 @@ pub struct TrainingConfig {
     pub mirror: bool,
     /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay what they are).
     pub noise: bool,
+    /// Options of the discriminators on frozen vision networks, where there are any.
+    #[serde(default)]
+    pub vision_aided: VisionAidedConfig,
 }
 
 /// StyleGAN2's half-life of the average: 10 kimg for batches of 32, in proportion to the batch.
@@ -69,6 +73,7 @@ impl Default for TrainingConfig {
             augment: DiffAugment::default(),
             mirror: false,
             noise: true,
+            vision_aided: VisionAidedConfig::default(),
         }
     }
 }
@@ -136,6 +141,7 @@ impl TrainingConfig {
         for (option, adam) in [
             ("generator_adam", self.generator_adam),
             ("discriminator_adam", self.discriminator_adam),
+            ("vision_aided.adam", self.vision_aided.adam),
         ] {
             let valid = positive(adam.learning_rate)
                 && (0.0..1.0).contains(&adam.beta_1)
@@ -151,6 +157,7 @@ impl TrainingConfig {
         for (option, value) in [
             ("r1_gamma", self.r1_gamma),
             ("path_length_weight", self.path_length_weight),
+            ("vision_aided.weight", self.vision_aided.weight),
         ] {
             check(
                 option,

@@ -41,6 +41,20 @@ pub struct HistoryEntry {
         deserialize_with = "measured_or_nan"
     )]
     pub path_length: Option<f32>,
+    /// Mean of what the generator paid to the vision-aided discriminators, where there are any.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
+    pub vision_aided_generator_loss: Option<f32>,
+    /// Mean of what the heads of the vision-aided discriminators paid, where there are any.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
+    pub vision_aided_discriminator_loss: Option<f32>,
     /// Images a second since the entry before.
     #[serde(deserialize_with = "rate_or_nan")]
     pub images_per_second: f64,
@@ -86,6 +100,8 @@ impl HistoryEntry {
             fake_logit: always(|r| Some(r.fake_logit)),
             r1_penalty: mean(|r| r.r1_penalty),
             path_length: mean(|r| r.path_length),
+            vision_aided_generator_loss: mean(|r| r.vision_aided_generator_loss),
+            vision_aided_discriminator_loss: mean(|r| r.vision_aided_discriminator_loss),
             images_per_second: (reports.len() * batch_size) as f64 / seconds,
         }
     }
@@ -185,6 +201,8 @@ mod tests {
             fake_logit: -0.5,
             r1_penalty: (iteration.is_multiple_of(2)).then_some(iteration as f32),
             path_length: None,
+            vision_aided_generator_loss: None,
+            vision_aided_discriminator_loss: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod optimise;
 mod random;
 mod state;
 mod trainer;
+pub mod vision_aided;
 
 pub use augment::DiffAugment;
 pub use config::TrainingConfig;

@@ -17,6 +17,9 @@ pub(crate) enum Stream {
     ImageOrder,
     R1Augment,
     InitialWeights,
+    VisionAidedHead,
+    VisionAidedGeneratorAugment,
+    VisionAidedDiscriminatorAugment,
 }
 
 /// The generator of `stream` in iteration (or epoch) `index` of the run with `seed`.

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Discriminator, Generator};
 
 use crate::images::FINGERPRINT_ALGORITHM;
+use crate::vision_aided::{
+    HeadConfig, VisionAidedDiscriminator, VisionAidedHead, VisionBackbone, VisionBackboneKind,
+};
 use crate::{Adam, ImageSet, Trainer, TrainingConfig, TrainingError};
 
 /// Layout of the file; another number is refused.
@@ -21,6 +25,9 @@ const GENERATOR_AVERAGE: &str = "G_ema.";
 const DISCRIMINATOR: &str = "D.";
 const GENERATOR_ADAM: &str = "adam.G.";
 const DISCRIMINATOR_ADAM: &str = "adam.D.";
+/// Followed by the number of the discriminator.
+const HEAD: &str = "heads.";
+const HEAD_ADAM: &str = "adam.heads.";
 const PATH_LENGTH_MEAN: &str = "path_length_mean";
 const TRAINING: &str = "training";
 const PROVENANCE: &str = "provenance";
@@ -52,6 +59,18 @@ struct Record {
     generator_adam_steps: u64,
     discriminator_adam_steps: u64,
     images: ImagesRecord,
+    /// None in runs of before there were any.
+    #[serde(default)]
+    vision_aided: Vec<VisionAidedRecord>,
+}
+
+/// A vision-aided discriminator.
+#[derive(Debug, Serialize, Deserialize)]
+struct VisionAidedRecord {
+    backbone: String,
+    input_side: usize,
+    head: HeadConfig,
+    adam_steps: u64,
 }
 
 /// What the run was trained on.
@@ -126,6 +145,19 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
     }
     tensors.extend(trainer.generator_adam.tensors(GENERATOR_ADAM));
     tensors.extend(trainer.discriminator_adam.tensors(DISCRIMINATOR_ADAM));
+    let mut vision_aided = Vec::new();
+    for (index, discriminator) in trainer.vision_aided.iter().enumerate() {
+        let named = discriminator.head.tensors().into_iter();
+        tensors.extend(named.map(|(name, tensor)| (format!("{HEAD}{index}.{name}"), tensor)));
+        tensors.extend(discriminator.adam.tensors(&format!("{HEAD_ADAM}{index}.")));
+        let backbone = discriminator.backbone();
+        vision_aided.push(VisionAidedRecord {
+            backbone: backbone.kind().to_string(),
+            input_side: backbone.input_side(),
+            head: backbone.head(),
+            adam_steps: discriminator.adam.steps(),
+        });
+    }
     // As a tensor, so that no decimal form comes between.
     tensors.insert(
         PATH_LENGTH_MEAN.to_owned(),
@@ -147,6 +179,7 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
         generator_adam_steps: trainer.generator_adam.steps(),
         discriminator_adam_steps: trainer.discriminator_adam.steps(),
         images: ImagesRecord::of(trainer.images()),
+        vision_aided,
     };
     let record = serde_json::to_string(&record).expect("numbers and text have a JSON form");
     metadata.insert(TRAINING.to_owned(), record);
@@ -164,6 +197,7 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
 pub(crate) fn resume(
     path: &Path,
     images: Arc<ImageSet>,
+    backbones: &[VisionBackbone],
     device: &Device,
 ) -> Result<Trainer, TrainingError> {
     let file = Checkpoint::open(path)?;
@@ -171,19 +205,7 @@ pub(crate) fn resume(
         path: path.to_owned(),
         reason,
     };
-    let record = file.metadata().get(TRAINING).ok_or_else(|| {
-        cannot(format!(
-            "it has no metadata `{TRAINING}`, so it is a network and no training run; start a new run from it instead"
-        ))
-    })?;
-    let record: Record = serde_json::from_str(record)
-        .map_err(|e| cannot(format!("its metadata `{TRAINING}` is not understood: {e}")))?;
-    if record.version != VERSION {
-        return Err(cannot(format!(
-            "its layout has version {}, expected {VERSION}",
-            record.version
-        )));
-    }
+    let record = record(&file)?;
     if let Some(reason) = record.images.refusal(&ImagesRecord::of(&images)) {
         return Err(cannot(reason));
     }
@@ -216,6 +238,26 @@ pub(crate) fn resume(
         DISCRIMINATOR_ADAM,
         device,
     )?;
+    check_backbones(&record.vision_aided, backbones).map_err(cannot)?;
+    for (index, (record, backbone)) in record.vision_aided.iter().zip(backbones).enumerate() {
+        let head = file.subset(&format!("{HEAD}{index}."));
+        let head = VisionAidedHead::load(&record.head, &head, device)?.train();
+        let adam = Adam::from_tensors(
+            trainer.config.vision_aided.adam,
+            record.adam_steps,
+            &head,
+            &file,
+            &format!("{HEAD_ADAM}{index}."),
+            device,
+        )?;
+        trainer
+            .vision_aided
+            .push(VisionAidedDiscriminator::from_parts(
+                backbone.clone(),
+                head,
+                adam,
+            ));
+    }
     trainer.progress = record.progress;
     let mean = file.tensors().get(PATH_LENGTH_MEAN);
     let mean = mean.map(StoredTensor::to_f32).unwrap_or_default();
@@ -228,6 +270,71 @@ pub(crate) fn resume(
     trainer.path_length_mean.value = mean;
     trainer.set_provenance(file.metadata().get(PROVENANCE).cloned());
     Ok(trainer)
+}
+
+fn record(file: &Checkpoint) -> Result<Record, TrainingError> {
+    let cannot = |reason: String| TrainingError::CannotResume {
+        path: file.path().to_owned(),
+        reason,
+    };
+    let record = file.metadata().get(TRAINING).ok_or_else(|| {
+        cannot(format!(
+            "it has no metadata `{TRAINING}`, so it is a network and no training run; start a new run from it instead"
+        ))
+    })?;
+    let record: Record = serde_json::from_str(record)
+        .map_err(|e| cannot(format!("its metadata `{TRAINING}` is not understood: {e}")))?;
+    if record.version != VERSION {
+        return Err(cannot(format!(
+            "its layout has version {}, expected {VERSION}",
+            record.version
+        )));
+    }
+    Ok(record)
+}
+
+pub(crate) fn vision_networks(
+    path: &Path,
+) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {
+    let file = Checkpoint::open(path)?;
+    let networks = record(&file)?.vision_aided.into_iter();
+    networks
+        .map(|record| Ok((record.backbone.parse()?, record.input_side)))
+        .collect()
+}
+
+/// Says why the run cannot go on with these networks, if so.
+fn check_backbones(expected: &[VisionAidedRecord], found: &[VisionBackbone]) -> Result<(), String> {
+    let list = |networks: Vec<(String, usize)>| {
+        let names: Vec<String> = networks
+            .into_iter()
+            .map(|(name, side)| format!("{name} at {side} pixels"))
+            .collect();
+        match names.is_empty() {
+            true => "none".to_owned(),
+            false => names.join(", "),
+        }
+    };
+    let heads_fit = expected
+        .iter()
+        .zip(found)
+        .all(|(record, backbone)| record.head == backbone.head());
+    let expected: Vec<(String, usize)> = expected
+        .iter()
+        .map(|record| (record.backbone.clone(), record.input_side))
+        .collect();
+    let found: Vec<(String, usize)> = found
+        .iter()
+        .map(|backbone| (backbone.kind().to_string(), backbone.input_side()))
+        .collect();
+    if expected == found && heads_fit {
+        return Ok(());
+    }
+    Err(format!(
+        "its vision-aided discriminators stand on other networks: found {}, expected {}; give those",
+        list(found),
+        list(expected)
+    ))
 }
 
 /// The networks of a checkpoint of a training run, to start another run from.

@@ -11,6 +11,7 @@ use crate::images::ShuffledOrder;
 use crate::loss::{discriminator_loss, generator_loss};
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
+use crate::vision_aided::{VisionAidedDiscriminator, VisionBackbone, VisionBackboneKind};
 use crate::{Adam, ImageSet, TrainingConfig, TrainingError, networks, state};
 
 /// Measurements on end that are not finite, after which training stops: less is a bad batch, more does not recover.
@@ -27,6 +28,7 @@ pub struct Trainer {
     pub(crate) generator_average: Generator,
     pub(crate) generator_adam: Adam,
     pub(crate) discriminator_adam: Adam,
+    pub(crate) vision_aided: Vec<VisionAidedDiscriminator>,
     pub(crate) path_length_mean: PathLengthMean,
     pub(crate) progress: Progress,
     images: Arc<ImageSet>,
@@ -54,6 +56,10 @@ pub struct StepReport {
     pub r1_penalty: Option<f32>,
     /// Mean path length, in iterations that penalise it.
     pub path_length: Option<f32>,
+    /// What the generator pays to the vision-aided discriminators together, where there are any.
+    pub vision_aided_generator_loss: Option<f32>,
+    /// What the heads of the vision-aided discriminators pay together, where there are any.
+    pub vision_aided_discriminator_loss: Option<f32>,
 }
 
 impl Trainer {
@@ -87,6 +93,7 @@ impl Trainer {
         Ok(Self {
             generator_adam: Adam::new(config.corrected_generator_adam()),
             discriminator_adam: Adam::new(config.corrected_discriminator_adam()),
+            vision_aided: Vec::new(),
             path_length_mean: PathLengthMean {
                 value: 0.0,
                 decay: config.path_length_decay,
@@ -115,14 +122,49 @@ impl Trainer {
 
     /// Continues the run of a checkpoint: the next losses are those of a run that was never stopped, bit for bit on the CPU.
     ///
+    /// `backbones` are the networks that the run's vision-aided discriminators stand on, in the order in which they were added; checkpoints do
+    /// not hold their weights.
+    ///
     /// # Errors
-    /// When the file is no checkpoint of a training run, is damaged, or was trained on other images.
+    /// When the file is no checkpoint of a training run, is damaged, was trained on other images, or with other networks.
     pub fn resume(
         path: impl AsRef<Path>,
         images: Arc<ImageSet>,
+        backbones: &[VisionBackbone],
         device: &Device,
     ) -> Result<Self, TrainingError> {
-        state::resume(path.as_ref(), images, device)
+        state::resume(path.as_ref(), images, backbones, device)
+    }
+
+    /// The networks that the vision-aided discriminators of a checkpoint stand on, and the sides of their inputs, in the order that
+    /// [`resume`](Self::resume) expects.
+    ///
+    /// # Errors
+    /// When the file is no checkpoint of a training run, or names a network that is not known here.
+    pub fn vision_networks(
+        path: impl AsRef<Path>,
+    ) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {
+        state::vision_networks(path.as_ref())
+    }
+
+    /// Trains with one more discriminator, a head of random weights on a frozen network, from the next iteration on.
+    ///
+    /// The image discriminator goes on beside it. Its loss, optimiser and augmentation are [`TrainingConfig::vision_aided`]'s.
+    pub fn add_vision_aided(&mut self, backbone: VisionBackbone) {
+        let index = self.vision_aided.len() as u64;
+        let mut random = stream(self.config.seed, index, Stream::VisionAidedHead);
+        let options = self.config.vision_aided.adam;
+        self.vision_aided.push(VisionAidedDiscriminator::new(
+            backbone,
+            options,
+            random::seed(&mut random),
+            &self.device,
+        ));
+    }
+
+    /// The vision-aided discriminators, in the order in which they were added.
+    pub fn vision_aided(&self) -> &[VisionAidedDiscriminator] {
+        &self.vision_aided
     }
 
     /// The options.
@@ -143,6 +185,9 @@ impl Trainer {
             .set_options(config.corrected_generator_adam());
         self.discriminator_adam
             .set_options(config.corrected_discriminator_adam());
+        for discriminator in &mut self.vision_aided {
+            discriminator.adam.set_options(config.vision_aided.adam);
+        }
         self.path_length_mean.decay = config.path_length_decay;
         self.config = config;
         Ok(())
@@ -196,11 +241,12 @@ impl Trainer {
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
-        let mut measured = vec![self.step_generator(iteration)];
+        let mut measured = self.step_generator(iteration);
         let takes_path_length = self.config.regularises_path_length(iteration);
         let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let real = self.real_images(iteration);
-        measured.extend(self.step_discriminator(iteration, real.clone()));
+        let has_vision_aided = !self.vision_aided.is_empty();
+        measured.extend(self.step_discriminators(iteration, real.clone()));
         let takes_r1 = self.config.regularises_r1(iteration);
         let r1_penalty = takes_r1.then(|| self.step_r1(iteration, real));
         // Shown before this batch: the official loop counts it after the update.
@@ -222,9 +268,11 @@ impl Trainer {
             iteration: self.progress.iterations,
             images: self.progress.images,
             generator_loss: next(),
+            vision_aided_generator_loss: has_vision_aided.then(&mut next),
             discriminator_loss: next(),
             real_logit: next(),
             fake_logit: next(),
+            vision_aided_discriminator_loss: has_vision_aided.then(&mut next),
             path_length: takes_path_length.then(&mut next),
             r1_penalty: takes_r1.then(&mut next),
         };
@@ -234,11 +282,15 @@ impl Trainer {
 
     /// Counts measurements that are not finite, and stops at many on end.
     fn check_finite(&mut self, iteration: u64, report: &StepReport) -> Result<(), TrainingError> {
-        let losses = if report.generator_loss.is_finite() {
-            report.discriminator_loss
-        } else {
-            report.generator_loss
-        };
+        let losses = [
+            Some(report.generator_loss),
+            report.vision_aided_generator_loss,
+            report.vision_aided_discriminator_loss,
+        ]
+        .into_iter()
+        .flatten()
+        .find(|loss| !loss.is_finite())
+        .unwrap_or(report.discriminator_loss);
         let counts = &mut self.progress.non_finite;
         for (what, value, count) in [
             ("the loss", Some(losses), &mut counts.losses),
@@ -265,7 +317,8 @@ impl Trainer {
         Ok(())
     }
 
-    fn step_generator(&mut self, iteration: u64) -> Tensor<1> {
+    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`.
+    fn step_generator(&mut self, iteration: u64) -> Vec<Tensor<1>> {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
         let fake = self
@@ -277,11 +330,30 @@ impl Trainer {
         let logits = self
             .discriminator
             .valid()
-            .forward(augmentation.apply(fake), None);
+            .forward(augmentation.apply(fake.clone()), None);
         let loss = generator_loss(logits);
-        let gradients = loss.backward();
+        let mut random = self.stream(iteration, Stream::VisionAidedGeneratorAugment);
+        let vision_aided = self
+            .vision_aided
+            .iter()
+            .map(|discriminator| {
+                let seen = self
+                    .vision_aided_augmentation(&mut random)
+                    .apply(fake.clone());
+                discriminator.generator_loss(seen, self.config.vision_aided.loss)
+            })
+            .reduce(|sum, loss| sum + loss);
+        let total = match &vision_aided {
+            Some(sum) => loss.clone() + sum.clone().mul_scalar(self.config.vision_aided.weight),
+            None => loss.clone(),
+        };
+        let gradients = total.backward();
         self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
-        loss.inner()
+        [Some(loss), vision_aided]
+            .into_iter()
+            .flatten()
+            .map(Tensor::inner)
+            .collect()
     }
 
     /// The mean length, `[1]`.
@@ -317,14 +389,15 @@ impl Trainer {
         result.lengths.mean()
     }
 
-    /// The loss and the mean logits of real and of generated images, each `[1]`.
-    fn step_discriminator(&mut self, iteration: u64, real: Tensor<4>) -> [Tensor<1>; 3] {
+    /// The loss and the mean logits of real and of generated images, and the heads' loss where there are any, each `[1]`.
+    fn step_discriminators(&mut self, iteration: u64, real: Tensor<4>) -> Vec<Tensor<1>> {
         let mut random = self.stream(iteration, Stream::DiscriminatorLatents);
         let generator = self.generator.valid();
         let w_plus = self.latents(self.config.batch_size, &mut random, &generator);
         let fake = generator
             .synthesis
             .forward(w_plus, &self.noise(&mut random));
+        let heads = self.step_heads(iteration, &real, &fake);
         let fake = self
             .augmentation(iteration, Stream::DiscriminatorFakeAugment)
             .apply(fake);
@@ -338,11 +411,33 @@ impl Trainer {
         self.discriminator = self
             .discriminator_adam
             .step(self.discriminator.clone(), &gradients);
-        [
+        let mut measured = vec![
             loss.inner(),
             real_logits.inner().mean(),
             fake_logits.inner().mean(),
-        ]
+        ];
+        measured.extend(heads);
+        measured
+    }
+
+    /// A step of every head on real and generated images of the plain device; the sum of their losses, `[1]`.
+    fn step_heads(
+        &mut self,
+        iteration: u64,
+        real: &Tensor<4>,
+        fake: &Tensor<4>,
+    ) -> Option<Tensor<1>> {
+        let mut random = self.stream(iteration, Stream::VisionAidedDiscriminatorAugment);
+        let mut losses = Vec::with_capacity(self.vision_aided.len());
+        let loss = self.config.vision_aided.loss;
+        for index in 0..self.vision_aided.len() {
+            let [real, fake] = [real, fake].map(|images| {
+                self.vision_aided_augmentation(&mut random)
+                    .apply(images.clone())
+            });
+            losses.push(self.vision_aided[index].step(real, fake, loss));
+        }
+        losses.into_iter().reduce(|sum, loss| sum + loss)
     }
 
     /// The mean penalty, `[1]`.
@@ -417,6 +512,14 @@ impl Trainer {
         self.config
             .augment
             .draw(self.config.batch_size, self.images.side(), &mut random)
+    }
+
+    /// Drawn anew for every network, as the authors' code does.
+    fn vision_aided_augmentation(&self, random: &mut RandomState) -> Augmentation {
+        self.config
+            .vision_aided
+            .augment
+            .draw(self.config.batch_size, self.images.side(), random)
     }
 
     fn noise(&self, random: &mut RandomState) -> NoiseMode {

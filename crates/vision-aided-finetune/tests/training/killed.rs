@@ -50,7 +50,7 @@ fn twenty_kills_at_random_moments_leave_twenty_readable_checkpoints_and_historie
             })
             .count();
         assert!(unfinished <= 1, "kill {kill}: {unfinished} temporary files");
-        let mut resumed = Trainer::resume(&file, images(10), &device())
+        let mut resumed = Trainer::resume(&file, images(10), &[], &device())
             .unwrap_or_else(|error| panic!("kill {kill}: {error}"));
         assert!(resumed.iterations() >= seen, "kill {kill}: an older file");
         before = resumed.iterations();
@@ -92,7 +92,7 @@ fn start(folder: &Path) -> Child {
 fn wait_for_progress(file: &Path, before: u64, child: &mut Child) -> u64 {
     let limit = Instant::now() + Duration::from_secs(60);
     loop {
-        if let Ok(trainer) = Trainer::resume(file, images(10), &device())
+        if let Ok(trainer) = Trainer::resume(file, images(10), &[], &device())
             && trainer.iterations() > before
         {
             return trainer.iterations();
@@ -112,7 +112,7 @@ fn train_and_save_without_end() {
     };
     let file = checkpoint(Path::new(&folder));
     let mut run = if file.exists() {
-        Trainer::resume(&file, images(10), &device()).unwrap()
+        Trainer::resume(&file, images(10), &[], &device()).unwrap()
     } else {
         trainer(config(), &device()).unwrap()
     };

@@ -15,6 +15,7 @@ mod reference_run;
 mod resume;
 mod small_run;
 mod trainer;
+mod vision_aided;
 
 use burn::tensor::{Device, Tensor, TensorData};
 

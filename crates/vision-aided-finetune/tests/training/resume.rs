@@ -38,7 +38,7 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
     let last = state(&straight);
 
     for middle in POSITIONS {
-        let mut resumed = Trainer::resume(saved(middle), images(10), &device).unwrap();
+        let mut resumed = Trainer::resume(saved(middle), images(10), &[], &device).unwrap();
         assert_eq!(resumed.config(), straight.config());
         assert_eq!(resumed.iterations(), middle as u64);
         assert_eq!(resumed.provenance(), Some("a test"));
@@ -105,7 +105,7 @@ fn a_run_is_only_resumed_with_its_own_images() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("training.safetensors");
     trainer(config(), &device).unwrap().save(&file).unwrap();
-    let error = Trainer::resume(&file, images(11), &device).unwrap_err();
+    let error = Trainer::resume(&file, images(11), &[], &device).unwrap_err();
     let message = error.to_string();
     assert!(
         matches!(error, TrainingError::CannotResume { .. }),
@@ -139,7 +139,7 @@ fn a_record_of_the_first_layout_is_understood() {
         let mut metadata = written.metadata().clone();
         metadata.insert("training".into(), record);
         save_safetensors(&file, written.tensors(), &metadata, FloatPrecision::F32).unwrap();
-        Trainer::resume(&file, images(10), &device)
+        Trainer::resume(&file, images(10), &[], &device)
     };
     let run = record(images(10).fingerprint()).unwrap();
     assert_eq!((run.iterations(), run.images_shown()), (1363, 21808));
@@ -168,7 +168,7 @@ fn a_run_is_not_resumed_with_images_that_differ_in_one_pixel() {
     let inner = 3 * 3 * 16 * 16 + 8 * 16 + 7;
     bytes[inner] ^= 1;
     let other = Arc::new(ImageSet::from_bytes(16, bytes));
-    let message = Trainer::resume(&file, other, &device)
+    let message = Trainer::resume(&file, other, &[], &device)
         .unwrap_err()
         .to_string();
     assert!(message.contains("same images"), "{message}");
@@ -180,7 +180,7 @@ fn files_that_are_no_training_runs_are_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file.safetensors");
     let refused = || {
-        Trainer::resume(&file, images(10), &device)
+        Trainer::resume(&file, images(10), &[], &device)
             .unwrap_err()
             .to_string()
     };

@@ -45,7 +45,7 @@ fn a_path_length_that_is_no_number_leaves_the_running_mean_and_ends_a_run_only_w
         }
     }
     save_safetensors(&file, &tensors, good.metadata(), FloatPrecision::F32).unwrap();
-    let mut run = Trainer::resume(&file, images(10), &device).unwrap();
+    let mut run = Trainer::resume(&file, images(10), &[], &device).unwrap();
     let report = run.step().unwrap();
     let length = report.path_length.expect("iteration 2 takes it");
     assert!(!length.is_finite(), "{length}");

@@ -1,0 +1,371 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use backbones::{ClipImage, DinoVitB16, EfficientNetLite0, Interpolation, Vgg16, resize};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::{Checkpoint, CheckpointError};
+
+use super::HeadConfig;
+use crate::TrainingError;
+
+/// One level of a network's features.
+#[derive(Clone, Debug)]
+pub enum VisionFeature {
+    /// `[batch, channels, side, side]`
+    Map(Tensor<4>),
+    /// `[batch, features]`
+    Vector(Tensor<2>),
+}
+
+impl VisionFeature {
+    /// The same values as constants on the autodiff device: what a head is trained on.
+    pub(crate) fn detached(self) -> Self {
+        match self {
+            Self::Map(x) => Self::Map(Tensor::from_inner(x)),
+            Self::Vector(x) => Self::Vector(Tensor::from_inner(x)),
+        }
+    }
+}
+
+/// Shape of a [`VisionFeature`], without the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelShape {
+    /// A square map.
+    Map {
+        /// Channels.
+        channels: usize,
+        /// Height and width.
+        side: usize,
+    },
+    /// A vector.
+    Vector {
+        /// Its length.
+        features: usize,
+    },
+}
+
+impl LevelShape {
+    /// Height and width; 1 for a vector.
+    pub fn side(&self) -> usize {
+        match self {
+            Self::Map { side, .. } => *side,
+            Self::Vector { .. } => 1,
+        }
+    }
+}
+
+/// The frozen networks that discriminators stand on, by the names that [`fmt::Display`] writes and [`FromStr`] reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VisionBackboneKind {
+    /// `efficientnet_lite0`: maps of 24, 40 and 112 channels at 1/4, 1/8 and 1/16 of the input, and the 1280 pooled features.
+    #[default]
+    EfficientNetLite0,
+    /// `vgg16`: the map of 512 channels at 1/32 of the input, behind the last pooling.
+    Vgg16,
+    /// `clip_vit_b32`: the patches behind blocks 4 and 8, maps of 768 channels of 7x7, and the embedding of 512 numbers.
+    ClipVitB32,
+    /// `dino_vit_b16`: the patches of blocks 4 and 8, counted from 0, behind the final norm, maps of 768 channels of 14x14, and the class token.
+    DinoVitB16,
+}
+
+impl VisionBackboneKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::EfficientNetLite0,
+        Self::Vgg16,
+        Self::ClipVitB32,
+        Self::DinoVitB16,
+    ];
+}
+
+impl fmt::Display for VisionBackboneKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EfficientNetLite0 => "efficientnet_lite0",
+            Self::Vgg16 => "vgg16",
+            Self::ClipVitB32 => "clip_vit_b32",
+            Self::DinoVitB16 => "dino_vit_b16",
+        })
+    }
+}
+
+impl FromStr for VisionBackboneKind {
+    type Err = TrainingError;
+
+    fn from_str(name: &str) -> Result<Self, TrainingError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.to_string() == name)
+            .ok_or_else(|| TrainingError::InvalidOption {
+                option: "vision_aided",
+                found: name.to_owned(),
+                expected: format!(
+                    "one of {}",
+                    Self::ALL.map(|kind| kind.to_string()).join(", ")
+                ),
+            })
+    }
+}
+
+/// Mean and standard deviation, per channel, of values in [0, 1].
+#[derive(Clone, Copy, Debug)]
+struct Normalisation {
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+impl Normalisation {
+    /// Google's `(pixel - 127) / 128`.
+    const EFFICIENTNET: Self = Self {
+        mean: [127.0 / 255.0; 3],
+        std: [128.0 / 255.0; 3],
+    };
+    const IMAGENET: Self = Self {
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    };
+    const CLIP: Self = Self {
+        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
+    };
+    /// The authors of vision-aided GANs give DINO the mean of CLIP and the standard deviation of ImageNet.
+    const DINO: Self = Self {
+        mean: Self::CLIP.mean,
+        std: Self::IMAGENET.std,
+    };
+}
+
+/// A frozen vision network behind the resize and the normalisation of the vision-aided code. Clones share the weights.
+///
+/// Gradients flow through it into the images, and none of its weights are computed: they are constants.
+#[derive(Clone, Debug)]
+pub struct VisionBackbone {
+    network: Arc<Network>,
+    input_side: usize,
+}
+
+#[derive(Debug)]
+enum Network {
+    EfficientNetLite0(EfficientNetLite0),
+    Vgg16(Vgg16),
+    Clip(ClipImage),
+    Dino(DinoVitB16),
+}
+
+/// Side of the input, as published.
+const PUBLISHED_INPUT_SIDE: usize = 224;
+/// The smallest maps of the convolutional networks have one pixel for so many of the input's.
+const SMALLEST_MAP_DIVISOR: usize = 32;
+
+impl VisionBackbone {
+    /// Loads a network with its input of 224 pixels, as published. The `load` of each network in `backbones` says which files it reads.
+    ///
+    /// # Errors
+    /// When the weights do not fit.
+    pub fn load(
+        kind: VisionBackboneKind,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        let network = match kind {
+            VisionBackboneKind::EfficientNetLite0 => {
+                Network::EfficientNetLite0(EfficientNetLite0::load(checkpoint, device)?)
+            }
+            VisionBackboneKind::Vgg16 => Network::Vgg16(Vgg16::load(checkpoint, device)?),
+            VisionBackboneKind::ClipVitB32 => Network::Clip(ClipImage::load(checkpoint, device)?),
+            VisionBackboneKind::DinoVitB16 => Network::Dino(DinoVitB16::load(checkpoint, device)?),
+        };
+        Ok(Self {
+            network: Arc::new(network),
+            input_side: PUBLISHED_INPUT_SIDE,
+        })
+    }
+
+    /// The network with all weights zero, to know its shapes.
+    pub fn init(kind: VisionBackboneKind, device: &Device) -> Self {
+        Self {
+            network: Arc::new(match kind {
+                VisionBackboneKind::EfficientNetLite0 => {
+                    Network::EfficientNetLite0(EfficientNetLite0::init(device))
+                }
+                VisionBackboneKind::Vgg16 => Network::Vgg16(Vgg16::init(device)),
+                VisionBackboneKind::ClipVitB32 => Network::Clip(ClipImage::init(device)),
+                VisionBackboneKind::DinoVitB16 => Network::Dino(DinoVitB16::init(device)),
+            }),
+            input_side: PUBLISHED_INPUT_SIDE,
+        }
+    }
+
+    /// The network on inputs of another side; smaller ones cost less.
+    ///
+    /// # Errors
+    /// When the side is not a multiple of 32 (VGG16: from 64 on), or the network takes only the published one (the transformers).
+    pub fn with_input_side(mut self, side: usize) -> Result<Self, TrainingError> {
+        let takes_any = matches!(
+            *self.network,
+            Network::EfficientNetLite0(_) | Network::Vgg16(_)
+        );
+        let valid = if takes_any {
+            side >= self.least_input_side() && side.is_multiple_of(SMALLEST_MAP_DIVISOR)
+        } else {
+            side == PUBLISHED_INPUT_SIDE
+        };
+        if !valid {
+            return Err(TrainingError::InvalidOption {
+                option: "input_side",
+                found: side.to_string(),
+                expected: if takes_any {
+                    format!(
+                        "a multiple of {SMALLEST_MAP_DIVISOR} from {} on",
+                        self.least_input_side()
+                    )
+                } else {
+                    format!("{PUBLISHED_INPUT_SIDE} for {}", self.kind())
+                },
+            });
+        }
+        self.input_side = side;
+        Ok(self)
+    }
+
+    /// The head on VGG16 halves its map of 1/32.
+    fn least_input_side(&self) -> usize {
+        match *self.network {
+            Network::Vgg16(_) => 2 * SMALLEST_MAP_DIVISOR,
+            _ => SMALLEST_MAP_DIVISOR,
+        }
+    }
+
+    /// Which network it is.
+    pub fn kind(&self) -> VisionBackboneKind {
+        match *self.network {
+            Network::EfficientNetLite0(_) => VisionBackboneKind::EfficientNetLite0,
+            Network::Vgg16(_) => VisionBackboneKind::Vgg16,
+            Network::Clip(_) => VisionBackboneKind::ClipVitB32,
+            Network::Dino(_) => VisionBackboneKind::DinoVitB16,
+        }
+    }
+
+    /// Side of the input that images are resized to.
+    pub fn input_side(&self) -> usize {
+        self.input_side
+    }
+
+    /// Shapes of what [`forward`](Self::forward) returns.
+    pub fn shapes(&self) -> Vec<LevelShape> {
+        let map = |channels, divisor| LevelShape::Map {
+            channels,
+            side: self.input_side / divisor,
+        };
+        match *self.network {
+            Network::EfficientNetLite0(_) => vec![
+                map(24, 4),
+                map(40, 8),
+                map(112, 16),
+                LevelShape::Vector {
+                    features: EfficientNetLite0::FEATURES,
+                },
+            ],
+            Network::Vgg16(_) => vec![map(512, 32)],
+            Network::Clip(_) => vec![
+                map(TRANSFORMER_WIDTH, 32),
+                map(TRANSFORMER_WIDTH, 32),
+                LevelShape::Vector {
+                    features: ClipImage::FEATURES,
+                },
+            ],
+            Network::Dino(_) => vec![
+                map(TRANSFORMER_WIDTH, 16),
+                map(TRANSFORMER_WIDTH, 16),
+                LevelShape::Vector {
+                    features: DinoVitB16::FEATURES,
+                },
+            ],
+        }
+    }
+
+    /// The published head for this network: VGG16's has one level, the others' several.
+    pub fn head(&self) -> HeadConfig {
+        match (self.shapes().as_slice(), self.kind()) {
+            (&[LevelShape::Map { channels, side }], _) => HeadConfig::simple(channels, side),
+            (shapes, _) => HeadConfig::multi_level(shapes),
+        }
+    }
+
+    /// Features of images `[batch, 3, height, width]` in [-1, 1], differentiable in the images.
+    ///
+    /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalised as the authors do for this network.
+    ///
+    /// # Panics
+    /// When there are other than 3 channels.
+    pub fn forward(&self, images: Tensor<4>) -> Vec<VisionFeature> {
+        match &*self.network {
+            Network::EfficientNetLite0(network) => {
+                let activations = network.forward(self.input(images, Normalisation::EFFICIENTNET));
+                let [_, quarter, eighth, _, sixteenth, _, _] = activations.stages;
+                vec![
+                    VisionFeature::Map(quarter),
+                    VisionFeature::Map(eighth),
+                    VisionFeature::Map(sixteenth),
+                    VisionFeature::Vector(activations.features),
+                ]
+            }
+            Network::Vgg16(network) => {
+                let [.., last] = network.forward(self.input(images, Normalisation::IMAGENET));
+                vec![VisionFeature::Map(halved_by_maximum(last))]
+            }
+            Network::Clip(network) => {
+                // After resblocks[3] and resblocks[7].
+                let activations = network.forward(self.input(images, Normalisation::CLIP));
+                let [fourth, eighth] =
+                    [3, 7].map(|block| patch_map(activations.blocks[block].clone()));
+                vec![fourth, eighth, VisionFeature::Vector(activations.embedding)]
+            }
+            Network::Dino(network) => {
+                // The first and the fifth of the last eight blocks.
+                let activations = network.forward(self.input(images, Normalisation::DINO));
+                let [first, fifth] = [4, 8]
+                    .map(|block| patch_map(network.normalise(activations.blocks[block].clone())));
+                vec![first, fifth, VisionFeature::Vector(activations.embedding)]
+            }
+        }
+    }
+
+    fn input(&self, images: Tensor<4>, normalisation: Normalisation) -> Tensor<4> {
+        assert_eq!(images.dims()[1], 3, "channels of the images");
+        let device = images.device().without_autodiff();
+        let images = resize(images, [self.input_side; 2], Interpolation::Area);
+        let per_channel = |values: [f32; 3]| {
+            Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+        };
+        // x / 2 + 1 / 2 maps [-1, 1] to [0, 1].
+        let factor = normalisation.std.map(|std| 0.5 / std);
+        let offset = [0, 1, 2]
+            .map(|channel| (0.5 - normalisation.mean[channel]) / normalisation.std[channel]);
+        images * per_channel(factor) + per_channel(offset)
+    }
+}
+
+/// Channels of the patches of both transformers.
+const TRANSFORMER_WIDTH: usize = 768;
+
+/// Tokens `[batch, 1 + side^2, width]` to the map of the patches `[batch, width, side, side]`, without the class token.
+fn patch_map(tokens: Tensor<3>) -> VisionFeature {
+    let [batch, count, width] = tokens.dims();
+    let side = (count - 1).isqrt();
+    VisionFeature::Map(
+        tokens
+            .slice([0..batch, 1..count, 0..width])
+            .swap_dims(1, 2)
+            .reshape([batch, width, side, side]),
+    )
+}
+
+/// VGG16's last pooling: the greatest of each 2x2.
+fn halved_by_maximum(x: Tensor<4>) -> Tensor<4> {
+    max_pool2d(x, MaxPoolOptions::new([2; 2]).with_stride([2; 2]))
+}

@@ -1,0 +1,64 @@
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::{VisionAidedHead, VisionAidedLoss, VisionBackbone};
+use crate::{Adam, AdamOptions};
+
+/// A head in training on a frozen network.
+#[derive(Clone, Debug)]
+pub struct VisionAidedDiscriminator {
+    backbone: VisionBackbone,
+    /// On the autodiff device.
+    pub(crate) head: VisionAidedHead,
+    pub(crate) adam: Adam,
+}
+
+impl VisionAidedDiscriminator {
+    /// A head of random weights on the backbone, with the published layers for it.
+    pub fn new(backbone: VisionBackbone, options: AdamOptions, seed: u64, device: &Device) -> Self {
+        let head = VisionAidedHead::init(&backbone.head(), seed, device);
+        Self::from_parts(backbone, head, Adam::new(options))
+    }
+
+    pub(crate) fn from_parts(backbone: VisionBackbone, head: VisionAidedHead, adam: Adam) -> Self {
+        Self {
+            backbone,
+            head: head.train(),
+            adam,
+        }
+    }
+
+    /// The frozen network.
+    pub fn backbone(&self) -> &VisionBackbone {
+        &self.backbone
+    }
+
+    /// The trained head, on the autodiff device.
+    pub fn head(&self) -> &VisionAidedHead {
+        &self.head
+    }
+
+    /// What the generator pays for `images` `[batch, 3, side, side]`, mean over the batch, `[1]`; no gradient of any weight here is computed.
+    pub fn generator_loss(&self, images: Tensor<4>, loss: VisionAidedLoss) -> Tensor<1> {
+        let logits = self.head.valid().forward(self.backbone.forward(images));
+        loss.generator(&logits).mean()
+    }
+
+    /// One step of the head on images of the plain device; its loss, `[1]`.
+    pub(crate) fn step(
+        &mut self,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+        loss: VisionAidedLoss,
+    ) -> Tensor<1> {
+        let logits = |images: Tensor<4>| {
+            let features = self.backbone.forward(images);
+            let detached = features.into_iter().map(|feature| feature.detached());
+            self.head.forward(detached.collect())
+        };
+        let total = loss.real(&logits(real)).mean() + loss.fake(&logits(fake)).mean();
+        let gradients = total.backward();
+        self.head = self.adam.step(self.head.clone(), &gradients);
+        total.inner()
+    }
+}

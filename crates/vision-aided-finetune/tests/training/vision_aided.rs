@@ -1,0 +1,333 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::{Checkpoint, StoredTensor};
+use testkit::{Golden, assert_close, devices};
+use vision_aided_finetune::Trainer;
+use vision_aided_finetune::vision_aided::{
+    HeadConfig, LevelShape, VisionAidedHead, VisionAidedLoss, VisionBackbone, VisionBackboneKind,
+    VisionFeature,
+};
+
+use crate::small_run::{config, images, trainer};
+use crate::values;
+
+/// f32 sums of up to 6912 products.
+const TOLERANCE: f64 = 1e-5;
+/// The same through a backward pass.
+const GRADIENT_TOLERANCE: f64 = 1e-4;
+/// Standard deviation of biases in the reference's seeded heads.
+const BIAS_STD: f64 = 0.2;
+
+struct Case {
+    name: &'static str,
+    head: HeadConfig,
+    shapes: Vec<LevelShape>,
+}
+
+fn cases() -> Vec<Case> {
+    let map = |channels, side| LevelShape::Map { channels, side };
+    let vector = |features| LevelShape::Vector { features };
+    let clip = vec![map(768, 7), map(768, 7), vector(512)];
+    let dino = vec![map(768, 14), map(768, 14), vector(768)];
+    vec![
+        Case {
+            name: "clip_multi_level",
+            head: HeadConfig::multi_level(&clip),
+            shapes: clip,
+        },
+        Case {
+            name: "dino_multi_level",
+            head: HeadConfig::multi_level(&dino),
+            shapes: dino,
+        },
+        Case {
+            name: "vgg_simple",
+            head: HeadConfig::simple(512, 7),
+            shapes: vec![map(512, 7)],
+        },
+        Case {
+            name: "mlp",
+            head: HeadConfig::mlp(512),
+            shapes: vec![vector(512)],
+        },
+    ]
+}
+
+/// Weights as the reference fills them: by name.
+fn seeded_head(case: &Case, device: &Device) -> VisionAidedHead {
+    let shapes = VisionAidedHead::init(&case.head, 0, device).tensors();
+    let tensors = shapes
+        .into_iter()
+        .map(|(name, tensor)| {
+            let std = if name.ends_with("bias") {
+                BIAS_STD
+            } else {
+                1.0
+            };
+            let count = tensor.shape().iter().product();
+            let filled = testkit::seeded(&format!("{}/{name}", case.name), count, std);
+            let shape = tensor.shape().to_vec();
+            (name, StoredTensor::from_f32(shape, &filled))
+        })
+        .collect();
+    let checkpoint = Checkpoint::from_tensors("seeded", tensors, BTreeMap::new());
+    VisionAidedHead::load(&case.head, &checkpoint, device).unwrap()
+}
+
+fn batch_of(golden: &Golden, case: &Case) -> usize {
+    golden.shape(&format!("{}/logits0", case.name))[0]
+}
+
+enum Input {
+    Map(Tensor<4>),
+    Vector(Tensor<2>),
+}
+
+fn inputs(case: &Case, batch: usize, device: &Device) -> Vec<Input> {
+    let shapes = case.shapes.iter().enumerate();
+    shapes
+        .map(|(level, shape)| {
+            let name = format!("{}/feature{level}", case.name);
+            match *shape {
+                LevelShape::Map { channels, side } => Input::Map(
+                    crate::seeded(&name, [batch, channels, side, side], device).require_grad(),
+                ),
+                LevelShape::Vector { features } => {
+                    Input::Vector(crate::seeded(&name, [batch, features], device).require_grad())
+                }
+            }
+        })
+        .collect()
+}
+
+fn features(inputs: &[Input]) -> Vec<VisionFeature> {
+    inputs
+        .iter()
+        .map(|input| match input {
+            Input::Map(x) => VisionFeature::Map(x.clone()),
+            Input::Vector(x) => VisionFeature::Vector(x.clone()),
+        })
+        .collect()
+}
+
+#[test]
+fn heads_and_losses_give_the_authors_numbers() {
+    let golden = Golden::open(
+        env!("CARGO_MANIFEST_DIR"),
+        "vision_aided/vision_aided.expected.safetensors",
+    );
+    for (device_name, device) in devices() {
+        let device = device.autodiff();
+        for case in cases() {
+            let head = seeded_head(&case, &device);
+            let inputs = inputs(&case, batch_of(&golden, &case), &device);
+            let logits = head.forward(features(&inputs));
+            for (level, found) in logits.iter().enumerate() {
+                let key = format!("{}/logits{level}", case.name);
+                let what = format!("{key} on {device_name}");
+                assert_close(
+                    &what,
+                    &values(found.clone()),
+                    &golden.values(&key),
+                    TOLERANCE,
+                );
+            }
+            for (loss_name, loss) in [
+                ("multilevel_sigmoid", VisionAidedLoss::MultilevelSigmoid),
+                (
+                    "multilevel_sigmoid_s",
+                    VisionAidedLoss::MultilevelSigmoidSmoothed,
+                ),
+            ] {
+                for (which, found) in [
+                    ("real", loss.real(&logits)),
+                    ("fake", loss.fake(&logits)),
+                    ("generator", loss.generator(&logits)),
+                ] {
+                    let key = format!("{}/{loss_name}/{which}", case.name);
+                    let what = format!("{key} on {device_name}");
+                    assert_close(&what, &values(found), &golden.values(&key), TOLERANCE);
+                }
+            }
+            let loss = VisionAidedLoss::MultilevelSigmoid.generator(&logits).sum();
+            let gradients = loss.backward();
+            for (level, input) in inputs.iter().enumerate() {
+                let gradient = match input {
+                    Input::Map(x) => values(x.grad(&gradients).unwrap()),
+                    Input::Vector(x) => values(x.grad(&gradients).unwrap()),
+                };
+                let key = format!("{}/grad_generator/feature{level}", case.name);
+                let what = format!("{key} on {device_name}");
+                let first = golden.values(&format!("{key}_first"));
+                assert_close(&what, &gradient[..first.len()], &first, GRADIENT_TOLERANCE);
+                let mean = gradient.iter().map(|g| g.abs() as f64).sum::<f64>();
+                let mean = (mean / gradient.len() as f64) as f32;
+                let expected = golden.values(&format!("{key}_mean_abs"));
+                assert_close(&what, &[mean], &expected, GRADIENT_TOLERANCE);
+            }
+        }
+    }
+}
+
+/// The ImageNet network of the repository, on inputs that are small enough for a test.
+fn efficientnet(side: usize, device: &Device) -> VisionBackbone {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../weights/features/efficientnet_lite0.safetensors");
+    let checkpoint = Checkpoint::open(file).unwrap();
+    VisionBackbone::load(VisionBackboneKind::EfficientNetLite0, &checkpoint, device)
+        .unwrap()
+        .with_input_side(side)
+        .unwrap()
+}
+
+#[test]
+fn features_have_the_shapes_that_are_announced() {
+    for (_, device) in devices() {
+        // A transformer's forward pass with weights of zero is as good as any to know shapes, but takes seconds; the two
+        // convolutional networks, whose shapes depend on the input, stand for all.
+        for kind in [
+            VisionBackboneKind::EfficientNetLite0,
+            VisionBackboneKind::Vgg16,
+        ] {
+            for side in [64, 96] {
+                let backbone = VisionBackbone::init(kind, &device)
+                    .with_input_side(side)
+                    .unwrap();
+                let features = backbone.forward(Tensor::zeros([2, 3, 20, 20], &device));
+                let found: Vec<LevelShape> = features
+                    .iter()
+                    .map(|feature| match feature {
+                        VisionFeature::Map(x) => {
+                            let [batch, channels, height, width] = x.dims();
+                            assert_eq!((batch, height), (2, width));
+                            LevelShape::Map {
+                                channels,
+                                side: height,
+                            }
+                        }
+                        VisionFeature::Vector(x) => LevelShape::Vector {
+                            features: x.dims()[1],
+                        },
+                    })
+                    .collect();
+                assert_eq!(found, backbone.shapes(), "{kind} at {side}");
+                let logits = VisionAidedHead::init(&backbone.head(), 0, &device).forward(features);
+                assert_eq!(logits.len(), backbone.shapes().len());
+            }
+        }
+    }
+}
+
+#[test]
+fn input_sides_that_a_network_cannot_take_are_refused() {
+    let device = devices().remove(0).1;
+    for (kind, side) in [
+        (VisionBackboneKind::EfficientNetLite0, 0),
+        (VisionBackboneKind::EfficientNetLite0, 100),
+        (VisionBackboneKind::Vgg16, 32),
+        (VisionBackboneKind::ClipVitB32, 64),
+    ] {
+        let error = VisionBackbone::init(kind, &device)
+            .with_input_side(side)
+            .unwrap_err();
+        assert!(error.to_string().contains(&side.to_string()), "{error}");
+    }
+}
+
+/// The gradient reaches the image through the frozen network: along itself the loss rises by its length.
+#[test]
+fn the_generators_gradient_flows_through_the_frozen_network() {
+    /// Length of a step: activations of ReLU6 that cross a corner within it are what a difference sees and the gradient does not.
+    const STEP: f32 = 3e-3;
+    for (device_name, device) in devices() {
+        let backbone = efficientnet(32, &device);
+        let head = VisionAidedHead::init(&backbone.head(), 3, &device);
+        let shape = [2, 3, 16, 16];
+        let x = testkit::seeded("image", shape.iter().product(), 0.3);
+        let loss = |x: Tensor<4>| {
+            let logits = head.forward(backbone.forward(x));
+            VisionAidedLoss::MultilevelSigmoidSmoothed
+                .generator(&logits)
+                .mean()
+        };
+        let image = Tensor::<4>::from_data(
+            TensorData::new(x.clone(), shape),
+            &device.clone().autodiff(),
+        )
+        .require_grad();
+        let gradient = values(image.grad(&loss(image.clone()).backward()).unwrap());
+        let length = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let at = |t: f32| {
+            let moved: Vec<f32> = x
+                .iter()
+                .zip(&gradient)
+                .map(|(x, g)| x + t * g / length)
+                .collect();
+            let image = Tensor::from_data(TensorData::new(moved, shape), &device);
+            loss(image).into_scalar::<f32>()
+        };
+        let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+        assert!(
+            (slope - length).abs() < 0.03 * length,
+            "{device_name}: the gradient has length {length}, the loss rises by {slope}"
+        );
+    }
+}
+
+#[test]
+fn a_run_with_heads_resumes_bit_for_bit_and_only_on_its_networks() {
+    let device = devices().remove(0).1;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("training.safetensors");
+    let mut config = config();
+    config.vision_aided.augment = "color,translation,cutout".parse().unwrap();
+    let backbone = efficientnet(32, &device);
+    let mut straight = trainer(config, &device).unwrap();
+    let before = straight.step().unwrap();
+    assert_eq!(before.vision_aided_generator_loss, None);
+    straight.add_vision_aided(backbone.clone());
+    let first = straight.step().unwrap();
+    assert!(first.vision_aided_generator_loss.unwrap() > 0.0);
+    straight.save(&file).unwrap();
+    assert_eq!(
+        Trainer::vision_networks(&file).unwrap(),
+        [(VisionBackboneKind::EfficientNetLite0, 32)]
+    );
+    let mut resumed =
+        Trainer::resume(&file, images(10), std::slice::from_ref(&backbone), &device).unwrap();
+    for _ in 0..3 {
+        assert_eq!(resumed.step().unwrap(), straight.step().unwrap());
+    }
+    assert_eq!(
+        resumed.vision_aided()[0].head().tensors(),
+        straight.vision_aided()[0].head().tensors()
+    );
+    for wrong in [vec![], vec![backbone.with_input_side(64).unwrap()]] {
+        let error = Trainer::resume(&file, images(10), &wrong, &device).unwrap_err();
+        assert!(error.to_string().contains("at 32 pixels"), "{error}");
+    }
+}
+
+/// A head alone learns to tell the training images from the generator's, which stay as they are.
+#[test]
+fn heads_learn() {
+    let device = devices().remove(0).1;
+    let mut config = config();
+    config.generator_adam.learning_rate = 1e-9;
+    config.vision_aided.augment = Default::default();
+    let mut trainer = trainer(config, &device).unwrap();
+    trainer.add_vision_aided(efficientnet(32, &device));
+    let loss = |trainer: &mut Trainer| {
+        let report = trainer.step().unwrap();
+        report.vision_aided_discriminator_loss.unwrap()
+    };
+    let first = loss(&mut trainer);
+    let last = (0..20).map(|_| loss(&mut trainer)).last().unwrap();
+    assert!(last < 0.8 * first, "{first} at first, {last} at last");
+    // The frozen network is no part of what is trained.
+    let trained = trainer.vision_aided()[0].head().num_params();
+    assert!(trained < 1_000_000, "{trained} parameters");
+}
