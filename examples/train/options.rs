@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use vision_aided_finetune::{DiffAugment, TrainingConfig};
+use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
 
 use crate::Failure;
 use crate::cli::CommonArgs;
@@ -52,6 +52,10 @@ pub struct Options {
     /// Image side for networks that start from random weights
     #[arg(long, value_name = "PIXELS", default_value_t = 64)]
     pub resolution: usize,
+
+    /// Stages of lower resolution to go through first, each until so many thousand images were shown: 16:40,32:80
+    #[arg(long, value_name = "SIDE:K,..", value_delimiter = ',')]
+    pub progressive: Vec<ProgressiveStage>,
 
     /// Leave the first N discriminator layers, from the image on, as they are (Freeze-D)
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -119,7 +123,8 @@ pub struct Options {
 }
 
 /// Options that a run keeps from its start and that are no part of the trainer's options.
-const START_OPTIONS: [&str; 6] = [
+const START_OPTIONS: [&str; 7] = [
+    "progressive",
     "generator",
     "discriminator",
     "resolution",
@@ -181,6 +186,7 @@ impl Options {
             augment: self.augment,
             mirror: self.mirror,
             noise: self.noise,
+            progressive: self.progressive.clone(),
             ..defaults
         };
         config.generator_adam.learning_rate = self.learning_rate;
@@ -249,12 +255,14 @@ impl Options {
         let generator = self.generator.as_ref();
         let generator = generator.map(|which| shown(which.as_ref(), None));
         let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
+        let stages: Vec<String> = self.progressive.iter().map(ToString::to_string).collect();
         let values = [
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
             ("generator", generator.unwrap_or_default()),
             ("discriminator", discriminator.unwrap_or_default()),
             ("resolution", self.resolution.to_string()),
+            ("progressive", stages.join(",")),
             ("freeze_layers", self.freeze_layers.to_string()),
             ("batch", self.batch.to_string()),
             ("learning_rate", self.learning_rate.to_string()),

@@ -121,7 +121,7 @@ impl Recipe {
         device: &Device,
     ) -> Result<Trainer, Failure> {
         // Another side than the checkpoint's would be refused, so it is taken from there.
-        let side = Generator::load(checkpoint, device)?.config().img_resolution;
+        let side = Trainer::image_side(checkpoint)?;
         let images = ImageSet::concat(self.images(side)?)?;
         let backbones = vision_networks::of_run(checkpoint, self.weights.as_ref(), device)?;
         let mut trainer = Trainer::resume(checkpoint, Arc::new(images), &backbones, device)?;
@@ -156,7 +156,9 @@ impl Recipe {
             ),
             (None, Some(path)) => (Generator::load(path, device)?, None, None),
             (None, None) => {
-                let config = generator_config(options.resolution)?;
+                let first = options.progressive.first();
+                let side = first.map_or(options.resolution, |stage| stage.resolution);
+                let config = generator_config(side)?;
                 (
                     Generator::init(&config, generator_seed, device)?,
                     None,
@@ -165,7 +167,7 @@ impl Recipe {
             }
         };
         let side = generator.config().img_resolution;
-        if options.resolution_is_given() && side != options.resolution {
+        if self.generator.is_some() && options.resolution_is_given() && side != options.resolution {
             return Err(format!(
                 "--resolution is {}, but the generator that the run starts from makes images of {side}x{side}; leave it out",
                 options.resolution
@@ -193,7 +195,12 @@ impl Recipe {
         // Also for 0: the file's discriminator may have frozen layers.
         let discriminator =
             freeze_discriminator_layers(&discriminator, options.freeze_layers, device)?;
-        let sets = self.images(side)?;
+        // In a stage of progressive growing the networks have a lower resolution than the images.
+        let in_stage = options
+            .progressive
+            .iter()
+            .any(|stage| stage.resolution == side);
+        let sets = self.images(if in_stage { options.resolution } else { side })?;
         let data = self
             .image_paths
             .iter()

@@ -29,6 +29,7 @@ mod error;
 mod formats;
 mod fully_connected;
 mod generator;
+mod growing;
 mod initialiser;
 mod latents;
 mod mapping;

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use crate::progressive;
 use crate::random::{self, Stream, stream};
 use crate::vision_aided::VisionAidedConfig;
-use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, TrainingError};
+use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, ProgressiveStage, TrainingError};
 
 /// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the ramp-up of its `--cfg=auto`.
 ///
@@ -20,6 +21,8 @@ pub struct TrainingConfig {
     /// The discriminator's optimiser, before the correction for lazy regularisation.
     pub discriminator_adam: AdamOptions,
     /// Weight of R1, 10 in StyleGAN2: the loss has `gamma / 2` times the penalty.
+    ///
+    /// In a stage of lower resolution it is less, in proportion to the number of pixels, as `--cfg=auto` chooses it.
     pub r1_gamma: f64,
     /// Iterations between two R1 steps, 16 in StyleGAN2; 0 for none.
     pub r1_interval: u64,
@@ -43,6 +46,9 @@ pub struct TrainingConfig {
     pub mirror: bool,
     /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay what they are).
     pub noise: bool,
+    /// Stages of lower resolution that training goes through first; none by default.
+    #[serde(default)]
+    pub progressive: Vec<ProgressiveStage>,
     /// Options of the discriminators on frozen vision networks, where there are any.
     #[serde(default)]
     pub vision_aided: VisionAidedConfig,
@@ -73,6 +79,7 @@ impl Default for TrainingConfig {
             augment: DiffAugment::default(),
             mirror: false,
             noise: true,
+            progressive: Vec::new(),
             vision_aided: VisionAidedConfig::default(),
         }
     }
@@ -111,7 +118,8 @@ impl TrainingConfig {
         fixed("seed", &changed.seed, &self.seed)?;
         fixed("batch_size", &changed.batch_size, &self.batch_size)?;
         fixed("mirror", &changed.mirror, &self.mirror)?;
-        fixed("noise", &changed.noise, &self.noise)
+        fixed("noise", &changed.noise, &self.noise)?;
+        fixed("progressive", &changed.progressive, &self.progressive)
     }
 
     /// Checks every option's range.
@@ -185,6 +193,7 @@ impl TrainingConfig {
             self.style_mixing_probability.to_string(),
             "from 0 to 1",
         )?;
+        progressive::validate(&self.progressive)?;
         let average = self.average;
         check(
             "average",

@@ -25,7 +25,8 @@ pub fn freeze_discriminator_layers(
     Ok(Discriminator::from_checkpoint(&tensors, device)?)
 }
 
-/// Checks that networks, images and options go together.
+/// Checks that networks, images and options go together. Networks in an earlier stage of progressive growing have a lower resolution than
+/// the images.
 pub(crate) fn check(
     config: &TrainingConfig,
     generator: &Generator,
@@ -66,12 +67,28 @@ pub(crate) fn check(
             "3: training images are RGB",
         ));
     }
-    if images.side() != g.img_resolution {
+    let stages = &config.progressive;
+    let in_stage = stages
+        .iter()
+        .any(|stage| stage.resolution == g.img_resolution);
+    if images.side() != g.img_resolution && !in_stage {
         return Err(TrainingError::WrongSize {
             what: "the training images".into(),
             found: images.side(),
             expected: g.img_resolution,
         });
+    }
+    if let Some(stage) = stages.iter().find(|stage| {
+        stage.resolution >= images.side() || !images.side().is_multiple_of(stage.resolution)
+    }) {
+        return Err(invalid(
+            "progressive",
+            stage.to_string(),
+            &format!(
+                "a resolution below the images' {}, of which that is a multiple",
+                images.side()
+            ),
+        ));
     }
     if let Some(size) = d.epilogue_kwargs.mbstd_group_size {
         let group = size.min(config.batch_size);

@@ -20,6 +20,7 @@ pub(crate) enum Stream {
     VisionAidedHead,
     VisionAidedGeneratorAugment,
     VisionAidedDiscriminatorAugment,
+    Growth,
 }
 
 /// The generator of `stream` in iteration (or epoch) `index` of the run with `seed`.

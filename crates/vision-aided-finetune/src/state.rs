@@ -293,6 +293,10 @@ fn record(file: &Checkpoint) -> Result<Record, TrainingError> {
     Ok(record)
 }
 
+pub(crate) fn image_side(path: &Path) -> Result<usize, TrainingError> {
+    Ok(record(&Checkpoint::open(path)?)?.images.side)
+}
+
 pub(crate) fn vision_networks(
     path: &Path,
 ) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {

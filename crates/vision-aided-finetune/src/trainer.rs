@@ -9,6 +9,7 @@ use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mi
 use crate::augment::Augmentation;
 use crate::images::ShuffledOrder;
 use crate::loss::{discriminator_loss, generator_loss};
+use crate::progressive::resolution_after;
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
 use crate::vision_aided::{VisionAidedDiscriminator, VisionBackbone, VisionBackboneKind};
@@ -32,6 +33,8 @@ pub struct Trainer {
     pub(crate) path_length_mean: PathLengthMean,
     pub(crate) progress: Progress,
     images: Arc<ImageSet>,
+    /// The images at the networks' resolution.
+    stage_images: Arc<ImageSet>,
     order: ShuffledOrder,
     device: Device,
     provenance: Option<String>,
@@ -62,6 +65,14 @@ pub struct StepReport {
     pub vision_aided_discriminator_loss: Option<f32>,
 }
 
+/// The set itself where it has this side.
+fn at_side(images: &Arc<ImageSet>, side: usize) -> Result<Arc<ImageSet>, TrainingError> {
+    if images.side() == side {
+        return Ok(images.clone());
+    }
+    Ok(Arc::new(images.reduced(side)?))
+}
+
 impl Trainer {
     /// Starts training of these networks, from scratch or from any weights.
     ///
@@ -90,7 +101,9 @@ impl Trainer {
                 ),
             });
         }
+        let stage_images = at_side(&images, generator.config().img_resolution)?;
         Ok(Self {
+            stage_images,
             generator_adam: Adam::new(config.corrected_generator_adam()),
             discriminator_adam: Adam::new(config.corrected_discriminator_adam()),
             vision_aided: Vec::new(),
@@ -134,6 +147,14 @@ impl Trainer {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         state::resume(path.as_ref(), images, backbones, device)
+    }
+
+    /// The side of the images that a checkpoint's run is trained on.
+    ///
+    /// # Errors
+    /// When the file is no checkpoint of a training run.
+    pub fn image_side(path: impl AsRef<Path>) -> Result<usize, TrainingError> {
+        state::image_side(path.as_ref())
     }
 
     /// The networks that the vision-aided discriminators of a checkpoint stand on, and the sides of their inputs, in the order that
@@ -233,11 +254,48 @@ impl Trainer {
         &self.discriminator
     }
 
+    /// The networks for the stage that is due, and images of its size. The optimisers start anew, as most of their moments belong to layers
+    /// whose surroundings have changed.
+    fn grow(&mut self, resolution: usize) -> Result<(), TrainingError> {
+        let mut random = stream(self.config.seed, resolution as u64, Stream::Growth);
+        let [generator_seed, discriminator_seed] =
+            [(); 2].map(|()| random::seed(&mut random) as u32);
+        let device = &self.device;
+        let grown = self
+            .generator
+            .valid()
+            .grown(resolution, generator_seed, device)?;
+        self.generator_average =
+            self.generator_average
+                .grown(resolution, generator_seed, device)?;
+        let discriminator =
+            self.discriminator
+                .valid()
+                .grown(resolution, discriminator_seed, device)?;
+        self.generator = grown.train();
+        self.discriminator = discriminator.train();
+        self.generator_adam = Adam::new(self.config.corrected_generator_adam());
+        self.discriminator_adam = Adam::new(self.config.corrected_discriminator_adam());
+        self.path_length_mean.value = 0.0;
+        self.stage_images = at_side(&self.images, resolution)?;
+        Ok(())
+    }
+
+    /// The side of the images that the networks make now; below that of [`images`](Self::images) in the earlier stages of progressive growing.
+    pub fn resolution(&self) -> usize {
+        self.stage_images.side()
+    }
+
     /// One iteration: a step of the generator, one of the discriminator, the regularisers' steps where they are due, and the average.
     ///
     /// # Errors
     /// When the losses, or a penalty, were not finite many times on end.
     pub fn step(&mut self) -> Result<StepReport, TrainingError> {
+        let side = self.images.side();
+        let due = resolution_after(&self.config.progressive, self.progress.images, side);
+        if due > self.resolution() {
+            self.grow(due)?;
+        }
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
@@ -452,7 +510,8 @@ impl Trainer {
             |v| augmentation.apply_linear(v),
         );
         // The step stands for those of the whole interval.
-        let weight = self.config.r1_gamma / 2.0 * self.config.r1_interval as f64;
+        let pixels = (self.resolution() as f64 / self.images.side() as f64).powi(2);
+        let weight = self.config.r1_gamma * pixels / 2.0 * self.config.r1_interval as f64;
         let gradients = result.mean.clone().mul_scalar(weight).backward();
         self.discriminator = self
             .discriminator_adam
@@ -504,14 +563,14 @@ impl Trainer {
             .iter()
             .map(|_| self.config.mirror && random.uniform() < 0.5)
             .collect();
-        self.images.batch(&indices, &mirrored, &self.device)
+        self.stage_images.batch(&indices, &mirrored, &self.device)
     }
 
     fn augmentation(&self, iteration: u64, what: Stream) -> Augmentation {
         let mut random = self.stream(iteration, what);
         self.config
             .augment
-            .draw(self.config.batch_size, self.images.side(), &mut random)
+            .draw(self.config.batch_size, self.resolution(), &mut random)
     }
 
     /// Drawn anew for every network, as the authors' code does.
@@ -519,7 +578,7 @@ impl Trainer {
         self.config
             .vision_aided
             .augment
-            .draw(self.config.batch_size, self.images.side(), random)
+            .draw(self.config.batch_size, self.resolution(), random)
     }
 
     fn noise(&self, random: &mut RandomState) -> NoiseMode {

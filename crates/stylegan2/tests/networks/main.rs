@@ -10,6 +10,7 @@ mod closed_form;
 mod discriminator_golden;
 mod files;
 mod generator_golden;
+mod growing;
 mod named_gradients;
 mod path_length;
 mod r1;

@@ -100,6 +100,35 @@ impl ImageSet {
         }
     }
 
+    /// The images averaged down to `side`: each pixel is the rounded mean of a square.
+    ///
+    /// # Errors
+    /// When the images' side is no multiple of `side`.
+    pub fn reduced(&self, side: usize) -> Result<Self, TrainingError> {
+        if side == 0 || !self.side.is_multiple_of(side) {
+            return Err(TrainingError::WrongSize {
+                what: "images of a stage".into(),
+                found: side,
+                expected: self.side,
+            });
+        }
+        let factor = self.side / side;
+        let (width, area) = (self.side, factor * factor);
+        let mut bytes = Vec::with_capacity(self.bytes.len() / area);
+        for plane in self.bytes.chunks_exact(width * width) {
+            for rows in plane.chunks_exact(factor * width) {
+                for column in (0..width).step_by(factor) {
+                    let square = rows
+                        .chunks_exact(width)
+                        .flat_map(|row| &row[column..column + factor]);
+                    let sum: usize = square.map(|byte| usize::from(*byte)).sum();
+                    bytes.push(((sum + area / 2) / area) as u8);
+                }
+            }
+        }
+        Ok(Self::from_bytes(side, bytes))
+    }
+
     /// Number of images.
     #[allow(clippy::len_without_is_empty, reason = "a set always has an image")]
     pub fn len(&self) -> usize {

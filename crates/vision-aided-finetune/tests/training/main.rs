@@ -11,6 +11,7 @@ mod killed;
 #[cfg(target_os = "linux")]
 mod memory;
 mod optimisers;
+mod progressive;
 mod reference_run;
 mod resume;
 mod small_run;
