@@ -1,1 +1,31 @@
 //! Opens a folder of StyleGAN2 generators with their cards, statistics and licences.
+//!
+//! A [`Zoo`] is a folder with a folder a model: `generator.safetensors`, `card.toml` (a [`Card`]), and optionally `discriminator.safetensors`
+//! and `samples.png`. Beside them lies `index.ganymede`, the statistics of all models' features, which `retrieval-gaussian` searches.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use model_zoo::{Card, Zoo};
+//! use stylegan2::{Generator, GeneratorConfig};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let zoo = Zoo::create(folder.path().join("zoo"))?;
+//! let config = GeneratorConfig::from_json(
+//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3, "synthesis_kwargs": {"channel_base": 64}}"#,
+//! )?;
+//! let generator = Generator::init(&config, 0, &Device::flex())?;
+//! let zoo = zoo.add("noise", &generator, &Card::new("noise", "CC0-1.0"))?;
+//! assert_eq!(zoo.model("noise")?.card().img_resolution(), Some(16));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod card;
+mod error;
+mod files;
+mod model;
+mod zoo;
+
+pub use card::{Card, Configuration};
+pub use error::ZooError;
+pub use model::ZooModel;
+pub use zoo::Zoo;

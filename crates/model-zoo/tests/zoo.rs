@@ -1,0 +1,196 @@
+//! Folders of models, good and bad.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use feature_stats::MeanCovariance;
+use model_zoo::{Card, Zoo, ZooError};
+use ndarray::array;
+use retrieval_gaussian::{
+    IndexBuilder, IndexFile, IndexSettings, Query, RetrievalMethod, SearchOptions,
+};
+use stylegan2::{Generator, GeneratorConfig};
+
+fn device() -> Device {
+    testkit::devices().remove(0).1
+}
+
+fn generator(resolution: usize) -> Generator {
+    let config = GeneratorConfig::from_json(&format!(
+        r#"{{"z_dim": 4, "c_dim": 0, "w_dim": 4, "img_resolution": {resolution}, "img_channels": 3,
+            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 32, "channel_max": 4}}}}"#
+    ))
+    .unwrap();
+    Generator::init(&config, 3, &device()).unwrap()
+}
+
+fn zoo_of(folder: &Path, names: &[&str]) -> Zoo {
+    names
+        .iter()
+        .fold(Zoo::create(folder).unwrap(), |zoo, name| {
+            zoo.add(name, &generator(8), &Card::new(*name, "CC0-1.0"))
+                .unwrap()
+        })
+}
+
+#[test]
+fn added_models_are_found_again_with_their_cards() {
+    let folder = tempfile::tempdir().unwrap();
+    let added = zoo_of(folder.path(), &["dogs", "cats"]);
+    // Neither a file, nor a folder without a generator, nor an excluded model is one.
+    std::fs::write(folder.path().join("README.md"), "models").unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let opened = Zoo::open(folder.path()).unwrap();
+    assert_eq!(opened, added);
+    assert_eq!(opened.names(), ["cats", "dogs"]);
+    let without = Zoo::open_without(folder.path(), &["cats"]).unwrap();
+    assert_eq!(without.names(), ["dogs"]);
+    let dogs = opened.model("dogs").unwrap();
+    assert_eq!(
+        dogs.load_generator(&device()).unwrap().tensors(),
+        generator(8).tensors()
+    );
+    assert_eq!(dogs.card().img_resolution(), Some(8));
+    assert_eq!(
+        (dogs.discriminator_path(), dogs.samples_path()),
+        (None, None)
+    );
+    let message = opened.model("birds").unwrap_err().to_string();
+    assert!(message.contains("cats, dogs"), "{message}");
+}
+
+#[test]
+fn further_entries_of_a_card_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut card = Card::new("cats", "CC-BY-4.0");
+    card.further =
+        toml::from_str("[art]\nartist = \"A. Nobody\"\n[quality]\nfrechet_distance = 12\n")
+            .unwrap();
+    Zoo::create(folder.path())
+        .unwrap()
+        .add("cats", &generator(8), &card)
+        .unwrap();
+    let zoo = Zoo::open(folder.path()).unwrap();
+    let read = zoo.model("cats").unwrap().card();
+    assert_eq!(read.further, card.further);
+    assert_eq!(read.number("quality", "frechet_distance"), Some(12.0));
+    assert_eq!(read.number("quality", "other"), None);
+}
+
+#[test]
+fn invalid_models_are_refused_and_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo_of(folder.path(), &["cats"]);
+    let card = |name: &str| Card::new(name, "CC0-1.0");
+    for name in ["", "../up", "a/b", ".hidden", "two words"] {
+        let error = zoo.clone().add(name, &generator(8), &card(name));
+        assert!(matches!(error, Err(ZooError::InvalidName { .. })), "{name}");
+    }
+    let taken = zoo.clone().add("cats", &generator(8), &card("cats"));
+    assert!(matches!(taken, Err(ZooError::Exists { .. })));
+    let other_name = zoo.clone().add("dogs", &generator(8), &card("birds"));
+    assert!(matches!(other_name, Err(ZooError::Card { .. })));
+    let no_licence = zoo
+        .clone()
+        .add("dogs", &generator(8), &Card::new("dogs", " "));
+    assert!(no_licence.unwrap_err().to_string().contains("licence"));
+    let mut of_another = zoo.model("cats").unwrap().card().clone();
+    of_another.name = "dogs".to_owned();
+    let message = zoo
+        .clone()
+        .add("dogs", &generator(16), &of_another)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("img_resolution` is 8"), "{message}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn damaged_folders_say_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    assert!(matches!(Zoo::open(&missing), Err(ZooError::Io { .. })));
+    assert!(matches!(
+        Zoo::open(folder.path()),
+        Err(ZooError::Empty { .. })
+    ));
+    let zoo = zoo_of(folder.path(), &["cats"]);
+    assert!(matches!(
+        Zoo::create(folder.path()),
+        Err(ZooError::Exists { .. })
+    ));
+    let card = folder.path().join("cats/card.toml");
+    let good = std::fs::read_to_string(&card).unwrap();
+    for (text, said) in [
+        ("name = ", "not a card"),
+        ("name = \"cats\"", "licence"),
+        (
+            "name = \"dogs\"\nlicence = \"CC0-1.0\"",
+            "expected \"cats\"",
+        ),
+    ] {
+        std::fs::write(&card, text).unwrap();
+        let message = Zoo::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            message.contains(said) && message.contains("card.toml"),
+            "{message}"
+        );
+    }
+    std::fs::write(&card, good.replace("z_dim = 4", "z_dim = 5")).unwrap();
+    let changed = Zoo::open(folder.path()).unwrap();
+    let message = changed
+        .model("cats")
+        .unwrap()
+        .load_generator(&device())
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("z_dim` is 5"), "{message}");
+    std::fs::remove_file(&card).unwrap();
+    assert!(matches!(Zoo::open(folder.path()), Err(ZooError::Io { .. })));
+    assert!(zoo.index().is_err(), "there is no index");
+}
+
+#[test]
+fn a_model_added_with_its_statistics_can_be_searched_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo_of(folder.path(), &["cats"]);
+    let settings = IndexSettings::new(2);
+    let statistics = |name: &str, mean| {
+        let mut builder = IndexBuilder::new(settings.clone()).unwrap();
+        let spread = array![[0.02, 0.0], [0.0, 0.02]];
+        builder
+            .add(name, &MeanCovariance::new(mean, spread).unwrap())
+            .unwrap();
+        builder
+    };
+    let mut index = IndexFile::create(zoo.index_path(), &settings).unwrap();
+    index.append(&statistics("cats", array![1.0, 0.0])).unwrap();
+    drop(index);
+    let dogs = statistics("dogs", array![0.0, 1.0]);
+    let zoo = zoo
+        .add_indexed("dogs", &generator(8), &Card::new("dogs", "CC0-1.0"), &dogs)
+        .unwrap();
+    let options = SearchOptions::new(RetrievalMethod::GaussianDensity);
+    let ranking = zoo
+        .index()
+        .unwrap()
+        .search(&Query::feature(&[0.1, 0.9]), &options)
+        .unwrap();
+    assert_eq!(ranking.models[0].model, "dogs");
+    // A name that the index has already is refused, and the model taken out again.
+    let again = zoo.clone().add_indexed(
+        "birds",
+        &generator(8),
+        &Card::new("birds", "CC0-1.0"),
+        &statistics("dogs", array![0.0, 1.0]),
+    );
+    assert!(matches!(again, Err(ZooError::Index(_))));
+    assert_eq!(Zoo::open(folder.path()).unwrap().names(), ["cats", "dogs"]);
+    // An index of models that are not there is no index of this zoo.
+    std::fs::remove_dir_all(folder.path().join("dogs")).unwrap();
+    let zoo = Zoo::open(folder.path()).unwrap();
+    let message = zoo.index().unwrap_err().to_string();
+    assert!(message.contains("dogs"), "{message}");
+}
