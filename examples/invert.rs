@@ -17,7 +17,7 @@ use inversion::{Inversion, InversionConfig, Progress, StopReason};
 use lpips::{Lpips, Version};
 use serde::Serialize;
 
-use cli::images::{Target, to_targets};
+use cli::images::{Target, files_in, to_targets};
 use cli::interrupt::Interrupt;
 use cli::inversion_args::InversionArgs;
 use cli::inversion_files::{self, InversionFiles};
@@ -248,18 +248,6 @@ fn default_image(model: &str, weights: &Weights) -> Result<PathBuf, Failure> {
             )
             .into()
         })
-}
-
-/// What is in a folder, sorted; nothing for no folder.
-fn files_in(folder: &std::path::Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    files.sort();
-    files
 }
 
 fn result_of(

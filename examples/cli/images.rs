@@ -44,3 +44,15 @@ pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -
         to_signed_unit(images, device)
     }
 }
+
+/// What is in a folder, sorted; nothing for no folder.
+pub fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    files
+}

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each program uses a part of it")]
 
 pub mod device;
+pub mod features;
 pub mod images;
+pub mod index_record;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;
@@ -12,6 +14,7 @@ pub mod loss_plot;
 pub mod model;
 pub mod output;
 pub mod progress;
+pub mod search;
 pub mod seeds;
 pub mod table;
 pub mod weights;

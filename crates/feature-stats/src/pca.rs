@@ -45,6 +45,26 @@ impl Pca {
         })
     }
 
+    /// The same with the first `count` components only.
+    ///
+    /// # Errors
+    /// When `count` is not between 1 and the number of components.
+    pub fn truncated(&self, count: usize) -> Result<Self, StatsError> {
+        let present = self.variances.len();
+        if count == 0 || count > present {
+            return Err(StatsError::InvalidComponentCount {
+                found: count,
+                dimension: present,
+            });
+        }
+        Ok(Self {
+            mean: self.mean.clone(),
+            components: self.components.slice(s![..count, ..]).to_owned(),
+            variances: self.variances.slice(s![..count]).to_owned(),
+            total_variance: self.total_variance,
+        })
+    }
+
     /// The mean that is taken off, `[d]`.
     pub fn mean(&self) -> &Array1<f64> {
         &self.mean

@@ -1,0 +1,141 @@
+//! Features of images by a frozen network, and how they were made.
+
+use std::path::{Path, PathBuf};
+
+use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
+use burn::tensor::{Device, Tensor};
+use checkpoint::Checkpoint;
+use clap::Args;
+use image_tensor::RgbImage;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+use super::weights::Weights;
+
+/// Images that pass the network together.
+pub const BATCH: usize = 16;
+
+/// Which features, as options.
+#[derive(Args, Clone, Debug)]
+pub struct FeatureArgs {
+    /// Network: efficientnet_lite0, clip_vit_b32, dino_vit_b16 or inception_v3_fid
+    #[arg(long, default_value = "efficientnet_lite0", value_name = "NAME")]
+    pub features: FeatureNetworkKind,
+    /// Its weights [default: features/NAME.safetensors in the weights folder]
+    #[arg(long, value_name = "FILE")]
+    pub features_file: Option<PathBuf>,
+    /// Side that whole images are resized to, whatever their aspect ratio; 0 for the network's published resize and crop
+    #[arg(long, default_value_t = 128, value_name = "PIXELS")]
+    pub features_side: u32,
+}
+
+/// What has to be the same for two features to be comparable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureRecord {
+    pub network: String,
+    /// 0 for the published preprocessing.
+    pub side: u32,
+}
+
+impl FeatureArgs {
+    pub fn record(&self) -> FeatureRecord {
+        FeatureRecord {
+            network: self.features.to_string(),
+            side: self.features_side,
+        }
+    }
+
+    pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Failure> {
+        Features::load(
+            &self.record(),
+            self.features_file.as_deref(),
+            weights,
+            device,
+        )
+    }
+}
+
+/// A network that gives features of length 1.
+pub struct Features {
+    extractor: FeatureExtractor,
+    device: Device,
+}
+
+impl Features {
+    /// The network of a record; `file` are its weights where they are not in the weights folder.
+    pub fn load(
+        record: &FeatureRecord,
+        file: Option<&Path>,
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let kind: FeatureNetworkKind = record.network.parse()?;
+        let path = file.map_or_else(
+            || weights.features().join(format!("{kind}.safetensors")),
+            Path::to_owned,
+        );
+        if !path.is_file() {
+            return Err(format!(
+                "{kind}: {} is missing; name the file of its weights with --features-file",
+                path.display()
+            )
+            .into());
+        }
+        let extractor = kind.load(&Checkpoint::open(path)?, device)?;
+        let extractor = if record.side == 0 {
+            extractor
+        } else {
+            let published = extractor.preprocessing();
+            extractor.with_preprocessing(Preprocessing {
+                name: "whole picture",
+                sizing: Sizing::Square(record.side),
+                crop: record.side,
+                ..published
+            })
+        };
+        Ok(Self {
+            extractor,
+            device: device.clone(),
+        })
+    }
+
+    /// Length of a feature.
+    pub fn dimension(&self) -> usize {
+        self.extractor.dimension()
+    }
+
+    /// Features `[images, dimension]` of files' pixels.
+    pub fn of_images(&self, images: &[RgbImage]) -> Array2<f32> {
+        let batches = images
+            .chunks(BATCH)
+            .map(|batch| self.extractor.image_features(batch, &self.device));
+        rows(Tensor::cat(batches.collect(), 0))
+    }
+
+    /// Features `[batch, dimension]` of a generator's images.
+    pub fn of_tensor(&self, images: Tensor<4>) -> Array2<f32> {
+        rows(self.extractor.features(images))
+    }
+}
+
+/// The rows, each scaled to length 1.
+fn rows(features: Tensor<2>) -> Array2<f32> {
+    let [count, dimension] = features.dims();
+    let values: Vec<f32> = features.into_data().iter::<f32>().collect();
+    let mut rows = Array2::from_shape_vec((count, dimension), values)
+        .expect("as many values as the shape says");
+    for mut row in rows.rows_mut() {
+        let length = row
+            .iter()
+            .map(|v| f64::from(*v).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        // An image without features has no direction; it stays at zero.
+        if length > 0.0 {
+            row.mapv_inplace(|v| (f64::from(v) / length) as f32);
+        }
+    }
+    rows
+}

@@ -1,0 +1,121 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use model_zoo::Zoo;
+
+use crate::cli::features::FeatureArgs;
+use crate::cli::weights::{BASE, Weights};
+use crate::cli::{CommonArgs, Failure};
+
+/// Build and change the index that `search` ranks models by
+///
+/// Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these are all that is kept. Ctrl-C stops
+/// after a batch; the same command goes on from there.
+#[derive(Parser, Debug)]
+#[command(name = "index")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Sample all models and write the index
+    Build(Build),
+    /// Sample models that are new in the zoo and append them, without touching the others
+    Add(Add),
+    /// Take models out of the index
+    Remove {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Accuracy on held-out images for several dimensions and ridges
+    Evaluate(Evaluate),
+}
+
+/// Which zoo.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// Folder of models [default: zoo/ in the weights folder]
+    #[arg(long, value_name = "DIR")]
+    pub zoo: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How models are sampled.
+#[derive(Args, Debug)]
+pub struct Sampling {
+    #[command(flatten)]
+    pub features: FeatureArgs,
+    /// Samples of each model; the paper took 50000
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(2..))]
+    pub samples: u64,
+    /// Truncation of the samples
+    #[arg(long, default_value_t = 1.0)]
+    pub truncation_psi: f32,
+    /// Where statistics are kept while they are made, to go on from and to evaluate
+    #[arg(long, value_name = "DIR", default_value = "out/index")]
+    pub moments: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Args, Debug)]
+pub struct Build {
+    /// Principal components of all models' features together that features are projected on
+    #[arg(long, default_value_t = 128)]
+    pub dimension: usize,
+    /// Added to the covariance's diagonal
+    #[arg(long, default_value_t = 1e-3)]
+    pub ridge: f64,
+    #[command(flatten)]
+    pub sampling: Sampling,
+}
+
+#[derive(Args, Debug)]
+pub struct Add {
+    /// Names of the models
+    #[arg(required = true)]
+    pub names: Vec<String>,
+    /// Weights of the feature network [default: features/NAME.safetensors in the weights folder]
+    #[arg(long, value_name = "FILE")]
+    pub features_file: Option<PathBuf>,
+    /// Where statistics are kept while they are made
+    #[arg(long, value_name = "DIR", default_value = "out/index")]
+    pub moments: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Args, Debug)]
+pub struct Evaluate {
+    /// Dimensions to compare
+    #[arg(long, value_delimiter = ',', default_values_t = [16, 32, 64, 128, 256])]
+    pub dimensions: Vec<usize>,
+    /// Ridges to compare
+    #[arg(long, value_delimiter = ',', default_values_t = [1e-5, 1e-4, 1e-3, 1e-2])]
+    pub ridges: Vec<f64>,
+    /// Folder with a folder of images for each model [default: queries/ in the weights folder]
+    #[arg(long, value_name = "DIR")]
+    pub queries: Option<PathBuf>,
+    #[command(flatten)]
+    pub sampling: Sampling,
+}
+
+impl Place {
+    pub fn weights(&self) -> Result<Weights, Failure> {
+        Weights::open(self.common.weights.as_deref())
+    }
+
+    pub fn open(&self) -> Result<Zoo, Failure> {
+        let root = match &self.zoo {
+            Some(root) => root.clone(),
+            None => self.weights()?.zoo(),
+        };
+        Ok(Zoo::open_without(root, &[BASE])?)
+    }
+}
