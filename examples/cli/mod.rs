@@ -4,6 +4,7 @@
 
 pub mod device;
 pub mod features;
+pub mod figure;
 pub mod images;
 pub mod index_record;
 pub mod interrupt;
