@@ -81,6 +81,12 @@ struct Training<'a> {
     average_kimg: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     average_rampup: Option<f64>,
+    /// Stages of lower resolution, as SIDE:KIMG.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    progressive: Vec<String>,
+    /// Frozen networks of further discriminators, and the side of their inputs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vision_aided: Vec<String>,
     augment: String,
     mirror: bool,
     noise: bool,
@@ -227,6 +233,15 @@ fn training<'a>(run: &Run<'a>) -> Training<'a> {
         path_length_weight: config.path_length_weight,
         average_kimg: config.average.kimg,
         average_rampup: config.average.rampup,
+        progressive: config.progressive.iter().map(ToString::to_string).collect(),
+        vision_aided: trainer
+            .vision_aided()
+            .iter()
+            .map(|discriminator| {
+                let backbone = discriminator.backbone();
+                format!("{} at {} pixels", backbone.kind(), backbone.input_side())
+            })
+            .collect(),
         augment: config.augment.to_string(),
         mirror: config.mirror,
         noise: config.noise,

@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Length of the run, in thousands of images [default: 400 for a style, 1500 for base, 8 without arguments]
+    /// Length of the run, in thousands of images [default: 90 for a style, 400 for base, 8 without arguments]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
@@ -53,9 +53,10 @@ pub struct Options {
     #[arg(long, value_name = "PIXELS", default_value_t = 64)]
     pub resolution: usize,
 
-    /// Stages of lower resolution to go through first, each until so many thousand images were shown: 16:40,32:80
-    #[arg(long, value_name = "SIDE:K,..", value_delimiter = ',')]
-    pub progressive: Vec<ProgressiveStage>,
+    /// Stages of lower resolution to go through first, each until so many thousand images were shown; `none` for none
+    /// [default: 16:20,32:50 for a style of the zoo from random weights, else none]
+    #[arg(long, value_name = "SIDE:K,..", value_parser = stages)]
+    pub progressive: Option<Stages>,
 
     /// Leave the first N discriminator layers, from the image on, as they are (Freeze-D)
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -66,15 +67,15 @@ pub struct Options {
     pub batch: usize,
 
     /// Learning rate of both networks
-    #[arg(long, value_name = "RATE", default_value_t = 0.002, value_parser = positive)]
+    #[arg(long, value_name = "RATE", default_value_t = 0.0025, value_parser = positive)]
     pub learning_rate: f64,
 
     /// Weight of R1; small images of flat art learn faster with a small one
     #[arg(long, value_name = "GAMMA", default_value_t = 0.1, value_parser = not_negative)]
     pub gamma: f64,
 
-    /// Weight of the path length penalty; 0 leaves it out
-    #[arg(long, value_name = "WEIGHT", default_value_t = 2.0, value_parser = not_negative)]
+    /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out, which costs little at this size and is a quarter faster
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = not_negative)]
     pub path_length_weight: f64,
 
     /// Augmentations of what the discriminator sees: any of color,translation,cutout
@@ -142,6 +143,34 @@ const CHANGEABLE: [&str; 5] = [
     "vision_aided_augment",
 ];
 
+/// Stages of lower resolution, as one option.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stages(Vec<ProgressiveStage>);
+
+impl std::fmt::Display for Stages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stages: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        match stages.is_empty() {
+            true => f.write_str(NO_STAGES),
+            false => f.write_str(&stages.join(",")),
+        }
+    }
+}
+
+const NO_STAGES: &str = "none";
+
+/// At a quarter of the side an avatar's parts find their places in minutes; most of the time goes into the last stage.
+const ZOO_STAGES: [ProgressiveStage; 2] = [
+    ProgressiveStage {
+        resolution: 16,
+        kimg: 20.0,
+    },
+    ProgressiveStage {
+        resolution: 32,
+        kimg: 50.0,
+    },
+];
+
 impl Options {
     /// Reads arguments, the program's name first.
     pub fn parse_from_args<A: Into<OsString> + Clone>(
@@ -167,7 +196,19 @@ impl Options {
         self.is_given("resolution")
     }
 
-    /// The trainer's options for a new run; `from_weights` where the generator does not start from random weights.
+    /// The stages that were asked for, or those that styles of the zoo go through when they start from random weights.
+    pub fn stages(&self, is_style_from_nothing: bool) -> Vec<ProgressiveStage> {
+        match &self.progressive {
+            Some(stages) => stages.0.clone(),
+            None if is_style_from_nothing => ZOO_STAGES
+                .into_iter()
+                .filter(|stage| stage.resolution < self.resolution)
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The trainer's options for a new run, but for the stages; `from_weights` where the generator does not start from random weights.
     pub fn training_config(&self, from_weights: bool) -> TrainingConfig {
         let defaults = TrainingConfig::default();
         let mut average = defaults.average;
@@ -186,7 +227,6 @@ impl Options {
             augment: self.augment,
             mirror: self.mirror,
             noise: self.noise,
-            progressive: self.progressive.clone(),
             ..defaults
         };
         config.generator_adam.learning_rate = self.learning_rate;
@@ -255,14 +295,14 @@ impl Options {
         let generator = self.generator.as_ref();
         let generator = generator.map(|which| shown(which.as_ref(), None));
         let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
-        let stages: Vec<String> = self.progressive.iter().map(ToString::to_string).collect();
+        let stages = self.progressive.as_ref().map(Stages::to_string);
         let values = [
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
             ("generator", generator.unwrap_or_default()),
             ("discriminator", discriminator.unwrap_or_default()),
             ("resolution", self.resolution.to_string()),
-            ("progressive", stages.join(",")),
+            ("progressive", stages.unwrap_or_default()),
             ("freeze_layers", self.freeze_layers.to_string()),
             ("batch", self.batch.to_string()),
             ("learning_rate", self.learning_rate.to_string()),
@@ -315,6 +355,18 @@ fn not_negative(text: &str) -> Result<f64, String> {
     } else {
         Err("expected a number of at least 0".to_owned())
     }
+}
+
+fn stages(text: &str) -> Result<Stages, String> {
+    if text == NO_STAGES {
+        return Ok(Stages(Vec::new()));
+    }
+    let stages = text.split(',').map(|stage| {
+        stage
+            .parse()
+            .map_err(|e: vision_aided_finetune::TrainingError| e.to_string())
+    });
+    Ok(Stages(stages.collect::<Result<_, _>>()?))
 }
 
 fn minutes(text: &str) -> Result<Duration, String> {

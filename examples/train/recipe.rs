@@ -16,8 +16,8 @@ use crate::{Failure, credits, vision_networks};
 const DEMONSTRATION: &str = "funEmoji";
 
 /// Thousands of images of a run.
-const BASE_KIMG: f64 = 1500.0;
-const STYLE_KIMG: f64 = 400.0;
+const BASE_KIMG: f64 = 400.0;
+const STYLE_KIMG: f64 = 90.0;
 const DEMONSTRATION_KIMG: f64 = 8.0;
 
 /// Where the images of a style lie in `weights/zoo/data`.
@@ -34,6 +34,8 @@ pub struct Recipe {
     /// Length of the run where none is asked for.
     pub default_kimg: f64,
     image_paths: Vec<PathBuf>,
+    /// As against images of one's own.
+    is_style: bool,
     generator: Option<PathBuf>,
     discriminator: Option<PathBuf>,
 }
@@ -88,6 +90,7 @@ impl Recipe {
             discriminator: options.discriminator.clone().or(beside),
             generator,
             name,
+            is_style: style.is_some(),
             weights,
             image_paths,
         })
@@ -141,7 +144,8 @@ impl Recipe {
 
     fn started(&self, options: &Options, device: &Device) -> Result<Trainer, Failure> {
         let weights = self.weights.as_ref();
-        let config = options.training_config(self.generator.is_some());
+        let mut config = options.training_config(self.generator.is_some());
+        config.progressive = options.stages(self.is_style && self.generator.is_none());
         let [generator_seed, discriminator_seed] = config.initial_weight_seeds();
         let saved = match &self.generator {
             Some(path) => SavedNetworks::open(path, device)?,
@@ -156,11 +160,11 @@ impl Recipe {
             ),
             (None, Some(path)) => (Generator::load(path, device)?, None, None),
             (None, None) => {
-                let first = options.progressive.first();
+                let first = config.progressive.first();
                 let side = first.map_or(options.resolution, |stage| stage.resolution);
-                let config = generator_config(side)?;
+                let network = generator_config(side)?;
                 (
-                    Generator::init(&config, generator_seed, device)?,
+                    Generator::init(&network, generator_seed, device)?,
                     None,
                     None,
                 )
@@ -196,7 +200,7 @@ impl Recipe {
         let discriminator =
             freeze_discriminator_layers(&discriminator, options.freeze_layers, device)?;
         // In a stage of progressive growing the networks have a lower resolution than the images.
-        let in_stage = options
+        let in_stage = config
             .progressive
             .iter()
             .any(|stage| stage.resolution == side);

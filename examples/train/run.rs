@@ -48,6 +48,16 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
         )
         .into());
     }
+    let stages = &trainer.config().progressive;
+    if let (true, Some(last)) = (options.publish, stages.last())
+        && recipe.kimg <= last.kimg
+    {
+        return Err(format!(
+            "--kimg: a run of {} kimg ends in the stage {last}, in lower resolution; give it more, or leave --publish out",
+            recipe.kimg
+        )
+        .into());
+    }
     let start = provenance
         .as_ref()
         .map_or("an unknown start", |record| record.generator.from.as_str());

@@ -94,7 +94,16 @@ impl Workplace {
     }
 }
 
-const START: [&str; 6] = ["--zoo", "tiny", "--resolution", "32", "--batch", "4"];
+const START: [&str; 8] = [
+    "--zoo",
+    "tiny",
+    "--resolution",
+    "32",
+    "--progressive",
+    "none",
+    "--batch",
+    "4",
+];
 const ENDLESS: usize = usize::MAX;
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -216,7 +225,7 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
     assert_eq!(
         training["command"].as_str(),
         Some(
-            "cargo run --release --example train -- --zoo tiny --resolution 32 --batch 4 --gamma 0.5 --kimg 0.088"
+            "cargo run --release --example train -- --zoo tiny --resolution 32 --progressive none --batch 4 --gamma 0.5 --kimg 0.088"
         )
     );
     assert_eq!(
@@ -263,6 +272,22 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
 }
 
 #[test]
+fn a_style_from_random_weights_grows_and_is_not_published_before_it_has() {
+    let place = Workplace::new();
+    let args = ["--zoo", "tiny", "--resolution", "32", "--batch", "4"];
+    place.train(&args, 1).unwrap();
+    let record = place.checkpoint().metadata()["training"].clone();
+    assert!(
+        record.contains(r#""progressive":[{"resolution":16,"kimg":20.0}]"#),
+        "{record}"
+    );
+    refused(
+        Workplace::new().train(&[&args[..], &["--kimg", "20", "--publish"]].concat(), 1),
+        &["20 kimg", "16:20"],
+    );
+}
+
+#[test]
 fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_networks() {
     let place = Workplace::new();
     place.draw("other", 9);
@@ -273,6 +298,8 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
         "base",
         "--resolution",
         "32",
+        "--progressive",
+        "none",
         "--batch",
         "4",
         "--kimg",
