@@ -9,11 +9,11 @@ use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mi
 use crate::augment::Augmentation;
 use crate::images::ShuffledOrder;
 use crate::loss::{discriminator_loss, generator_loss};
-use crate::progressive::resolution_after;
+use crate::progressive::{resolution_after, warm_up};
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
 use crate::vision_aided::{VisionAidedDiscriminator, VisionBackbone, VisionBackboneKind};
-use crate::{Adam, ImageSet, TrainingConfig, TrainingError, networks, state};
+use crate::{Adam, AdamOptions, ImageSet, TrainingConfig, TrainingError, networks, state};
 
 /// Measurements on end that are not finite, after which training stops: less is a bad batch, more does not recover.
 const MAX_NON_FINITE: u64 = 20;
@@ -202,10 +202,6 @@ impl Trainer {
     pub fn set_config(&mut self, config: TrainingConfig) -> Result<(), TrainingError> {
         self.config.check_change(&config)?;
         networks::check(&config, &self.generator, &self.discriminator, &self.images)?;
-        self.generator_adam
-            .set_options(config.corrected_generator_adam());
-        self.discriminator_adam
-            .set_options(config.corrected_discriminator_adam());
         for discriminator in &mut self.vision_aided {
             discriminator.adam.set_options(config.vision_aided.adam);
         }
@@ -254,8 +250,8 @@ impl Trainer {
         &self.discriminator
     }
 
-    /// The networks for the stage that is due, and images of its size. The optimisers start anew, as most of their moments belong to layers
-    /// whose surroundings have changed.
+    /// The networks for the stage that is due, and images of its size. The optimisers start anew, with the
+    /// learning rates of [`warm_up`].
     fn grow(&mut self, resolution: usize) -> Result<(), TrainingError> {
         let mut random = stream(self.config.seed, resolution as u64, Stream::Growth);
         let [generator_seed, discriminator_seed] =
@@ -298,6 +294,22 @@ impl Trainer {
         }
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
+        let warm_up = warm_up(&self.config.progressive, self.progress.images, batch);
+        for (adam, options) in [
+            (
+                &mut self.generator_adam,
+                self.config.corrected_generator_adam(),
+            ),
+            (
+                &mut self.discriminator_adam,
+                self.config.corrected_discriminator_adam(),
+            ),
+        ] {
+            adam.set_options(AdamOptions {
+                learning_rate: options.learning_rate * warm_up,
+                ..options
+            });
+        }
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
         let mut measured = self.step_generator(iteration);
         let takes_path_length = self.config.regularises_path_length(iteration);
