@@ -12,3 +12,11 @@ pub(crate) fn with_f32<const D: usize>(
         dtype => operation(x.cast(DType::F32)).cast(dtype),
     }
 }
+
+/// `x` as `f32`, for what goes with it: weights, biases and styles.
+pub(crate) fn to_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::F32 => x,
+        _ => x.cast(DType::F32),
+    }
+}

@@ -86,7 +86,10 @@ fn forward(x: FlexTensor, bias: Option<&[f32]>, pointwise: Pointwise) -> FlexTen
     let alpha = pointwise.alpha;
     match pointwise.activation {
         Activation::Linear => forward_with(x, bias, pointwise, PARALLEL_VALUES, |v| v),
-        Activation::Relu => forward_with(x, bias, pointwise, PARALLEL_VALUES, |v| v.max(0.0)),
+        // `max` would make 0 of what is no number, and a diverged network look alive.
+        Activation::Relu => forward_with(x, bias, pointwise, PARALLEL_VALUES, |v| {
+            if v < 0.0 { 0.0 } else { v }
+        }),
         Activation::LeakyRelu => forward_with(x, bias, pointwise, PARALLEL_VALUES, move |v| {
             positive(v, v, alpha * v)
         }),

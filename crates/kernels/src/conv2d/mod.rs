@@ -13,6 +13,7 @@ mod tests;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use crate::dtype::{to_f32, with_f32};
 use extension::ConvolutionOps;
 
 /// Stride and padding of [`conv2d`] and [`conv_transpose2d`].
@@ -81,7 +82,7 @@ impl Conv2d {
 /// `h' = (height + 2 padding - kh) / stride + 1`, rounded down.
 ///
 /// Differentiable in all three. The backward pass computes only the gradients of tensors that are tracked, so that a network with
-/// frozen weights pays for its input's gradient alone.
+/// frozen weights pays for its input's gradient alone. Computed in `f32`; other float types are cast, and the result has the type of `x`.
 ///
 /// # Panics
 /// When the channels do not match or the kernel is larger than the padded input.
@@ -118,22 +119,24 @@ pub fn conv2d(
         );
     }
     options.output_size([height, width], [kh, kw]);
-    let y = match bias {
-        Some(bias) => Dispatch::biased_convolution(
-            x.into_dispatch(),
-            weight.into_dispatch(),
-            bias.into_dispatch(),
-            options,
-        ),
-        None => Dispatch::convolution(x.into_dispatch(), weight.into_dispatch(), options),
-    };
-    Tensor::from_dispatch(y)
+    let weight = to_f32(weight).into_dispatch();
+    with_f32(x, |x| {
+        Tensor::from_dispatch(match bias {
+            Some(bias) => Dispatch::biased_convolution(
+                x.into_dispatch(),
+                weight,
+                to_f32(bias).into_dispatch(),
+                options,
+            ),
+            None => Dispatch::convolution(x.into_dispatch(), weight, options),
+        })
+    })
 }
 
 /// The adjoint of [`conv2d`] in its input, as `torch.nn.functional.conv_transpose2d` without output padding.
 ///
 /// Shapes: `x` `[batch, in, height, width]`, `weight` `[in, out, kh, kw]`, result `[batch, out, (height - 1) stride + kh - 2 padding, ..]`.
-/// Differentiable in both; gradients of untracked tensors are not computed.
+/// Differentiable in both; gradients of untracked tensors are not computed. Float types as in [`conv2d`].
 ///
 /// # Panics
 /// When the channels do not match, `groups` is not 1 or the padding removes the whole output.
@@ -148,9 +151,9 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, options: Conv2d) -> Ten
         x.dims()
     );
     options.transposed_output_size([height, width], [kh, kw]);
-    Tensor::from_dispatch(Dispatch::transposed_convolution(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        options,
-    ))
+    let weight = to_f32(weight).into_dispatch();
+    with_f32(x, |x| {
+        let x = x.into_dispatch();
+        Tensor::from_dispatch(Dispatch::transposed_convolution(x, weight, options))
+    })
 }

@@ -405,6 +405,36 @@ fn threads_and_company_change_no_bit() {
 }
 
 #[test]
+fn other_float_types_are_cast_there_and_back() {
+    use burn::tensor::DType;
+
+    for (name, device) in testkit::devices() {
+        let x: Tensor<4> = tensor("half x", [1, 2, 5, 4], &device);
+        let weight: Tensor<4> = tensor("half weight", [3, 2, 3, 3], &device);
+        let bias: Tensor<1> = tensor("half bias", [3], &device);
+        // What f16 holds exactly is the same number in f32.
+        let [x, weight] = [x, weight].map(|t| t.cast(DType::F16));
+        let bias = bias.cast(DType::F16);
+        let as_f32 = |t: &Tensor<4>| t.clone().cast(DType::F32);
+        let options = Conv2d::default();
+        let y = conv2d(x.clone(), weight.clone(), Some(bias.clone()), options);
+        assert_eq!(y.dtype(), DType::F16, "{name}");
+        let expected = conv2d(
+            as_f32(&x),
+            as_f32(&weight),
+            Some(bias.cast(DType::F32)),
+            options,
+        );
+        assert_eq!(
+            values(y.cast(DType::F32)),
+            values(expected.cast(DType::F16).cast(DType::F32))
+        );
+        let transposed = conv_transpose2d(x.clone(), weight.clone().swap_dims(0, 1), options);
+        assert_eq!(transposed.dtype(), DType::F16, "{name}");
+    }
+}
+
+#[test]
 fn frozen_weights_are_constants() {
     for (_, device) in testkit::devices() {
         let autodiff = device.clone().autodiff();

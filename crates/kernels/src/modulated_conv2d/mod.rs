@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use self::extension::{ModulatedConvolution, ModulatedConvolutionOps};
 use crate::conv2d_resample::{UpsamplingConvolution, upsampling};
+use crate::dtype::{to_f32, with_f32};
 use crate::{Conv2d, Filter, upfirdn2d};
 
 /// Options of [`modulated_conv2d`].
@@ -28,7 +29,8 @@ pub struct ModulatedConv2d {
 /// `h' = height up` for `padding = kh / 2`. Upsampling goes through a transposed convolution and `filter`, as the official
 /// `conv2d_resample` does.
 ///
-/// Differentiable in `x`, `weight` and `styles`; gradients of untracked tensors are not computed.
+/// Differentiable in `x`, `weight` and `styles`; gradients of untracked tensors are not computed. Float types as in
+/// [`conv2d`](crate::conv2d()).
 ///
 /// Differs from the official `modulated_conv2d`, which makes a weight for every sample: one shared convolution, its input scaled by
 /// the style and its output by `d = 1 / sqrt(sum over in, kh, kw of (w s)^2 + 1e-8)`. The results differ by rounding only.
@@ -97,18 +99,21 @@ pub fn modulated_conv2d(
     } else {
         convolution.output_size([height, width], [kh, kw]);
     }
-    let y = Tensor::from_dispatch(Dispatch::modulated_convolution(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        styles.into_dispatch(),
-        ModulatedConvolution {
-            convolution,
-            transposed,
-            // A transposed convolution flips by itself.
-            flip: has_extent && flip_weight == transposed,
-            demodulate,
-        },
-    ));
+    let (weight, styles) = (to_f32(weight), to_f32(styles));
+    let y = with_f32(x, |x| {
+        Tensor::from_dispatch(Dispatch::modulated_convolution(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            styles.into_dispatch(),
+            ModulatedConvolution {
+                convolution,
+                transposed,
+                // A transposed convolution flips by itself.
+                flip: has_extent && flip_weight == transposed,
+                demodulate,
+            },
+        ))
+    });
     match fir {
         Some(fir) => upfirdn2d(y, filter, &fir),
         None => y,

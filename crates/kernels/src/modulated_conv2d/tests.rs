@@ -133,6 +133,35 @@ fn equals_one_convolution_for_each_sample() {
 }
 
 #[test]
+fn half_precision_is_cast_and_images_without_pixels_stay_empty() {
+    use burn::tensor::DType;
+
+    for (name, device) in testkit::devices() {
+        let options = all_options().remove(0);
+        let x: Tensor<4> = tensor("x", [2, 3, 4, 4], &device);
+        let weight: Tensor<4> = tensor("weight", [5, 3, 3, 3], &device);
+        let styles: Tensor<2> = tensor("styles", [2, 3], &device);
+        let y = modulated_conv2d(
+            x.cast(DType::F16),
+            weight.clone(),
+            styles,
+            &filter(),
+            options,
+        );
+        assert_eq!(y.dtype(), DType::F16, "{name}");
+        let none = Tensor::zeros([0, 3, 4, 4], &device);
+        let y = modulated_conv2d(
+            none,
+            weight,
+            Tensor::zeros([0, 3], &device),
+            &filter(),
+            options,
+        );
+        assert_eq!(y.dims()[0], 0, "{name}");
+    }
+}
+
+#[test]
 fn demodulation_removes_the_scale_of_the_style() {
     for (name, device) in testkit::devices() {
         let run = |gain: f32| {

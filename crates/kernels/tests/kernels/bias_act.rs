@@ -42,6 +42,20 @@ fn option_sets() -> Vec<BiasAct> {
 }
 
 #[test]
+fn what_is_no_number_stays_none() {
+    let device = Device::flex();
+    for activation in ACTIVATIONS {
+        let options = BiasAct {
+            activation,
+            ..BiasAct::default()
+        };
+        let x = Tensor::<2>::from_floats([[f32::NAN, 1.0]], &device);
+        let y: Vec<f32> = bias_act(x, None, options).into_data().iter::<f32>().collect();
+        assert!(y[0].is_nan() && !y[1].is_nan(), "{activation:?}: {y:?}");
+    }
+}
+
+#[test]
 fn activations_have_their_textbook_values() {
     let exp = |v: f64| v.exp();
     for (name, device) in devices() {

@@ -11,7 +11,7 @@ const TASK_ELEMENTS: usize = 1 << 16;
 pub(in crate::conv2d) fn scale(x: &mut [f32], scales: &[f32], area: usize) {
     assert_eq!(x.len(), scales.len() * area, "one factor for each plane");
     let threads = threads::threads_for(x.len() / MAX_LANES);
-    let planes_of_task = (TASK_ELEMENTS / area).max(1);
+    let planes_of_task = (TASK_ELEMENTS / area.max(1)).max(1);
     let shared = Shared::new(x);
     threads::run(threads, scales.len().div_ceil(planes_of_task), |task| {
         let first = task * planes_of_task;
@@ -31,7 +31,7 @@ pub(in crate::conv2d) fn products(a: &[f32], b: &[f32], planes: usize, area: usi
     );
     let mut result = vec![0.0; planes];
     let threads = threads::threads_for(a.len() / MAX_LANES);
-    let planes_of_task = (TASK_ELEMENTS / area).max(1);
+    let planes_of_task = (TASK_ELEMENTS / area.max(1)).max(1);
     let shared = Shared::new(&mut result);
     threads::run(threads, planes.div_ceil(planes_of_task), |task| {
         let first = task * planes_of_task;
