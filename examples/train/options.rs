@@ -70,8 +70,8 @@ pub struct Options {
     #[arg(long, value_name = "RATE", default_value_t = 0.0025, value_parser = positive)]
     pub learning_rate: f64,
 
-    /// Weight of R1; small images of flat art learn faster with a small one
-    #[arg(long, value_name = "GAMMA", default_value_t = 0.1, value_parser = not_negative)]
+    /// Weight of R1, in the images' own size
+    #[arg(long, value_name = "GAMMA", default_value_t = 1.0, value_parser = not_negative)]
     pub gamma: f64,
 
     /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out, which costs little at this size and is a quarter faster
