@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use image_tensor::{Rgb, RgbImage, write_png};
 
 #[cfg(unix)]
@@ -38,6 +38,8 @@ fn latents_are_told_apart_by_how_they_are_written() {
             LatentSource::Image(PathBuf::from("b.png"))
         ]
     );
+    // No option is there twice.
+    Options::command().debug_assert();
     assert!(Options::try_parse_from(["interpolate", "--frames", "1"]).is_err());
 }
 
