@@ -108,15 +108,15 @@ fn run(options: &Options) -> Result<(), Failure> {
             None => job.list(&directions, &mut results)?,
         };
         let rows = job.show(&directions, &order, &shown)?;
-        let kind = if options.discover {
-            "components"
+        let (kind, which) = if options.discover {
+            ("components", "all")
         } else {
-            "ranking"
+            ("ranking", "the best")
         };
         let file = output::file(&options.out, &format!("{}-{kind}", model.name), "png");
         write_sheet(&file, &rows, &model)?;
         println!(
-            "{}: {} components of {} on {}, strongest effect first where they are ranked",
+            "{}: {which} {} components of {} on {}, a row for each",
             file.display(),
             order.len(),
             basis.space,
@@ -127,8 +127,18 @@ fn run(options: &Options) -> Result<(), Failure> {
     } else {
         let plan = Plan::new(options, &model, &mut bases)?;
         let latents = settings.load(&sources, &model)?;
-        if let (Some(file), Some(axis)) = (&options.attribute, &plan.axis) {
-            job.rank(file, Candidates::One(axis), &mut results)?;
+        match (&options.attribute, &plan.axis) {
+            (Some(file), Some(axis)) => {
+                job.rank(file, Candidates::One(axis), &mut results)?;
+            }
+            (Some(file), None) => {
+                return Err(format!(
+                    "--attribute {}: it is measured for an edit that changes from picture to picture; write --edit NAME without a strength",
+                    file.display()
+                )
+                .into());
+            }
+            (None, _) => {}
         }
         let strips = Strips {
             model: &model,
@@ -148,12 +158,12 @@ fn run(options: &Options) -> Result<(), Failure> {
             .collect();
         write_sheet(&file, &pictures, &model)?;
         results.edits = edit_results(&plan, &sources, &rows, &file);
+        results.basis = plan.axis.as_ref().map(|axis| axis.basis.clone());
         results::print_strips(&rows);
         println!("{}: a row for each latent", file.display());
         results.sheet = Some(ShownPath(file));
         if let (Some(name), Some(axis)) = (&options.save, &plan.axis) {
-            let basis = options.basis(model.generator.mapping.w_dim());
-            let saved = plan::save(name, axis, basis, options, &model)?;
+            let saved = plan::save(name, axis, options, &model)?;
             println!("saved as {name:?} in {}", saved.display());
         }
     }

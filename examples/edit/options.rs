@@ -29,7 +29,7 @@ pub struct Options {
     /// The component to move along, counted from 0 [default: 0]
     #[arg(long, value_name = "K")]
     pub direction: Option<usize>,
-    /// The layers to move, such as 4-7, both included and counted from 0
+    /// The layers to move along --direction or all components, such as 4-7, both included and counted from 0
     #[arg(long, value_name = "A-B", default_value = "all")]
     pub layers: LayerRange,
     /// Strengths in standard deviations, a picture for each [default: -3 to 3, or a named edit's range]
@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub edits: Option<PathBuf>,
     /// Save the direction with its layers and strengths, the first to the last, as this named edit
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["edit", "discover"])]
+    #[arg(long, value_name = "NAME", requires = "direction", conflicts_with_all = ["edit", "discover"])]
     pub save: Option<String>,
     /// What a saved edit does, in words
     #[arg(long, value_name = "TEXT", requires = "save", default_value = "")]

@@ -16,6 +16,8 @@ pub struct Axis {
     pub label: String,
     pub component: usize,
     pub layers: LayerRange,
+    /// What its component is one of.
+    pub basis: Basis,
     pub edit: Edit,
     pub strengths: Vec<f64>,
 }
@@ -44,6 +46,16 @@ impl Plan {
             axis: None,
             fixed: Vec::new(),
         };
+        if !options.edit.is_empty()
+            && options.direction.is_none()
+            && options.layers != LayerRange::ALL
+        {
+            return Err(format!(
+                "--layers {}: a named edit has its own layers; leave --layers out, or use --direction",
+                options.layers
+            )
+            .into());
+        }
         let book = if options.edit.is_empty() {
             EditBook::default()
         } else {
@@ -77,6 +89,7 @@ impl Plan {
                 component,
                 layers: options.layers,
                 edit: bases.directions(&basis)?.edit(component, options.layers)?,
+                basis,
                 strengths: options.strengths(),
             });
         }
@@ -91,6 +104,7 @@ fn named_axis(name: &str, named: &NamedEdit, edit: Edit, options: &Options) -> A
         label: name.to_owned(),
         component: named.component,
         layers: named.layers,
+        basis: named.basis.clone(),
         edit,
         strengths: if options.strength.is_empty() {
             (0..RANGE_STEPS)
@@ -111,13 +125,7 @@ pub fn edits_file(options: &Options, model: &Model) -> PathBuf {
 }
 
 /// Adds a direction to the file of named edits, making it where there is none; gives the file.
-pub fn save(
-    name: &str,
-    axis: &Axis,
-    basis: Basis,
-    options: &Options,
-    model: &Model,
-) -> Result<PathBuf, Failure> {
+pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result<PathBuf, Failure> {
     let file = edits_file(options, model);
     let mut book = if file.exists() {
         EditBook::load(&file)?
@@ -137,7 +145,7 @@ pub fn save(
             layers: axis.layers,
             range: [*from, *to],
             stdev: axis.edit.stdev(),
-            basis,
+            basis: axis.basis.clone(),
         },
     )?;
     book.save(&file)?;

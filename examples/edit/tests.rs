@@ -70,7 +70,8 @@ fn options_that_exclude_each_other_are_refused() {
     Options::command().debug_assert();
     for wrong in [
         &["--discover", "--direction", "1"][..],
-        &["--save", "smile", "--edit", "smile"],
+        &["--save", "smile", "--direction", "1", "--edit", "smile"],
+        &["--save", "smile", "--attribute", "a.txt"],
         &["--description", "a smile"],
         &["--layers", "5-2"],
         &["--strength"],
