@@ -20,6 +20,8 @@ pub mod progress;
 pub mod rendering;
 pub mod search;
 pub mod seeds;
+#[cfg(test)]
+pub mod small_model;
 pub mod table;
 pub mod weights;
 

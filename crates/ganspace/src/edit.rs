@@ -3,7 +3,7 @@ use ndarray::{Array1, Array2};
 use crate::{GanspaceError, LayerRange};
 
 /// A move of some layers of `w_plus` along one direction, with its strength in standard deviations:
-/// `w_plus[layers] + strength stdev direction` (GANSpace, section 2.3).
+/// `w_plus[layers] + strength stdev direction` (GANSpace, "Layer-wise edits").
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
     /// `[w_dim]`, unit length.

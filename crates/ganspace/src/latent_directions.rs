@@ -17,7 +17,7 @@ pub struct LatentDirections {
 }
 
 impl LatentDirections {
-    /// The principal components of sampled `w` themselves (GANSpace, section 2.2, "PCA of W").
+    /// The principal components of sampled `w` themselves (what GANSpace does for StyleGAN).
     pub fn of_latents(components: PrincipalComponents) -> Self {
         Self {
             stdev: components.stdev(),

@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayView2, Axis, concatenate, s};
 use crate::principal_components::{PrincipalComponents, check_rows, orient};
 use crate::{GanspaceError, LatentDirections};
 
-/// Carries principal components of activations back to W by linear regression (GANSpace, section 2.2, equation 2).
+/// Carries principal components of activations back to W by linear regression (GANSpace, "Principal components and principal feature directions").
 ///
 /// With `x = V (y - mean)` the coordinates of the activations `y` that `w` gives, `U = argmin sum |U x + c - w|^2`. Column `k` of `U` is how `w`
 /// changes on average when coordinate `k` grows by one; made unit length it is the direction, and its length times the standard deviation
