@@ -91,7 +91,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         options,
         model: &model,
         settings: &settings,
-        features: &weights.features(),
+        weights: &weights,
     };
     let sources = options.sources();
     let mut results = Results::new(&model, options, &network.to_string());

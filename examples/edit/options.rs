@@ -7,6 +7,7 @@ use clap::Parser;
 use ganspace::{Basis, LayerRange};
 
 use crate::cli::CommonArgs;
+use crate::cli::features::FeatureArgs;
 use crate::cli::inversion_args::InversionArgs;
 use crate::cli::latents::LatentSource;
 
@@ -78,6 +79,8 @@ pub struct Options {
     /// Folder for the pictures; those of an earlier run with the same names are replaced
     #[arg(long, default_value = "out/edit", value_name = "DIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub features: FeatureArgs,
     #[command(flatten)]
     pub inversion: InversionArgs,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use crate::attribute::Attribute;
 use crate::attribute_file::AttributeFile;
 use crate::cli::latents::{LatentSettings, LatentSource};
 use crate::cli::model::Model;
+use crate::cli::weights::Weights;
 use crate::cli::{Failure, rendering};
 use crate::options::Options;
 use crate::plan::Axis;
@@ -33,8 +34,7 @@ pub struct Job<'a> {
     pub options: &'a Options,
     pub model: &'a Model,
     pub settings: &'a LatentSettings<'a>,
-    /// Folder of feature networks.
-    pub features: &'a Path,
+    pub weights: &'a Weights,
 }
 
 impl Job<'_> {
@@ -83,8 +83,9 @@ impl Job<'_> {
                     &with,
                     &without,
                     self.model,
-                    self.features,
-                    self.batch(),
+                    self.options
+                        .features
+                        .load(self.weights, self.settings.device)?,
                     self.settings.device,
                 )?;
                 self.rank_by_images(&attribute, candidates, results)
