@@ -51,7 +51,7 @@ fn seeds_files_and_images_give_latents_in_their_order() {
     let device = Device::flex();
     let (model, metric) = (model(folder.path(), &device), metric(&device));
     let seed = LatentSource::Seed(7);
-    let latent = load(&[seed.clone()], &model, &metric, &device)
+    let latent = load(std::slice::from_ref(&seed), &model, &metric, &device)
         .unwrap()
         .remove(0);
     let (layers, features) = latent.dim();
@@ -60,7 +60,8 @@ fn seeds_files_and_images_give_latents_in_their_order() {
     save(&with_batch, vec![1, layers, features], &values);
     save(&without, vec![layers, features], &values);
     let image = folder.path().join("image.png");
-    let picture = from_signed_unit(render(&model, &[latent.clone()], &device)).remove(0);
+    let picture =
+        from_signed_unit(render(&model, std::slice::from_ref(&latent), &device)).remove(0);
     write_png(&image, &picture).unwrap();
 
     let sources = [
