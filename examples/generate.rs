@@ -7,7 +7,6 @@ mod cli;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use burn::tensor::{Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
 use serde::Serialize;
@@ -17,7 +16,7 @@ use cli::interrupt::Interrupt;
 use cli::model::Model;
 use cli::output::ShownPath;
 use cli::seeds::Seeds;
-use cli::{CommonArgs, Failure, INTERRUPTED, output, progress};
+use cli::{CommonArgs, Failure, INTERRUPTED, class, latents, output, progress};
 
 /// Generate images with a StyleGAN2 model: one file each, or a grid
 #[derive(Parser, Debug)]
@@ -94,25 +93,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
-    if !args.truncation_psi.is_finite() {
-        return Err(format!(
-            "--truncation-psi {}: not a number that latents can be scaled by",
-            args.truncation_psi
-        )
-        .into());
-    }
     let device = args.common.device.open()?;
     let model = Model::load(&args.model, args.common.weights.as_deref(), &device)?;
     let generator = &model.generator;
     let mapping = &generator.mapping;
-    if args.truncation_psi != 1.0 && !mapping.tracks_w_avg() {
-        return Err(format!(
-            "--truncation-psi {}: {} has no mean latent to truncate towards; leave psi at 1",
-            args.truncation_psi, model.name
-        )
-        .into());
-    }
-    let class = class_of(&args, mapping.c_dim())?;
+    latents::check_truncation(args.truncation_psi, &model)?;
+    let class = class::check(args.class, &model)?;
     output::make_folder(&args.out)?;
     let interrupt = Interrupt::listen()?;
     let truncation = Truncation {
@@ -134,16 +120,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
             break;
         }
         let z = latents_from_seeds(batch, mapping.z_dim(), &device);
-        let labels = class.map(|class| {
-            let mut one_hot = vec![0.0f32; batch.len() * mapping.c_dim()];
-            for row in one_hot.chunks_mut(mapping.c_dim()) {
-                row[class] = 1.0;
-            }
-            Tensor::from_data(
-                TensorData::new(one_hot, [batch.len(), mapping.c_dim()]),
-                &device,
-            )
-        });
+        let labels = class::labels(class, batch.len(), &model, &device);
         let noise = match args.noise_mode {
             NoiseChoice::Constant => NoiseMode::Constant,
             NoiseChoice::None => NoiseMode::None,
@@ -214,24 +191,4 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// The class, where the model has classes.
-fn class_of(args: &Args, classes: usize) -> Result<Option<usize>, Failure> {
-    match (args.class, classes) {
-        (None, 0) => Ok(None),
-        (Some(class), 0) => Err(format!(
-            "--class {class}: {} is not class-conditional; leave --class out",
-            args.model
-        )
-        .into()),
-        (Some(class), _) if class < classes => Ok(Some(class)),
-        (found, _) => Err(format!(
-            "{} is class-conditional: choose --class 0 to {}{}",
-            args.model,
-            classes - 1,
-            found.map_or(String::new(), |class| format!(", not {class}"))
-        )
-        .into()),
-    }
 }

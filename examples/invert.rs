@@ -12,7 +12,6 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Parser;
 use image_tensor::{RgbImage, from_signed_unit};
-use indicatif::ProgressBar;
 use inversion::{Inversion, InversionConfig, Progress, StopReason};
 use lpips::{Lpips, Version};
 use serde::Serialize;
@@ -191,7 +190,7 @@ impl Job {
             targets,
             &self.config,
             |progress| {
-                show(&bar, progress);
+                progress::show_inversion(&bar, progress);
                 if let Progress::Step(now) = progress
                     && self.animation
                     && now.step % frame_steps < self.config.report_every
@@ -211,25 +210,6 @@ impl Job {
         bar.finish_and_clear();
         Ok(inversions.into_iter().zip(frames).collect())
     }
-}
-
-fn show(bar: &ProgressBar, progress: &Progress<'_>) {
-    let now = match progress {
-        Progress::Step(now) => now,
-        Progress::Start { chosen, samples } => {
-            return bar.set_message(format!("compared {chosen} of {samples} starts"));
-        }
-        _ => return,
-    };
-    let mean = |term: fn(&inversion::LossTerms) -> f64| {
-        now.losses.iter().map(term).sum::<f64>() / now.losses.len() as f64
-    };
-    bar.set_position(now.step as u64 + 1);
-    bar.set_message(format!(
-        "LPIPS {:.4}, PSNR {:.1} dB",
-        mean(|losses| losses.lpips),
-        inversion::psnr(mean(|losses| losses.mse))
-    ));
 }
 
 /// The first query image of the model's kind, or of any kind for another model.

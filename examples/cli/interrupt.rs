@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Failure, INTERRUPTED};
 
-/// Whether Ctrl-C was pressed.
-#[derive(Clone, Debug)]
+/// Whether Ctrl-C was pressed. The default listens to nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each program uses a part of it")]
 
+pub mod class;
 pub mod device;
 pub mod features;
 pub mod figure;
@@ -10,13 +11,17 @@ pub mod index_record;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;
+pub mod latents;
 pub mod line_plot;
 pub mod loss_plot;
 pub mod model;
 pub mod output;
 pub mod progress;
+pub mod rendering;
 pub mod search;
 pub mod seeds;
+#[cfg(test)]
+pub mod small_model;
 pub mod table;
 pub mod weights;
 

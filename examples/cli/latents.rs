@@ -1,0 +1,225 @@
+//! Latents by what users have: seeds, files of an inversion, images.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use checkpoint::Checkpoint;
+use lpips::Lpips;
+use ndarray::Array2;
+use stylegan2::{Truncation, latents_from_seeds};
+
+use super::device::DeviceChoice;
+use super::images::{Target, to_targets};
+use super::interrupt::Interrupt;
+use super::inversion_args::InversionArgs;
+use super::model::Model;
+use super::{Failure, class, progress};
+
+/// Where a latent comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LatentSource {
+    /// The latent that the official code draws for a seed.
+    Seed(u32),
+    /// The tensor `w_plus` of a file, such as `invert` writes.
+    File(PathBuf),
+    /// The inversion of an image.
+    Image(PathBuf),
+}
+
+/// Files of latents end so; any other file is an image.
+const LATENTS_EXTENSION: &str = "safetensors";
+
+/// The latents' name in such a file.
+const W_PLUS: &str = "w_plus";
+
+impl FromStr for LatentSource {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        if let Ok(seed) = text.parse() {
+            return Ok(Self::Seed(seed));
+        }
+        let path = PathBuf::from(text);
+        let is_latents = path.extension().is_some_and(|e| e == LATENTS_EXTENSION);
+        Ok(if is_latents {
+            Self::File(path)
+        } else {
+            Self::Image(path)
+        })
+    }
+}
+
+impl fmt::Display for LatentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seed(seed) => write!(f, "seed {seed}"),
+            Self::File(path) | Self::Image(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How sources become latents of a model.
+pub struct LatentSettings<'a> {
+    /// Truncation of seeds.
+    pub truncation_psi: f32,
+    /// Class of seeds.
+    pub class: Option<usize>,
+    pub inversion: &'a InversionArgs,
+    pub seed: u32,
+    pub device_choice: DeviceChoice,
+    pub device: &'a Device,
+    pub metric: &'a Lpips,
+    pub interrupt: &'a Interrupt,
+}
+
+impl LatentSettings<'_> {
+    /// Latents `[num_ws, w_dim]` of all sources in their order. Images are inverted together.
+    pub fn load(
+        &self,
+        sources: &[LatentSource],
+        model: &Model,
+    ) -> Result<Vec<Array2<f32>>, Failure> {
+        check_truncation(self.truncation_psi, model)?;
+        let class = class::check(self.class, model)?;
+        let images: Vec<&Path> = sources
+            .iter()
+            .filter_map(|source| match source {
+                LatentSource::Image(path) => Some(path.as_path()),
+                _ => None,
+            })
+            .collect();
+        let mut inverted = self.invert(&images, model)?.into_iter();
+        sources
+            .iter()
+            .map(|source| match source {
+                LatentSource::Seed(seed) => {
+                    let mapping = &model.generator.mapping;
+                    let z = latents_from_seeds(&[*seed], mapping.z_dim(), self.device);
+                    let labels = class::labels(class, 1, model, self.device);
+                    let truncation = Truncation::psi(self.truncation_psi);
+                    Ok(from_tensor(mapping.forward(z, labels, truncation)).remove(0))
+                }
+                LatentSource::File(path) => read(path, model),
+                LatentSource::Image(_) => Ok(inverted.next().expect("all images were inverted")),
+            })
+            .collect()
+    }
+
+    fn invert(&self, images: &[&Path], model: &Model) -> Result<Vec<Array2<f32>>, Failure> {
+        // All images are read first, so that a wrong name is found before the work and not after it.
+        let targets: Vec<Target> = images
+            .iter()
+            .map(|path| Target::load(path, model.resolution()))
+            .collect::<Result<_, _>>()?;
+        let config = self.inversion.config(self.seed, self.device_choice);
+        let mut latents = Vec::with_capacity(targets.len());
+        for batch in targets.chunks(usize::from(self.inversion.batch)) {
+            let pixels: Vec<_> = batch.iter().map(|target| target.pixels.clone()).collect();
+            let what = format!(
+                "inverting image {} of {}",
+                latents.len() + batch.len(),
+                targets.len()
+            );
+            let bar = progress::bar(config.steps, &what);
+            let inversions = inversion::invert(
+                &model.generator,
+                self.metric,
+                to_targets(&pixels, &model.generator, self.device),
+                &config,
+                |now| {
+                    progress::show_inversion(&bar, now);
+                    if self.interrupt.requested() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                },
+            )?;
+            bar.finish_and_clear();
+            latents.extend(
+                inversions
+                    .into_iter()
+                    .flat_map(|inversion| from_tensor(inversion.best.w_plus)),
+            );
+        }
+        Ok(latents)
+    }
+}
+
+/// Whether latents of the model can be truncated so.
+pub fn check_truncation(psi: f32, model: &Model) -> Result<(), Failure> {
+    if !psi.is_finite() {
+        return Err(
+            format!("--truncation-psi {psi}: not a number that latents can be scaled by").into(),
+        );
+    }
+    if psi != 1.0 && !model.generator.mapping.tracks_w_avg() {
+        return Err(format!(
+            "--truncation-psi {psi}: {} has no mean latent to truncate towards; use --truncation-psi 1",
+            model.name
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// The latent of a file with a tensor `w_plus` of `[num_ws, w_dim]` or `[1, num_ws, w_dim]`.
+fn read(path: &Path, model: &Model) -> Result<Array2<f32>, Failure> {
+    let file = Checkpoint::open(path)?;
+    let tensor = file.tensors().get(W_PLUS).ok_or_else(|| {
+        format!(
+            "{}: no tensor {W_PLUS:?}; expected a file of latents as `invert` writes",
+            path.display()
+        )
+    })?;
+    let synthesis = &model.generator.synthesis;
+    let expected = [synthesis.num_ws(), synthesis.w_dim()];
+    let shape = match tensor.shape() {
+        [1, shape @ ..] => shape,
+        shape => shape,
+    };
+    if shape != expected {
+        return Err(format!(
+            "{}: {W_PLUS} has the shape {:?}, expected {expected:?} for {}; use latents of this model",
+            path.display(),
+            tensor.shape(),
+            model.name
+        )
+        .into());
+    }
+    Ok(Array2::from_shape_vec(
+        (expected[0], expected[1]),
+        tensor.to_f32(),
+    )?)
+}
+
+/// `w_plus` `[batch, num_ws, w_dim]` of latents of one shape.
+pub fn to_tensor(latents: &[Array2<f32>], device: &Device) -> Tensor<3> {
+    let (layers, features) = latents[0].dim();
+    let values: Vec<f32> = latents.iter().flatten().copied().collect();
+    Tensor::from_data(
+        TensorData::new(values, [latents.len(), layers, features]),
+        device,
+    )
+}
+
+/// The latents of `w_plus` `[batch, num_ws, w_dim]`.
+pub fn from_tensor(w_plus: Tensor<3>) -> Vec<Array2<f32>> {
+    let [_, layers, features] = w_plus.dims();
+    let values: Vec<f32> = w_plus
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("converted to f32 above");
+    values
+        .chunks_exact(layers * features)
+        .map(|latent| {
+            Array2::from_shape_vec((layers, features), latent.to_vec())
+                .expect("cut to this size above")
+        })
+        .collect()
+}

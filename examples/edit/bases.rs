@@ -1,0 +1,167 @@
+//! Directions of a model, computed as a basis says.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use feature_stats::{Ddof, Moments};
+use ganspace::{Basis, IncrementalPca, LatentDirections, LatentRegression, PrincipalComponents};
+use ndarray::Array2;
+use stylegan2::{NoiseMode, RandomState};
+
+use crate::Interrupted;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::model::Model;
+use crate::cli::{Failure, class, progress};
+use crate::options::Space;
+
+/// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
+const W_BATCH: usize = 256;
+
+/// Images rendered at a time.
+const IMAGE_BATCH: usize = 16;
+
+/// Activations of no more dimensions have exact components: a covariance of 32 MB in f64.
+const MOST_EXACT: usize = 2048;
+
+/// Samples in a batch of incremental components, at least; what one has beyond the components is forgotten, so few batches are better.
+const INCREMENTAL_BATCH: usize = 128;
+
+/// Computes directions of one model, each basis once.
+pub struct Bases<'a> {
+    model: &'a Model,
+    class: Option<usize>,
+    device: &'a Device,
+    interrupt: &'a Interrupt,
+    computed: Vec<(Basis, LatentDirections)>,
+}
+
+impl<'a> Bases<'a> {
+    /// `class` is that of a conditional model, checked.
+    pub fn new(
+        model: &'a Model,
+        class: Option<usize>,
+        device: &'a Device,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            model,
+            class,
+            device,
+            interrupt,
+            computed: Vec::new(),
+        }
+    }
+
+    /// The directions of a basis.
+    pub fn directions(&mut self, basis: &Basis) -> Result<LatentDirections, Failure> {
+        if let Some((_, directions)) = self.computed.iter().find(|(known, _)| known == basis) {
+            return Ok(directions.clone());
+        }
+        let directions = match basis.space.parse()? {
+            Space::W => self.of_latents(basis),
+            Space::Block(resolution) => self.of_activations(basis, resolution),
+        }?;
+        self.computed.push((basis.clone(), directions.clone()));
+        Ok(directions)
+    }
+
+    fn of_latents(&self, basis: &Basis) -> Result<LatentDirections, Failure> {
+        let mut moments = Moments::new(self.model.generator.mapping.w_dim());
+        self.sample(basis, W_BATCH, "latents", |w| {
+            Ok(moments.add_rows(rows(w).view())?)
+        })?;
+        let statistics = moments.mean_covariance(Ddof::Sample)?;
+        let components = PrincipalComponents::fit(&statistics, basis.components)?;
+        Ok(LatentDirections::of_latents(components))
+    }
+
+    fn of_activations(
+        &self,
+        basis: &Basis,
+        resolution: usize,
+    ) -> Result<LatentDirections, Failure> {
+        let generator = &self.model.generator;
+        let side = generator.synthesis.img_resolution();
+        if resolution > side || !resolution.is_power_of_two() || resolution < 4 {
+            return Err(format!(
+                "--basis {}: {} has the blocks b4 to b{side}, each of twice the resolution of the one before",
+                basis.space, self.model.name
+            )
+            .into());
+        }
+        let block = resolution.ilog2() as usize - 2;
+        let activations = |w: &Tensor<2>| {
+            let w_plus = generator.synthesis.broadcast(w.clone());
+            let mut blocks = generator
+                .synthesis
+                .forward_blocks(w_plus, &NoiseMode::Constant);
+            rows(blocks.swap_remove(block).features.flatten(1, 3))
+        };
+        let dimension = resolution * resolution * generator.config().channels(resolution);
+        let components = if dimension <= MOST_EXACT {
+            let mut moments = Moments::new(dimension);
+            self.sample(basis, IMAGE_BATCH, "activations", |w| {
+                Ok(moments.add_rows(activations(&w).view())?)
+            })?;
+            let statistics = moments.mean_covariance(Ddof::Sample)?;
+            PrincipalComponents::fit(&statistics, basis.components)?
+        } else {
+            let mut pca = IncrementalPca::new(dimension, basis.components)?;
+            let batch = INCREMENTAL_BATCH.max(2 * basis.components);
+            let mut waiting: Vec<f32> = Vec::new();
+            self.sample(basis, IMAGE_BATCH, "activations", |w| {
+                waiting.extend(activations(&w));
+                if waiting.len() < batch * dimension {
+                    return Ok(());
+                }
+                Ok(pca.partial_fit(array(std::mem::take(&mut waiting), dimension).view())?)
+            })?;
+            pca.partial_fit(array(waiting, dimension).view())?;
+            pca.components()?
+        };
+        // The same latents again: their activations would not fit into memory.
+        let mut regression = LatentRegression::new(components, generator.mapping.w_dim());
+        self.sample(basis, IMAGE_BATCH, "regression", |w| {
+            Ok(regression.add(activations(&w).view(), rows(w).view())?)
+        })?;
+        Ok(regression.directions()?)
+    }
+
+    /// Gives the basis' latents `w [n, w_dim]`, at most `batch` at a time, not truncated.
+    fn sample(
+        &self,
+        basis: &Basis,
+        batch: usize,
+        what: &str,
+        mut take: impl FnMut(Tensor<2>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mapping = &self.model.generator.mapping;
+        let samples = basis.samples as usize;
+        let mut random = RandomState::new(basis.seed);
+        let bar = progress::bar(samples, what);
+        for first in (0..samples).step_by(batch) {
+            if self.interrupt.requested() {
+                return Err(Interrupted.into());
+            }
+            let count = batch.min(samples - first);
+            let z = TensorData::new(
+                random.standard_normals(count * mapping.z_dim()),
+                [count, mapping.z_dim()],
+            );
+            let labels = class::labels(self.class, count, self.model, self.device);
+            take(mapping.w(Tensor::from_data(z, self.device), labels))?;
+            bar.inc(count as u64);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+fn rows(tensor: Tensor<2>) -> Array2<f32> {
+    let [_, columns] = tensor.dims();
+    let values = tensor.into_data().convert::<f32>();
+    array(values.try_to_vec().expect("converted to f32"), columns)
+}
+
+fn array(values: Vec<f32>, columns: usize) -> Array2<f32> {
+    Array2::from_shape_vec((values.len() / columns, columns), values)
+        .expect("whole rows were put in")
+}

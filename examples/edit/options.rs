@@ -1,0 +1,190 @@
+//! Command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+use ganspace::{Basis, LayerRange};
+
+use crate::cli::CommonArgs;
+use crate::cli::features::FeatureArgs;
+use crate::cli::inversion_args::InversionArgs;
+use crate::cli::latents::LatentSource;
+
+/// Edit images of a StyleGAN2 model along the principal directions of its latents
+///
+/// Without further options it shows what component 0 does to four seeds. --discover shows all components, --attribute ranks them by what they do to an attribute, --save
+/// gives one a name, --edit uses it. Every strip's numbers stand beside those of steps of the same length in random directions.
+#[derive(Parser, Debug)]
+#[command(name = "edit")]
+pub struct Options {
+    /// A model of the zoo, or a generator file
+    #[arg(long, default_value = "funEmoji")]
+    pub model: String,
+    /// Latents to edit: seeds, or files that `invert` wrote (.safetensors) [default: seeds 0 to 3, where there is no --image]
+    #[arg(long, value_name = "LATENT", num_args = 1..)]
+    latent: Vec<LatentSource>,
+    /// Images to invert and edit
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    image: Vec<PathBuf>,
+    /// The component to move along, counted from 0 [default: 0]
+    #[arg(long, value_name = "K")]
+    pub direction: Option<usize>,
+    /// The layers to move along --direction or all components, such as 4-7, both included and counted from 0
+    #[arg(long, value_name = "A-B", default_value = "all")]
+    pub layers: LayerRange,
+    /// Strengths in standard deviations, a picture for each [default: -3 to 3, or a named edit's range]
+    #[arg(long, value_name = "S", num_args = 1.., allow_negative_numbers = true)]
+    pub strength: Vec<f64>,
+    /// Named edits: NAME shows its range, NAME=S applies it with that strength to every picture
+    #[arg(long, value_name = "NAME[=S]", num_args = 1..)]
+    pub edit: Vec<EditRequest>,
+    /// File of named edits (TOML) [default: edits.toml beside the model]
+    #[arg(long, value_name = "FILE")]
+    pub edits: Option<PathBuf>,
+    /// Save the direction with its layers and strengths, the first to the last, as this named edit
+    #[arg(long, value_name = "NAME", requires = "direction", conflicts_with_all = ["edit", "discover"])]
+    pub save: Option<String>,
+    /// What a saved edit does, in words
+    #[arg(long, value_name = "TEXT", requires = "save", default_value = "")]
+    pub description: String,
+    /// List all components, and show each on the first latent
+    #[arg(long, conflicts_with_all = ["edit", "direction", "attribute"])]
+    pub discover: bool,
+    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it, or
+    /// lines `SEED SCORE`; paths are relative to the file
+    #[arg(long, value_name = "FILE")]
+    pub attribute: Option<PathBuf>,
+    /// Latents that edits are tried on for --discover and --attribute: seeds from --seed on
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..))]
+    pub trials: u16,
+    /// Random directions to compare with
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub random: u16,
+    /// What the components are of: `w`, or the activations of a block such as `b16`, regressed to w
+    #[arg(long = "basis", value_name = "w|bN", default_value = "w")]
+    basis_space: Space,
+    /// Number of components [default: 20, or as many as w has dimensions]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    components: Option<u16>,
+    /// Latents sampled for the components [default: 10000 for w, 1000 for activations]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+    samples: Option<u32>,
+    /// Truncation of seeds: 1 leaves latents as they are, smaller values pull them to the mean
+    #[arg(long, default_value_t = 0.7, allow_negative_numbers = true)]
+    pub truncation_psi: f32,
+    /// Class of a conditional model's seeds, counted from 0
+    #[arg(long)]
+    pub class: Option<usize>,
+    /// Folder for the pictures; those of an earlier run with the same names are replaced
+    #[arg(long, default_value = "out/edit", value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub features: FeatureArgs,
+    #[command(flatten)]
+    pub inversion: InversionArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Strengths of a strip where nothing else is said.
+const STRENGTHS: [f64; 7] = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
+const SEEDS: std::ops::Range<u32> = 0..4;
+const COMPONENTS: usize = 20;
+const W_SAMPLES: u32 = 10_000;
+const ACTIVATION_SAMPLES: u32 = 1_000;
+
+impl Options {
+    /// What is edited.
+    pub fn sources(&self) -> Vec<LatentSource> {
+        let images = self.image.iter().cloned().map(LatentSource::Image);
+        let sources: Vec<LatentSource> = self.latent.iter().cloned().chain(images).collect();
+        if sources.is_empty() {
+            SEEDS.map(LatentSource::Seed).collect()
+        } else {
+            sources
+        }
+    }
+
+    /// The components that --direction counts.
+    pub fn basis(&self, w_dim: usize) -> Basis {
+        Basis {
+            space: self.basis_space.to_string(),
+            samples: self.samples.unwrap_or(match self.basis_space {
+                Space::W => W_SAMPLES,
+                Space::Block(_) => ACTIVATION_SAMPLES,
+            }),
+            components: self.components.map_or(COMPONENTS.min(w_dim), usize::from),
+            seed: self.common.seed,
+        }
+    }
+
+    /// Strengths that were asked for, or the usual ones.
+    pub fn strengths(&self) -> Vec<f64> {
+        if self.strength.is_empty() {
+            STRENGTHS.to_vec()
+        } else {
+            self.strength.clone()
+        }
+    }
+}
+
+/// A named edit, with its strength where that is fixed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditRequest {
+    pub name: String,
+    pub strength: Option<f64>,
+}
+
+impl FromStr for EditRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((name, strength)) = text.rsplit_once('=') else {
+            return Ok(Self {
+                name: text.to_owned(),
+                strength: None,
+            });
+        };
+        match strength.parse::<f64>() {
+            Ok(strength) if strength.is_finite() => Ok(Self {
+                name: name.to_owned(),
+                strength: Some(strength),
+            }),
+            _ => Err(format!(
+                "{strength:?} is no strength; write NAME or NAME=1.5"
+            )),
+        }
+    }
+}
+
+/// What components are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    W,
+    /// The block of this resolution.
+    Block(usize),
+}
+
+impl FromStr for Space {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "w" {
+            return Ok(Self::W);
+        }
+        text.strip_prefix('b')
+            .and_then(|resolution| resolution.parse().ok())
+            .map(Self::Block)
+            .ok_or_else(|| format!("{text:?} is no space; write w, or a block such as b16"))
+    }
+}
+
+impl std::fmt::Display for Space {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::W => f.write_str("w"),
+            Self::Block(resolution) => write!(f, "b{resolution}"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Which edits were asked for.
+
+use std::path::PathBuf;
+
+use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
+
+use crate::bases::Bases;
+use crate::cli::Failure;
+use crate::cli::model::Model;
+use crate::options::Options;
+
+/// An edit whose strength changes from picture to picture.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// Its name, or `component K`.
+    pub label: String,
+    pub component: usize,
+    pub layers: LayerRange,
+    /// What its component is one of.
+    pub basis: Basis,
+    pub edit: Edit,
+    pub strengths: Vec<f64>,
+}
+
+/// What a strip shows.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub axis: Option<Axis>,
+    /// Applied to every picture.
+    pub fixed: Vec<FixedEdit>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FixedEdit {
+    pub name: String,
+    pub edit: Edit,
+    pub strength: f64,
+}
+
+/// Pictures of a named edit's range, where no strengths are given.
+const RANGE_STEPS: usize = 7;
+
+impl Plan {
+    pub fn new(options: &Options, model: &Model, bases: &mut Bases<'_>) -> Result<Self, Failure> {
+        let mut plan = Self {
+            axis: None,
+            fixed: Vec::new(),
+        };
+        if !options.edit.is_empty()
+            && options.direction.is_none()
+            && options.layers != LayerRange::ALL
+        {
+            return Err(format!(
+                "--layers {}: a named edit has its own layers; leave --layers out, or use --direction",
+                options.layers
+            )
+            .into());
+        }
+        let book = if options.edit.is_empty() {
+            EditBook::default()
+        } else {
+            EditBook::load(edits_file(options, model))?
+        };
+        for request in &options.edit {
+            let named = book.get(&request.name)?;
+            let directions = bases.directions(&named.basis)?;
+            let edit = named.edit(&request.name, &model.name, &directions)?;
+            match request.strength {
+                Some(strength) => plan.fixed.push(FixedEdit {
+                    name: request.name.clone(),
+                    edit,
+                    strength,
+                }),
+                None if plan.axis.is_some() || options.direction.is_some() => {
+                    return Err(format!(
+                        "--edit {0}: only one edit or direction can change from picture to picture; fix the others as {0}=1.5",
+                        request.name
+                    )
+                    .into());
+                }
+                None => plan.axis = Some(named_axis(&request.name, named, edit, options)),
+            }
+        }
+        if plan.axis.is_none() && (plan.fixed.is_empty() || options.direction.is_some()) {
+            let basis = options.basis(model.generator.mapping.w_dim());
+            let component = options.direction.unwrap_or(0);
+            plan.axis = Some(Axis {
+                label: format!("component {component}"),
+                component,
+                layers: options.layers,
+                edit: bases.directions(&basis)?.edit(component, options.layers)?,
+                basis,
+                strengths: options.strengths(),
+            });
+        }
+        Ok(plan)
+    }
+}
+
+fn named_axis(name: &str, named: &NamedEdit, edit: Edit, options: &Options) -> Axis {
+    let [from, to] = named.range;
+    let steps = (RANGE_STEPS - 1) as f64;
+    Axis {
+        label: name.to_owned(),
+        component: named.component,
+        layers: named.layers,
+        basis: named.basis.clone(),
+        edit,
+        strengths: if options.strength.is_empty() {
+            (0..RANGE_STEPS)
+                .map(|i| from + (to - from) * i as f64 / steps)
+                .collect()
+        } else {
+            options.strength.clone()
+        },
+    }
+}
+
+/// The file of named edits: the chosen one, or that beside the model.
+pub fn edits_file(options: &Options, model: &Model) -> PathBuf {
+    options
+        .edits
+        .clone()
+        .unwrap_or_else(|| model.path.with_file_name("edits.toml"))
+}
+
+/// Adds a direction to the file of named edits, making it where there is none; gives the file.
+pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result<PathBuf, Failure> {
+    let file = edits_file(options, model);
+    let mut book = if file.exists() {
+        EditBook::load(&file)?
+    } else {
+        EditBook::default()
+    };
+    let ends = [axis.strengths.first(), axis.strengths.last()];
+    let [Some(from), Some(to)] = ends else {
+        return Err("--strength: a saved edit needs strengths".into());
+    };
+    book.insert(
+        name,
+        NamedEdit {
+            description: options.description.clone(),
+            model: model.name.clone(),
+            component: axis.component,
+            layers: axis.layers,
+            range: [*from, *to],
+            stdev: axis.edit.stdev(),
+            basis: axis.basis.clone(),
+        },
+    )?;
+    book.save(&file)?;
+    Ok(file)
+}

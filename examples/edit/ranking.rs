@@ -1,0 +1,236 @@
+//! All components listed, or ranked by an attribute.
+
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use ganspace::{Edit, LatentDirections, associations, effects};
+use image_tensor::{RgbImage, from_signed_unit};
+use ndarray::{Array2, Axis as Dimension};
+use stylegan2::RandomState;
+
+use crate::attribute::Attribute;
+use crate::attribute_file::AttributeFile;
+use crate::cli::latents::{LatentSettings, LatentSource};
+use crate::cli::model::Model;
+use crate::cli::weights::Weights;
+use crate::cli::{Failure, rendering};
+use crate::options::Options;
+use crate::plan::Axis;
+use crate::results::{
+    ComponentResult, Results, print_associations, print_components, print_effects,
+};
+use crate::trials::{STRENGTH, Trials};
+
+/// Components of a ranking that are shown.
+const SHOWN: usize = 6;
+
+/// What is measured.
+pub enum Candidates<'a> {
+    All(&'a LatentDirections),
+    One(&'a Axis),
+}
+
+pub struct Job<'a> {
+    pub options: &'a Options,
+    pub model: &'a Model,
+    pub settings: &'a LatentSettings<'a>,
+    pub weights: &'a Weights,
+}
+
+impl Job<'_> {
+    /// Lists all components with what they do to images; gives their order.
+    pub fn list(
+        &self,
+        directions: &LatentDirections,
+        results: &mut Results,
+    ) -> Result<Vec<usize>, Failure> {
+        let edits = self.edits(directions)?;
+        let latents = self.trial_latents()?;
+        let trials = self.trials(&latents, None);
+        let movement = |edits: &[Edit], what| -> Result<Vec<f64>, Failure> {
+            let found = trials.measure(edits, what)?.movement;
+            let per_stdev = found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH);
+            Ok(per_stdev.to_vec())
+        };
+        let moved = movement(&edits, "edits")?;
+        let at_random = movement(&self.random_edits(&edits, edits.len()), "random directions")?;
+        results.components = moved
+            .into_iter()
+            .zip(at_random)
+            .enumerate()
+            .map(|(component, (movement, random_movement))| ComponentResult {
+                component,
+                stdev: directions.stdev()[component],
+                explained_variance_ratio: directions.explained_variance_ratio()[component],
+                movement,
+                random_movement,
+            })
+            .collect();
+        print_components(&results.components);
+        Ok((0..edits.len()).collect())
+    }
+
+    /// Ranks candidates by the attribute of a file; gives the best components.
+    pub fn rank(
+        &self,
+        file: &Path,
+        candidates: Candidates<'_>,
+        results: &mut Results,
+    ) -> Result<Vec<usize>, Failure> {
+        match AttributeFile::read(file)? {
+            AttributeFile::Images { with, without } => {
+                let attribute = Attribute::fit(
+                    &with,
+                    &without,
+                    self.model,
+                    self.options
+                        .features
+                        .load(self.weights, self.settings.device)?,
+                    self.settings.device,
+                )?;
+                self.rank_by_images(&attribute, candidates, results)
+            }
+            AttributeFile::Scores(scores) => match candidates {
+                Candidates::All(directions) => self.rank_by_scores(&scores, directions, results),
+                Candidates::One(_) => Err(format!(
+                    "--attribute {}: scores of seeds say nothing of edited images; leave out --direction and --edit to rank all components by \
+                     the scores, or name images with and without the attribute",
+                    file.display()
+                )
+                .into()),
+            },
+        }
+    }
+
+    fn rank_by_images(
+        &self,
+        attribute: &Attribute,
+        candidates: Candidates<'_>,
+        results: &mut Results,
+    ) -> Result<Vec<usize>, Failure> {
+        let edits = match &candidates {
+            Candidates::All(directions) => self.edits(directions)?,
+            Candidates::One(axis) => vec![axis.edit.clone()],
+        };
+        let latents = self.trial_latents()?;
+        let trials = self.trials(&latents, Some(attribute));
+        let scores = trials.scores(attribute)?;
+        let measured = trials.measure(&edits, "edits")?;
+        let random = self.random_edits(&edits, usize::from(self.options.random));
+        let at_random = trials.measure(&random, "random directions")?;
+        let mut effects = effects(&scores, &measured, &at_random, STRENGTH)?;
+        if let Candidates::One(axis) = candidates {
+            for effect in &mut effects {
+                effect.component = axis.component;
+            }
+        }
+        match attribute.accuracy {
+            Some(accuracy) => println!(
+                "the attribute is told from images that were left out in {:.0} % of cases; 50 % is chance",
+                100.0 * accuracy
+            ),
+            None => println!("too few images to say how well the attribute can be told"),
+        }
+        print_effects(&effects);
+        results.attribute_accuracy = attribute.accuracy;
+        results.ranking = effects.iter().map(|effect| (*effect).into()).collect();
+        Ok(effects.iter().take(SHOWN).map(|e| e.component).collect())
+    }
+
+    fn rank_by_scores(
+        &self,
+        scores: &[(u32, f64)],
+        directions: &LatentDirections,
+        results: &mut Results,
+    ) -> Result<Vec<usize>, Failure> {
+        let seeds: Vec<LatentSource> = scores
+            .iter()
+            .map(|(seed, _)| LatentSource::Seed(*seed))
+            .collect();
+        let latents = self.settings.load(&seeds, self.model)?;
+        // The latent of a seed is the same in all layers.
+        let w: Vec<f32> = latents
+            .iter()
+            .flat_map(|latent| latent.row(0).to_vec())
+            .collect();
+        let w = Array2::from_shape_vec((latents.len(), directions.w_dim()), w)?;
+        let values: Vec<f64> = scores.iter().map(|(_, score)| *score).collect();
+        let found = associations(directions.coordinates(w.view())?.view(), &values)?;
+        print_associations(&found, values.len());
+        results.ranking = found.iter().map(|a| (*a).into()).collect();
+        Ok(found.iter().take(SHOWN).map(|a| a.component).collect())
+    }
+
+    /// A row of pictures for each component in its order.
+    pub fn show(
+        &self,
+        directions: &LatentDirections,
+        order: &[usize],
+        latent: &Array2<f32>,
+    ) -> Result<Vec<Vec<RgbImage>>, Failure> {
+        let strengths = self.options.strengths();
+        let mut rows = Vec::with_capacity(order.len());
+        for component in order {
+            let edit = directions.edit(*component, self.options.layers)?;
+            let latents = strengths
+                .iter()
+                .map(|strength| {
+                    let mut latent = latent.clone();
+                    edit.apply(&mut latent, *strength)?;
+                    Ok(latent)
+                })
+                .collect::<Result<Vec<_>, Failure>>()?;
+            let images = latents
+                .chunks(self.batch())
+                .map(|latents| rendering::render(self.model, latents, self.settings.device))
+                .collect();
+            rows.push(from_signed_unit(Tensor::cat(images, 0)));
+        }
+        Ok(rows)
+    }
+
+    fn edits(&self, directions: &LatentDirections) -> Result<Vec<Edit>, Failure> {
+        (0..directions.count())
+            .map(|component| Ok(directions.edit(component, self.options.layers)?))
+            .collect()
+    }
+
+    /// Steps in random directions, as long as those of the edits in turn.
+    fn random_edits(&self, edits: &[Edit], count: usize) -> Vec<Edit> {
+        let mut random = RandomState::new(self.options.common.seed);
+        edits
+            .iter()
+            .cycle()
+            .take(count)
+            .map(|edit| edit.in_random_direction(|| random.standard_normal()))
+            .collect()
+    }
+
+    fn trial_latents(&self) -> Result<Vec<Array2<f32>>, Failure> {
+        let first = self.options.common.seed;
+        let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
+            .map(|index| LatentSource::Seed(first.wrapping_add(index)))
+            .collect();
+        self.settings.load(&seeds, self.model)
+    }
+
+    fn trials<'a>(
+        &'a self,
+        latents: &'a [Array2<f32>],
+        attribute: Option<&'a Attribute>,
+    ) -> Trials<'a> {
+        Trials {
+            model: self.model,
+            latents,
+            metric: self.settings.metric,
+            attribute,
+            batch: self.batch(),
+            device: self.settings.device,
+            interrupt: self.settings.interrupt,
+        }
+    }
+
+    fn batch(&self) -> usize {
+        usize::from(self.options.inversion.batch)
+    }
+}

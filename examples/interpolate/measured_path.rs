@@ -1,0 +1,79 @@
+//! The images of a path, with the perceptual distance of each from the next.
+
+use burn::tensor::{Device, Tensor};
+use ganspace::{Path, Smoothness, smoothness};
+use image_tensor::{RgbImage, from_signed_unit};
+use lpips::Lpips;
+
+use crate::cli::model::Model;
+use crate::cli::{Failure, progress, rendering};
+
+pub struct MeasuredPath {
+    pub times: Vec<f64>,
+    /// Fewer than times when the work was interrupted.
+    pub images: Vec<RgbImage>,
+    /// LPIPS of each image from the next; in a loop also of the last from the first.
+    pub distances: Vec<f64>,
+}
+
+impl MeasuredPath {
+    /// Renders the path at `times`, `batch` images at a time, until `interrupted`.
+    pub fn render(
+        model: &Model,
+        path: &Path,
+        times: Vec<f64>,
+        metric: &Lpips,
+        batch: usize,
+        device: &Device,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Self, Failure> {
+        let bar = progress::bar(times.len(), &format!("frames of {}", model.name));
+        let mut images = Vec::with_capacity(times.len());
+        let mut distances = Vec::with_capacity(times.len());
+        let mut ends: Option<(Tensor<4>, Tensor<4>)> = None;
+        for times in times.chunks(batch) {
+            if interrupted() {
+                break;
+            }
+            let latents: Vec<_> = times.iter().map(|t| path.at(*t)).collect();
+            let rendered = rendering::render(model, &latents, device);
+            let count = times.len();
+            // Distances are of the images themselves: those of 8-bit pixels would be mostly rounding where frames are many.
+            let (first, before) = match ends {
+                Some((first, last)) => (first, Tensor::cat(vec![last, rendered.clone()], 0)),
+                None => (rendered.clone().narrow(0, 0, 1), rendered.clone()),
+            };
+            let pairs = before.dims()[0] - 1;
+            if pairs > 0 {
+                distances.extend(rendering::distances(
+                    metric,
+                    before.clone().narrow(0, 0, pairs),
+                    before.narrow(0, 1, pairs),
+                )?);
+            }
+            ends = Some((first, rendered.clone().narrow(0, count - 1, 1)));
+            images.extend(from_signed_unit(rendered));
+            bar.inc(count as u64);
+        }
+        bar.finish_and_clear();
+        if let Some((first, last)) = ends
+            && path.is_closed()
+            && images.len() == times.len()
+        {
+            distances.extend(rendering::distances(metric, last, first)?);
+        }
+        Ok(Self {
+            times,
+            images,
+            distances,
+        })
+    }
+
+    /// Of a whole path; none of one that was interrupted.
+    pub fn smoothness(&self) -> Result<Option<Smoothness>, Failure> {
+        if self.images.len() < self.times.len() {
+            return Ok(None);
+        }
+        Ok(Some(smoothness(&self.distances)?))
+    }
+}

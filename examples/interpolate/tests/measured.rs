@@ -1,0 +1,166 @@
+//! Latents of all sources, and paths of a model with random weights.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
+use clap::Parser;
+use ganspace::{Easing, Interpolation};
+use image_tensor::{from_signed_unit, write_png};
+use lpips::Lpips;
+use ndarray::Array2;
+
+use crate::cli::Failure;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::latents::{LatentSettings, LatentSource};
+use crate::cli::model::Model;
+use crate::cli::rendering::render;
+use crate::cli::small_model::{metric, model};
+use crate::measured_path::MeasuredPath;
+use crate::options::Options;
+
+fn load(
+    sources: &[LatentSource],
+    model: &Model,
+    metric: &Lpips,
+    device: &Device,
+) -> Result<Vec<Array2<f32>>, Failure> {
+    let options = Options::try_parse_from(["interpolate", "--steps", "30"]).unwrap();
+    LatentSettings {
+        truncation_psi: 1.0,
+        class: None,
+        inversion: &options.inversion,
+        seed: 0,
+        device_choice: options.common.device,
+        device,
+        metric,
+        interrupt: &Interrupt::default(),
+    }
+    .load(sources, model)
+}
+
+fn save(file: &Path, shape: Vec<usize>, values: &[f32]) {
+    let tensors = BTreeMap::from([("w_plus".to_owned(), StoredTensor::from_f32(shape, values))]);
+    save_safetensors(file, &tensors, &BTreeMap::new(), FloatPrecision::F32).unwrap();
+}
+
+#[test]
+fn seeds_files_and_images_give_latents_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let (model, metric) = (model(folder.path(), &device), metric(&device));
+    let seed = LatentSource::Seed(7);
+    let latent = load(std::slice::from_ref(&seed), &model, &metric, &device)
+        .unwrap()
+        .remove(0);
+    let (layers, features) = latent.dim();
+    let values: Vec<f32> = latent.iter().copied().collect();
+    let [with_batch, without] = ["a.safetensors", "b.safetensors"].map(|f| folder.path().join(f));
+    save(&with_batch, vec![1, layers, features], &values);
+    save(&without, vec![layers, features], &values);
+    let image = folder.path().join("image.png");
+    let picture =
+        from_signed_unit(render(&model, std::slice::from_ref(&latent), &device)).remove(0);
+    write_png(&image, &picture).unwrap();
+
+    let sources = [
+        LatentSource::Image(image),
+        LatentSource::File(with_batch),
+        seed,
+        LatentSource::File(without),
+    ];
+    let found = load(&sources, &model, &metric, &device).unwrap();
+    assert_eq!(found[1..], [latent.clone(), latent.clone(), latent.clone()]);
+    // 30 steps of inversion come near the picture that the model made itself.
+    let inverted = from_signed_unit(render(&model, &found[..1], &device)).remove(0);
+    let error = |a: &image_tensor::RgbImage| {
+        let pairs = a.as_raw().iter().zip(picture.as_raw());
+        pairs
+            .map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2))
+            .sum::<f64>()
+    };
+    let mean = Array2::from_shape_fn((layers, features), |_| 0.0);
+    let start = from_signed_unit(render(&model, &[mean], &device)).remove(0);
+    assert!(error(&inverted) < 0.5 * error(&start));
+}
+
+#[test]
+fn latents_of_another_model_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let (model, metric) = (model(folder.path(), &device), metric(&device));
+    let file = folder.path().join("a.safetensors");
+    for shape in [vec![3, 8], vec![2, 8, 8], vec![64]] {
+        let values = vec![0.0; shape.iter().product()];
+        save(&file, shape, &values);
+        let source = LatentSource::File(file.clone());
+        let error = load(&[source], &model, &metric, &device)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("expected [8, 8] for small"), "{error}");
+    }
+    let tensors = BTreeMap::from([("w".to_owned(), StoredTensor::from_f32(vec![8], &[0.0; 8]))]);
+    save_safetensors(&file, &tensors, &BTreeMap::new(), FloatPrecision::F32).unwrap();
+    let error = load(&[LatentSource::File(file)], &model, &metric, &device).unwrap_err();
+    assert!(
+        error.to_string().contains("no tensor \"w_plus\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_step_of_a_path_is_measured_once() {
+    let device = Device::flex();
+    let (model, metric) = (model(Path::new(""), &device), metric(&device));
+    let sources = [LatentSource::Seed(1), LatentSource::Seed(2)];
+    let latents = load(&sources, &model, &metric, &device).unwrap();
+    let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear).unwrap();
+    let measure = |path: &ganspace::Path, frames, batch| {
+        let times = path.times(frames).unwrap();
+        MeasuredPath::render(&model, path, times, &metric, batch, &device, &|| false).unwrap()
+    };
+    let open = measure(&path, 7, 3);
+    assert_eq!((open.images.len(), open.distances.len()), (7, 6));
+    assert!(open.distances.iter().all(|distance| *distance > 0.0));
+    for batch in [1, 7, 50] {
+        let other = measure(&path, 7, batch);
+        for (a, b) in open.distances.iter().zip(&other.distances) {
+            // Sums of a batch are split among threads as its size allows.
+            assert!((a - b).abs() < 1e-2 * a, "batch {batch}: {a} and {b}");
+        }
+    }
+    // There and back: the second half mirrors the first, and the last step closes the loop.
+    let closed = measure(&path.closed(), 12, 5);
+    assert_eq!((closed.images.len(), closed.distances.len()), (12, 12));
+    for step in 0..6 {
+        let (there, back) = (closed.distances[step], closed.distances[11 - step]);
+        assert!(
+            (there - back).abs() < 1e-2 * there,
+            "{:?}",
+            closed.distances
+        );
+    }
+    assert!(closed.smoothness().unwrap().is_some());
+}
+
+#[test]
+fn an_interrupted_path_has_frames_and_no_smoothness() {
+    let device = Device::flex();
+    let (model, metric) = (model(Path::new(""), &device), metric(&device));
+    let sources = [LatentSource::Seed(1), LatentSource::Seed(2)];
+    let latents = load(&sources, &model, &metric, &device).unwrap();
+    let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear)
+        .unwrap()
+        .closed();
+    let asked = std::cell::Cell::new(0);
+    let interrupted = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 2
+    };
+    let times = path.times(9).unwrap();
+    let found = MeasuredPath::render(&model, &path, times, &metric, 2, &device, &interrupted);
+    let found = found.unwrap();
+    assert_eq!((found.images.len(), found.distances.len()), (4, 3));
+    assert!(found.smoothness().unwrap().is_none());
+}
