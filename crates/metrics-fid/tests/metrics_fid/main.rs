@@ -1,0 +1,9 @@
+//! Distances between sets of images: closed forms, invariants, golden values of the reference implementations, streams and files.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has to say so by panicking"
+)]
+
+mod frechet;
+mod golden;
