@@ -19,7 +19,8 @@ impl CovarianceFactor {
     /// serves as well wherever only `F F^T` matters. Covariances that rounding to f32 has made slightly indefinite go through their eigenvalues.
     pub fn new(covariance: &Array2<f64>) -> Result<Self, MetricsError> {
         let dimension = covariance.nrows();
-        let whole = Mat::from_fn(dimension, dimension, |i, j| covariance[[i, j]]);
+        // A column of a symmetric matrix is the row, which lies in order.
+        let whole = Mat::from_fn(dimension, dimension, |i, j| covariance[[j, i]]);
         if let Some(columns) = pivoted_cholesky(&whole) {
             return Ok(Self { columns });
         }

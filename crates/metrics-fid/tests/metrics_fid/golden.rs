@@ -1,8 +1,10 @@
 //! Values of the reference implementations in f64.
 
 use feature_stats::{Ddof, MeanCovariance, Moments};
-use metrics_fid::frechet_distance;
-use ndarray::Array2;
+use metrics_fid::{
+    PRECISION_RECALL_NEIGHBOURS, frechet_distance, kernel_distance, precision_recall,
+};
+use ndarray::{Array2, s};
 use testkit::Golden;
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
@@ -70,6 +72,42 @@ fn frechet_distances() {
             (found - expected).abs() <= tolerance,
             "{}: {found} instead of {expected}",
             case.name
+        );
+    }
+}
+
+#[test]
+fn kernel_distances() {
+    for case in cases() {
+        // The reference's block is the first rows of both sets, as many as the smaller has.
+        let size = case.a.nrows().min(case.b.nrows());
+        let [a, b] = [&case.a, &case.b].map(|set| set.slice(s![..size, ..]));
+        let found = kernel_distance(a, b).unwrap();
+        let expected = case.expected["kid_unbiased_one_block"].as_f64().unwrap();
+        // Sums of terms near 1 in the reference, of which those of small features lose their digits: 1e-16 of a million terms' mean.
+        let tolerance = 1e-6 * expected.abs() + 1e-14;
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "{}: {found} instead of {expected}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn precision_and_recall() {
+    for case in cases() {
+        let found =
+            precision_recall(case.a.view(), case.b.view(), PRECISION_RECALL_NEIGHBOURS).unwrap();
+        // Counts over the number of images: equal or one image off.
+        let expected = |key: &str| case.expected[key].as_f64().unwrap();
+        assert!(
+            (found.precision - expected("precision_k3")).abs() < 1e-9
+                && (found.recall - expected("recall_k3")).abs() < 1e-9,
+            "{}: {found:?} instead of {} and {}",
+            case.name,
+            expected("precision_k3"),
+            expected("recall_k3")
         );
     }
 }

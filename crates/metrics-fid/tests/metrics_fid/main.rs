@@ -7,3 +7,5 @@
 
 mod frechet;
 mod golden;
+mod measures;
+mod npz;
