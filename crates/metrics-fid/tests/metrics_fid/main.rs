@@ -5,7 +5,11 @@
     reason = "a test that cannot go on has to say so by panicking"
 )]
 
+mod fid;
 mod frechet;
 mod golden;
 mod measures;
 mod npz;
+#[path = "../../../backbones/tests/features/seeded.rs"]
+mod seeded;
+mod streams;
