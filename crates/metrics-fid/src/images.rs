@@ -23,6 +23,7 @@ pub(crate) const EXTENSIONS: [&str; 8] =
 pub struct ImageSource {
     path: PathBuf,
     kind: Kind,
+    limit: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -59,11 +60,18 @@ impl ImageSource {
         let source = Self {
             path: path.to_owned(),
             kind,
+            limit: usize::MAX,
         };
         match source.len() {
             Some(0) => Err(source.empty()),
             _ => Ok(source),
         }
+    }
+
+    /// The first `limit` images only, bad ones included.
+    pub fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// The folder or archive.
@@ -73,11 +81,12 @@ impl ImageSource {
 
     /// Number of images, bad ones included; none for a tar archive, whose end is not known before it is read.
     pub fn len(&self) -> Option<usize> {
-        match &self.kind {
-            Kind::Folder(files) => Some(files.len()),
-            Kind::Zip(entries) => Some(entries.len()),
-            Kind::Tar => None,
-        }
+        let found = match &self.kind {
+            Kind::Folder(files) => files.len(),
+            Kind::Zip(entries) => entries.len(),
+            Kind::Tar => return None,
+        };
+        Some(found.min(self.limit))
     }
 
     /// Whether there is no image, as far as that is known.
@@ -101,13 +110,14 @@ impl ImageSource {
         mut visit: impl FnMut(&str, Result<RgbImage, MetricsError>) -> Result<(), MetricsError>,
     ) -> Result<(), MetricsError> {
         match &self.kind {
-            Kind::Folder(files) => files.iter().try_for_each(|file| {
+            Kind::Folder(files) => files.iter().take(self.limit).try_for_each(|file| {
                 let image = decode_file(file, limits).map_err(MetricsError::from);
                 visit(&file.display().to_string(), image)
             }),
             Kind::Zip(entries) => {
                 let mut archive = open_zip(&self.path)?;
-                entries.iter().try_for_each(|(entry, index)| {
+                let mut images = entries.iter().take(self.limit);
+                images.try_for_each(|(entry, index)| {
                     let name = self.entry_name(entry);
                     let image = match archive.by_index(*index) {
                         Ok(file) => decode_reader(&name, file, limits),
@@ -131,13 +141,18 @@ impl ImageSource {
             path: self.path.clone(),
             reason: error.to_string(),
         };
+        let mut images = 0;
         for entry in archive.entries().map_err(damaged)? {
+            if images == self.limit {
+                break;
+            }
             let entry = entry.map_err(damaged)?;
             let path = entry.path().map_err(damaged)?.into_owned();
             if entry.header().entry_type().is_file() && is_image(&path) {
                 let name = self.entry_name(&path.display().to_string());
                 let image = decode_reader(&name, entry, limits);
                 visit(&name, image)?;
+                images += 1;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use backbones::{FeatureExtractor, FeatureNetwork, Interpolation, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor};
-use image_tensor::{RgbImage, encode_png, to_signed_unit, write_png};
+use image_tensor::{DecodeLimits, RgbImage, encode_png, to_signed_unit, write_png};
 use metrics_fid::{
     BadImages, FeatureSet, ImageFeatures, ImageSource, Keep, MetricsError, StreamOptions,
     feature_moments, generated_features, stored_features,
@@ -130,6 +130,19 @@ fn folders_archives_and_generators_give_the_same_features() {
     for path in [&zip_path, &tar_path] {
         let found = stream(path, &small_batches()).unwrap();
         assert_eq!(found.features(), expected.features(), "{}", path.display());
+    }
+    for path in [&path, &zip_path, &tar_path] {
+        let first = ImageSource::open(path).unwrap().with_limit(2);
+        let mut names = Vec::new();
+        let limits = DecodeLimits::default();
+        first
+            .visit(&limits, |name, image| {
+                names.push(name.to_owned());
+                image.map(drop)
+            })
+            .unwrap();
+        assert_eq!(names.len(), 2, "{names:?}");
+        assert!(names[0] < names[1], "{names:?}");
     }
 
     // A generator's images, with what files would round off.
