@@ -74,7 +74,7 @@ fn is_factor(whole: &Mat<f64>, columns: &Mat<f64>, largest: f64) -> bool {
     let dimension = whole.nrows();
     // Runs of growing length, so that no pattern of the features cancels.
     let probe = Col::from_fn(dimension, |i| {
-        if (i as f64).sqrt() as usize % 2 == 0 {
+        if i.isqrt().is_multiple_of(2) {
             1.0
         } else {
             -1.0
