@@ -50,7 +50,10 @@ fn what_is_no_number_stays_none() {
             ..BiasAct::default()
         };
         let x = Tensor::<2>::from_floats([[f32::NAN, 1.0]], &device);
-        let y: Vec<f32> = bias_act(x, None, options).into_data().iter::<f32>().collect();
+        let y: Vec<f32> = bias_act(x, None, options)
+            .into_data()
+            .iter::<f32>()
+            .collect();
         assert!(y[0].is_nan() && !y[1].is_nan(), "{activation:?}: {y:?}");
     }
 }

@@ -1,0 +1,166 @@
+//! What LPIPS says about a set or a model.
+
+use burn::tensor::{Device, Tensor};
+use image_tensor::{DecodeLimits, RgbImage, to_signed_unit};
+use lpips::{Lpips, Network, Version};
+use metrics_fid::{
+    ImageSource, PATH_EPSILON, PathSpace, diversity, image_pairs, perceptual_path_length,
+};
+use serde::Serialize;
+use stylegan2::{NoiseMode, latents_from_seeds};
+
+use crate::Args;
+use crate::cli::model::Model;
+use crate::cli::weights::Weights;
+use crate::cli::{Failure, progress};
+use crate::set::{FIRST_IMAGES, Set};
+
+#[derive(Serialize)]
+pub struct Perceptual {
+    /// Mean LPIPS-Alex distance of pairs of generated images.
+    pub diversity: Option<f64>,
+    /// The same of the real images.
+    pub real_diversity: Option<f64>,
+    /// In W with LPIPS-VGG, over whole paths.
+    pub perceptual_path_length: Option<f64>,
+}
+
+impl Perceptual {
+    pub fn new(
+        args: &Args,
+        real: &Set,
+        generated: &Set,
+        model: Option<&Model>,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let load = |network| -> Result<Lpips, Failure> {
+            let folder = Weights::open(args.common.weights.as_deref())?.features();
+            Ok(Lpips::load(network, Version::V0_1, folder, device)?)
+        };
+        let mut perceptual = Self {
+            diversity: None,
+            real_diversity: None,
+            perceptual_path_length: None,
+        };
+        if args.diversity > 0 {
+            let metric = load(Network::AlexNet)?;
+            perceptual.diversity = set_diversity(args, generated, &metric, device)?;
+            perceptual.real_diversity = set_diversity(args, real, &metric, device)?;
+        }
+        if let (Some(model), true) = (model, args.path_length > 0) {
+            let metric = load(Network::Vgg16)?;
+            perceptual.perceptual_path_length = Some(path_length(args, model, &metric, device)?);
+        }
+        Ok(perceptual)
+    }
+}
+
+/// None for sets of statistics.
+fn set_diversity(
+    args: &Args,
+    set: &Set,
+    metric: &Lpips,
+    device: &Device,
+) -> Result<Option<f64>, Failure> {
+    let images = match &set.files {
+        Some(files) => first_images(files)?,
+        None => set.first_images.clone(),
+    };
+    if images.is_empty() {
+        return Ok(None);
+    }
+    let size = images[0].dimensions();
+    if images.iter().any(|image| image.dimensions() != size) {
+        return Err(
+            "--diversity: LPIPS compares images of one size; leave out the others or resize them"
+                .into(),
+        );
+    }
+    let pairs = image_pairs(images.len(), args.diversity, args.common.seed);
+    let bar = progress::bar(pairs.len(), "pairs");
+    let mut distances = Vec::new();
+    for batch in pairs.chunks(usize::from(args.batch)) {
+        let side = |index: fn(&(usize, usize)) -> usize| {
+            let chosen: Vec<RgbImage> = batch
+                .iter()
+                .map(|pair| images[index(pair)].clone())
+                .collect();
+            to_signed_unit(&chosen, device)
+        };
+        distances.extend(values(
+            metric.distance(side(|pair| pair.0), side(|pair| pair.1))?,
+        ));
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(Some(diversity(&distances)?.mean))
+}
+
+/// Images that cannot be read are left out: whether that is allowed has been decided when the features were made.
+fn first_images(files: &ImageSource) -> Result<Vec<RgbImage>, Failure> {
+    let mut images = Vec::new();
+    files
+        .clone()
+        .with_limit(FIRST_IMAGES)
+        .visit(&DecodeLimits::default(), |_, image| {
+            images.extend(image.ok());
+            Ok(())
+        })?;
+    Ok(images)
+}
+
+fn path_length(
+    args: &Args,
+    model: &Model,
+    metric: &Lpips,
+    device: &Device,
+) -> Result<f64, Failure> {
+    let generator = &model.generator;
+    let mapping = &generator.mapping;
+    let paths: Vec<u32> = (0..u32::try_from(args.path_length)?).collect();
+    let bar = progress::bar(paths.len(), "paths");
+    let mut distances = Vec::new();
+    for batch in paths.chunks(usize::from(args.batch)) {
+        // Two seeds a path.
+        let ends = [0, 1].map(|end| {
+            let seeds: Vec<u32> = batch
+                .iter()
+                .map(|path| args.common.seed.wrapping_add(2 * path + end))
+                .collect();
+            mapping.w(latents_from_seeds(&seeds, mapping.z_dim(), device), None)
+        });
+        let places: Vec<f32> = batch.iter().map(|path| place(*path)).collect();
+        let t = Tensor::<1>::from_floats(places.as_slice(), device).unsqueeze_dim::<2>(1);
+        let [a, b] = ends;
+        let images = |t: Tensor<2>| {
+            let w = PathSpace::W.interpolate(a.clone(), b.clone(), t);
+            let w_plus = generator.synthesis.broadcast(w);
+            let images = generator.synthesis.forward(w_plus, &NoiseMode::Constant);
+            match generator.synthesis.img_channels() {
+                1 => images.repeat_dim(1, 3),
+                _ => images,
+            }
+        };
+        let at = images(t.clone());
+        let behind = images(t + PATH_EPSILON as f32);
+        distances.extend(values(metric.distance(at, behind)?));
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(perceptual_path_length(&distances, PATH_EPSILON)?)
+}
+
+/// Places that fill [0, 1] evenly whatever their number: multiples of the golden ratio, without the whole part.
+fn place(path: u32) -> f32 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    (f64::from(path) * GOLDEN).fract() as f32
+}
+
+fn values(distances: Tensor<1>) -> Vec<f64> {
+    let values: Vec<f32> = distances
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("converted to f32 above");
+    values.into_iter().map(f64::from).collect()
+}

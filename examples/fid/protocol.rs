@@ -1,0 +1,105 @@
+//! What features are compared.
+
+use std::path::{Path, PathBuf};
+
+use backbones::{FeatureNetworkKind, InceptionV3, Preprocessing, Sizing};
+use burn::tensor::Device;
+use checkpoint::Checkpoint;
+use clap::ValueEnum;
+use metrics_fid::{FidProtocol, ImageFeatures};
+
+use crate::cli::Failure;
+use crate::cli::weights::Weights;
+
+/// A FID protocol, or a network under its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Inception-v3: PyTorch's bilinear resize
+    PytorchFid,
+    /// Inception-v3: Pillow's bicubic resize
+    CleanFid,
+    /// Inception-v3: TensorFlow 1's bilinear resize
+    TorchFidelity,
+    /// ImageNet features of the repository; not a FID
+    #[value(name = "efficientnet_lite0")]
+    EfficientnetLite0,
+    /// Image embeddings of CLIP; not a FID
+    #[value(name = "clip_vit_b32")]
+    ClipVitB32,
+    /// Class tokens of DINO; not a FID
+    #[value(name = "dino_vit_b16")]
+    DinoVitB16,
+}
+
+/// The file of the only network that the repository has the weights of.
+const EMBEDDED: &str = "efficientnet_lite0.safetensors";
+
+impl Protocol {
+    /// Loads the network from `file`, or from the weights folder where it has it.
+    pub fn load(
+        self,
+        file: Option<&Path>,
+        weights: Option<&Path>,
+        device: &Device,
+    ) -> Result<ImageFeatures, Failure> {
+        let path = match (self, file) {
+            (_, Some(file)) => file.to_owned(),
+            (Self::EfficientnetLite0, None) => embedded(weights)?,
+            (_, None) => return Err(self.weights_needed()),
+        };
+        let checkpoint = Checkpoint::open(&path)?;
+        let fid = |protocol| -> Result<ImageFeatures, Failure> {
+            Ok(ImageFeatures::fid(
+                protocol,
+                InceptionV3::load(&checkpoint, device)?,
+            ))
+        };
+        // The published preprocessing of these networks cuts the margins off; what a generator makes there counts too.
+        let whole = |kind: FeatureNetworkKind, name| -> Result<ImageFeatures, Failure> {
+            let extractor = kind.load(&checkpoint, device)?;
+            let published = extractor.preprocessing();
+            let whole_picture = Preprocessing {
+                name,
+                sizing: Sizing::Square(published.crop),
+                ..published
+            };
+            Ok(extractor.with_preprocessing(whole_picture).into())
+        };
+        match self {
+            Self::PytorchFid => fid(FidProtocol::PytorchFid),
+            Self::CleanFid => fid(FidProtocol::CleanFid),
+            Self::TorchFidelity => fid(FidProtocol::TorchFidelity),
+            Self::EfficientnetLite0 => whole(
+                FeatureNetworkKind::EfficientNetLite0,
+                "efficientnet_lite0, whole picture",
+            ),
+            Self::ClipVitB32 => whole(
+                FeatureNetworkKind::ClipVitB32,
+                "clip_vit_b32, whole picture",
+            ),
+            Self::DinoVitB16 => whole(
+                FeatureNetworkKind::DinoVitB16,
+                "dino_vit_b16, whole picture",
+            ),
+        }
+    }
+
+    fn weights_needed(self) -> Failure {
+        let file = match self {
+            Self::ClipVitB32 => "OpenAI's ViT-B-32.pt",
+            Self::DinoVitB16 => "DINO's dino_vitbase16_pretrain.pth",
+            _ => "pt_inception-2015-12-05-6726825d.pth",
+        };
+        let name = self
+            .to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned());
+        format!(
+            "--protocol {name}: the repository has no weights of this network; name the file ({file}) with --features"
+        )
+        .into()
+    }
+}
+
+fn embedded(weights: Option<&Path>) -> Result<PathBuf, Failure> {
+    Ok(Weights::open(weights)?.features().join(EMBEDDED))
+}

@@ -1,0 +1,243 @@
+//! The two sides of a comparison.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use feature_stats::{Ddof, MeanCovariance, Moments};
+use image_tensor::{RgbImage, from_signed_unit};
+use metrics_fid::{
+    FeatureSet, ImageFeatures, ImageSource, Keep, MetricsError, StreamOptions, generated_features,
+    read_npz_statistics, stored_features,
+};
+use serde::Serialize;
+use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
+
+use crate::cli::interrupt::Interrupt;
+use crate::cli::model::Model;
+use crate::cli::{Failure, progress};
+
+/// Images of a set that are kept to look at and for distances between them.
+pub const FIRST_IMAGES: usize = 200;
+
+/// One side: statistics, and the features where there are images.
+pub struct Set {
+    source: String,
+    pub statistics: MeanCovariance,
+    pub images: Option<FeatureSet>,
+    /// Up to [`FIRST_IMAGES`] images that were generated; those of files can be read again.
+    pub first_images: Vec<RgbImage>,
+    /// The files, where they are images.
+    pub files: Option<ImageSource>,
+    /// Number of images, where it is known.
+    count: Option<u64>,
+    skipped: Vec<MetricsError>,
+    sizes: Vec<SizeCount>,
+}
+
+#[derive(Clone, Serialize)]
+pub struct SizeCount {
+    width: u32,
+    height: u32,
+    images: u64,
+}
+
+/// A set as results show it.
+#[derive(Serialize)]
+pub struct SetReport {
+    pub source: String,
+    /// None for statistics that do not say it.
+    pub images: Option<u64>,
+    /// Why images were left out.
+    pub skipped: Vec<String>,
+    pub sizes: Vec<SizeCount>,
+}
+
+impl Set {
+    /// Statistics, or the images of a folder or archive.
+    pub fn read(
+        path: &Path,
+        what: &str,
+        features: &ImageFeatures,
+        options: &StreamOptions,
+        device: &Device,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        let (statistics, count) = match extension {
+            "npz" => (read_npz_statistics(path)?, None),
+            "safetensors" => {
+                let moments = Moments::load(path)?;
+                (
+                    moments.mean_covariance(Ddof::Sample)?,
+                    Some(moments.count()),
+                )
+            }
+            _ => return Self::read_images(path, what, features, options, device, interrupt),
+        };
+        let (found, expected) = (statistics.dimension(), features.dimension());
+        if found != expected {
+            return Err(format!(
+                "{}: statistics of {found} features, {} gives {expected}; choose the protocol they were made with",
+                path.display(),
+                features.name()
+            )
+            .into());
+        }
+        Ok(Self {
+            source: path.display().to_string(),
+            statistics,
+            images: None,
+            first_images: Vec::new(),
+            files: None,
+            count,
+            skipped: Vec::new(),
+            sizes: Vec::new(),
+        })
+    }
+
+    fn read_images(
+        path: &Path,
+        what: &str,
+        features: &ImageFeatures,
+        options: &StreamOptions,
+        device: &Device,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let files = ImageSource::open(path)?;
+        let bar = progress::bar(files.len().unwrap_or(0), what);
+        let stored = stored_features(features, &files, options, device, |images| {
+            bar.set_position(images);
+            go_on(interrupt)
+        })?;
+        bar.finish_and_clear();
+        let sizes = stored
+            .sizes
+            .iter()
+            .map(|([width, height], images)| SizeCount {
+                width: *width,
+                height: *height,
+                images: *images,
+            });
+        Ok(Self {
+            source: path.display().to_string(),
+            statistics: stored.set.mean_covariance()?,
+            count: Some(stored.set.count()),
+            first_images: Vec::new(),
+            files: Some(files),
+            sizes: sizes.collect(),
+            skipped: stored.skipped,
+            images: Some(stored.set),
+        })
+    }
+
+    /// What a model makes.
+    pub fn generate(
+        images: &GeneratedImages<'_>,
+        features: &ImageFeatures,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let bar = progress::bar(images.count as usize, "generated images");
+        let mut first_images = Vec::new();
+        let batches = images.batches()?.inspect(|batch| {
+            if first_images.len() < FIRST_IMAGES {
+                first_images.extend(from_signed_unit(batch.clone()));
+            }
+        });
+        let set = generated_features(features, batches, Keep::Features, |done| {
+            bar.set_position(done);
+            go_on(interrupt)
+        })?;
+        bar.finish_and_clear();
+        first_images.truncate(FIRST_IMAGES);
+        let side = images.model.resolution();
+        Ok(Self {
+            source: images.describe(),
+            statistics: set.mean_covariance()?,
+            count: Some(set.count()),
+            sizes: vec![SizeCount {
+                width: side,
+                height: side,
+                images: set.count(),
+            }],
+            first_images,
+            files: None,
+            skipped: Vec::new(),
+            images: Some(set),
+        })
+    }
+
+    pub fn report(&self) -> SetReport {
+        SetReport {
+            source: self.source.clone(),
+            images: self.count,
+            skipped: self.skipped.iter().map(ToString::to_string).collect(),
+            sizes: self.sizes.clone(),
+        }
+    }
+}
+
+fn go_on(interrupt: &Interrupt) -> ControlFlow<()> {
+    if interrupt.requested() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Images of consecutive seeds.
+pub struct GeneratedImages<'m> {
+    pub model: &'m Model,
+    pub count: u32,
+    pub first_seed: u32,
+    pub psi: f32,
+    pub batch: usize,
+    pub device: &'m Device,
+}
+
+impl GeneratedImages<'_> {
+    fn describe(&self) -> String {
+        format!(
+            "{}, seeds {} to {}, truncation psi {}",
+            self.model.name,
+            self.first_seed,
+            self.first_seed + (self.count - 1),
+            self.psi
+        )
+    }
+
+    fn batches(&self) -> Result<impl Iterator<Item = Tensor<4>>, Failure> {
+        let generator = &self.model.generator;
+        let mapping = &generator.mapping;
+        if mapping.c_dim() > 0 {
+            return Err(format!(
+                "--model {}: it is class-conditional; write images of the classes with `generate --single --class` and compare them with --fake",
+                self.model.name
+            )
+            .into());
+        }
+        if !self.psi.is_finite() || (self.psi != 1.0 && !mapping.tracks_w_avg()) {
+            return Err(format!(
+                "--truncation-psi {}: expected a number, and a model with a mean latent where it is not 1",
+                self.psi
+            )
+            .into());
+        }
+        let last = self.first_seed.checked_add(self.count - 1).ok_or_else(|| {
+            format!(
+                "--seed {}: {} seeds from there on go beyond {}",
+                self.first_seed,
+                self.count,
+                u32::MAX
+            )
+        })?;
+        let seeds: Vec<u32> = (self.first_seed..=last).collect();
+        let truncation = Truncation::psi(self.psi);
+        let starts = (0..seeds.len()).step_by(self.batch);
+        Ok(starts.map(move |start| {
+            let end = (start + self.batch).min(seeds.len());
+            let z = latents_from_seeds(&seeds[start..end], mapping.z_dim(), self.device);
+            generator.forward(z, None, truncation, &NoiseMode::Constant)
+        }))
+    }
+}
