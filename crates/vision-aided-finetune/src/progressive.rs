@@ -49,14 +49,14 @@ pub(crate) fn resolution_after(stages: &[ProgressiveStage], shown: u64, last: us
         .map_or(last, |stage| stage.resolution)
 }
 
-/// Thousands of images over which learning rates rise from 0 after networks have grown.
+/// Thousands of images over which the generator's learning rate rises from 0 after networks have grown.
 ///
-/// The optimisers start anew, and Adam's first steps are of full length whatever the gradients are: with the new blocks still at random they undid in
-/// minutes what the smaller networks had learnt, and a run lost its modes. A hundred iterations of 16 images are as many as StyleGAN2's decay
-/// of 0.99 averages over; this is a little more.
+/// The grown discriminator reads images through a block of random weights and says nothing sensible at first; Adam's first steps are of full length all
+/// the same. Until the discriminator, at its full rate, has found its way again, the generator would unlearn what the smaller networks had learnt. A
+/// hundred iterations of 16 images are as many as StyleGAN2's decay of 0.99 averages over; this is a little more.
 const WARM_UP_KIMG: f64 = 2.0;
 
-/// Factor on the learning rates after `shown` images, above 0 and at most 1; 1 in a first stage.
+/// Factor on the generator's learning rate after `shown` images, above 0 and at most 1; 1 in a first stage.
 pub(crate) fn warm_up(stages: &[ProgressiveStage], shown: u64, batch: usize) -> f64 {
     let shown = shown as f64;
     let grown = stages
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn learning_rates_rise_after_each_growth() {
+    fn the_generators_rate_rises_after_each_growth() {
         let stages = stages(&["16:1", "32:5"]);
         for (shown, factor) in [
             (0, 1.0),

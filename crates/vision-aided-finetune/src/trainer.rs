@@ -250,8 +250,8 @@ impl Trainer {
         &self.discriminator
     }
 
-    /// The networks for the stage that is due, and images of its size. The optimisers start anew, with the
-    /// learning rates of [`warm_up`].
+    /// The networks for the stage that is due, and images of its size. The optimisers start anew, and the
+    /// generator waits for the discriminator as [`warm_up`] says.
     fn grow(&mut self, resolution: usize) -> Result<(), TrainingError> {
         let mut random = stream(self.config.seed, resolution as u64, Stream::Growth);
         let [generator_seed, discriminator_seed] =
@@ -294,22 +294,14 @@ impl Trainer {
         }
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
+        let options = self.config.corrected_generator_adam();
         let warm_up = warm_up(&self.config.progressive, self.progress.images, batch);
-        for (adam, options) in [
-            (
-                &mut self.generator_adam,
-                self.config.corrected_generator_adam(),
-            ),
-            (
-                &mut self.discriminator_adam,
-                self.config.corrected_discriminator_adam(),
-            ),
-        ] {
-            adam.set_options(AdamOptions {
-                learning_rate: options.learning_rate * warm_up,
-                ..options
-            });
-        }
+        self.generator_adam.set_options(AdamOptions {
+            learning_rate: options.learning_rate * warm_up,
+            ..options
+        });
+        let options = self.config.corrected_discriminator_adam();
+        self.discriminator_adam.set_options(options);
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
         let mut measured = self.step_generator(iteration);
         let takes_path_length = self.config.regularises_path_length(iteration);
