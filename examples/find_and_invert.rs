@@ -99,7 +99,7 @@ struct InversionResult {
 }
 
 /// The query of a run without arguments: a kind and the number of its image.
-const DEFAULT_QUERY: &str = "lorelei/0.png";
+const DEFAULT_QUERY: &str = "micah/2.png";
 /// Samples of a model beside the query, in rows of two.
 const SAMPLES: u32 = 4;
 /// Truncation of those samples.

@@ -194,3 +194,18 @@ fn a_model_added_with_its_statistics_can_be_searched_for() {
     let message = zoo.index().unwrap_err().to_string();
     assert!(message.contains("dogs"), "{message}");
 }
+
+/// The zoo of this repository: every card fits its generator, and every model can be found.
+#[test]
+fn the_shipped_zoo_is_whole() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights/zoo");
+    let zoo = Zoo::open_without(root, &["base"]).unwrap();
+    for model in zoo.models() {
+        model.load_generator(&device()).unwrap();
+        assert!(model.samples_path().is_some(), "{}", model.name());
+    }
+    let index = zoo.index().unwrap();
+    let mut indexed: Vec<&str> = index.names().collect();
+    indexed.sort_unstable();
+    assert_eq!(indexed, zoo.names());
+}
