@@ -1,3 +1,5 @@
+use burn::tensor::Tensor;
+use kernels::{Filter, upsample2d};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainingError;
@@ -49,28 +51,68 @@ pub(crate) fn resolution_after(stages: &[ProgressiveStage], shown: u64, last: us
         .map_or(last, |stage| stage.resolution)
 }
 
-/// Thousands of images over which the generator's learning rate rises from 0 after networks have grown.
+/// Thousands of images over which the detail of real images is faded in after networks have grown.
+///
+/// The generator's images have none at first. Real ones that do would be told apart by that alone, whatever they show, and the generator would answer
+/// with noise; Karras et al. 2018 fade for the same reason, over 800 kimg of much longer stages.
+const FADE_KIMG: f64 = 10.0;
+
+/// Thousands of images for which the generator stays as it is after networks have grown.
 ///
 /// The grown discriminator reads images through a block of random weights and says nothing sensible at first; Adam's first steps are of full length all
-/// the same. Until the discriminator, at its full rate, has found its way again, the generator would unlearn what the smaller networks had learnt. A
-/// hundred iterations of 16 images are as many as StyleGAN2's decay of 0.99 averages over; this is a little more.
+/// the same.
+const WAIT_KIMG: f64 = 1.0;
+
+/// Thousands of images over which the generator's learning rate rises from 0 behind that. A hundred iterations of 16 images are as many as StyleGAN2's
+/// decay of 0.99 averages over; this is a little more.
 const WARM_UP_KIMG: f64 = 2.0;
 
-/// Factor on the generator's learning rate after `shown` images, above 0 and at most 1; 1 in a first stage.
-pub(crate) fn warm_up(stages: &[ProgressiveStage], shown: u64, batch: usize) -> f64 {
-    let shown = shown as f64;
-    let grown = stages
-        .iter()
-        .map(|stage| stage.kimg * KILO)
-        .filter(|end| *end <= shown)
-        .fold(None, |latest: Option<f64>, end| {
-            Some(latest.map_or(end, |latest| latest.max(end)))
-        });
-    match grown {
-        None => 1.0,
-        Some(end) => ((shown - end + batch as f64) / (WARM_UP_KIMG * KILO)).min(1.0),
+/// What grew last: the resolution before, and how many images were shown since.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Growth {
+    pub(crate) from: usize,
+    shown: f64,
+}
+
+impl Growth {
+    /// The growth that lies behind `shown` images, if any.
+    pub(crate) fn last(stages: &[ProgressiveStage], shown: u64) -> Option<Self> {
+        let shown = shown as f64;
+        let ended = stages.iter().rfind(|stage| stage.kimg * KILO <= shown)?;
+        Some(Self {
+            from: ended.resolution,
+            shown: shown - ended.kimg * KILO,
+        })
+    }
+
+    /// Factor on the generator's learning rate, from 0 to 1.
+    pub(crate) fn warm_up(self) -> f64 {
+        ((self.shown - WAIT_KIMG * KILO) / (WARM_UP_KIMG * KILO)).clamp(0.0, 1.0)
+    }
+
+    /// Share of the detail that real images show, from 0 to 1.
+    pub(crate) fn detail(self) -> f64 {
+        (self.shown / (FADE_KIMG * KILO)).min(1.0)
     }
 }
+
+/// Images `[batch, channels, side, side]` with that share of what is lost when they are averaged down to `from` and upsampled by the filter of the
+/// generator's RGB images.
+pub(crate) fn with_detail(x: Tensor<4>, from: usize, share: f64) -> Tensor<4> {
+    let [batch, channels, side, _] = x.dims();
+    let factor = side / from;
+    let small = x
+        .clone()
+        .reshape([batch, channels, from, factor, from, factor])
+        .mean_dim(5)
+        .mean_dim(3)
+        .reshape([batch, channels, from, from]);
+    let without = upsample2d(small, &Filter::normalised_outer(&RESAMPLE_TAPS), factor);
+    without.clone() + (x - without).mul_scalar(share)
+}
+
+/// StyleGAN2's.
+const RESAMPLE_TAPS: [f32; 4] = [1.0, 3.0, 3.0, 1.0];
 
 /// Resolutions and ends must rise.
 pub(crate) fn validate(stages: &[ProgressiveStage]) -> Result<(), TrainingError> {
@@ -120,22 +162,49 @@ mod tests {
     }
 
     #[test]
-    fn the_generators_rate_rises_after_each_growth() {
-        let stages = stages(&["16:1", "32:5"]);
-        for (shown, factor) in [
-            (0, 1.0),
-            (999, 1.0),
-            (1000, 0.005),
-            (2000, 0.505),
-            (3000, 1.0),
-            (4999, 1.0),
-            (5990, 0.5),
-            (90_000, 1.0),
+    fn after_each_growth_the_generator_waits_and_detail_fades_in() {
+        let stages = stages(&["16:1", "32:25"]);
+        assert_eq!(Growth::last(&stages, 999), None);
+        assert_eq!(Growth::last(&[], 5), None);
+        for (shown, from, warm_up, detail) in [
+            (1000, 16, 0.0, 0.0),
+            (2000, 16, 0.0, 0.1),
+            (3000, 16, 0.5, 0.2),
+            (4000, 16, 1.0, 0.3),
+            (24_999, 16, 1.0, 1.0),
+            (25_000, 32, 0.0, 0.0),
+            (30_000, 32, 1.0, 0.5),
         ] {
-            let found = warm_up(&stages, shown, 10);
-            assert!((found - factor).abs() < 1e-12, "{found} at {shown}");
+            let growth = Growth::last(&stages, shown).unwrap();
+            assert_eq!(growth.from, from);
+            assert!((growth.warm_up() - warm_up).abs() < 1e-12, "at {shown}");
+            assert!((growth.detail() - detail).abs() < 1e-12, "at {shown}");
         }
-        assert_eq!(warm_up(&[], 0, 10), 1.0);
+    }
+
+    #[test]
+    fn images_without_detail_are_upsampled_means() {
+        for (_, device) in testkit::devices() {
+            let values = testkit::seeded("detail", 2 * 3 * 8 * 8, 1.0);
+            let x = Tensor::<4>::from_data(
+                burn::tensor::TensorData::new(values, [2, 3, 8, 8]),
+                &device,
+            );
+            let of = |x: Tensor<4>| -> Vec<f32> { x.into_data().iter::<f32>().collect() };
+            let none = with_detail(x.clone(), 4, 0.0);
+            // Averaging what was upsampled by the filter is no identity; a constant stays one, and all of the detail is the image.
+            let flat = Tensor::<4>::full([1, 3, 8, 8], 0.25, &device);
+            let middle = with_detail(flat, 4, 0.0).slice([0..1, 0..3, 2..6, 2..6]);
+            testkit::assert_close("constant", &of(middle), &[0.25; 48], 1e-6);
+            testkit::assert_close(
+                "all",
+                &of(with_detail(x.clone(), 4, 1.0)),
+                &of(x.clone()),
+                1e-6,
+            );
+            let half = with_detail(x.clone(), 4, 0.5);
+            testkit::assert_close("half", &of(half), &of((none + x).div_scalar(2.0)), 1e-6);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mi
 use crate::augment::Augmentation;
 use crate::images::ShuffledOrder;
 use crate::loss::{discriminator_loss, generator_loss};
-use crate::progressive::{resolution_after, warm_up};
+use crate::progressive::{Growth, resolution_after, with_detail};
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
 use crate::vision_aided::{VisionAidedDiscriminator, VisionBackbone, VisionBackboneKind};
@@ -251,7 +251,7 @@ impl Trainer {
     }
 
     /// The networks for the stage that is due, and images of its size. The optimisers start anew, and the
-    /// generator waits for the discriminator as [`warm_up`] says.
+    /// generator waits for the discriminator as [`Growth::warm_up`] says.
     fn grow(&mut self, resolution: usize) -> Result<(), TrainingError> {
         let mut random = stream(self.config.seed, resolution as u64, Stream::Growth);
         let [generator_seed, discriminator_seed] =
@@ -295,7 +295,7 @@ impl Trainer {
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
         let options = self.config.corrected_generator_adam();
-        let warm_up = warm_up(&self.config.progressive, self.progress.images, batch);
+        let warm_up = self.growth().map_or(1.0, Growth::warm_up);
         self.generator_adam.set_options(AdamOptions {
             learning_rate: options.learning_rate * warm_up,
             ..options
@@ -567,7 +567,17 @@ impl Trainer {
             .iter()
             .map(|_| self.config.mirror && random.uniform() < 0.5)
             .collect();
-        self.stage_images.batch(&indices, &mirrored, &self.device)
+        let images = self.stage_images.batch(&indices, &mirrored, &self.device);
+        match self.growth() {
+            Some(growth) if growth.detail() < 1.0 => {
+                with_detail(images, growth.from, growth.detail())
+            }
+            _ => images,
+        }
+    }
+
+    fn growth(&self) -> Option<Growth> {
+        Growth::last(&self.config.progressive, self.progress.images)
     }
 
     fn augmentation(&self, iteration: u64, what: Stream) -> Augmentation {
