@@ -39,8 +39,12 @@ impl Protocol {
             true => Moments::load(&path)?,
             false => Moments::new(features.dimension()),
         };
-        if moments.count() >= self.samples {
+        if moments.count() == self.samples {
             return Ok(Some(moments));
+        }
+        // Samples cannot be taken out again.
+        if moments.count() > self.samples {
+            moments = Moments::new(features.dimension());
         }
         let generator = model.load_generator(device)?;
         let psi = Truncation::psi(self.truncation_psi);

@@ -59,12 +59,14 @@ const LARGEST_MAP_AS_IT_IS: usize = 7;
 const HIDDEN: usize = 256;
 /// Hidden channels of the published head on DINO, which has larger maps.
 const HIDDEN_LARGE_MAPS: usize = 128;
+/// Hidden channels are at most this many times the channels of a map.
+const MAX_WIDENING: usize = 2;
 
 impl HeadConfig {
     /// The multi-level head for features of these shapes: convolutions on maps and fully connected layers on vectors, of the widths that
     /// the authors chose for CLIP (maps of 7x7) and DINO (maps of 14x14).
     ///
-    /// Feature widths below the hidden width lower it, as in the small networks that the authors did not use.
+    /// Maps of few channels, which the authors' networks do not have, get at most twice as many hidden ones.
     pub fn multi_level(shapes: &[LevelShape]) -> Self {
         let largest = shapes.iter().map(|shape| shape.side()).max().unwrap_or(1);
         let widest = if largest > LARGEST_MAP_AS_IT_IS {
@@ -110,9 +112,6 @@ impl HeadConfig {
         }
     }
 }
-
-/// Hidden channels are at most this many times the features' channels.
-const MAX_WIDENING: usize = 2;
 
 /// The trained part of a vision-aided discriminator.
 #[derive(Module, Debug)]
