@@ -6,6 +6,8 @@ mod build;
 mod cli;
 mod evaluate;
 mod statistics;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
