@@ -74,7 +74,7 @@ pub struct Options {
     #[arg(long, value_name = "GAMMA", default_value_t = 1.0, value_parser = not_negative)]
     pub gamma: f64,
 
-    /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out, which costs little at this size and is a quarter faster
+    /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = not_negative)]
     pub path_length_weight: f64,
 
