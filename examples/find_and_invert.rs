@@ -16,7 +16,7 @@ use image_tensor::{
     DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid, magnify,
     write_png,
 };
-use inversion::{Inversion, InversionConfig, Progress};
+use inversion::{Inversion, InversionConfig};
 use lpips::{Lpips, Version};
 use retrieval_gaussian::{Query, RankedModel};
 use serde::Serialize;
@@ -251,10 +251,8 @@ impl Inverter<'_> {
             &self.metric,
             targets,
             &self.config,
-            |progress| {
-                if let Progress::Step(now) = progress {
-                    bar.set_position(now.step as u64 + 1);
-                }
+            |now| {
+                progress::show_inversion(&bar, now);
                 if self.interrupt.requested() {
                     ControlFlow::Break(())
                 } else {

@@ -133,6 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn bilinear_interpolates_at_quarters_and_repeats_the_edge() {
+        for (_, device) in testkit::devices() {
+            let bilinear =
+                |input: &[f32], output| row(input, output, Interpolation::Bilinear, &device);
+            assert_eq!(
+                bilinear(&[0.0, 4.0, 8.0], 6),
+                [0.0, 1.0, 3.0, 5.0, 7.0, 8.0]
+            );
+            assert_eq!(bilinear(&[2.5], 3), [2.5; 3]);
+        }
+    }
+
+    #[test]
     fn area_averages_the_pixels_that_an_output_touches() {
         for (_, device) in testkit::devices() {
             let area = |input: &[f32], output| row(input, output, Interpolation::Area, &device);
@@ -165,6 +178,7 @@ mod tests {
             for interpolation in [
                 Interpolation::Bilinear,
                 Interpolation::Pillow(ResizeProtocol::PillowBicubic),
+                Interpolation::Area,
             ] {
                 let what = format!("{interpolation:?} on {name}");
                 // The function is linear, so differences are exact up to rounding (about 1e-7 / step).

@@ -43,7 +43,6 @@ mod heads;
 mod input_scaling;
 mod lpips;
 mod network;
-mod resize;
 
 pub use error::LpipsError;
 pub use lpips::{InputRange, Lpips, TargetFeatures, Version};

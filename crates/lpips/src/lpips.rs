@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use backbones::{Interpolation, resize};
 use burn::tensor::{Device, Tensor};
 use checkpoint::Checkpoint;
 
@@ -8,7 +9,6 @@ use crate::feature_distance::{Reduction, feature_distance, normalize_columns};
 use crate::heads::Heads;
 use crate::input_scaling::InputScaling;
 use crate::network::{Backbone, Network};
-use crate::resize::resize_bilinear;
 
 /// The authors' releases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -204,7 +204,7 @@ impl Lpips {
     pub fn spatial_distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<4> {
         total(
             self.compare(target, x, Reduction::None)
-                .map(|map| resize_bilinear(map, target.size())),
+                .map(|map| resize(map, target.size(), Interpolation::Bilinear)),
         )
     }
 

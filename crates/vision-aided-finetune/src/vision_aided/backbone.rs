@@ -2,10 +2,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use backbones::{ClipImage, DinoVitB16, EfficientNetLite0, Interpolation, Vgg16, resize};
+use backbones::{
+    ClipImage, DinoVitB16, EfficientNetLite0, Interpolation, Preprocessing, Sizing, Vgg16,
+};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError};
 
 use super::HeadConfig;
@@ -109,34 +111,6 @@ impl FromStr for VisionBackboneKind {
                 ),
             })
     }
-}
-
-/// Mean and standard deviation, per channel, of values in [0, 1].
-#[derive(Clone, Copy, Debug)]
-struct Normalisation {
-    mean: [f32; 3],
-    std: [f32; 3],
-}
-
-impl Normalisation {
-    /// Google's `(pixel - 127) / 128`.
-    const EFFICIENTNET: Self = Self {
-        mean: [127.0 / 255.0; 3],
-        std: [128.0 / 255.0; 3],
-    };
-    const IMAGENET: Self = Self {
-        mean: [0.485, 0.456, 0.406],
-        std: [0.229, 0.224, 0.225],
-    };
-    const CLIP: Self = Self {
-        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
-    };
-    /// The authors of vision-aided GANs give DINO the mean of CLIP and the standard deviation of ImageNet.
-    const DINO: Self = Self {
-        mean: Self::CLIP.mean,
-        std: Self::IMAGENET.std,
-    };
 }
 
 /// A frozen vision network behind the resize and the normalisation of the vision-aided code. Clones share the weights.
@@ -303,9 +277,10 @@ impl VisionBackbone {
     /// # Panics
     /// When there are other than 3 channels.
     pub fn forward(&self, images: Tensor<4>) -> Vec<VisionFeature> {
+        let input = self.preprocessing().tensor(images);
         match &*self.network {
             Network::EfficientNetLite0(network) => {
-                let activations = network.forward(self.input(images, Normalisation::EFFICIENTNET));
+                let activations = network.forward(input);
                 let [_, quarter, eighth, _, sixteenth, _, _] = activations.stages;
                 vec![
                     VisionFeature::Map(quarter),
@@ -315,19 +290,19 @@ impl VisionBackbone {
                 ]
             }
             Network::Vgg16(network) => {
-                let [.., last] = network.forward(self.input(images, Normalisation::IMAGENET));
+                let [.., last] = network.forward(input);
                 vec![VisionFeature::Map(halved_by_maximum(last))]
             }
             Network::Clip(network) => {
                 // After resblocks[3] and resblocks[7].
-                let activations = network.forward(self.input(images, Normalisation::CLIP));
+                let activations = network.forward(input);
                 let [fourth, eighth] =
                     [3, 7].map(|block| patch_map(activations.blocks[block].clone()));
                 vec![fourth, eighth, VisionFeature::Vector(activations.embedding)]
             }
             Network::Dino(network) => {
                 // The first and the fifth of the last eight blocks.
-                let activations = network.forward(self.input(images, Normalisation::DINO));
+                let activations = network.forward(input);
                 let [first, fifth] = [4, 8]
                     .map(|block| patch_map(network.normalise(activations.blocks[block].clone())));
                 vec![first, fifth, VisionFeature::Vector(activations.embedding)]
@@ -335,18 +310,27 @@ impl VisionBackbone {
         }
     }
 
-    fn input(&self, images: Tensor<4>, normalisation: Normalisation) -> Tensor<4> {
-        assert_eq!(images.dims()[1], 3, "channels of the images");
-        let device = images.device().without_autodiff();
-        let images = resize(images, [self.input_side; 2], Interpolation::Area);
-        let per_channel = |values: [f32; 3]| {
-            Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+    /// The networks' published normalisation behind a resize by area of the whole image, which is what the authors put in front of all of them.
+    fn preprocessing(&self) -> Preprocessing {
+        let published = match *self.network {
+            Network::EfficientNetLite0(_) => Preprocessing::EFFICIENTNET_LITE0,
+            Network::Clip(_) => Preprocessing::CLIP_VIT_B32,
+            // ImageNet's, with which torchvision's VGG16 was trained too.
+            Network::Vgg16(_) => Preprocessing::DINO_VIT_B16,
+            // The authors give DINO the mean of CLIP and the standard deviation of ImageNet.
+            Network::Dino(_) => Preprocessing {
+                mean: Preprocessing::CLIP_VIT_B32.mean,
+                ..Preprocessing::DINO_VIT_B16
+            },
         };
-        // x / 2 + 1 / 2 maps [-1, 1] to [0, 1].
-        let factor = normalisation.std.map(|std| 0.5 / std);
-        let offset = [0, 1, 2]
-            .map(|channel| (0.5 - normalisation.mean[channel]) / normalisation.std[channel]);
-        images * per_channel(factor) + per_channel(offset)
+        let side = self.input_side as u32;
+        Preprocessing {
+            name: "vision-aided discriminator",
+            sizing: Sizing::Square(side),
+            interpolation: Interpolation::Area,
+            crop: side,
+            ..published
+        }
     }
 }
 
@@ -368,4 +352,40 @@ fn patch_map(tokens: Tensor<3>) -> VisionFeature {
 /// VGG16's last pooling: the greatest of each 2x2.
 fn halved_by_maximum(x: Tensor<4>) -> Tensor<4> {
     max_pool2d(x, MaxPoolOptions::new([2; 2]).with_stride([2; 2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The constants of `cvmodel.py` in the authors' package, but for EfficientNet-lite0, which it does not have.
+    #[test]
+    fn images_are_normalised_as_the_authors_do() {
+        const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+        const CLIP_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
+        let device = testkit::devices().remove(0).1;
+        for (kind, mean, std) in [
+            (
+                VisionBackboneKind::EfficientNetLite0,
+                [127.0 / 255.0; 3],
+                [128.0 / 255.0; 3],
+            ),
+            (
+                VisionBackboneKind::Vgg16,
+                [0.485, 0.456, 0.406],
+                IMAGENET_STD,
+            ),
+            (
+                VisionBackboneKind::ClipVitB32,
+                CLIP_MEAN,
+                [0.26862954, 0.26130258, 0.27577711],
+            ),
+            (VisionBackboneKind::DinoVitB16, CLIP_MEAN, IMAGENET_STD),
+        ] {
+            let found = VisionBackbone::init(kind, &device).preprocessing();
+            assert_eq!((found.mean, found.std), (mean, std), "{kind}");
+            assert_eq!(found.interpolation, Interpolation::Area);
+            assert_eq!((found.sizing, found.crop), (Sizing::Square(224), 224));
+        }
+    }
 }
