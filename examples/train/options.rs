@@ -16,7 +16,7 @@ use crate::vision_networks::VisionNetwork;
 ///
 /// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the iteration and
 /// saves; --resume continues exactly where a run was, with the options it was started with. Of these, --learning-rate, --gamma,
-/// --path-length-weight, --augment and --vision-aided-augment can be given anew.
+/// --path-length-weight, --average-kimg, --augment and --vision-aided-augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub struct Options {
@@ -78,6 +78,11 @@ pub struct Options {
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = not_negative)]
     pub path_length_weight: f64,
 
+    /// Half-life of the generator's running average, in thousands of images; short runs from weights want a shorter one
+    /// [default: 5 for batches of 16, in proportion to the batch]
+    #[arg(long, value_name = "K", value_parser = positive)]
+    pub average_kimg: Option<f64>,
+
     /// Augmentations of what the discriminator sees: any of color,translation,cutout
     #[arg(long, value_name = "LIST", default_value = "")]
     pub augment: DiffAugment,
@@ -135,10 +140,11 @@ const START_OPTIONS: [&str; 7] = [
 ];
 
 /// Options of a resumed run that may differ from those it was started with.
-const CHANGEABLE: [&str; 5] = [
+const CHANGEABLE: [&str; 6] = [
     "learning_rate",
     "gamma",
     "path_length_weight",
+    "average_kimg",
     "augment",
     "vision_aided_augment",
 ];
@@ -212,7 +218,9 @@ impl Options {
     pub fn training_config(&self, from_weights: bool) -> TrainingConfig {
         let defaults = TrainingConfig::default();
         let mut average = defaults.average;
-        average.kimg *= self.batch as f64 / defaults.batch_size as f64;
+        average.kimg = self
+            .average_kimg
+            .unwrap_or(average.kimg * self.batch as f64 / defaults.batch_size as f64);
         if from_weights {
             // As in the official code: the average of trained weights is worth keeping.
             average.rampup = None;
@@ -258,6 +266,9 @@ impl Options {
         if self.is_given("path_length_weight") {
             config.path_length_weight = now.path_length_weight;
         }
+        if self.is_given("average_kimg") {
+            config.average.kimg = now.average.kimg;
+        }
         if self.is_given("augment") {
             config.augment = now.augment;
         }
@@ -296,6 +307,7 @@ impl Options {
         let generator = generator.map(|which| shown(which.as_ref(), None));
         let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
         let stages = self.progressive.as_ref().map(Stages::to_string);
+        let average = self.average_kimg.map(|kimg| kimg.to_string());
         let values = [
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
@@ -308,6 +320,7 @@ impl Options {
             ("learning_rate", self.learning_rate.to_string()),
             ("gamma", self.gamma.to_string()),
             ("path_length_weight", self.path_length_weight.to_string()),
+            ("average_kimg", average.unwrap_or_default()),
             ("augment", self.augment.to_string()),
             ("vision_aided", networks.join(",")),
             ("vision_aided_input", self.vision_aided_input.to_string()),
@@ -414,10 +427,16 @@ mod tests {
         assert_eq!(run.average.rampup, None);
         let same = options(&["--resume"]).unwrap();
         assert_eq!(same.resumed_config(&run).unwrap(), run);
-        let changed = options(&["--resume", "--learning-rate=0.001", "--augment=color"])
-            .unwrap()
-            .resumed_config(&run)
-            .unwrap();
+        let changed = options(&[
+            "--resume",
+            "--learning-rate=0.001",
+            "--average-kimg=2",
+            "--augment=color",
+        ])
+        .unwrap()
+        .resumed_config(&run)
+        .unwrap();
+        assert_eq!(changed.average.kimg, 2.0);
         assert_eq!(changed.generator_adam.learning_rate, 0.001);
         assert_eq!(changed.discriminator_adam.learning_rate, 0.001);
         assert!(changed.augment.color);

@@ -378,7 +378,7 @@ mod tests {
             (
                 VisionBackboneKind::ClipVitB32,
                 CLIP_MEAN,
-                [0.26862954, 0.26130258, 0.27577711],
+                [0.26862954, 0.261_302_6, 0.275_777_1],
             ),
             (VisionBackboneKind::DinoVitB16, CLIP_MEAN, IMAGENET_STD),
         ] {
