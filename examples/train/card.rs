@@ -132,7 +132,7 @@ struct Configuration {
 pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
     let all = credits::read(weights)?;
     let styles = styles(run.provenance, &all)?;
-    let side = run.trainer.images().side();
+    let side = run.trainer.resolution();
     let name = run.recipe.name.as_str();
     let (description, licence_url, art) = match styles.iter().next() {
         Some((style, credit)) if styles.len() == 1 => (

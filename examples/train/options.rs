@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Length of the run, in thousands of images [default: 90 for a style, 400 for base, 8 without arguments]
+    /// Length of the run, in thousands of images [default: 90 for a style or base, 8 without arguments]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
@@ -54,7 +54,7 @@ pub struct Options {
     pub resolution: usize,
 
     /// Stages of lower resolution to go through first, each until so many thousand images were shown; `none` for none
-    /// [default: 16:20,32:50 for a style of the zoo from random weights, else none]
+    /// [default: for the zoo 16:20,32:50 from random weights, 32:12 from the base, which itself has 16:40,32:90; else none]
     #[arg(long, value_name = "SIDE:K,..", value_parser = stages)]
     pub progressive: Option<Stages>,
 
@@ -165,18 +165,6 @@ impl std::fmt::Display for Stages {
 
 const NO_STAGES: &str = "none";
 
-/// At a quarter of the side an avatar's parts find their places in minutes; most of the time goes into the last stage.
-const ZOO_STAGES: [ProgressiveStage; 2] = [
-    ProgressiveStage {
-        resolution: 16,
-        kimg: 20.0,
-    },
-    ProgressiveStage {
-        resolution: 32,
-        kimg: 50.0,
-    },
-];
-
 impl Options {
     /// Reads arguments, the program's name first.
     pub fn parse_from_args<A: Into<OsString> + Clone>(
@@ -202,15 +190,15 @@ impl Options {
         self.is_given("resolution")
     }
 
-    /// The stages that were asked for, or those that styles of the zoo go through when they start from random weights.
-    pub fn stages(&self, is_style_from_nothing: bool) -> Vec<ProgressiveStage> {
+    /// The stages that were asked for, or those of `defaults` that are smaller than the images.
+    pub fn stages(&self, defaults: &[ProgressiveStage]) -> Vec<ProgressiveStage> {
         match &self.progressive {
             Some(stages) => stages.0.clone(),
-            None if is_style_from_nothing => ZOO_STAGES
-                .into_iter()
+            None => defaults
+                .iter()
+                .copied()
                 .filter(|stage| stage.resolution < self.resolution)
                 .collect(),
-            None => Vec::new(),
         }
     }
 

@@ -32,7 +32,8 @@ pub fn publish(
         .as_ref()
         .ok_or("--publish needs a weights folder; name one with --weights")?;
     let generator = trainer.generator_average();
-    let diversity = Diversity::measure(generator, trainer.images(), &weights.features(), device)?;
+    let images = trainer.images().reduced(trainer.resolution())?;
+    let diversity = Diversity::measure(generator, &images, &weights.features(), device)?;
     let card = card::render(
         &card::Run {
             recipe,

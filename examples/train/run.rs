@@ -6,6 +6,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
 
+use crate::cli::weights::BASE;
 use crate::cli::{INTERRUPTED, output, progress};
 use crate::options::Options;
 use crate::provenance::Provenance;
@@ -49,7 +50,7 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
         .into());
     }
     let stages = &trainer.config().progressive;
-    if let (true, Some(last)) = (options.publish, stages.last())
+    if let (true, Some(last)) = (options.publish && recipe.name != BASE, stages.last())
         && recipe.kimg <= last.kimg
     {
         return Err(format!(

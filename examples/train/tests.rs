@@ -321,7 +321,9 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
     );
 
     std::fs::remove_dir_all(place.out()).unwrap();
-    place.train(&["--zoo", "tiny", "--batch", "4"], 1).unwrap();
+    place
+        .train(&["--zoo", "tiny", "--resolution", "32", "--batch", "4"], 1)
+        .unwrap();
     let start = place.provenance();
     for (network, file) in [
         (start.generator, "weights/zoo/base/generator.safetensors"),
@@ -333,6 +335,29 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
         assert_eq!(network.from, file);
         assert_eq!(network.sha256.map(|hash| hash.len()), Some(64));
     }
+}
+
+#[test]
+fn a_style_grows_from_a_smaller_base() {
+    let place = Workplace::new();
+    let small = ["--resolution", "32", "--batch", "4"];
+    let base = ["--zoo", "base", "--progressive", "16:1", "--kimg", "0.004"];
+    place.train(&[&small[..], &base].concat(), ENDLESS).unwrap();
+    copy_files(&place.out(), &place.weights().join("zoo/base"));
+    std::fs::remove_dir_all(place.out()).unwrap();
+
+    place
+        .train(&[&small[..], &["--zoo", "tiny"]].concat(), 1)
+        .unwrap();
+    let record = place.checkpoint().metadata()["training"].clone();
+    assert!(
+        record.contains(r#""progressive":[{"resolution":16,"kimg":12.0}]"#),
+        "{record}"
+    );
+    assert_eq!(
+        place.provenance().generator.from,
+        "weights/zoo/base/generator.safetensors"
+    );
 }
 
 fn copy_files(from: &Path, to: &Path) {
