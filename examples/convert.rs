@@ -74,6 +74,7 @@ struct Converted {
 }
 
 fn main() -> ExitCode {
+    examples::start();
     cli::exit(run(&Arguments::parse()))
 }
 

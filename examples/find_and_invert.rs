@@ -109,7 +109,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 const PANEL_SIDE: u32 = 192;
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(run(&Args::parse()))
 }
 

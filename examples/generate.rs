@@ -88,7 +88,7 @@ const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(run(Args::parse()))
 }
 

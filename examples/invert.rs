@@ -85,7 +85,7 @@ struct InversionResult {
 const MOST_FRAMES: usize = 60;
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(run(Args::parse()))
 }
 

@@ -73,7 +73,7 @@ struct Score {
 }
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(run(&Args::parse()))
 }
 

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::Failure;
 use super::weights::Weights;
 
+/// What the embedded network's features of the whole picture, resized to the network's published input, are called.
+pub const WHOLE_EFFICIENTNET_LITE0: &str = "efficientnet_lite0, whole picture";
+
 /// Images that pass the network together.
 pub const BATCH: usize = 16;
 
@@ -72,10 +75,7 @@ impl Features {
         device: &Device,
     ) -> Result<Self, Failure> {
         let kind: FeatureNetworkKind = record.network.parse()?;
-        let path = file.map_or_else(
-            || weights.features().join(format!("{kind}.safetensors")),
-            Path::to_owned,
-        );
+        let path = file.map_or_else(|| embedded(kind, weights), Path::to_owned);
         if !path.is_file() {
             return Err(format!(
                 "{kind}: {} is missing; name the file of its weights with --features-file",
@@ -87,13 +87,7 @@ impl Features {
         let extractor = if record.side == 0 {
             extractor
         } else {
-            let published = extractor.preprocessing();
-            extractor.with_preprocessing(Preprocessing {
-                name: "whole picture",
-                sizing: Sizing::Square(record.side),
-                crop: record.side,
-                ..published
-            })
+            whole_picture(extractor, "whole picture", record.side)
         };
         Ok(Self {
             extractor,
@@ -118,6 +112,26 @@ impl Features {
     pub fn of_tensor(&self, images: Tensor<4>) -> Array2<f32> {
         rows(self.extractor.features(images))
     }
+}
+
+/// The network with whole pictures of any aspect ratio resized to `side`: the published preprocessing of most networks cuts the margins off.
+pub fn whole_picture(
+    extractor: FeatureExtractor,
+    name: &'static str,
+    side: u32,
+) -> FeatureExtractor {
+    let published = extractor.preprocessing();
+    extractor.with_preprocessing(Preprocessing {
+        name,
+        sizing: Sizing::Square(side),
+        crop: side,
+        ..published
+    })
+}
+
+/// The file in the weights folder that has the network's weights, for those that are there.
+pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> PathBuf {
+    weights.features().join(format!("{kind}.safetensors"))
 }
 
 /// The rows, each scaled to length 1.

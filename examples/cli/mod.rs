@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each program uses a part of it")]
 
 pub mod class;
+pub mod credits;
 pub mod device;
+pub mod digest;
+pub mod diversity;
 pub mod features;
 pub mod figure;
 pub mod images;
@@ -11,18 +14,21 @@ pub mod index_record;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;
+pub mod kept_moments;
 pub mod latents;
 pub mod line_plot;
 pub mod loss_plot;
 pub mod model;
 pub mod output;
 pub mod progress;
+pub mod quality;
 pub mod rendering;
 pub mod search;
 pub mod seeds;
 #[cfg(test)]
 pub mod small_model;
 pub mod table;
+pub mod training_images;
 pub mod weights;
 
 use std::error::Error;

@@ -113,7 +113,7 @@ const GRID_PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(match run(&Args::parse()) {
         Err(failure) if matches!(failure.downcast_ref(), Some(MetricsError::Stopped { .. })) => {
             eprintln!("{failure}; nothing was measured");

@@ -1,14 +1,15 @@
 //! What features are compared.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use backbones::{FeatureNetworkKind, InceptionV3, Preprocessing, Sizing};
+use backbones::{FeatureNetworkKind, InceptionV3};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use clap::ValueEnum;
 use metrics_fid::{FidProtocol, ImageFeatures};
 
 use crate::cli::Failure;
+use crate::cli::features::{self, WHOLE_EFFICIENTNET_LITE0};
 use crate::cli::weights::Weights;
 
 /// A FID protocol, or a network under its own name.
@@ -31,9 +32,6 @@ pub enum Protocol {
     DinoVitB16,
 }
 
-/// The file of the only network that the repository has the weights of.
-const EMBEDDED: &str = "efficientnet_lite0.safetensors";
-
 impl Protocol {
     /// Loads the network from `file`, or from the weights folder where it has it.
     pub fn load(
@@ -44,7 +42,11 @@ impl Protocol {
     ) -> Result<ImageFeatures, Failure> {
         let path = match (self, file) {
             (_, Some(file)) => file.to_owned(),
-            (Self::EfficientnetLite0, None) => embedded(weights)?,
+            // The only network that the repository has the weights of.
+            (Self::EfficientnetLite0, None) => features::embedded(
+                FeatureNetworkKind::EfficientNetLite0,
+                &Weights::open(weights)?,
+            ),
             (_, None) => return Err(self.weights_needed()),
         };
         let checkpoint = Checkpoint::open(&path)?;
@@ -54,16 +56,11 @@ impl Protocol {
                 InceptionV3::load(&checkpoint, device)?,
             ))
         };
-        // The published preprocessing of these networks cuts the margins off; what a generator makes there counts too.
+        // What a generator makes at the margins counts too.
         let whole = |kind: FeatureNetworkKind, name| -> Result<ImageFeatures, Failure> {
             let extractor = kind.load(&checkpoint, device)?;
-            let published = extractor.preprocessing();
-            let whole_picture = Preprocessing {
-                name,
-                sizing: Sizing::Square(published.crop),
-                ..published
-            };
-            Ok(extractor.with_preprocessing(whole_picture).into())
+            let side = extractor.preprocessing().crop;
+            Ok(features::whole_picture(extractor, name, side).into())
         };
         match self {
             Self::PytorchFid => fid(FidProtocol::PytorchFid),
@@ -71,7 +68,7 @@ impl Protocol {
             Self::TorchFidelity => fid(FidProtocol::TorchFidelity),
             Self::EfficientnetLite0 => whole(
                 FeatureNetworkKind::EfficientNetLite0,
-                "efficientnet_lite0, whole picture",
+                WHOLE_EFFICIENTNET_LITE0,
             ),
             Self::ClipVitB32 => whole(
                 FeatureNetworkKind::ClipVitB32,
@@ -98,8 +95,4 @@ impl Protocol {
         )
         .into()
     }
-}
-
-fn embedded(weights: Option<&Path>) -> Result<PathBuf, Failure> {
-    Ok(Weights::open(weights)?.features().join(EMBEDDED))
 }

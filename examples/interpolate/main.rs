@@ -96,7 +96,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 const COLOURS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     cli::exit(run(&Options::parse()))
 }
 

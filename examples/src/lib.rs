@@ -1,5 +1,23 @@
 //! What all programs need that is no option of theirs. The programs are the package's examples.
 
+/// What every program does first: [`end_on_closed_pipe`] and [`keep_freed_memory`].
+pub fn start() {
+    end_on_closed_pipe();
+    keep_freed_memory();
+}
+
+/// Ends the process quietly when the reader of its output has gone, as in `search | head -1`.
+///
+/// Rust's runtime ignores the signal SIGPIPE, so that `println!` fails instead and panics. This restores the system's default, which other
+/// command-line programs have. Where there are no signals this does nothing.
+pub fn end_on_closed_pipe() {
+    #[cfg(unix)]
+    // SAFETY: sets the default action, in which no code of ours runs; nothing else in the process has a handler for this signal.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
 /// Keeps freed memory in the process instead of handing it back to the system.
 ///
 /// A training or inversion step frees what the next one takes again: some hundred megabytes of activations. With glibc's defaults they

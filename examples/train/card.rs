@@ -1,21 +1,20 @@
 //! The card of a model: whose art it was trained on, under which licence, how, and how good it became.
-//!
-//! `[quality]` has the diversity of samples. The Fréchet distance between samples and held-out images, with its features and protocol, is measured by
-//! other programs on the published model and belongs into the same table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use checkpoint::FloatPrecision;
+use model_zoo::Quality;
 use serde::Serialize;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
 use crate::Failure;
+use crate::cli::credits::{self, Credit};
+use crate::cli::quality::rounded;
+use crate::cli::training_images::TRAINING_IMAGES;
 use crate::cli::weights::Weights;
-use crate::credits::{self, Credit};
-use crate::diversity::{Diversity, IMAGES};
 use crate::held_out;
 use crate::provenance::Provenance;
-use crate::recipe::{Recipe, TRAINING_IMAGES};
+use crate::recipe::Recipe;
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 
@@ -26,7 +25,7 @@ pub struct Run<'a> {
     pub history: &'a [HistoryEntry],
     pub provenance: &'a Provenance,
     pub precision: FloatPrecision,
-    pub diversity: Diversity,
+    pub quality: &'a Quality,
 }
 
 #[derive(Serialize)]
@@ -38,7 +37,7 @@ struct Card<'a> {
     licence_url: Option<&'a str>,
     art: Art<'a>,
     training: Training<'a>,
-    quality: Quality,
+    quality: &'a Quality,
     configuration: Configuration,
 }
 
@@ -108,14 +107,6 @@ struct End {
 }
 
 #[derive(Serialize)]
-struct Quality {
-    diversity_protocol: String,
-    diversity_samples: f64,
-    diversity_real: f64,
-    diversity_ratio: f64,
-}
-
-#[derive(Serialize)]
 struct Configuration {
     img_resolution: usize,
     img_channels: usize,
@@ -163,7 +154,7 @@ pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
         licence_url,
         art,
         training: training(run),
-        quality: quality(run.diversity),
+        quality: run.quality,
         configuration: configuration(run),
     };
     Ok(toml::to_string_pretty(&card)?)
@@ -271,18 +262,6 @@ fn end(history: &[HistoryEntry]) -> Option<End> {
     })
 }
 
-fn quality(diversity: Diversity) -> Quality {
-    Quality {
-        diversity_protocol: format!(
-            "mean LPIPS (alex, v0.1) of all pairs of {IMAGES} images: seeds 0 to {} at psi 1, and training images",
-            IMAGES - 1
-        ),
-        diversity_samples: rounded(diversity.samples.into(), 4),
-        diversity_real: rounded(diversity.real.into(), 4),
-        diversity_ratio: rounded(diversity.ratio().into(), 3),
-    }
-}
-
 fn configuration(run: &Run<'_>) -> Configuration {
     let network = run.trainer.generator_average().config();
     Configuration {
@@ -296,11 +275,6 @@ fn configuration(run: &Run<'_>) -> Configuration {
         channel_max: network.synthesis_kwargs.channel_max,
         precision: run.precision.to_string().to_lowercase(),
     }
-}
-
-fn rounded(value: f64, digits: i32) -> f64 {
-    let scale = 10f64.powi(digits);
-    (value * scale).round() / scale
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 mod card;
 #[path = "../cli/mod.rs"]
 mod cli;
-mod credits;
-mod diversity;
 mod export;
 mod held_out;
 mod options;
@@ -26,7 +24,7 @@ use cli::interrupt::Interrupt;
 use options::Options;
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     let options =
         Options::parse_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
     cli::exit(

@@ -9,6 +9,7 @@ use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
 
 use crate::Failure;
 use crate::cli::CommonArgs;
+use crate::cli::quality::FRECHET_IMAGES;
 use crate::provenance::shown;
 use crate::vision_networks::VisionNetwork;
 
@@ -119,6 +120,10 @@ pub struct Options {
     /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
     #[arg(long, requires = "zoo")]
     pub publish: bool,
+
+    /// Samples, and the most training images, that --publish measures the Fréchet distance with
+    #[arg(long, value_name = "N", default_value_t = FRECHET_IMAGES, value_parser = clap::value_parser!(u32).range(2..))]
+    pub frechet_images: u32,
 
     #[command(flatten)]
     pub common: CommonArgs,

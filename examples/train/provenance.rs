@@ -1,12 +1,10 @@
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use vision_aided_finetune::{ImageSet, Trainer};
 
 use crate::Failure;
+use crate::cli::digest;
 use crate::cli::weights::Weights;
 
 /// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
@@ -76,7 +74,7 @@ impl Start {
     pub fn file(path: &Path, weights: Option<&Weights>) -> Result<Self, Failure> {
         Ok(Self {
             from: shown(path, weights),
-            sha256: Some(sha256(path)?),
+            sha256: Some(digest::of_file(path)?),
         })
     }
 }
@@ -101,21 +99,4 @@ pub fn shown(path: &Path, weights: Option<&Weights>) -> String {
         Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
         _ => path.display().to_string(),
     }
-}
-
-fn sha256(path: &Path) -> Result<String, Failure> {
-    const CHUNK: usize = 1 << 16;
-    let unreadable = |e: std::io::Error| format!("{}: cannot be read ({e})", path.display());
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let length = file.read(&mut chunk).map_err(unreadable)?;
-        if length == 0 {
-            break;
-        }
-        hash.update(&chunk[..length]);
-    }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -5,17 +5,21 @@ use checkpoint::FloatPrecision;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
 use crate::cli::output;
-use crate::diversity::Diversity;
+use crate::cli::quality::{QualityMeter, warn_of_collapse};
 use crate::export::{DISCRIMINATOR, GENERATOR};
 use crate::provenance::Provenance;
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 use crate::{Failure, card, samples};
 
-/// Below this share of the data's diversity a model has lost a part of its style.
-const LEAST_DIVERSITY: f32 = 0.6;
+/// How models are measured when they are published.
+pub struct Measurement<'a> {
+    /// Samples, and the most training images, of the Fréchet distance.
+    pub images: u32,
+    pub interrupted: &'a dyn Fn() -> bool,
+}
 
-/// Puts the finished model into the zoo, with its card: all files or none.
+/// Puts the finished model into the zoo, with its card: all files or none; `false` when interrupted while it was measured.
 ///
 /// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others, comes last.
 pub fn publish(
@@ -25,15 +29,25 @@ pub fn publish(
     history: &[HistoryEntry],
     provenance: &Provenance,
     precision: FloatPrecision,
+    measurement: &Measurement<'_>,
     device: &Device,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let weights = recipe
         .weights
         .as_ref()
         .ok_or("--publish needs a weights folder; name one with --weights")?;
-    let generator = trainer.generator_average();
+    let meter = QualityMeter::new(
+        weights,
+        measurement.images,
+        &folder.path().join("quality"),
+        device,
+        measurement.interrupted,
+    )?;
+    let file = folder.path().join(GENERATOR);
     let images = trainer.images().reduced(trainer.resolution())?;
-    let diversity = Diversity::measure(generator, &images, &weights.features(), device)?;
+    let Some(quality) = meter.measure(&recipe.name, &file, &images)? else {
+        return Ok(false);
+    };
     let card = card::render(
         &card::Run {
             recipe,
@@ -41,7 +55,7 @@ pub fn publish(
             history,
             provenance,
             precision,
-            diversity,
+            quality: &quality,
         },
         weights,
     )?;
@@ -57,17 +71,15 @@ pub fn publish(
         std::fs::copy(&from, staged.add(file))
             .map_err(|e| format!("{}: cannot be copied to the zoo ({e})", from.display()))?;
     }
-    samples::write(generator, &staged.add("samples.png"), device)?;
+    samples::write(
+        trainer.generator_average(),
+        &staged.add("samples.png"),
+        device,
+    )?;
     output::write(&staged.add("card.toml"), card.as_bytes())?;
     staged.commit()?;
-    if diversity.ratio() < LEAST_DIVERSITY {
-        eprintln!(
-            "warning: the samples of {} have {:.2} of the diversity of their data, expected at least {LEAST_DIVERSITY}; train on, or with --augment",
-            recipe.name,
-            diversity.ratio()
-        );
-    }
-    Ok(())
+    warn_of_collapse(&recipe.name, &quality);
+    Ok(true)
 }
 
 /// Files under temporary names, which are removed unless all of them get their own.

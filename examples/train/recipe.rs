@@ -8,11 +8,12 @@ use vision_aided_finetune::{
 };
 
 use crate::cli::weights::{BASE, Weights};
+use crate::cli::{credits, training_images};
 use crate::export::DISCRIMINATOR;
 use crate::options::Options;
 use crate::provenance::{Change, DataFile, Provenance, Start};
 use crate::run_folder::RunFolder;
-use crate::{Failure, credits, vision_networks};
+use crate::{Failure, vision_networks};
 
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";
@@ -32,9 +33,6 @@ const GROWING_KIMG: f64 = 12.0;
 const fn stage(resolution: usize, kimg: f64) -> ProgressiveStage {
     ProgressiveStage { resolution, kimg }
 }
-
-/// Where the images of a style lie in `weights/zoo/data`.
-pub const TRAINING_IMAGES: &str = ".training.safetensors";
 
 /// What a run trains on, what it starts from, and where it is kept.
 #[derive(Debug)]
@@ -264,50 +262,18 @@ impl Recipe {
 
 /// The training images of a style of the zoo, or of all for the base model.
 fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
-    let data = weights.zoo().join("data");
-    if style == BASE {
-        return all_styles(&data);
-    }
-    let known = credits::read(weights)?;
-    if !known.contains_key(style) {
-        let known: Vec<&str> = known.keys().map(String::as_str).collect();
-        return Err(format!(
-            "--zoo {style}: no style of the zoo; known names: {BASE}, {}",
-            known.join(", ")
-        )
-        .into());
-    }
-    let path = data.join(format!("{style}{TRAINING_IMAGES}"));
-    if path.exists() {
-        Ok(vec![path])
-    } else {
-        Err(missing(&path).into())
-    }
-}
-
-fn all_styles(data: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(data).map_err(|_| missing(data))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry
-            .map_err(|e| format!("{}: {e}", data.display()))?
-            .path();
-        if path.to_string_lossy().ends_with(TRAINING_IMAGES) {
-            paths.push(path);
+    if style != BASE {
+        let known = credits::read(weights)?;
+        if !known.contains_key(style) {
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
+            return Err(format!(
+                "--zoo {style}: no style of the zoo; known names: {BASE}, {}",
+                known.join(", ")
+            )
+            .into());
         }
     }
-    paths.sort();
-    if paths.is_empty() {
-        return Err(missing(data).into());
-    }
-    Ok(paths)
-}
-
-fn missing(path: &Path) -> String {
-    format!(
-        "{} is missing; draw the images of the zoo with `npm ci && node render.js` in weights/zoo/render",
-        path.display()
-    )
+    training_images::files(style, &training_images::folder(weights))
 }
 
 /// What a run on a folder or file is called: its name without the extension, also for `.`.

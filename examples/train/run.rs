@@ -10,7 +10,7 @@ use crate::cli::weights::BASE;
 use crate::cli::{INTERRUPTED, output, progress};
 use crate::options::Options;
 use crate::provenance::Provenance;
-use crate::publish::publish;
+use crate::publish::{Measurement, publish};
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 use crate::{Failure, export, plot, samples};
@@ -81,21 +81,29 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
         unreported: Duration::ZERO,
         seconds: 0.0,
     };
-    let finished = run.iterate(options, interrupted)?;
+    let mut finished = run.iterate(options, interrupted)?;
     let precision = finished
         .then(|| export::write(&run.trainer, run.folder.path(), &run.device))
         .transpose()?;
     let kimg = run.trainer.images_shown() as f64 / KILO;
     if let (true, Some(precision), Some(provenance)) = (options.publish, precision, &provenance) {
-        publish(
+        let published = publish(
             &recipe,
             &run.folder,
             &run.trainer,
             run.history.entries(),
             provenance,
             precision,
+            &Measurement {
+                images: options.frechet_images,
+                interrupted,
+            },
             &run.device,
         )?;
+        if !published {
+            eprintln!("interrupted while the model was measured; nothing was published");
+            finished = false;
+        }
     }
     if finished {
         println!(

@@ -201,7 +201,12 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
         "nothing is published without its quality"
     );
     copy_files(&features, &place.weights().join("features"));
-    resume(&["--kimg", "0.088", "--publish"], ENDLESS).unwrap();
+    let publish = ["--kimg", "0.088", "--publish", "--frechet-images", "8"];
+    // Asked before the first batch of images.
+    let code = resume(&publish, 0);
+    assert_eq!(code.unwrap(), ExitCode::from(INTERRUPTED));
+    assert!(!published.exists(), "it was not measured");
+    resume(&publish, ENDLESS).unwrap();
     let mut files: Vec<_> = std::fs::read_dir(&published)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -242,7 +247,17 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
     assert_eq!(training["learning_rate"].as_float(), Some(0.001));
     assert_eq!(training["images"].as_integer(), Some(IMAGES as i64));
     assert_eq!(training["held_out_rule"].as_bool(), Some(false));
-    assert!(card["quality"]["diversity_ratio"].is_float());
+    let quality = &card["quality"];
+    assert!(quality["diversity_ratio"].is_float());
+    assert!(quality["frechet_distance"].as_float().unwrap() > 0.0);
+    for count in ["frechet_samples", "frechet_real"] {
+        assert_eq!(quality[count].as_integer(), Some(8));
+    }
+    let protocol = quality["frechet_protocol"].as_str().unwrap();
+    assert!(
+        protocol.contains("seeds 0 to 7 at psi 1, and 8 of 12 training images"),
+        "{protocol}"
+    );
     assert_eq!(card["configuration"]["precision"].as_str(), Some("f16"));
 
     // Another run starts from all networks of the checkpoint, or from the published model and its own discriminator.
@@ -306,7 +321,10 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
         "0.004",
     ];
     place
-        .train(&[&base[..], &["--publish"]].concat(), ENDLESS)
+        .train(
+            &[&base[..], &["--publish", "--frechet-images", "2"]].concat(),
+            ENDLESS,
+        )
         .unwrap();
     let card = std::fs::read_to_string(place.weights().join("zoo/base/card.toml")).unwrap();
     let card: toml::Table = card.parse().unwrap();

@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 use stylegan2::GeneratorConfig;
 
-/// What `card.toml` says of a model: name and licence at least. Tables that are not known here, such as whose art it was trained on, how, and how
-/// good it became, are kept as they are.
+use crate::Quality;
+
+/// What `card.toml` says of a model: name and licence at least. Tables that are not known here, such as whose art it was trained on and how, are
+/// kept as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Name of the model, and of its folder.
@@ -12,6 +14,9 @@ pub struct Card {
     pub description: String,
     /// Licence of what the model generates, as an SPDX expression where there is one.
     pub licence: String,
+    /// How good the model is, as measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// The generator's configuration, which must be the one in its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Configuration>,
@@ -54,6 +59,7 @@ impl Card {
             name: name.into(),
             description: String::new(),
             licence: licence.into(),
+            quality: None,
             configuration: None,
             further: toml::Table::new(),
         }
@@ -63,14 +69,6 @@ impl Card {
     pub fn img_resolution(&self) -> Option<usize> {
         let configuration = self.configuration.as_ref()?;
         Some(configuration.img_resolution)
-    }
-
-    /// A number of a table, such as `quality.frechet_distance`.
-    pub fn number(&self, table: &str, key: &str) -> Option<f64> {
-        let value = self.further.get(table)?.get(key)?;
-        value
-            .as_float()
-            .or_else(|| value.as_integer().map(|number| number as f64))
     }
 
     /// What is wrong with the card of the model `name`, if anything.
@@ -87,7 +85,7 @@ impl Card {
                     .to_owned(),
             );
         }
-        None
+        self.quality.as_ref().and_then(Quality::fault)
     }
 
     /// What the card says otherwise than the network, if anything.

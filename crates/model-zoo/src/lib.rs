@@ -20,12 +20,15 @@
 //! ```
 
 mod card;
+mod card_text;
 mod error;
 mod files;
 mod model;
+mod quality;
 mod zoo;
 
 pub use card::{Card, Configuration};
 pub use error::ZooError;
 pub use model::ZooModel;
+pub use quality::Quality;
 pub use zoo::Zoo;

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use stylegan2::Generator;
 
-use crate::files::{self, CARD, DISCRIMINATOR, GENERATOR, SAMPLES};
-use crate::{Card, ZooError};
+use crate::files::{self, CARD, DISCRIMINATOR, GENERATOR, SAMPLES, io};
+use crate::{Card, Quality, ZooError, card_text};
 
 /// A model of a [`Zoo`](crate::Zoo), with its card read and its network still in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,4 +73,50 @@ impl ZooModel {
             }),
         }
     }
+
+    /// Writes how good the model is into its card, in place of what the card said of it before. Everything else in the file stays as it is, comments
+    /// included. The file is replaced in one step.
+    ///
+    /// # Errors
+    /// When a number makes no sense, the card is written in a way that the table cannot be replaced in, or the file system refuses.
+    pub fn set_quality(&mut self, quality: Quality) -> Result<(), ZooError> {
+        let path = self.folder.join(CARD);
+        let fault = |reason: String| ZooError::Card {
+            path: path.clone(),
+            reason,
+        };
+        if let Some(reason) = quality.fault() {
+            return Err(fault(reason));
+        }
+        let text = |value: &Card| {
+            toml::to_string_pretty(value)
+                .map_err(|e| fault(format!("cannot be written as TOML: {e}")))
+        };
+        let before = files::read_card(&path)?;
+        let mut card: Card =
+            toml::from_str(&before).map_err(|e| fault(format!("not a card: {}", e.message())))?;
+        card.quality = Some(quality);
+        let body = toml::to_string_pretty(&card.quality)
+            .map_err(|e| fault(format!("cannot be written as TOML: {e}")))?;
+        let after = card_text::with_table(&before, QUALITY, &body);
+        // Compared as text: a loss that is no number does not equal itself.
+        let same = match toml::from_str::<Card>(&after) {
+            Ok(found) => text(&found)? == text(&card)?,
+            Err(_) => false,
+        };
+        if !same {
+            return Err(fault(format!(
+                "the table {QUALITY:?} cannot be replaced in this file; write it as a line [{QUALITY}] with an entry a line below it"
+            )));
+        }
+        let partial = self.folder.join(format!("{CARD}.partial"));
+        std::fs::write(&partial, after)
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .map_err(io(&path))?;
+        self.card = card;
+        Ok(())
+    }
 }
+
+/// The card's table of what was measured.
+const QUALITY: &str = "quality";

@@ -66,8 +66,10 @@ fn further_entries_of_a_card_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut card = Card::new("cats", "CC-BY-4.0");
     card.further =
-        toml::from_str("[art]\nartist = \"A. Nobody\"\n[quality]\nfrechet_distance = 12\n")
-            .unwrap();
+        toml::from_str("[art]\nartist = \"A. Nobody\"\n[training]\nkimg = 12\n").unwrap();
+    card.quality = Some(
+        toml::from_str("frechet_distance = 12\nfrechet_protocol = \"by eye\"\nlikes = 3").unwrap(),
+    );
     Zoo::create(folder.path())
         .unwrap()
         .add("cats", &generator(8), &card)
@@ -75,8 +77,56 @@ fn further_entries_of_a_card_are_kept() {
     let zoo = Zoo::open(folder.path()).unwrap();
     let read = zoo.model("cats").unwrap().card();
     assert_eq!(read.further, card.further);
-    assert_eq!(read.number("quality", "frechet_distance"), Some(12.0));
-    assert_eq!(read.number("quality", "other"), None);
+    let quality = read.quality.as_ref().unwrap();
+    assert_eq!(quality.frechet_distance, Some(12.0));
+    assert_eq!(quality.diversity_ratio, None);
+    assert_eq!(quality.further["likes"].as_integer(), Some(3));
+}
+
+#[test]
+fn what_was_measured_is_replaced_in_a_card_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    zoo_of(folder.path(), &["cats"]);
+    let card = folder.path().join("cats/card.toml");
+    let parts = [
+        "name = \"cats\"\nlicence = \"CC0-1.0\"\n\n[training]\nloss = nan # failed\n\n",
+        "[quality]\ndiversity_ratio = 0.5\nlikes = 3\n",
+        "\n# As in the file.\n[configuration]\nimg_resolution = 8\nimg_channels = 3\nz_dim = 4\nw_dim = 4\nc_dim = 0\n",
+    ];
+    std::fs::write(&card, parts.concat()).unwrap();
+    let mut model = Zoo::open(folder.path())
+        .unwrap()
+        .model("cats")
+        .unwrap()
+        .clone();
+    let mut quality = model.card().quality.clone().unwrap();
+    quality.frechet_distance = Some(12.5);
+    // A distance of unknown origin is none.
+    let refused = model.set_quality(quality.clone()).unwrap_err().to_string();
+    assert!(refused.contains("frechet_protocol"), "{refused}");
+    quality.frechet_protocol = Some("by eye".to_owned());
+    model.set_quality(quality.clone()).unwrap();
+    let measured = "[quality]\ndiversity_ratio = 0.5\nfrechet_protocol = \"by eye\"\nfrechet_distance = 12.5\nlikes = 3\n";
+    let expected = [parts[0], measured, parts[2]].concat();
+    assert_eq!(std::fs::read_to_string(&card).unwrap(), expected);
+    let again = Zoo::open(folder.path()).unwrap();
+    assert_eq!(
+        again.model("cats").unwrap().card().quality,
+        Some(quality.clone())
+    );
+
+    for number in [-1.0, f64::NAN] {
+        quality.frechet_distance = Some(number);
+        let refused = model.set_quality(quality.clone()).unwrap_err().to_string();
+        assert!(refused.contains("frechet_distance"), "{refused}");
+    }
+    // Written otherwise, the table is not found; the file is left alone.
+    let inline = parts[0].replace("[training]", "quality = { likes = 3 }\n[training]");
+    std::fs::write(&card, &inline).unwrap();
+    quality.frechet_distance = Some(1.0);
+    let refused = model.set_quality(quality).unwrap_err().to_string();
+    assert!(refused.contains("cannot be replaced"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&card).unwrap(), inline);
 }
 
 #[test]

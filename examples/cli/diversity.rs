@@ -1,14 +1,16 @@
-use std::path::Path;
+//! How much images differ from each other.
 
 use burn::tensor::{Device, Tensor};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
-use crate::Failure;
+use super::Failure;
 
 /// Images whose pairs are compared, of the model and of its data.
 pub const IMAGES: usize = 64;
+/// Whose distance it is.
+pub const NETWORK: Network = Network::AlexNet;
 
 /// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
 #[derive(Clone, Copy, Debug)]
@@ -20,27 +22,24 @@ pub struct Diversity {
 }
 
 impl Diversity {
+    /// `lpips` is that of [`NETWORK`].
     pub fn measure(
         generator: &Generator,
         images: &ImageSet,
-        features: &Path,
+        lpips: &Lpips,
         device: &Device,
     ) -> Result<Self, Failure> {
-        let lpips = Lpips::load(Network::AlexNet, Version::V0_1, features, device)?;
         let seeds: Vec<u32> = (0..IMAGES as u32).collect();
         let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
         // Clipped to what a picture can hold, as a viewer sees it.
         let samples = generator
             .forward(z, None, Truncation::NONE, &NoiseMode::Constant)
             .clamp(-1.0, 1.0);
-        let count = IMAGES.min(images.len());
-        let spread: Vec<usize> = (0..count)
-            .map(|index| index * images.len() / count)
-            .collect();
-        let real = images.batch(&spread, &vec![false; count], device);
+        let spread = spread(images.len(), IMAGES);
+        let real = images.batch(&spread, &vec![false; spread.len()], device);
         Ok(Self {
-            samples: mean_pairwise(&lpips, samples)?,
-            real: mean_pairwise(&lpips, real)?,
+            samples: mean_pairwise(lpips, samples)?,
+            real: mean_pairwise(lpips, real)?,
         })
     }
 
@@ -48,6 +47,12 @@ impl Diversity {
     pub fn ratio(self) -> f32 {
         self.samples / self.real
     }
+}
+
+/// At most `count` of `length` images, spread evenly.
+pub fn spread(length: usize, count: usize) -> Vec<usize> {
+    let count = count.min(length);
+    (0..count).map(|index| index * length / count).collect()
 }
 
 fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {

@@ -1,9 +1,11 @@
+//! Whose art the styles of the zoo are.
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::Failure;
-use crate::cli::weights::Weights;
+use super::Failure;
+use super::weights::Weights;
 
 /// A style's record in `weights/queries/queries.json`: whose art it is.
 #[derive(Clone, Debug, Deserialize)]

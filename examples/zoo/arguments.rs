@@ -1,0 +1,73 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use model_zoo::Zoo;
+
+use crate::cli::quality::FRECHET_IMAGES;
+use crate::cli::weights::Weights;
+use crate::cli::{CommonArgs, Failure};
+
+/// List the models of a zoo, and measure how good they are
+#[derive(Parser, Debug)]
+#[command(name = "zoo")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Show what the cards of all models say: licence, training, quality
+    List(Place),
+    /// Measure models again, and write the numbers into their cards; everything else in a card stays as it is
+    ///
+    /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, and the diversity of samples beside that of training
+    /// images. The training images are drawn by weights/zoo/render. Each card is written when its model is done; Ctrl-C stops after a batch, and the same
+    /// command goes on from there.
+    Measure(Measure),
+}
+
+/// Which zoo.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// Folder of models [default: zoo/ in the weights folder]
+    #[arg(long, value_name = "DIR")]
+    pub zoo: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct Measure {
+    /// Names of the models [default: all but `base`]
+    pub names: Vec<String>,
+    /// Leave out models whose cards have a Fréchet distance
+    #[arg(long)]
+    pub missing: bool,
+    /// Samples, and the most training images, that the Fréchet distance is measured with
+    #[arg(long, value_name = "N", default_value_t = FRECHET_IMAGES, value_parser = clap::value_parser!(u32).range(2..))]
+    pub frechet_images: u32,
+    /// Folder with NAME.training.safetensors for each model [default: zoo/data in the weights folder]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where statistics are kept while they are made, to go on from
+    #[arg(long, value_name = "DIR", default_value = "out/zoo")]
+    pub moments: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+impl Place {
+    pub fn weights(&self) -> Result<Weights, Failure> {
+        Weights::open(self.common.weights.as_deref())
+    }
+
+    /// All models, the base model too where there is one.
+    pub fn open(&self) -> Result<Zoo, Failure> {
+        let root = match &self.zoo {
+            Some(root) => root.clone(),
+            None => self.weights()?.zoo(),
+        };
+        Ok(Zoo::open(root)?)
+    }
+}

@@ -1,0 +1,141 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use model_zoo::{Quality, ZooModel};
+use serde::Serialize;
+use vision_aided_finetune::ImageSet;
+
+use crate::arguments::Measure;
+use crate::cli::quality::{QualityMeter, warn_of_collapse};
+use crate::cli::weights::BASE;
+use crate::cli::{Failure, INTERRUPTED, output, table, training_images};
+
+#[derive(Serialize)]
+struct Results {
+    models: Vec<Measured>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    model: String,
+    seconds: f64,
+    #[serde(flatten)]
+    quality: Quality,
+}
+
+/// Measures models and writes the numbers into their cards.
+pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
+    let place = &measure.place;
+    let zoo = place.open()?;
+    let weights = place.weights()?;
+    let device = place.common.device.open()?;
+    let mut models: Vec<ZooModel> = if measure.names.is_empty() {
+        let all = zoo.models().iter();
+        all.filter(|model| model.name() != BASE).cloned().collect()
+    } else {
+        let names = measure.names.iter();
+        names
+            .map(|name| Ok(zoo.model(name)?.clone()))
+            .collect::<Result<_, Failure>>()?
+    };
+    if measure.missing {
+        models.retain(|model| {
+            let quality = model.card().quality.as_ref();
+            quality.is_none_or(|quality| quality.frechet_distance.is_none())
+        });
+    }
+    let data = measure
+        .data
+        .clone()
+        .unwrap_or_else(|| training_images::folder(&weights));
+    // Before hours of work, so that a missing file does not end it.
+    let files = models
+        .iter()
+        .map(|model| training_images::files(model.name(), &data))
+        .collect::<Result<Vec<_>, _>>()?;
+    let meter = QualityMeter::new(
+        &weights,
+        measure.frechet_images,
+        &measure.moments,
+        &device,
+        interrupted,
+    )?;
+    let mut measured = Vec::new();
+    let mut finished = true;
+    for (model, files) in models.iter_mut().zip(&files) {
+        let started = Instant::now();
+        let name = model.name().to_owned();
+        let found = meter.measure(&name, &model.generator_path(), &images(model, files)?)?;
+        let Some(found) = found else {
+            eprintln!("interrupted at {name}; the same command goes on from there");
+            finished = false;
+            break;
+        };
+        let further = model.card().quality.clone().unwrap_or_default().further;
+        let quality = Quality { further, ..found };
+        model.set_quality(quality.clone())?;
+        warn_of_collapse(&name, &quality);
+        measured.push(Measured {
+            model: name,
+            seconds: started.elapsed().as_secs_f64(),
+            quality,
+        });
+    }
+    print(&measured);
+    println!(
+        "{} cards written in {}",
+        measured.len(),
+        zoo.root().display()
+    );
+    if let Some(path) = &place.common.json {
+        output::write_json(path, &Results { models: measured })?;
+    }
+    Ok(if finished {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(INTERRUPTED)
+    })
+}
+
+/// The model's training images, in its size.
+fn images(model: &ZooModel, files: &[PathBuf]) -> Result<ImageSet, Failure> {
+    let name = model.name();
+    let side = model.card().img_resolution().ok_or_else(|| {
+        format!("{name}: its card has no `configuration.img_resolution`, the size of its images")
+    })?;
+    let open = |file: &Path| ImageSet::open(file, side);
+    let sets = files.iter().map(|file| open(file));
+    Ok(ImageSet::concat(sets.collect::<Result<_, _>>()?)?)
+}
+
+fn print(measured: &[Measured]) {
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or_else(String::new, |value| format!("{value:.digits$}"))
+    };
+    let rows: Vec<Vec<String>> = measured
+        .iter()
+        .map(|measured| {
+            let quality = &measured.quality;
+            vec![
+                measured.model.clone(),
+                number(quality.frechet_distance, 3),
+                number(quality.diversity_samples, 4),
+                number(quality.diversity_real, 4),
+                number(quality.diversity_ratio, 3),
+                format!("{:.0}", measured.seconds),
+            ]
+        })
+        .collect();
+    table::print(
+        &[
+            "model",
+            "Fréchet distance",
+            "diversity",
+            "of real images",
+            "ratio",
+            "seconds",
+        ],
+        &rows,
+    );
+}
