@@ -1,11 +1,14 @@
-//! What lies beside a zoo's index: how its features were made.
+//! What lies beside a zoo's index: how its features were made, and of which models.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use model_zoo::{Zoo, ZooModel};
 use serde::{Deserialize, Serialize};
 
 use super::features::FeatureRecord;
-use super::{Failure, output};
+use super::{Failure, digest, output};
 
 /// `index.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,11 +16,28 @@ use super::{Failure, output};
 pub struct IndexRecord {
     /// Samples of each model.
     pub samples: u64,
+    /// Seed of the first sample.
+    #[serde(default)]
+    pub seed: u32,
     pub truncation_psi: f32,
     /// Principal components that features are projected on.
     pub dimension: usize,
     pub ridge: f64,
     pub features: FeatureRecord,
+    /// SHA-256 of the generator file that each model's samples were made with.
+    #[serde(default)]
+    pub generators: BTreeMap<String, String>,
+}
+
+/// What an index does not know of a zoo's models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// In the zoo and not in the index.
+    pub new: Vec<String>,
+    /// In both, but with another generator now, or one that is not known to be the same.
+    pub changed: Vec<String>,
+    /// In the index and no longer in the zoo.
+    pub gone: Vec<String>,
 }
 
 impl IndexRecord {
@@ -38,5 +58,69 @@ impl IndexRecord {
 
     pub fn write(&self, index: &Path) -> Result<(), Failure> {
         output::write(&Self::path(index), toml::to_string_pretty(self)?.as_bytes())
+    }
+
+    /// Compares the index's models, `indexed`, with those of the zoo, of which every file is read.
+    pub fn outdated(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Failure> {
+        self.compare(zoo, indexed, |_| true)
+    }
+
+    /// As [`outdated`](Self::outdated), but quickly: files that were last changed before the record was written are taken for the same, so that a zoo of
+    /// many large models is not read for every search.
+    pub fn outdated_by_time(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Failure> {
+        let changed = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
+        let written = changed(&Self::path(&zoo.index_path()));
+        self.compare(zoo, indexed, |model| {
+            let model = changed(&model.generator_path());
+            // Within the clock's resolution nothing is known.
+            !matches!((model, written), (Some(model), Some(written)) if model < written)
+        })
+    }
+
+    fn compare(
+        &self,
+        zoo: &Zoo,
+        indexed: &[&str],
+        is_suspect: impl Fn(&ZooModel) -> bool,
+    ) -> Result<Outdated, Failure> {
+        let mut found = Outdated::default();
+        for model in zoo.models() {
+            let name = model.name();
+            if !indexed.contains(&name) {
+                found.new.push(name.to_owned());
+                continue;
+            }
+            let same = match self.generators.get(name) {
+                None => false,
+                Some(known) => {
+                    !is_suspect(model) || *known == digest::of_file(&model.generator_path())?
+                }
+            };
+            if !same {
+                found.changed.push(name.to_owned());
+            }
+        }
+        let gone = indexed.iter().filter(|name| zoo.model(name).is_err());
+        found.gone = gone.map(|name| (*name).to_owned()).collect();
+        Ok(found)
+    }
+}
+
+impl Outdated {
+    /// Says on stderr what a search cannot know, and how to mend it.
+    pub fn warn(&self) {
+        const MEND: &str = "`cargo run --release --example index -- update` samples them";
+        if !self.changed.is_empty() {
+            eprintln!(
+                "warning: the index was not made of the generators that are here now: {}; their ranks may be wrong until {MEND}",
+                self.changed.join(", ")
+            );
+        }
+        if !self.new.is_empty() {
+            eprintln!(
+                "warning: not in the index, and so never found: {}; {MEND}",
+                self.new.join(", ")
+            );
+        }
     }
 }

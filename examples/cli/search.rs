@@ -52,7 +52,7 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// Opens a folder of models, or the weights folder's zoo.
+    /// Opens a folder of models, or the weights folder's zoo. Warns of models that the index does not know.
     pub fn open(
         zoo: Option<&Path>,
         features_file: Option<&Path>,
@@ -67,6 +67,8 @@ impl Searcher {
             )
         })?;
         let record = IndexRecord::read(&zoo.index_path())?;
+        let indexed: Vec<&str> = index.names().collect();
+        record.outdated_by_time(&zoo, &indexed)?.warn();
         let features = Features::load(&record.features, features_file, weights, device)?;
         Ok(Self {
             zoo,

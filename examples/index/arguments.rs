@@ -24,6 +24,10 @@ pub enum Command {
     Build(Build),
     /// Sample models that are new in the zoo and append them, without touching the others
     Add(Add),
+    /// Bring the index up to date: sample what is new or has another generator now, take out what is gone, and leave all else as it is
+    ///
+    /// The principal components stay those of the models that the index was built of; `build` fits them anew.
+    Update(Update),
     /// Take models out of the index
     Remove {
         /// Their names
@@ -81,6 +85,13 @@ pub struct Add {
     /// Names of the models
     #[arg(required = true)]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub update: Update,
+}
+
+/// How an index is changed: sampling is that of the index.
+#[derive(Args, Debug)]
+pub struct Update {
     /// Weights of the feature network [default: features/NAME.safetensors in the weights folder]
     #[arg(long, value_name = "FILE")]
     pub features_file: Option<PathBuf>,

@@ -3,13 +3,12 @@ use std::process::ExitCode;
 
 use feature_stats::{Ddof, Moments, Pca, Ridge};
 use model_zoo::Zoo;
-use retrieval_gaussian::{IndexBuilder, IndexFile, IndexSettings, Precision};
+use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
 
-use crate::arguments::{Add, Build, Sampling};
-use crate::cli::features::Features;
+use crate::arguments::{Build, Sampling};
 use crate::cli::index_record::IndexRecord;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::{Failure, INTERRUPTED};
+use crate::cli::{Failure, INTERRUPTED, digest};
 use crate::statistics::Protocol;
 
 /// Moments of every model of the zoo, by name; `None` when interrupted.
@@ -76,16 +75,28 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let components = shared_components(&moments, build.dimension)?;
+    let generators = zoo
+        .models()
+        .iter()
+        .map(|model| {
+            Ok((
+                model.name().to_owned(),
+                digest::of_file(&model.generator_path())?,
+            ))
+        })
+        .collect::<Result<_, Failure>>()?;
     let path = zoo.index_path();
     builder(&moments, &components, build.ridge)?
         .build()?
         .save(&path)?;
     IndexRecord {
         samples: sampling.samples,
+        seed: sampling.place.common.seed,
         truncation_psi: sampling.truncation_psi,
         dimension: build.dimension,
         ridge: build.ridge,
         features: sampling.features.record(),
+        generators,
     }
     .write(&path)?;
     println!(
@@ -101,36 +112,4 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
 fn file_size(path: &Path) -> Result<u64, Failure> {
     let metadata = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(metadata.len())
-}
-
-pub fn add(add: &Add, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    let zoo = add.place.open()?;
-    let record = IndexRecord::read(&zoo.index_path())?;
-    let device = add.place.common.device.open()?;
-    let features = Features::load(
-        &record.features,
-        add.features_file.as_deref(),
-        &add.place.weights()?,
-        &device,
-    )?;
-    let protocol = Protocol {
-        features: record.features,
-        samples: record.samples,
-        truncation_psi: record.truncation_psi,
-        seed: add.place.common.seed,
-    };
-    let mut file = IndexFile::open(zoo.index_path())?;
-    let mut builder = IndexBuilder::new(file.settings().clone())?;
-    for name in &add.names {
-        let model = zoo.model(name)?;
-        let moments = protocol.moments(model, &features, &add.moments, &device, interrupt)?;
-        let Some(moments) = moments else {
-            eprintln!("interrupted at {name}; the same command goes on from there");
-            return Ok(ExitCode::from(INTERRUPTED));
-        };
-        builder.add(name, &moments.mean_covariance(Ddof::Sample)?)?;
-    }
-    file.append(&builder)?;
-    println!("added {}; {} models", add.names.join(", "), file.len());
-    Ok(ExitCode::SUCCESS)
 }

@@ -8,18 +8,18 @@ mod evaluate;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use retrieval_gaussian::IndexFile;
 
 use arguments::{Arguments, Command};
 use cli::Failure;
 use cli::interrupt::Interrupt;
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     let arguments = Arguments::parse();
     cli::exit(Interrupt::listen().and_then(|interrupt| run(&arguments.command, &interrupt)))
 }
@@ -27,18 +27,9 @@ fn main() -> ExitCode {
 fn run(command: &Command, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
     match command {
         Command::Build(build) => build::build(build, interrupt),
-        Command::Add(add) => build::add(add, interrupt),
-        Command::Remove { names, place } => {
-            let mut file = IndexFile::open(place.open()?.index_path())?;
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            file.remove(&names)?;
-            println!(
-                "removed {}; {} models are left",
-                names.join(", "),
-                file.len()
-            );
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Add(add) => update::add(add, interrupt),
+        Command::Update(arguments) => update::update(arguments, interrupt),
+        Command::Remove { names, place } => update::remove(names, place),
         Command::Evaluate(evaluate) => evaluate::evaluate(evaluate, interrupt),
     }
 }

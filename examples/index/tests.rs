@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
+use checkpoint::FloatPrecision;
 use clap::Parser;
 use model_zoo::{Card, Zoo};
+use retrieval_gaussian::Index;
 use stylegan2::{Generator, GeneratorConfig};
 
 use crate::arguments::Arguments;
-use crate::cli::index_record::IndexRecord;
+use crate::cli::index_record::{IndexRecord, Outdated};
 use crate::cli::interrupt::Interrupt;
 use crate::{Failure, run};
 
@@ -109,6 +111,88 @@ fn an_index_is_built_changed_and_built_anew_with_more_samples() {
         // Batches end elsewhere, so that sums are rounded in another order.
         assert!(difference.iter().all(|d| *d < 1e-5), "{difference}");
     }
+}
+
+#[test]
+fn an_update_samples_what_is_new_or_changed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo(folder.path());
+    index(folder.path(), &BUILD).unwrap();
+    let outdated = |zoo: &Zoo| {
+        let record = IndexRecord::read(&zoo.index_path()).unwrap();
+        let index = Index::open(zoo.index_path()).unwrap();
+        let names: Vec<&str> = index.names().collect();
+        let found = record.outdated(zoo, &names).unwrap();
+        // A file that is changed after the index was written has a later time.
+        assert_eq!(record.outdated_by_time(zoo, &names).unwrap(), found);
+        found
+    };
+    let names = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+    assert_eq!(outdated(&zoo), Outdated::default());
+    let before = std::fs::read(zoo.index_path()).unwrap();
+    index(folder.path(), &["update"]).unwrap();
+    assert_eq!(std::fs::read(zoo.index_path()).unwrap(), before);
+
+    // Another generator under the same name, a model that is new, and one that is gone.
+    let statistics = |zoo: &Zoo, name: &str| {
+        let index = Index::open(zoo.index_path()).unwrap();
+        index.statistics(name).unwrap()
+    };
+    let a = statistics(&zoo, "a");
+    generator(7)
+        .save(
+            zoo.model("a").unwrap().generator_path(),
+            FloatPrecision::F32,
+        )
+        .unwrap();
+    let zoo = zoo
+        .add("c", &generator(8), &Card::new("c", "CC0-1.0"))
+        .unwrap();
+    assert_eq!(
+        outdated(&zoo),
+        Outdated {
+            new: names(&["c"]),
+            changed: names(&["a"]),
+            gone: Vec::new(),
+        }
+    );
+    let b = statistics(&zoo, "b");
+    index(folder.path(), &["update"]).unwrap();
+    assert_eq!(outdated(&zoo), Outdated::default());
+    assert_eq!(statistics(&zoo, "b"), b);
+    assert_ne!(statistics(&zoo, "a"), a);
+    assert_eq!(zoo.index().unwrap().len(), 3);
+    // The same index beside a zoo that has lost two models.
+    let other = tempfile::tempdir().unwrap();
+    let changed = Zoo::create(other.path().join("zoo"))
+        .unwrap()
+        .add("a", &generator(7), &Card::new("a", "CC0-1.0"))
+        .unwrap();
+    std::fs::copy(zoo.index_path(), changed.index_path()).unwrap();
+    std::fs::copy(
+        IndexRecord::path(&zoo.index_path()),
+        IndexRecord::path(&changed.index_path()),
+    )
+    .unwrap();
+    assert_eq!(outdated(&changed).gone, names(&["b", "c"]));
+    index(other.path(), &["update"]).unwrap();
+    assert_eq!(changed.index().unwrap().len(), 1);
+    assert_eq!(statistics(&changed, "a"), statistics(&zoo, "a"));
+    let record = IndexRecord::read(&changed.index_path()).unwrap();
+    assert_eq!(record.generators.into_keys().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn a_model_of_unknown_origin_counts_as_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo(folder.path());
+    index(folder.path(), &BUILD).unwrap();
+    let mut record = IndexRecord::read(&zoo.index_path()).unwrap();
+    assert_eq!(record.generators["a"].len(), 64);
+    record.generators.remove("a");
+    record.write(&zoo.index_path()).unwrap();
+    let found = record.outdated_by_time(&zoo, &["a", "b"]).unwrap();
+    assert_eq!((found.changed, found.new.len()), (vec!["a".to_owned()], 0));
 }
 
 #[test]
