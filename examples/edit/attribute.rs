@@ -10,13 +10,19 @@ use crate::cli::features::Features;
 use crate::cli::images::{Target, to_targets};
 use crate::cli::model::Model;
 use crate::cli::{Failure, progress};
+use crate::region::RegionColour;
 
-/// A linear score of image features, fitted on images with and without the attribute.
-pub struct Attribute {
-    features: Features,
-    score: LinearScore,
-    /// On images that were left out of the fit, one at a time; none where there are too few.
-    pub accuracy: Option<f64>,
+/// What an attribute is measured by.
+pub enum Attribute {
+    /// A linear score of image features, fitted on images with and without the attribute.
+    Fitted {
+        features: Features,
+        score: LinearScore,
+        /// On images that were left out of the fit, one at a time; none where there are too few.
+        accuracy: Option<f64>,
+    },
+    /// The colour of a part of the picture.
+    Region(RegionColour),
 }
 
 impl Attribute {
@@ -42,18 +48,20 @@ impl Attribute {
         };
         let (with, without) = (features_of(with)?, features_of(without)?);
         bar.finish_and_clear();
-        Ok(Self {
+        Ok(Self::Fitted {
             score: LinearScore::fit(with.view(), without.view())?,
             accuracy: LinearScore::leave_one_out_accuracy(with.view(), without.view()).ok(),
             features,
         })
     }
 
-    /// Scores of images: positive for those that rather have the attribute.
+    /// Scores of images; those of a fit are positive where images rather have the attribute.
     pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<f64>, Failure> {
-        Ok(self
-            .score
-            .scores(self.features.of_images(images).view())?
-            .to_vec())
+        match self {
+            Self::Fitted {
+                features, score, ..
+            } => Ok(score.scores(features.of_images(images).view())?.to_vec()),
+            Self::Region(colour) => Ok(images.iter().map(|image| colour.of(image)).collect()),
+        }
     }
 }

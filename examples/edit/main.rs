@@ -7,9 +7,11 @@ mod attribute_file;
 mod bases;
 #[path = "../cli/mod.rs"]
 mod cli;
+mod gallery;
 mod options;
 mod plan;
 mod ranking;
+mod region;
 mod results;
 mod strip;
 #[cfg(test)]
@@ -55,7 +57,7 @@ const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     match run(&Options::parse()) {
         Err(failure) if failure.is::<Interrupted>() => {
             eprintln!("{failure}");
@@ -68,6 +70,9 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let device = options.common.device.open()?;
     let weights = Weights::open(options.common.weights.as_deref())?;
+    if let Some(file) = &options.gallery {
+        return gallery::write(options, file, &weights, &device, &Interrupt::listen()?);
+    }
     let model = Model::load(&options.model, options.common.weights.as_deref(), &device)?;
     let num_ws = model.generator.synthesis.num_ws();
     options.layers.rows(num_ws)?;
@@ -96,15 +101,16 @@ fn run(options: &Options) -> Result<(), Failure> {
     let sources = options.sources();
     let mut results = Results::new(&model, options, &network.to_string());
 
+    let attribute = options.attribute();
     let ranks_all = options.discover
-        || options.attribute.is_some() && options.direction.is_none() && options.edit.is_empty();
+        || attribute.is_some() && options.direction.is_none() && options.edit.is_empty();
     if ranks_all {
         // Only the first latent is shown.
         let shown = settings.load(&sources[..1], &model)?.remove(0);
         let basis = options.basis(model.generator.mapping.w_dim());
         let directions = bases.directions(&basis)?;
-        let order = match &options.attribute {
-            Some(file) => job.rank(file, Candidates::All(&directions), &mut results)?,
+        let order = match attribute {
+            Some(source) => job.rank(source, Candidates::All(&directions), &mut results)?,
             None => job.list(&directions, &mut results)?,
         };
         let rows = job.show(&directions, &order, &shown)?;
@@ -127,14 +133,13 @@ fn run(options: &Options) -> Result<(), Failure> {
     } else {
         let plan = Plan::new(options, &model, &mut bases)?;
         let latents = settings.load(&sources, &model)?;
-        match (&options.attribute, &plan.axis) {
-            (Some(file), Some(axis)) => {
-                job.rank(file, Candidates::One(axis), &mut results)?;
+        match (attribute, &plan.axis) {
+            (Some(source), Some(axis)) => {
+                job.rank(source, Candidates::One(axis), &mut results)?;
             }
-            (Some(file), None) => {
+            (Some(source), None) => {
                 return Err(format!(
-                    "--attribute {}: it is measured for an edit that changes from picture to picture; write --edit NAME without a strength",
-                    file.display()
+                    "{source}: it is measured for an edit that changes from picture to picture; write --edit NAME without a strength"
                 )
                 .into());
             }

@@ -1,6 +1,7 @@
 //! Command line.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Parser;
@@ -10,6 +11,7 @@ use crate::cli::CommonArgs;
 use crate::cli::features::FeatureArgs;
 use crate::cli::inversion_args::InversionArgs;
 use crate::cli::latents::LatentSource;
+use crate::region::{Channel, Region, RegionColour};
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
 ///
@@ -54,7 +56,20 @@ pub struct Options {
     /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it, or
     /// lines `SEED SCORE`; paths are relative to the file
     #[arg(long, value_name = "FILE")]
-    pub attribute: Option<PathBuf>,
+    attribute: Option<PathBuf>,
+    /// As --attribute, for the colour of a part of the picture, in fractions of its sides from the upper left corner
+    #[arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", conflicts_with_all = ["attribute", "discover"])]
+    region: Option<Region>,
+    /// What of the colour of --region
+    #[arg(long, value_enum, requires = "region", default_value_t = Channel::Luminance)]
+    channel: Channel,
+    /// Write a gallery of all named edits of the zoo's models into this Markdown file, between its marks for edits, and the pictures beside it: each edit's
+    /// strip on held-out images, and what it moves
+    #[arg(long, value_name = "FILE.md", conflicts_with_all = ["model", "edit", "edits", "direction", "discover", "attribute", "region", "latent", "image", "save"])]
+    pub gallery: Option<PathBuf>,
+    /// Held-out images of each model that --gallery shows
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "gallery", value_parser = clap::value_parser!(u16).range(1..))]
+    pub gallery_images: u16,
     /// Latents that edits are tried on for --discover and --attribute: seeds from --seed on
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..))]
     pub trials: u16,
@@ -106,6 +121,17 @@ impl Options {
         }
     }
 
+    /// What components or edits are ranked by, where that was asked for.
+    pub fn attribute(&self) -> Option<AttributeSource<'_>> {
+        let region = self.region.map(|region| {
+            AttributeSource::Region(RegionColour {
+                channel: self.channel,
+                region,
+            })
+        });
+        region.or(self.attribute.as_deref().map(AttributeSource::File))
+    }
+
     /// The components that --direction counts.
     pub fn basis(&self, w_dim: usize) -> Basis {
         Basis {
@@ -125,6 +151,25 @@ impl Options {
             STRENGTHS.to_vec()
         } else {
             self.strength.clone()
+        }
+    }
+}
+
+/// Where an attribute's scores come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AttributeSource<'a> {
+    /// Images or scores of seeds.
+    File(&'a Path),
+    Region(RegionColour),
+}
+
+impl fmt::Display for AttributeSource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "--attribute {}", file.display()),
+            Self::Region(colour) => {
+                write!(f, "--region {} --channel {}", colour.region, colour.channel)
+            }
         }
     }
 }
@@ -180,8 +225,8 @@ impl FromStr for Space {
     }
 }
 
-impl std::fmt::Display for Space {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::W => f.write_str("w"),
             Self::Block(resolution) => write!(f, "b{resolution}"),

@@ -7,7 +7,7 @@ use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
 use crate::bases::Bases;
 use crate::cli::Failure;
 use crate::cli::model::Model;
-use crate::options::Options;
+use crate::options::{AttributeSource, Options};
 
 /// An edit whose strength changes from picture to picture.
 #[derive(Clone, Debug)]
@@ -98,8 +98,6 @@ impl Plan {
 }
 
 fn named_axis(name: &str, named: &NamedEdit, edit: Edit, options: &Options) -> Axis {
-    let [from, to] = named.range;
-    let steps = (RANGE_STEPS - 1) as f64;
     Axis {
         label: name.to_owned(),
         component: named.component,
@@ -107,13 +105,20 @@ fn named_axis(name: &str, named: &NamedEdit, edit: Edit, options: &Options) -> A
         basis: named.basis.clone(),
         edit,
         strengths: if options.strength.is_empty() {
-            (0..RANGE_STEPS)
-                .map(|i| from + (to - from) * i as f64 / steps)
-                .collect()
+            range_strengths(named)
         } else {
             options.strength.clone()
         },
     }
+}
+
+/// Strengths from one end of a named edit's range to the other.
+pub fn range_strengths(named: &NamedEdit) -> Vec<f64> {
+    let [from, to] = named.range;
+    let steps = (RANGE_STEPS - 1) as f64;
+    (0..RANGE_STEPS)
+        .map(|i| from + (to - from) * i as f64 / steps)
+        .collect()
 }
 
 /// The file of named edits: the chosen one, or that beside the model.
@@ -140,6 +145,11 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
         name,
         NamedEdit {
             description: options.description.clone(),
+            attribute: match options.attribute() {
+                Some(AttributeSource::Region(colour)) => colour.to_string(),
+                // A file of images is not kept with the edit.
+                Some(AttributeSource::File(_)) | None => String::new(),
+            },
             model: model.name.clone(),
             component: axis.component,
             layers: axis.layers,

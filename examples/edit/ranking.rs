@@ -1,7 +1,5 @@
 //! All components listed, or ranked by an attribute.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use ganspace::{Edit, LatentDirections, associations, effects};
 use image_tensor::{RgbImage, from_signed_unit};
@@ -14,7 +12,7 @@ use crate::cli::latents::{LatentSettings, LatentSource};
 use crate::cli::model::Model;
 use crate::cli::weights::Weights;
 use crate::cli::{Failure, rendering};
-use crate::options::Options;
+use crate::options::{AttributeSource, Options};
 use crate::plan::Axis;
 use crate::results::{
     ComponentResult, Results, print_associations, print_components, print_effects,
@@ -70,13 +68,19 @@ impl Job<'_> {
         Ok((0..edits.len()).collect())
     }
 
-    /// Ranks candidates by the attribute of a file; gives the best components.
+    /// Ranks candidates by an attribute; gives the best components.
     pub fn rank(
         &self,
-        file: &Path,
+        source: AttributeSource<'_>,
         candidates: Candidates<'_>,
         results: &mut Results,
     ) -> Result<Vec<usize>, Failure> {
+        let file = match source {
+            AttributeSource::File(file) => file,
+            AttributeSource::Region(colour) => {
+                return self.rank_by_images(&Attribute::Region(colour), candidates, results);
+            }
+        };
         match AttributeFile::read(file)? {
             AttributeFile::Images { with, without } => {
                 let attribute = Attribute::fit(
@@ -124,15 +128,17 @@ impl Job<'_> {
                 effect.component = axis.component;
             }
         }
-        match attribute.accuracy {
-            Some(accuracy) => println!(
-                "the attribute is told from images that were left out in {:.0} % of cases; 50 % is chance",
-                100.0 * accuracy
-            ),
-            None => println!("too few images to say how well the attribute can be told"),
+        if let Attribute::Fitted { accuracy, .. } = attribute {
+            match accuracy {
+                Some(accuracy) => println!(
+                    "the attribute is told from images that were left out in {:.0} % of cases; 50 % is chance",
+                    100.0 * accuracy
+                ),
+                None => println!("too few images to say how well the attribute can be told"),
+            }
+            results.attribute_accuracy = *accuracy;
         }
         print_effects(&effects);
-        results.attribute_accuracy = attribute.accuracy;
         results.ranking = effects.iter().map(|effect| (*effect).into()).collect();
         Ok(effects.iter().take(SHOWN).map(|e| e.component).collect())
     }

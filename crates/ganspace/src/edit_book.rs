@@ -30,6 +30,9 @@ pub struct NamedEdit {
     /// What it does, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// What it moves, so that its effect can be measured again: the words are those of the program that measures it, nothing where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub attribute: String,
     /// The model that it belongs to.
     pub model: String,
     /// The component, counted from 0.

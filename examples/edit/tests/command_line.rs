@@ -74,10 +74,34 @@ fn options_that_exclude_each_other_are_refused() {
         &["--save", "smile", "--attribute", "a.txt"],
         &["--description", "a smile"],
         &["--layers", "5-2"],
+        &["--region", "0,0,1,1", "--attribute", "a.txt"],
+        &["--region", "0.5,0,0.5,1"],
+        &["--channel", "red"],
+        &["--gallery", "a.md", "--model", "micah"],
+        &["--gallery", "a.md", "--direction", "1"],
         &["--strength"],
     ] {
         assert!(options(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_region_is_an_attribute() {
+    let source = |arguments: &[&str]| {
+        options(arguments)
+            .unwrap()
+            .attribute()
+            .map(|a| a.to_string())
+    };
+    assert_eq!(source(&[]), None);
+    assert_eq!(
+        source(&["--region", "0,0.5,1,1"]).as_deref(),
+        Some("--region 0,0.5,1,1 --channel luminance")
+    );
+    assert_eq!(
+        source(&["--attribute", "a.txt"]).as_deref(),
+        Some("--attribute a.txt")
+    );
 }
 
 #[test]

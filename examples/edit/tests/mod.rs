@@ -1,2 +1,3 @@
 mod command_line;
+mod gallery;
 mod small_model;

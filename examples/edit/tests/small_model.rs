@@ -4,9 +4,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use clap::Parser;
-use ganspace::{Basis, Edit, GanspaceError};
+use ganspace::{Basis, Edit, GanspaceError, LayerRange};
+use image_tensor::from_signed_unit;
 use ndarray::Array2;
 
+use crate::attribute::Attribute;
 use crate::bases::Bases;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::latents::{LatentSettings, LatentSource};
@@ -15,6 +17,7 @@ use crate::cli::rendering::{distances, render};
 use crate::cli::small_model::{metric, model};
 use crate::options::Options;
 use crate::plan::{self, Plan};
+use crate::region::RegionColour;
 use crate::strip::Strips;
 use crate::trials::{STRENGTH, Trials};
 
@@ -107,6 +110,41 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
             }
         }
     }
+}
+
+#[test]
+fn trials_measure_the_colour_of_a_region() {
+    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let model = model(Path::new(""), &device);
+    let edit = Bases::new(&model, None, &device, &interrupt)
+        .directions(&basis("w"))
+        .unwrap()
+        .edit(0, LayerRange::ALL)
+        .unwrap();
+    let latents = seeds(&model, &device, &[0]);
+    let colour: RegionColour = "warmth 0.25,0.25,0.75,1".parse().unwrap();
+    let attribute = Attribute::Region(colour);
+    let trials = Trials {
+        model: &model,
+        latents: &latents,
+        metric: &metric(&device),
+        attribute: Some(&attribute),
+        batch: 4,
+        device: &device,
+        interrupt: &interrupt,
+    };
+    let found = trials
+        .measure(std::slice::from_ref(&edit), "edits")
+        .unwrap()
+        .score_change[[0, 0]];
+    let ends = [-STRENGTH, STRENGTH].map(|strength| {
+        let mut latent = latents[0].clone();
+        edit.apply(&mut latent, strength).unwrap();
+        latent
+    });
+    let images = from_signed_unit(render(&model, &ends, &device));
+    let expected = colour.of(&images[1]) - colour.of(&images[0]);
+    assert!(expected != 0.0 && found == expected, "{found}, {expected}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn directions(name: &str) -> LatentDirections {
 fn named() -> NamedEdit {
     NamedEdit {
         description: "from a \"frown\" to a smile".into(),
+        attribute: "luminance 0,0.5,1,1".into(),
         model: "funEmoji".into(),
         component: 2,
         layers: LayerRange::new(2, 5).unwrap(),
@@ -39,6 +40,7 @@ fn edits_are_saved_loaded_and_used() {
     assert_eq!(book.insert("smile", named()).unwrap(), None);
     let plain = NamedEdit {
         description: String::new(),
+        attribute: String::new(),
         layers: LayerRange::ALL,
         ..named()
     };

@@ -1,0 +1,299 @@
+//! All named edits of a zoo on held-out images: pictures, numbers, and the text that shows them.
+
+mod ends;
+mod page;
+
+pub use ends::{EndEffect, Ends};
+pub use page::replace_section;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use ganspace::{Edit, EditBook, NamedEdit};
+use image_tensor::{RgbImage, from_signed_unit};
+use lpips::{Lpips, Version};
+use model_zoo::{Card, Zoo};
+use ndarray::Array2;
+use serde::Serialize;
+use stylegan2::RandomState;
+
+use crate::bases::Bases;
+use crate::cli::images::{Target, files_in};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::latents::{LatentSettings, LatentSource};
+use crate::cli::model::Model;
+use crate::cli::output::{Names, ShownPath};
+use crate::cli::weights::{BASE, Weights};
+use crate::cli::{Failure, output, rendering};
+use crate::options::Options;
+use crate::plan::range_strengths;
+use crate::region::RegionColour;
+use crate::{Interrupted, write_sheet};
+
+/// An edit as the gallery shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    pub model: String,
+    pub edit: String,
+    pub description: String,
+    pub component: usize,
+    pub space: String,
+    pub layers: String,
+    pub range: [f64; 2],
+    /// What of the picture is measured.
+    pub attribute: Option<String>,
+    /// The images that were inverted.
+    pub images: Vec<ShownPath>,
+    /// A row for each image: the image, then the edit from one end of the range to the other.
+    pub picture: ShownPath,
+    /// Means over the images.
+    pub effect: EndEffect,
+    /// The same for steps of the same length in random directions; changes without their signs.
+    pub random: EndEffect,
+    /// Whose art the model was trained on.
+    pub credit: String,
+}
+
+#[derive(Serialize)]
+struct Results {
+    edits: Vec<Shown>,
+}
+
+/// Writes the pictures and the section of `file`.
+pub fn write(
+    options: &Options,
+    file: &Path,
+    weights: &Weights,
+    device: &Device,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let zoo = Zoo::open_without(weights.zoo(), &[BASE])?;
+    let network = options.inversion.lpips.network();
+    let metric = Lpips::load(network, Version::V0_1, weights.features(), device)?;
+    let settings = LatentSettings {
+        truncation_psi: options.truncation_psi,
+        class: None,
+        inversion: &options.inversion,
+        seed: options.common.seed,
+        device_choice: options.common.device,
+        device,
+        metric: &metric,
+        interrupt,
+    };
+    let gallery = Gallery {
+        options,
+        settings: &settings,
+        pictures: file
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join("images")
+            .join("gallery"),
+    };
+    output::make_folder(&gallery.pictures)?;
+    let mut shown = Vec::new();
+    for model in zoo.models() {
+        let book = model.folder().join("edits.toml");
+        if book.is_file() {
+            let book = EditBook::load(book)?;
+            shown.extend(gallery.show(model.card(), &book, weights)?);
+        }
+    }
+    if shown.is_empty() {
+        return Err(format!(
+            "{}: no model has named edits; save some with --direction K --save NAME",
+            zoo.root().display()
+        )
+        .into());
+    }
+    let before = match file.exists() {
+        true => std::fs::read_to_string(file)
+            .map_err(|e| format!("{}: cannot be read ({e})", file.display()))?,
+        false => page::EMPTY.to_owned(),
+    };
+    let section = page::section(&shown, file, &network.to_string());
+    let text = replace_section(&before, &section)
+        .map_err(|reason| format!("{}: {reason}", file.display()))?;
+    output::write(file, text.as_bytes())?;
+    println!("{}: {} edits", file.display(), shown.len());
+    if let Some(json) = &options.common.json {
+        output::write_json(json, &Results { edits: shown })?;
+    }
+    Ok(())
+}
+
+struct Gallery<'a> {
+    options: &'a Options,
+    settings: &'a LatentSettings<'a>,
+    pictures: PathBuf,
+}
+
+impl Gallery<'_> {
+    /// All edits of a model.
+    fn show(&self, card: &Card, book: &EditBook, weights: &Weights) -> Result<Vec<Shown>, Failure> {
+        let device = self.settings.device;
+        let model = Model {
+            name: card.name.clone(),
+            path: weights.generator(&card.name),
+            generator: stylegan2::Generator::load(weights.generator(&card.name), device)?,
+        };
+        let images = self.held_out(&model, weights)?;
+        let sources: Vec<LatentSource> = images.iter().cloned().map(LatentSource::Image).collect();
+        let latents = self.settings.load(&sources, &model)?;
+        let spread = self.sample_images(&model)?;
+        let mut bases = Bases::new(&model, None, device, self.settings.interrupt);
+        let mut names = Names::default();
+        let mut shown = Vec::new();
+        for (name, named) in book.iter() {
+            let directions = bases.directions(&named.basis)?;
+            let edit = named.edit(name, &model.name, &directions)?;
+            let attribute = attribute(name, named)?;
+            let ends = Ends {
+                model: &model,
+                metric: self.settings.metric,
+                device,
+                range: named.range,
+                attribute,
+                scale: attribute.map(|colour| spread_of(&colour, &spread)),
+            };
+            let effect = self.mean(&ends, std::slice::from_ref(&edit), &latents)?;
+            // The same directions for every image and edit of one length.
+            let mut normals = RandomState::new(self.options.common.seed);
+            let random: Vec<Edit> = (0..self.options.random)
+                .map(|_| edit.in_random_direction(|| normals.standard_normal()))
+                .collect();
+            let random = self.mean(&ends, &random, &latents)?;
+            let plain: String = name
+                .chars()
+                .map(|c| if c.is_alphanumeric() { c } else { '-' })
+                .collect();
+            let picture = output::file(
+                &self.pictures,
+                &names.unique(&format!("{}-{plain}", model.name)),
+                "png",
+            );
+            let rows = images
+                .iter()
+                .zip(&latents)
+                .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
+                .collect::<Result<Vec<_>, _>>()?;
+            write_sheet(&picture, &rows, &model)?;
+            shown.push(Shown {
+                model: model.name.clone(),
+                edit: name.to_owned(),
+                description: named.description.clone(),
+                component: named.component,
+                space: named.basis.space.clone(),
+                layers: named.layers.to_string(),
+                range: named.range,
+                attribute: attribute.map(|colour| colour.to_string()),
+                images: images.iter().cloned().map(ShownPath).collect(),
+                picture: ShownPath(picture),
+                effect,
+                random,
+                credit: credit(card),
+            });
+        }
+        Ok(shown)
+    }
+
+    /// The first held-out images of the model's kind.
+    fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
+        let folder = weights.queries().join(&model.name);
+        let images: Vec<PathBuf> = files_in(&folder)
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|extension| extension == "png"))
+            .take(usize::from(self.options.gallery_images))
+            .collect();
+        match images.is_empty() {
+            false => Ok(images),
+            true => Err(format!(
+                "{}: no PNG file there; --gallery shows edits on held-out images",
+                folder.display()
+            )
+            .into()),
+        }
+    }
+
+    /// Unedited images, by which a change of an attribute is large or small.
+    fn sample_images(&self, model: &Model) -> Result<Vec<RgbImage>, Failure> {
+        let first = self.options.common.seed;
+        let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
+            .map(|index| LatentSource::Seed(first.wrapping_add(index)))
+            .collect();
+        let latents = self.settings.load(&seeds, model)?;
+        Ok(from_signed_unit(rendering::render(
+            model,
+            &latents,
+            self.settings.device,
+        )))
+    }
+
+    /// Mean over edits and latents.
+    fn mean(
+        &self,
+        ends: &Ends<'_>,
+        edits: &[Edit],
+        latents: &[Array2<f32>],
+    ) -> Result<EndEffect, Failure> {
+        let mut found = Vec::new();
+        for latent in latents {
+            if self.settings.interrupt.requested() {
+                return Err(Interrupted.into());
+            }
+            found.extend(ends.measure(latent, edits)?);
+        }
+        Ok(EndEffect::mean(&found, edits.len() > 1))
+    }
+
+    fn row(
+        &self,
+        model: &Model,
+        image: &Path,
+        latent: &Array2<f32>,
+        edit: &Edit,
+        named: &NamedEdit,
+    ) -> Result<Vec<RgbImage>, Failure> {
+        let edited = range_strengths(named)
+            .into_iter()
+            .map(|strength| {
+                let mut latent = latent.clone();
+                edit.apply(&mut latent, strength)?;
+                Ok(latent)
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let query = Target::load(image, model.resolution())?.pixels;
+        let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device));
+        Ok([query].into_iter().chain(edited).collect())
+    }
+}
+
+/// What an edit's entry says it moves.
+fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColour>, Failure> {
+    if named.attribute.is_empty() {
+        return Ok(None);
+    }
+    let colour = named
+        .attribute
+        .parse()
+        .map_err(|reason| format!("edit {name:?} of {}: attribute {reason}", named.model))?;
+    Ok(Some(colour))
+}
+
+/// Standard deviation of an attribute over images.
+fn spread_of(colour: &RegionColour, images: &[RgbImage]) -> f64 {
+    let values: Vec<f64> = images.iter().map(|image| colour.of(image)).collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (count - 1.0)).sqrt()
+}
+
+fn credit(card: &Card) -> String {
+    let art = |key: &str| card.further.get("art")?.get(key)?.as_str();
+    match (art("title"), art("artist"), art("source")) {
+        (Some(title), Some(artist), Some(source)) => {
+            format!("[{title}]({source}) by {artist} ({})", card.licence)
+        }
+        _ => format!("({})", card.licence),
+    }
+}

@@ -1,0 +1,122 @@
+//! The gallery as Markdown.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::Shown;
+
+const BEGIN: &str = "<!-- edits: written by `edit --gallery` -->";
+const END: &str = "<!-- end of the edits -->";
+
+const TABLE_HEAD: &str = "\
+| model | edit | attribute | moves by | random | LPIPS | random | of the rest | random |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+";
+
+/// A gallery without edits.
+pub const EMPTY: &str = "# Gallery
+
+<!-- edits: written by `edit --gallery` -->
+<!-- end of the edits -->
+";
+
+/// The text with what stands between its two marks replaced.
+pub fn replace_section(text: &str, section: &str) -> Result<String, String> {
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    match parts {
+        Some((before, after)) => Ok(format!("{before}{BEGIN}\n\n{section}\n{END}{after}")),
+        None => Err(format!(
+            "no place for the edits; write the line `{BEGIN}` and below it `{END}`, or name a file that does not exist"
+        )),
+    }
+}
+
+/// A heading, a picture and the command for each edit, and a table of all numbers.
+pub fn section(shown: &[Shown], file: &Path, network: &str) -> String {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut text = String::new();
+    for edit in shown {
+        let picture = edit
+            .picture
+            .0
+            .strip_prefix(folder)
+            .unwrap_or(&edit.picture.0);
+        let picture = picture.display().to_string().replace('\\', "/");
+        let title = match edit.description.is_empty() {
+            true => edit.edit.clone(),
+            false => format!("{}, {}", edit.edit, edit.description),
+        };
+        let [from, to] = edit.range;
+        let images: Vec<String> = edit
+            .images
+            .iter()
+            .filter_map(|image| {
+                let name = image.0.file_name()?.to_string_lossy();
+                Some(format!("weights/queries/{}/{name}", edit.model))
+            })
+            .collect();
+        let line = format!(
+            "### {model}: {title}\n\n![{name} of {model}]({picture})\n\n\
+             Left the held-out image, then component {component} of {space} on layers {layers} with strengths {from} to {to}. Adapted from {credit}.\n\n\
+             ```sh\ncargo run --release --example edit -- --model {model} --edit {quoted} --image {images}\n```\n\n",
+            model = edit.model,
+            name = edit.edit,
+            component = edit.component,
+            space = edit.space,
+            layers = edit.layers,
+            credit = edit.credit,
+            quoted = quoted(&edit.edit),
+            images = images.join(" "),
+        );
+        text.push_str(&line);
+    }
+    text.push_str(&table(shown, network));
+    text
+}
+
+fn table(shown: &[Shown], network: &str) -> String {
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let signed =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.2}"));
+    let mut text = TABLE_HEAD.to_owned();
+    for edit in shown {
+        let (effect, random) = (&edit.effect, &edit.random);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            edit.model,
+            edit.edit,
+            edit.attribute.as_deref().unwrap_or("-"),
+            signed(effect.change_in_stdevs),
+            number(random.change_in_stdevs, 2),
+            number(Some(effect.lpips), 4),
+            number(Some(random.lpips), 4),
+            number(effect.rest_lpips, 4),
+            number(random.rest_lpips, 4),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\nMeans over the images shown. *Attribute*: a colour of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
+         other, in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture; *of the rest*: with the\n\
+         region put back. *Random*: steps of the same length in random directions, their changes without signs."
+    );
+    text
+}
+
+/// For a shell.
+fn quoted(name: &str) -> String {
+    match name
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+    {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
+}
