@@ -5,7 +5,6 @@
 
 mod cli;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -31,7 +30,7 @@ use cli::model::Model;
 use cli::output::ShownPath;
 use cli::search::{Method, Searcher};
 use cli::weights::Weights;
-use cli::{CommonArgs, Failure, INTERRUPTED, figure, output, progress, table};
+use cli::{CommonArgs, Failure, figure, output, progress, table};
 
 /// Find the models that could have made an image, and invert the image into them
 ///
@@ -217,11 +216,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         };
         output::write_json(json, &results)?;
     }
-    Ok(if inverter.interrupt.requested() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(inverter.interrupt.exit_code())
 }
 
 /// A finished inversion and its picture.
@@ -253,11 +248,7 @@ impl Inverter<'_> {
             &self.config,
             |now| {
                 progress::show_inversion(&bar, now);
-                if self.interrupt.requested() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                self.interrupt.flow()
             },
         )?
         .remove(0);

@@ -16,7 +16,7 @@ use cli::interrupt::Interrupt;
 use cli::model::Model;
 use cli::output::ShownPath;
 use cli::seeds::Seeds;
-use cli::{CommonArgs, Failure, INTERRUPTED, class, latents, output, progress};
+use cli::{CommonArgs, Failure, class, latents, output, progress};
 
 /// Generate images with a StyleGAN2 model: one file each, or a grid
 #[derive(Parser, Debug)]
@@ -186,9 +186,5 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
             },
         )?;
     }
-    Ok(if interrupt.requested() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(interrupt.exit_code())
 }

@@ -4,7 +4,6 @@
 
 mod cli;
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -23,7 +22,7 @@ use cli::inversion_files::{self, InversionFiles};
 use cli::model::Model;
 use cli::output::Names;
 use cli::weights::Weights;
-use cli::{CommonArgs, Failure, INTERRUPTED, output, progress, table};
+use cli::{CommonArgs, Failure, output, progress, table};
 
 /// Invert images into the latent space of a StyleGAN2 model
 ///
@@ -153,11 +152,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
             },
         )?;
     }
-    Ok(if job.interrupt.requested() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(job.interrupt.exit_code())
 }
 
 /// What all batches of a run share.
@@ -200,11 +195,7 @@ impl Job {
                         frames[*image].push(frame);
                     }
                 }
-                if self.interrupt.requested() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                self.interrupt.flow()
             },
         )?;
         bar.finish_and_clear();

@@ -1,5 +1,7 @@
 //! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
+use std::ops::ControlFlow;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,5 +27,21 @@ impl Interrupt {
 
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// Whether work goes on, as the libraries ask.
+    pub fn flow(&self) -> ControlFlow<()> {
+        match self.requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The exit status of a program that has written what it had.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.requested() {
+            true => ExitCode::from(INTERRUPTED),
+            false => ExitCode::SUCCESS,
+        }
     }
 }

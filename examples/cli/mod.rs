@@ -30,6 +30,7 @@ pub mod small_model;
 pub mod table;
 pub mod training_images;
 pub mod weights;
+pub mod zoo_place;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use crate::plan::Axis;
 use crate::results::{
     ComponentResult, Results, print_associations, print_components, print_effects,
 };
+use crate::strip::in_strengths;
 use crate::trials::{STRENGTH, Trials};
 
 /// Components of a ranking that are shown.
@@ -178,14 +179,7 @@ impl Job<'_> {
         let mut rows = Vec::with_capacity(order.len());
         for component in order {
             let edit = directions.edit(*component, self.options.layers)?;
-            let latents = strengths
-                .iter()
-                .map(|strength| {
-                    let mut latent = latent.clone();
-                    edit.apply(&mut latent, *strength)?;
-                    Ok(latent)
-                })
-                .collect::<Result<Vec<_>, Failure>>()?;
+            let latents = in_strengths(&edit, latent, &strengths)?;
             let images = latents
                 .chunks(self.batch())
                 .map(|latents| rendering::render(self.model, latents, self.settings.device))

@@ -13,6 +13,20 @@ use crate::cli::model::Model;
 use crate::cli::{Failure, progress, rendering};
 use crate::plan::Plan;
 
+/// A latent with an edit in each strength.
+pub fn in_strengths(
+    edit: &Edit,
+    latent: &Array2<f32>,
+    strengths: &[f64],
+) -> Result<Vec<Array2<f32>>, Failure> {
+    let edited = strengths.iter().map(|strength| {
+        let mut latent = latent.clone();
+        edit.apply(&mut latent, *strength)?;
+        Ok(latent)
+    });
+    edited.collect()
+}
+
 /// One picture of a strip.
 #[derive(Clone, Debug)]
 pub struct Edited {

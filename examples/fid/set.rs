@@ -1,6 +1,5 @@
 //! The two sides of a comparison.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -108,7 +107,7 @@ impl Set {
         let bar = progress::bar(files.len().unwrap_or(0), what);
         let stored = stored_features(features, &files, options, device, |images| {
             bar.set_position(images);
-            go_on(interrupt)
+            interrupt.flow()
         })?;
         bar.finish_and_clear();
         let sizes = stored
@@ -146,7 +145,7 @@ impl Set {
         });
         let set = generated_features(features, batches, Keep::Features, |done| {
             bar.set_position(done);
-            go_on(interrupt)
+            interrupt.flow()
         })?;
         bar.finish_and_clear();
         first_images.truncate(FIRST_IMAGES);
@@ -174,14 +173,6 @@ impl Set {
             skipped: self.skipped.iter().map(ToString::to_string).collect(),
             sizes: self.sizes.clone(),
         }
-    }
-}
-
-fn go_on(interrupt: &Interrupt) -> ControlFlow<()> {
-    if interrupt.requested() {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
     }
 }
 

@@ -1,11 +1,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use model_zoo::Zoo;
 
 use crate::cli::features::FeatureArgs;
-use crate::cli::weights::{BASE, Weights};
-use crate::cli::{CommonArgs, Failure};
+use crate::cli::zoo_place::ZooPlace;
 
 /// Build and change the index that `search` ranks models by
 ///
@@ -34,20 +32,10 @@ pub enum Command {
         #[arg(required = true)]
         names: Vec<String>,
         #[command(flatten)]
-        place: Place,
+        place: ZooPlace,
     },
     /// Accuracy on held-out images for several dimensions and ridges
     Evaluate(Evaluate),
-}
-
-/// Which zoo.
-#[derive(Args, Debug)]
-pub struct Place {
-    /// Folder of models [default: zoo/ in the weights folder]
-    #[arg(long, value_name = "DIR")]
-    pub zoo: Option<PathBuf>,
-    #[command(flatten)]
-    pub common: CommonArgs,
 }
 
 /// How models are sampled.
@@ -65,7 +53,7 @@ pub struct Sampling {
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
     #[command(flatten)]
-    pub place: Place,
+    pub place: ZooPlace,
 }
 
 #[derive(Args, Debug)]
@@ -99,7 +87,7 @@ pub struct Update {
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
     #[command(flatten)]
-    pub place: Place,
+    pub place: ZooPlace,
 }
 
 #[derive(Args, Debug)]
@@ -115,18 +103,4 @@ pub struct Evaluate {
     pub queries: Option<PathBuf>,
     #[command(flatten)]
     pub sampling: Sampling,
-}
-
-impl Place {
-    pub fn weights(&self) -> Result<Weights, Failure> {
-        Weights::open(self.common.weights.as_deref())
-    }
-
-    pub fn open(&self) -> Result<Zoo, Failure> {
-        let root = match &self.zoo {
-            Some(root) => root.clone(),
-            None => self.weights()?.zoo(),
-        };
-        Ok(Zoo::open_without(root, &[BASE])?)
-    }
 }

@@ -6,10 +6,11 @@ use feature_stats::Ddof;
 use model_zoo::Zoo;
 use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
 
-use crate::arguments::{Add, Place, Update};
+use crate::arguments::{Add, Update};
 use crate::cli::features::Features;
 use crate::cli::index_record::IndexRecord;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::zoo_place::ZooPlace;
 use crate::cli::{Failure, INTERRUPTED, digest};
 use crate::statistics::Protocol;
 
@@ -27,7 +28,7 @@ pub fn add(add: &Add, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
 }
 
 /// Takes models out.
-pub fn remove(names: &[String], place: &Place) -> Result<ExitCode, Failure> {
+pub fn remove(names: &[String], place: &ZooPlace) -> Result<ExitCode, Failure> {
     let index = place.open()?.index_path();
     let mut record = IndexRecord::read(&index)?;
     let mut file = IndexFile::open(&index)?;

@@ -28,7 +28,7 @@ use cli::line_plot::{Axis, Series, line_plot};
 use cli::model::Model;
 use cli::output::ShownPath;
 use cli::weights::Weights;
-use cli::{Failure, INTERRUPTED, output, table};
+use cli::{Failure, output, table};
 use measured_path::MeasuredPath;
 use options::{InterpolationChoice, Options};
 
@@ -176,11 +176,7 @@ fn run(options: &Options) -> Result<ExitCode, Failure> {
         };
         output::write_json(json, &results)?;
     }
-    Ok(if interrupt.requested() {
-        ExitCode::from(INTERRUPTED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(interrupt.exit_code())
 }
 
 /// What the models' paths share.

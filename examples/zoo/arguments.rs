@@ -1,11 +1,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use model_zoo::Zoo;
 
 use crate::cli::quality::FRECHET_IMAGES;
-use crate::cli::weights::Weights;
-use crate::cli::{CommonArgs, Failure};
+use crate::cli::zoo_place::ZooPlace;
 
 /// List the models of a zoo, and measure how good they are
 #[derive(Parser, Debug)]
@@ -18,23 +16,13 @@ pub struct Arguments {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Show what the cards of all models say: licence, training, quality
-    List(Place),
+    List(ZooPlace),
     /// Measure models again, and write the numbers into their cards; everything else in a card stays as it is
     ///
     /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, and the diversity of samples beside that of training
     /// images. The training images are drawn by weights/zoo/render. Each card is written when its model is done; Ctrl-C stops after a batch, and the same
     /// command goes on from there.
     Measure(Measure),
-}
-
-/// Which zoo.
-#[derive(Args, Debug)]
-pub struct Place {
-    /// Folder of models [default: zoo/ in the weights folder]
-    #[arg(long, value_name = "DIR")]
-    pub zoo: Option<PathBuf>,
-    #[command(flatten)]
-    pub common: CommonArgs,
 }
 
 #[derive(Args, Debug)]
@@ -54,20 +42,5 @@ pub struct Measure {
     #[arg(long, value_name = "DIR", default_value = "out/zoo")]
     pub moments: PathBuf,
     #[command(flatten)]
-    pub place: Place,
-}
-
-impl Place {
-    pub fn weights(&self) -> Result<Weights, Failure> {
-        Weights::open(self.common.weights.as_deref())
-    }
-
-    /// All models, the base model too where there is one.
-    pub fn open(&self) -> Result<Zoo, Failure> {
-        let root = match &self.zoo {
-            Some(root) => root.clone(),
-            None => self.weights()?.zoo(),
-        };
-        Ok(Zoo::open(root)?)
-    }
+    pub place: ZooPlace,
 }

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use model_zoo::{Card, Quality};
 use serde::Serialize;
 
-use crate::arguments::Place;
+use crate::cli::zoo_place::ZooPlace;
 use crate::cli::{Failure, output, table};
 
 #[derive(Serialize)]
@@ -12,8 +12,8 @@ struct Results<'a> {
 }
 
 /// Prints what the cards say.
-pub fn list(place: &Place) -> Result<ExitCode, Failure> {
-    let zoo = place.open()?;
+pub fn list(place: &ZooPlace) -> Result<ExitCode, Failure> {
+    let zoo = place.open_with_base()?;
     let rows: Vec<Vec<String>> = zoo.models().iter().map(|model| row(model.card())).collect();
     table::print(
         &[

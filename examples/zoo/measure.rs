@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ struct Measured {
 /// Measures models and writes the numbers into their cards.
 pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
     let place = &measure.place;
-    let zoo = place.open()?;
+    let zoo = place.open_with_base()?;
     let weights = place.weights()?;
     let device = place.common.device.open()?;
     let mut models: Vec<ZooModel> = if measure.names.is_empty() {
@@ -104,8 +104,14 @@ fn images(model: &ZooModel, files: &[PathBuf]) -> Result<ImageSet, Failure> {
     let side = model.card().img_resolution().ok_or_else(|| {
         format!("{name}: its card has no `configuration.img_resolution`, the size of its images")
     })?;
-    let open = |file: &Path| ImageSet::open(file, side);
-    let sets = files.iter().map(|file| open(file));
+    let sets = files.iter().map(|file| {
+        let images = ImageSet::open_packed(file)?;
+        // The base model's are half as large as they were drawn.
+        match images.side() == side {
+            true => Ok(images),
+            false => images.reduced(side),
+        }
+    });
     Ok(ImageSet::concat(sets.collect::<Result<_, _>>()?)?)
 }
 

@@ -19,14 +19,18 @@ use crate::{Failure, run};
 
 const IMAGES: u32 = 6;
 
-/// A zoo with the model `small`, whose training images are its own samples.
-fn zoo(folder: &Path) -> Zoo {
+/// A zoo with the model `small`, whose training images are its own samples, each pixel a square of `enlarged` by `enlarged`.
+fn zoo(folder: &Path, enlarged: usize) -> Zoo {
     let device = Device::flex();
     let generator = model(folder, &device).generator;
     let seeds: Vec<u32> = (0..IMAGES).collect();
     let z = latents_from_seeds(&seeds, generator.config().z_dim, &device);
     let images = generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant);
     let [count, channels, height, width] = images.dims();
+    let images = images
+        .unsqueeze_dims::<6>(&[3, 5])
+        .expand([count, channels, height, enlarged, width, enlarged])
+        .reshape([count, channels, height * enlarged, width * enlarged]);
     let bytes: Vec<u8> = images
         .into_data()
         .iter::<f32>()
@@ -78,7 +82,7 @@ fn quality(folder: &Path) -> Option<Quality> {
 fn a_model_is_no_distance_from_its_own_samples() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let card = zoo(folder)
+    let card = zoo(folder, 1)
         .model("small")
         .unwrap()
         .folder()
@@ -118,9 +122,18 @@ fn a_model_is_no_distance_from_its_own_samples() {
 }
 
 #[test]
+fn larger_training_images_are_averaged_down() {
+    let folder = tempfile::tempdir().unwrap();
+    zoo(folder.path(), 2);
+    zoo_command(folder.path(), &[], false).unwrap();
+    let found = quality(folder.path()).unwrap();
+    assert!(found.frechet_distance.unwrap() < 1e-3, "{found:?}");
+}
+
+#[test]
 fn models_without_training_images_are_named_before_the_work() {
     let folder = tempfile::tempdir().unwrap();
-    zoo(folder.path());
+    zoo(folder.path(), 1);
     std::fs::remove_file(folder.path().join("data/small.training.safetensors")).unwrap();
     let message = zoo_command(folder.path(), &[], false)
         .unwrap_err()

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cli::model::Model;
 use crate::cli::{Failure, rendering};
 use crate::region::RegionColour;
+use crate::strip::in_strengths;
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -56,16 +57,7 @@ impl Ends<'_> {
         let original = self.pictures(std::slice::from_ref(latent)).remove(0);
         let mut found = Vec::with_capacity(edits.len());
         for edit in edits {
-            let ends = self
-                .range
-                .iter()
-                .map(|strength| {
-                    let mut latent = latent.clone();
-                    edit.apply(&mut latent, *strength)?;
-                    Ok(latent)
-                })
-                .collect::<Result<Vec<_>, Failure>>()?;
-            let ends = self.pictures(&ends);
+            let ends = self.pictures(&in_strengths(edit, latent, &self.range)?);
             let (change, rest_lpips) = match self.attribute {
                 None => (None, None),
                 Some(colour) => {

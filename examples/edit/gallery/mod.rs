@@ -28,6 +28,7 @@ use crate::cli::{Failure, output, rendering};
 use crate::options::Options;
 use crate::plan::range_strengths;
 use crate::region::RegionColour;
+use crate::strip::in_strengths;
 use crate::{Interrupted, write_sheet};
 
 /// An edit as the gallery shows it.
@@ -253,14 +254,7 @@ impl Gallery<'_> {
         edit: &Edit,
         named: &NamedEdit,
     ) -> Result<Vec<RgbImage>, Failure> {
-        let edited = range_strengths(named)
-            .into_iter()
-            .map(|strength| {
-                let mut latent = latent.clone();
-                edit.apply(&mut latent, strength)?;
-                Ok(latent)
-            })
-            .collect::<Result<Vec<_>, Failure>>()?;
+        let edited = in_strengths(edit, latent, &range_strengths(named))?;
         let query = Target::load(image, model.resolution())?.pixels;
         let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device));
         Ok([query].into_iter().chain(edited).collect())

@@ -53,8 +53,16 @@ impl ImageSet {
         if path.is_dir() {
             folder::read(path, side)
         } else {
-            packed::read(path, side)
+            packed::read(path, Some(side))
         }
+    }
+
+    /// The images of one packed file, as [`open`](Self::open) takes them, in the size that they have there.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no packed file, or holds no images.
+    pub fn open_packed(path: impl AsRef<Path>) -> Result<Self, TrainingError> {
+        packed::read(path.as_ref(), None)
     }
 
     /// The images of several sets, one set after the other.

@@ -9,7 +9,8 @@ use crate::TrainingError;
 const FORMAT: &str = "packed-images/1";
 const TENSOR: &str = "images";
 
-pub(super) fn read(path: &Path, side: usize) -> Result<ImageSet, TrainingError> {
+/// The images, in the size that is expected where there is one.
+pub(super) fn read(path: &Path, side: Option<usize>) -> Result<ImageSet, TrainingError> {
     let file = Checkpoint::open(path)?;
     let not_packed = |reason: String| TrainingError::NotPacked {
         path: path.to_owned(),
@@ -42,12 +43,12 @@ pub(super) fn read(path: &Path, side: usize) -> Result<ImageSet, TrainingError> 
             path: path.to_owned(),
         });
     }
-    if width != side {
+    if let Some(expected) = side.filter(|side| *side != width) {
         return Err(TrainingError::WrongSize {
             what: format!("images of {}", path.display()),
             found: width,
-            expected: side,
+            expected,
         });
     }
-    Ok(ImageSet::from_bytes(side, images.bytes().to_vec()))
+    Ok(ImageSet::from_bytes(width, images.bytes().to_vec()))
 }

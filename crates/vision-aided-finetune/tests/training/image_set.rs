@@ -73,6 +73,9 @@ fn a_packed_file_is_read_as_it_is() {
     );
     let set = ImageSet::open(&path, 8).unwrap();
     assert_eq!((set.len(), set.side()), (5, 8));
+    let own_size = ImageSet::open_packed(&path).unwrap();
+    assert_eq!(own_size.side(), 8);
+    assert_eq!(own_size.fingerprint(), set.fingerprint());
     let expected = (3 * 192 % 251) as f32 / 127.5 - 1.0;
     assert_eq!(values(set.batch(&[3], &[false], &device()))[0], expected);
     let twice = ImageSet::concat(vec![set.clone(), set.clone()]).unwrap();
