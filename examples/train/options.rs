@@ -9,6 +9,7 @@ use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
 
 use crate::Failure;
 use crate::cli::CommonArgs;
+use crate::cli::numbers::{minutes, not_negative, positive};
 use crate::provenance::shown;
 use crate::vision_networks::VisionNetwork;
 
@@ -330,33 +331,6 @@ impl Options {
     }
 }
 
-fn number(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err("not a finite number".to_owned())
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    if value > 0.0 {
-        Ok(value)
-    } else {
-        Err("expected a number above 0".to_owned())
-    }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    if value >= 0.0 {
-        Ok(value)
-    } else {
-        Err("expected a number of at least 0".to_owned())
-    }
-}
-
 fn stages(text: &str) -> Result<Stages, String> {
     if text == NO_STAGES {
         return Ok(Stages(Vec::new()));
@@ -367,12 +341,6 @@ fn stages(text: &str) -> Result<Stages, String> {
             .map_err(|e: vision_aided_finetune::TrainingError| e.to_string())
     });
     Ok(Stages(stages.collect::<Result<_, _>>()?))
-}
-
-fn minutes(text: &str) -> Result<Duration, String> {
-    const SECONDS: f64 = 60.0;
-    Duration::try_from_secs_f64(SECONDS * positive(text)?)
-        .map_err(|_| "longer than a computer can count".to_owned())
 }
 
 #[cfg(test)]
