@@ -6,6 +6,7 @@ use inversion::{InversionConfig, Progress, Schedule, invert};
 use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 use vision_aided_finetune::Trainer;
+use vision_aided_finetune::vision_aided::{VisionBackbone, VisionFeature};
 
 use crate::{Error, Stepper};
 
@@ -40,6 +41,14 @@ pub enum Workload {
     },
     /// Iterations of training: both networks, their regularisers where these are due, the average. 16 on end do the same work as any other 16.
     Training(Box<Trainer>),
+    /// What a frozen network does in a step of vision-aided training: forward on real and on generated images for its head, and forward and back to the
+    /// images for the generator.
+    FrozenNetwork {
+        /// The network.
+        backbone: VisionBackbone,
+        /// `[batch, 3, side, side]` in [-1, 1].
+        images: Tensor<4>,
+    },
     /// Features of images that have the size of the network's input already.
     Features {
         /// The network.
@@ -63,6 +72,10 @@ impl Workload {
                 Ok(())
             }
             Self::Training(trainer) => train(*trainer, step),
+            Self::FrozenNetwork { backbone, images } => {
+                pass(&backbone, &images, step);
+                Ok(())
+            }
             Self::Features { extractor, images } => {
                 extract(&extractor, &images, step);
                 Ok(())
@@ -119,6 +132,34 @@ fn train(mut trainer: Trainer, step: &mut dyn FnMut(f64) -> ControlFlow<()>) -> 
         let loss = f64::from(report.generator_loss) + f64::from(report.discriminator_loss);
         if step(loss).is_break() {
             return Ok(());
+        }
+    }
+}
+
+fn pass(
+    backbone: &VisionBackbone,
+    images: &Tensor<4>,
+    step: &mut dyn FnMut(f64) -> ControlFlow<()>,
+) {
+    let sum = |images: Tensor<4>| {
+        let levels = backbone.forward(images).into_iter();
+        levels
+            .map(|level| match level {
+                VisionFeature::Map(x) => x.sum(),
+                VisionFeature::Vector(x) => x.sum(),
+            })
+            .reduce(|sum, level| sum + level)
+            .expect("a network has at least one level")
+    };
+    let tracked = Tensor::from_inner(images.clone()).require_grad();
+    loop {
+        let heads = sum(images.clone()) + sum(images.clone());
+        let gradients = sum(tracked.clone()).backward();
+        let gradient = tracked.grad(&gradients).expect("a function of the images");
+        // Reading the results makes lazy backends finish.
+        let (heads, gradient): (f32, f32) = (heads.into_scalar(), gradient.sum().into_scalar());
+        if step(f64::from(heads + gradient)).is_break() {
+            return;
         }
     }
 }

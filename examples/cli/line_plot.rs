@@ -1,5 +1,6 @@
 //! Curves as an SVG drawing.
 
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
@@ -11,6 +12,8 @@ const X_LABELS: u32 = 44;
 const Y_LABELS: u32 = 56;
 const TEXT: (&str, u32) = ("sans-serif", 14);
 const CAPTION: (&str, u32) = ("sans-serif", 16);
+/// Of the band around a curve.
+const BAND_OPACITY: f64 = 0.2;
 /// Length of a line in the legend.
 const SAMPLE: i32 = 16;
 /// Smallest value on a logarithmic axis; an exact match has a loss of 0.
@@ -24,6 +27,15 @@ pub struct Series<'a> {
     pub name: &'a str,
     pub colour: RGBColor,
     pub points: Vec<(f64, f64)>,
+    /// Least and greatest value around the points, as (x, least, greatest), drawn as a band; empty for none.
+    pub spread: Vec<(f64, f64, f64)>,
+}
+
+/// Curves over common axes, with a title.
+#[derive(Clone, Debug)]
+pub struct Panel<'a> {
+    pub title: &'a str,
+    pub series: Vec<Series<'a>>,
 }
 
 /// The scale of the values.
@@ -41,25 +53,65 @@ pub fn line_plot(
     series: &[Series<'_>],
     axis: Axis,
 ) -> Result<String, Failure> {
-    let series: Vec<Series<'_>> = series
+    let series = series.to_vec();
+    line_plots(x_label, &[Panel { title, series }], axis)
+}
+
+/// Draws panels side by side, each with axes of its own; the text of an SVG file.
+pub fn line_plots(x_label: &str, panels: &[Panel<'_>], axis: Axis) -> Result<String, Failure> {
+    let (width, height) = SIZE;
+    let columns = panels.len().max(1);
+    let mut svg = String::new();
+    {
+        let area =
+            SVGBackend::with_string(&mut svg, (width * columns as u32, height)).into_drawing_area();
+        area.fill(&WHITE)?;
+        for (panel, area) in panels.iter().zip(area.split_evenly((1, columns))) {
+            draw_panel(x_label, panel, axis, &area)?;
+        }
+        area.present()?;
+    }
+    Ok(svg)
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+fn draw_panel(
+    x_label: &str,
+    panel: &Panel<'_>,
+    axis: Axis,
+    area: &Area<'_>,
+) -> Result<(), Failure> {
+    let drawn = |value: f64| match axis {
+        Axis::Linear => value,
+        Axis::Logarithmic => value.max(FLOOR),
+    };
+    let series: Vec<Series<'_>> = panel
+        .series
         .iter()
         .map(|series| Series {
             points: series
                 .points
                 .iter()
                 .filter(|(_, value)| value.is_finite())
-                .map(|&(x, value)| match axis {
-                    Axis::Linear => (x, value),
-                    Axis::Logarithmic => (x, value.max(FLOOR)),
-                })
+                .map(|&(x, value)| (x, drawn(value)))
+                .collect(),
+            spread: series
+                .spread
+                .iter()
+                .filter(|(_, least, greatest)| least.is_finite() && greatest.is_finite())
+                .map(|&(x, least, greatest)| (x, drawn(least), drawn(greatest)))
                 .collect(),
             ..series.clone()
         })
         .collect();
     let points = || {
-        series
-            .iter()
-            .flat_map(|series| series.points.iter().copied())
+        let bands = series.iter().flat_map(|series| {
+            let both = |&(x, least, greatest)| [(x, least), (x, greatest)];
+            series.spread.iter().flat_map(both)
+        });
+        let curves = series.iter().flat_map(|series| series.points.iter());
+        curves.copied().chain(bands)
     };
     let first = points().map(|(x, _)| x).fold(f64::INFINITY, f64::min);
     let first = if first.is_finite() { first } else { 0.0 };
@@ -70,14 +122,14 @@ pub fn line_plot(
     match axis {
         Axis::Linear => {
             let range = values().fold(0.0, f64::min)..values().fold(1.0, f64::max);
-            draw(title, x_label, &series, first..last, range)
+            draw(panel.title, x_label, &series, first..last, range, area)
         }
         Axis::Logarithmic => {
             let least = values().fold(1.0, f64::min);
             let most = values().fold(least, f64::max);
             // A little air above and below.
             let range = (least / 1.2..most * 1.2).log_scale();
-            draw(title, x_label, &series, first..last, range)
+            draw(panel.title, x_label, &series, first..last, range, area)
         }
     }
 }
@@ -88,49 +140,51 @@ fn draw<Y>(
     series: &[Series<'_>],
     x: std::ops::Range<f64>,
     y: Y,
-) -> Result<String, Failure>
+    area: &Area<'_>,
+) -> Result<(), Failure>
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
-    let mut svg = String::new();
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, CAPTION)
+        .margin(MARGIN)
+        .x_label_area_size(X_LABELS)
+        .y_label_area_size(Y_LABELS)
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .x_desc(x_label)
+        .x_label_formatter(&|value| label(*value))
+        .y_label_formatter(&|value| label(*value))
+        .label_style(TEXT)
+        .draw()?;
+    for Series {
+        name,
+        colour,
+        points,
+        spread,
+    } in series
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, CAPTION)
-            .margin(MARGIN)
-            .x_label_area_size(X_LABELS)
-            .y_label_area_size(Y_LABELS)
-            .build_cartesian_2d(x, y)?;
-        chart
-            .configure_mesh()
-            .x_desc(x_label)
-            .x_label_formatter(&|value| label(*value))
-            .y_label_formatter(&|value| label(*value))
-            .label_style(TEXT)
-            .draw()?;
-        for Series {
-            name,
-            colour,
-            points,
-        } in series
-        {
-            let colour = *colour;
-            chart
-                .draw_series(LineSeries::new(points.iter().copied(), colour))?
-                .label(*name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], colour));
+        let colour = *colour;
+        if spread.len() > 1 {
+            let below = spread.iter().map(|&(x, least, _)| (x, least));
+            let above = spread.iter().rev().map(|&(x, _, greatest)| (x, greatest));
+            let band: Vec<(f64, f64)> = below.chain(above).collect();
+            chart.draw_series([Polygon::new(band, colour.mix(BAND_OPACITY))])?;
         }
         chart
-            .configure_series_labels()
-            .label_font(TEXT)
-            .background_style(WHITE)
-            .border_style(BLACK)
-            .draw()?;
-        area.present()?;
+            .draw_series(LineSeries::new(points.iter().copied(), colour))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], colour));
     }
-    Ok(svg)
+    chart
+        .configure_series_labels()
+        .label_font(TEXT)
+        .background_style(WHITE)
+        .border_style(BLACK)
+        .draw()?;
+    Ok(())
 }
 
 fn label(value: f64) -> String {

@@ -20,11 +20,13 @@ pub fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Failure> {
             name: "LPIPS",
             colour: BLUE,
             points: points(|losses| losses.lpips),
+            spread: Vec::new(),
         },
         Series {
             name: "MSE",
             colour: RED,
             points: points(|losses| losses.mse),
+            spread: Vec::new(),
         },
     ];
     line_plot(title, "step", &series, Axis::Logarithmic)

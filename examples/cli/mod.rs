@@ -19,10 +19,13 @@ pub mod latents;
 pub mod line_plot;
 pub mod loss_plot;
 pub mod model;
+pub mod numbers;
 pub mod output;
 pub mod progress;
+pub mod protocol;
 pub mod quality;
 pub mod rendering;
+pub mod sampling;
 pub mod search;
 pub mod seeds;
 #[cfg(test)]

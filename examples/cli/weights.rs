@@ -42,6 +42,22 @@ impl Weights {
         self.root.join("queries")
     }
 
+    /// The images of a few-shot target.
+    pub fn few_shot(&self, target: &str) -> PathBuf {
+        self.few_shot_targets().join(target)
+    }
+
+    /// Few-shot targets, a folder each.
+    pub fn few_shot_targets(&self) -> PathBuf {
+        self.root.join("few_shot")
+    }
+
+    /// All images of a few-shot target that were drawn, where they were.
+    pub fn few_shot_reference(&self, target: &str) -> PathBuf {
+        self.zoo()
+            .join(format!("data/{target}.few_shot_all.safetensors"))
+    }
+
     /// Names of the zoo's models, sorted. The base model is none of them: it is what they were trained from.
     pub fn model_names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.zoo())

@@ -6,7 +6,6 @@
 mod cli;
 mod measures;
 mod perceptual;
-mod protocol;
 mod set;
 
 use std::path::PathBuf;
@@ -21,11 +20,11 @@ use serde::Serialize;
 use cli::interrupt::Interrupt;
 use cli::model::Model;
 use cli::output::ShownPath;
+use cli::protocol::Protocol;
 use cli::weights::Weights;
 use cli::{CommonArgs, Failure, INTERRUPTED, output, table};
 use measures::Measures;
 use perceptual::Perceptual;
-use protocol::Protocol;
 use set::{GeneratedImages, Set, SetReport};
 
 /// Compare two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and coverage

@@ -10,11 +10,11 @@ use metrics_fid::{
     read_npz_statistics, stored_features,
 };
 use serde::Serialize;
-use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::Truncation;
 
 use crate::cli::interrupt::Interrupt;
 use crate::cli::model::Model;
-use crate::cli::{Failure, progress};
+use crate::cli::{Failure, progress, sampling};
 
 /// Images of a set that are kept to look at and for distances between them.
 pub const FIRST_IMAGES: usize = 200;
@@ -224,11 +224,12 @@ impl GeneratedImages<'_> {
         })?;
         let seeds: Vec<u32> = (self.first_seed..=last).collect();
         let truncation = Truncation::psi(self.psi);
-        let starts = (0..seeds.len()).step_by(self.batch);
-        Ok(starts.map(move |start| {
-            let end = (start + self.batch).min(seeds.len());
-            let z = latents_from_seeds(&seeds[start..end], mapping.z_dim(), self.device);
-            generator.forward(z, None, truncation, &NoiseMode::Constant)
-        }))
+        Ok(sampling::batches(
+            generator,
+            seeds,
+            truncation,
+            self.batch,
+            self.device,
+        ))
     }
 }

@@ -3,25 +3,22 @@
 mod card;
 #[path = "../cli/mod.rs"]
 mod cli;
-mod export;
 mod held_out;
 mod options;
-mod plot;
-mod provenance;
 mod publish;
 mod recipe;
 mod run;
-mod run_folder;
-mod samples;
 #[cfg(test)]
 mod tests;
-mod vision_networks;
+#[path = "../training/mod.rs"]
+mod training;
 
 use std::process::ExitCode;
 
 use cli::Failure;
 use cli::interrupt::Interrupt;
 use options::Options;
+use training::{export, plot, provenance, run_folder, samples, vision_networks};
 
 fn main() -> ExitCode {
     examples::start();

@@ -9,6 +9,7 @@ use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
 
 use crate::Failure;
 use crate::cli::CommonArgs;
+use crate::cli::numbers::{minutes, not_negative, positive};
 use crate::cli::quality::FRECHET_IMAGES;
 use crate::provenance::shown;
 use crate::vision_networks::VisionNetwork;
@@ -33,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Length of the run, in thousands of images [default: 90 for a style or base, 8 without arguments]
+    /// Length of the run, in thousands of images [default: 36 for a style that starts from weights, 8 without arguments, else 90]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
@@ -55,7 +56,7 @@ pub struct Options {
     pub resolution: usize,
 
     /// Stages of lower resolution to go through first, each until so many thousand images were shown; `none` for none
-    /// [default: for the zoo 16:20,32:50 from random weights, 32:12 from the base, which itself has 16:40,32:90; else none]
+    /// [default: for the zoo 16:20,32:50 from random weights, 32:8 from the base, which itself has 16:40,32:90; else none]
     #[arg(long, value_name = "SIDE:K,..", value_parser = stages)]
     pub progressive: Option<Stages>,
 
@@ -64,7 +65,7 @@ pub struct Options {
     pub freeze_layers: usize,
 
     /// Images of a batch
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
 
     /// Learning rate of both networks
@@ -72,7 +73,7 @@ pub struct Options {
     pub learning_rate: f64,
 
     /// Weight of R1, in the images' own size
-    #[arg(long, value_name = "GAMMA", default_value_t = 1.0, value_parser = not_negative)]
+    #[arg(long, value_name = "GAMMA", default_value_t = 5.0, value_parser = not_negative)]
     pub gamma: f64,
 
     /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out
@@ -80,7 +81,7 @@ pub struct Options {
     pub path_length_weight: f64,
 
     /// Half-life of the generator's running average, in thousands of images; short runs from weights want a shorter one
-    /// [default: 5 for batches of 16, in proportion to the batch]
+    /// [default: 2.5 for batches of 8, in proportion to the batch]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub average_kimg: Option<f64>,
 
@@ -336,33 +337,6 @@ impl Options {
     }
 }
 
-fn number(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err("not a finite number".to_owned())
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    if value > 0.0 {
-        Ok(value)
-    } else {
-        Err("expected a number above 0".to_owned())
-    }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    let value = number(text)?;
-    if value >= 0.0 {
-        Ok(value)
-    } else {
-        Err("expected a number of at least 0".to_owned())
-    }
-}
-
 fn stages(text: &str) -> Result<Stages, String> {
     if text == NO_STAGES {
         return Ok(Stages(Vec::new()));
@@ -373,12 +347,6 @@ fn stages(text: &str) -> Result<Stages, String> {
             .map_err(|e: vision_aided_finetune::TrainingError| e.to_string())
     });
     Ok(Stages(stages.collect::<Result<_, _>>()?))
-}
-
-fn minutes(text: &str) -> Result<Duration, String> {
-    const SECONDS: f64 = 60.0;
-    Duration::try_from_secs_f64(SECONDS * positive(text)?)
-        .map_err(|_| "longer than a computer can count".to_owned())
 }
 
 #[cfg(test)]

@@ -2,17 +2,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
-use vision_aided_finetune::{
-    ImageSet, ProgressiveStage, SavedNetworks, Trainer, freeze_discriminator_layers,
-};
+use stylegan2::{Generator, GeneratorConfig};
+use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discriminator_layers};
 
 use crate::cli::weights::{BASE, Weights};
 use crate::cli::{credits, training_images};
-use crate::export::DISCRIMINATOR;
 use crate::options::Options;
-use crate::provenance::{Change, DataFile, Provenance, Start};
+use crate::provenance::{Change, DataFile, Provenance};
 use crate::run_folder::RunFolder;
+use crate::training::start::{Networks, generator_file, name_of};
 use crate::{Failure, vision_networks};
 
 /// What a run without arguments trains.
@@ -21,6 +19,7 @@ const DEMONSTRATION: &str = "funEmoji";
 /// Thousands of images of a run.
 const BASE_KIMG: f64 = 90.0;
 const STYLE_KIMG: f64 = 90.0;
+const STYLE_FROM_BASE_KIMG: f64 = 36.0;
 const DEMONSTRATION_KIMG: f64 = 8.0;
 
 /// The base stays at half the side of the images: styles differ in their lines, which is what larger networks would learn.
@@ -28,7 +27,7 @@ const BASE_STAGES: [ProgressiveStage; 2] = [stage(16, 40.0), stage(32, BASE_KIMG
 /// At a quarter of the side an avatar's parts find their places in minutes; most of the time goes into the last stage.
 const STYLE_STAGES: [ProgressiveStage; 2] = [stage(16, 20.0), stage(32, 50.0)];
 /// How long a style that starts from the base stays at the base's side.
-const GROWING_KIMG: f64 = 12.0;
+const GROWING_KIMG: f64 = 8.0;
 
 const fn stage(resolution: usize, kimg: f64) -> ProgressiveStage {
     ProgressiveStage { resolution, kimg }
@@ -48,7 +47,6 @@ pub struct Recipe {
     /// As against images of one's own.
     is_style: bool,
     generator: Option<PathBuf>,
-    discriminator: Option<PathBuf>,
 }
 
 impl Recipe {
@@ -59,6 +57,16 @@ impl Recipe {
             .zoo
             .as_deref()
             .or(is_demonstration.then_some(DEMONSTRATION));
+        let generator = match &options.generator {
+            Some(which) => Some(generator_file("--generator", which, weights.as_ref().ok())?),
+            // A style starts from the base model where there is one.
+            None => weights
+                .as_ref()
+                .ok()
+                .filter(|_| style.is_some_and(|style| style != BASE))
+                .map(|weights| weights.generator(BASE))
+                .filter(|path| path.is_file()),
+        };
         let (name, weights, image_paths, default_kimg) = match style {
             Some(style) => {
                 let weights = weights?;
@@ -66,6 +74,7 @@ impl Recipe {
                 let kimg = match style {
                     BASE => BASE_KIMG,
                     _ if is_demonstration => DEMONSTRATION_KIMG,
+                    _ if generator.is_some() => STYLE_FROM_BASE_KIMG,
                     _ => STYLE_KIMG,
                 };
                 (style.to_owned(), Some(weights), paths, kimg)
@@ -77,20 +86,6 @@ impl Recipe {
                 STYLE_KIMG,
             ),
         };
-        let generator = match &options.generator {
-            Some(which) => Some(generator_file(which, weights.as_ref())?),
-            // A style starts from the base model where there is one.
-            None => weights
-                .as_ref()
-                .filter(|_| style.is_some_and(|style| style != BASE))
-                .map(|weights| weights.generator(BASE))
-                .filter(|path| path.is_file()),
-        };
-        // The one it was trained against; another generator's would tell its images from real ones at once.
-        let beside = generator
-            .as_ref()
-            .map(|path| path.with_file_name(DISCRIMINATOR))
-            .filter(|path| path.is_file());
         Ok(Self {
             out: options
                 .out
@@ -98,7 +93,6 @@ impl Recipe {
                 .unwrap_or_else(|| Path::new("out/train").join(&name)),
             kimg: options.kimg.unwrap_or(default_kimg),
             default_kimg,
-            discriminator: options.discriminator.clone().or(beside),
             generator,
             name,
             is_style: style.is_some(),
@@ -161,31 +155,18 @@ impl Recipe {
             (true, None) => &STYLE_STAGES,
             _ => &[],
         });
-        let [generator_seed, discriminator_seed] = config.initial_weight_seeds();
-        let saved = match &self.generator {
-            Some(path) => SavedNetworks::open(path, device)?,
-            None => None,
-        };
-        let has_discriminator = saved.is_some();
-        let (generator, average, discriminator) = match (saved, &self.generator) {
-            (Some(saved), _) => (
-                saved.generator,
-                Some(saved.generator_average),
-                Some(saved.discriminator),
-            ),
-            (None, Some(path)) => (Generator::load(path, device)?, None, None),
-            (None, None) => {
+        let seeds = config.initial_weight_seeds();
+        let chosen = options.discriminator.as_deref();
+        let networks = match &self.generator {
+            Some(path) => Networks::open(path, chosen, seeds, weights, device)?,
+            None => {
                 let first = config.progressive.first();
                 let side = first.map_or(options.resolution, |stage| stage.resolution);
-                let network = generator_config(side)?;
-                (
-                    Generator::init(&network, generator_seed, device)?,
-                    None,
-                    None,
-                )
+                let generator = Generator::init(&generator_config(side)?, seeds[0], device)?;
+                Networks::random(generator, chosen, seeds, weights, device)?
             }
         };
-        let side = generator.config().img_resolution;
+        let side = networks.generator.config().img_resolution;
         let starts_from_base =
             self.is_style && self.generator.is_some() && options.generator.is_none();
         if starts_from_base && side < options.resolution {
@@ -206,27 +187,9 @@ impl Recipe {
             )
             .into());
         }
-        let generator_start = match &self.generator {
-            Some(path) => Start::file(path, weights)?,
-            None => Start::random(generator_seed),
-        };
-        // A checkpoint's own discriminator goes before one that happens to lie beside it.
-        let chosen = options.discriminator.as_ref();
-        let chosen = chosen.or(self.discriminator.as_ref().filter(|_| !has_discriminator));
-        let (discriminator, discriminator_start) = match (chosen, discriminator) {
-            (Some(path), _) => (
-                Discriminator::load(path, device)?,
-                Start::file(path, weights)?,
-            ),
-            (None, Some(discriminator)) => (discriminator, generator_start.clone()),
-            (None, None) => (
-                Discriminator::init(&discriminator_config(side)?, discriminator_seed, device)?,
-                Start::random(discriminator_seed),
-            ),
-        };
         // Also for 0: the file's discriminator may have frozen layers.
         let discriminator =
-            freeze_discriminator_layers(&discriminator, options.freeze_layers, device)?;
+            freeze_discriminator_layers(&networks.discriminator, options.freeze_layers, device)?;
         // In a stage of progressive growing the networks have a lower resolution than the images.
         let sets = self.images(if in_stage { options.resolution } else { side })?;
         let data = self
@@ -236,14 +199,21 @@ impl Recipe {
             .map(|(path, set)| DataFile::new(path, set, weights))
             .collect();
         let images = Arc::new(ImageSet::concat(sets)?);
-        let mut trainer = Trainer::new(config, generator, average, discriminator, images, device)?;
+        let mut trainer = Trainer::new(
+            config,
+            networks.generator,
+            networks.average,
+            discriminator,
+            images,
+            device,
+        )?;
         for network in &options.vision_aided {
             let side = options.vision_aided_input;
             trainer.add_vision_aided(network.load(side, weights, device)?);
         }
         let provenance = Provenance {
-            generator: generator_start,
-            discriminator: discriminator_start,
+            generator: networks.generator_start,
+            discriminator: networks.discriminator_start,
             data,
             command: options.decisive(),
             changes: Vec::new(),
@@ -276,41 +246,10 @@ fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
     training_images::files(style, &training_images::folder(weights))
 }
 
-/// What a run on a folder or file is called: its name without the extension, also for `.`.
-fn name_of(images: &Path) -> String {
-    let full = std::path::absolute(images).unwrap_or_else(|_| images.to_owned());
-    let name = full.file_stem().unwrap_or("images".as_ref());
-    name.to_string_lossy().into_owned()
-}
-
-/// The file of a generator: of a name of the zoo, or a file itself.
-fn generator_file(which: &str, weights: Option<&Weights>) -> Result<PathBuf, Failure> {
-    let in_zoo = weights.map(|weights| weights.generator(which));
-    if let Some(path) = in_zoo.filter(|path| path.is_file()) {
-        return Ok(path);
-    }
-    let path = PathBuf::from(which);
-    if path.is_file() {
-        return Ok(path);
-    }
-    let known = weights.map(Weights::model_names).unwrap_or_default();
-    Err(format!(
-        "--generator {which}: neither a model of the zoo nor a file; known names: {BASE}, {}",
-        known.join(", ")
-    )
-    .into())
-}
-
 /// The zoo's generator: 275,144 parameters at 64x64 pixels.
 fn generator_config(side: usize) -> Result<GeneratorConfig, Failure> {
     Ok(GeneratorConfig::from_json(&format!(
         r#"{{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": {side}, "img_channels": 3,
             "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 1024, "channel_max": 64}}}}"#
-    ))?)
-}
-
-fn discriminator_config(side: usize) -> Result<DiscriminatorConfig, Failure> {
-    Ok(DiscriminatorConfig::from_json(&format!(
-        r#"{{"c_dim": 0, "img_resolution": {side}, "img_channels": 3, "channel_base": 1024, "channel_max": 64}}"#
     ))?)
 }

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use burn::module::Module;
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -83,7 +84,11 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
     };
     let mut finished = run.iterate(options, interrupted)?;
     let precision = finished
-        .then(|| export::write(&run.trainer, run.folder.path(), &run.device))
+        .then(|| {
+            let discriminator = run.trainer.discriminator().valid();
+            let generator = run.trainer.generator_average();
+            export::write(generator, &discriminator, run.folder.path(), &run.device)
+        })
         .transpose()?;
     let kimg = run.trainer.images_shown() as f64 / KILO;
     if let (true, Some(precision), Some(provenance)) = (options.publish, precision, &provenance) {

@@ -369,7 +369,7 @@ fn a_style_grows_from_a_smaller_base() {
         .unwrap();
     let record = place.checkpoint().metadata()["training"].clone();
     assert!(
-        record.contains(r#""progressive":[{"resolution":16,"kimg":12.0}]"#),
+        record.contains(r#""progressive":[{"resolution":16,"kimg":8.0}]"#),
         "{record}"
     );
     assert_eq!(

@@ -119,7 +119,12 @@ impl TrainingConfig {
         fixed("batch_size", &changed.batch_size, &self.batch_size)?;
         fixed("mirror", &changed.mirror, &self.mirror)?;
         fixed("noise", &changed.noise, &self.noise)?;
-        fixed("progressive", &changed.progressive, &self.progressive)
+        fixed("progressive", &changed.progressive, &self.progressive)?;
+        fixed(
+            "vision_aided.head_form",
+            &changed.vision_aided.head_form,
+            &self.vision_aided.head_form,
+        )
     }
 
     /// Checks every option's range.

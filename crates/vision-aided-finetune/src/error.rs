@@ -109,6 +109,14 @@ pub enum TrainingError {
         /// Its first such value.
         value: f32,
     },
+    /// A linear probe cannot be fitted.
+    #[error(
+        "the linear probe failed: {reason}; expected finite features, so check the frozen network's weights and the generator's images"
+    )]
+    LinearProbe {
+        /// The regression's reason.
+        reason: String,
+    },
     /// A line of a history file cannot be read.
     #[error("{path}, line {line}: {reason}; remove the line or start a new history")]
     History {

@@ -2,6 +2,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{StepReport, TrainingError};
@@ -107,16 +108,41 @@ impl HistoryEntry {
     }
 }
 
-/// A file of one JSON object a line, one an entry.
+/// What a run measured on its way: a file of one JSON object a line, one an entry, each with the number of iterations as `iteration`.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use vision_aided_finetune::Log;
+///
+/// #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// struct Distance {
+///     iteration: u64,
+///     value: f64,
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("distances.jsonl");
+/// let mut log: Log<Distance> = Log::open(&path, 0)?;
+/// log.push(Distance { iteration: 10, value: 2.5 })?;
+/// log.push(Distance { iteration: 20, value: 1.5 })?;
+/// drop(log);
+/// // A run that goes on from its checkpoint of iteration 10 measures anew what came later.
+/// let log: Log<Distance> = Log::open(&path, 10)?;
+/// assert_eq!(log.entries(), [Distance { iteration: 10, value: 2.5 }]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub struct History {
+pub struct Log<Entry> {
     path: PathBuf,
     file: File,
-    entries: Vec<HistoryEntry>,
+    entries: Vec<Entry>,
 }
 
-impl History {
-    /// Opens a history to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them anew.
+/// The means of a run's reports.
+pub type History = Log<HistoryEntry>;
+
+impl<Entry: Serialize + DeserializeOwned> Log<Entry> {
+    /// Opens a file to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them anew.
     ///
     /// # Errors
     /// When the file cannot be read or written, a line says no iteration, or one up to `iterations` is not an entry. An unfinished last
@@ -132,7 +158,7 @@ impl History {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(io(e)),
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut kept) = (Vec::new(), String::new());
         for (index, line) in text.split_inclusive('\n').enumerate() {
             if !line.ends_with('\n') {
                 break;
@@ -145,9 +171,9 @@ impl History {
             let position: Position = serde_json::from_str(line).map_err(unreadable)?;
             if position.iteration <= iterations {
                 entries.push(serde_json::from_str(line).map_err(unreadable)?);
+                kept.push_str(line);
             }
         }
-        let kept: String = entries.iter().map(line).collect();
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         std::fs::write(&partial, kept).map_err(io)?;
@@ -163,10 +189,16 @@ impl History {
     /// Adds an entry and writes its line.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn push(&mut self, entry: HistoryEntry) -> Result<(), TrainingError> {
+    /// When the entry has no JSON form, or the file cannot be written.
+    pub fn push(&mut self, entry: Entry) -> Result<(), TrainingError> {
+        let mut line = serde_json::to_string(&entry).map_err(|e| TrainingError::History {
+            path: self.path.clone(),
+            line: self.entries.len() + 1,
+            reason: e.to_string(),
+        })?;
+        line.push('\n');
         self.file
-            .write_all(line(&entry).as_bytes())
+            .write_all(line.as_bytes())
             .map_err(|source| TrainingError::Io {
                 path: self.path.clone(),
                 source,
@@ -176,14 +208,9 @@ impl History {
     }
 
     /// All entries, oldest first.
-    pub fn entries(&self) -> &[HistoryEntry] {
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
-}
-
-fn line(entry: &HistoryEntry) -> String {
-    let json = serde_json::to_string(entry).expect("numbers have a JSON form");
-    format!("{json}\n")
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub mod vision_aided;
 pub use augment::DiffAugment;
 pub use config::TrainingConfig;
 pub use error::TrainingError;
-pub use history::{History, HistoryEntry};
+pub use history::{History, HistoryEntry, Log};
 pub use images::{ImageSet, ShuffledOrder};
 pub use networks::freeze_discriminator_layers;
 pub use optimise::{Adam, AdamOptions, ExponentialMovingAverage};

@@ -21,6 +21,8 @@ pub(crate) enum Stream {
     VisionAidedGeneratorAugment,
     VisionAidedDiscriminatorAugment,
     Growth,
+    LinearProbeLatents,
+    LinearProbeSplit,
 }
 
 /// The generator of `stream` in iteration (or epoch) `index` of the run with `seed`.

@@ -154,7 +154,7 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
         vision_aided.push(VisionAidedRecord {
             backbone: backbone.kind().to_string(),
             input_side: backbone.input_side(),
-            head: backbone.head(),
+            head: backbone.head().with_form(discriminator.head.form()),
             adam_steps: discriminator.adam.steps(),
         });
     }
@@ -297,6 +297,12 @@ pub(crate) fn image_side(path: &Path) -> Result<usize, TrainingError> {
     Ok(record(&Checkpoint::open(path)?)?.images.side)
 }
 
+pub(crate) fn provenance(path: &Path) -> Result<Option<String>, TrainingError> {
+    let file = Checkpoint::open(path)?;
+    record(&file)?;
+    Ok(file.metadata().get(PROVENANCE).cloned())
+}
+
 pub(crate) fn vision_networks(
     path: &Path,
 ) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {
@@ -322,7 +328,7 @@ fn check_backbones(expected: &[VisionAidedRecord], found: &[VisionBackbone]) -> 
     let heads_fit = expected
         .iter()
         .zip(found)
-        .all(|(record, backbone)| record.head == backbone.head());
+        .all(|(record, backbone)| record.head == backbone.head().with_form(record.head.form));
     let expected: Vec<(String, usize)> = expected
         .iter()
         .map(|record| (record.backbone.clone(), record.input_side))

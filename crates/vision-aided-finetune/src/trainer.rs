@@ -168,6 +168,14 @@ impl Trainer {
         state::vision_networks(path.as_ref())
     }
 
+    /// The [provenance](Self::provenance) that a checkpoint holds, before its networks are loaded.
+    ///
+    /// # Errors
+    /// When the file is no checkpoint of a training run.
+    pub fn provenance_in(path: impl AsRef<Path>) -> Result<Option<String>, TrainingError> {
+        state::provenance(path.as_ref())
+    }
+
     /// Trains with one more discriminator, a head of random weights on a frozen network, from the next iteration on.
     ///
     /// The image discriminator goes on beside it. Its loss, optimiser and augmentation are [`TrainingConfig::vision_aided`]'s.
@@ -177,6 +185,7 @@ impl Trainer {
         let options = self.config.vision_aided.adam;
         self.vision_aided.push(VisionAidedDiscriminator::new(
             backbone,
+            self.config.vision_aided.head_form,
             options,
             random::seed(&mut random),
             &self.device,
@@ -198,7 +207,7 @@ impl Trainer {
     /// The optimisers keep their moments.
     ///
     /// # Errors
-    /// When an option is out of range, or differs in the seed, the batch size, mirroring or noise, which a run keeps.
+    /// When an option is out of range, or differs in the seed, the batch size, mirroring, noise or the form of the heads, which a run keeps.
     pub fn set_config(&mut self, config: TrainingConfig) -> Result<(), TrainingError> {
         self.config.check_change(&config)?;
         networks::check(&config, &self.generator, &self.discriminator, &self.images)?;

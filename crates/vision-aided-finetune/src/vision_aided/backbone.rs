@@ -310,6 +310,24 @@ impl VisionBackbone {
         }
     }
 
+    /// One vector of features an image, `[batch, features]`: the last level, averaged over the map where it is one. What a
+    /// [`LinearProbe`](super::LinearProbe) looks at.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn pooled(&self, images: Tensor<4>) -> Tensor<2> {
+        let last = self.forward(images).pop();
+        match last.expect("a network has at least one level") {
+            VisionFeature::Vector(x) => x,
+            VisionFeature::Map(x) => {
+                let [batch, channels, height, width] = x.dims();
+                x.reshape([batch, channels, height * width])
+                    .mean_dim(2)
+                    .reshape([batch, channels])
+            }
+        }
+    }
+
     /// The networks' published normalisation behind a resize by area of the whole image, which is what the authors put in front of all of them.
     fn preprocessing(&self) -> Preprocessing {
         let published = match *self.network {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::VisionAidedLoss;
+use super::{HeadForm, VisionAidedLoss};
 use crate::{AdamOptions, DiffAugment};
 
 /// Options of training with vision-aided discriminators; the defaults are the published ones.
@@ -15,6 +15,9 @@ pub struct VisionAidedConfig {
     pub augment: DiffAugment,
     /// Factor on the generator's loss of every head; 1 as published.
     pub weight: f64,
+    /// How the layers of the heads are kept in bounds.
+    #[serde(default)]
+    pub head_form: HeadForm,
 }
 
 impl Default for VisionAidedConfig {
@@ -28,6 +31,7 @@ impl Default for VisionAidedConfig {
                 cutout: true,
             },
             weight: 1.0,
+            head_form: HeadForm::default(),
         }
     }
 }

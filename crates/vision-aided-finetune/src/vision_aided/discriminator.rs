@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{VisionAidedHead, VisionAidedLoss, VisionBackbone};
+use super::{HeadForm, VisionAidedHead, VisionAidedLoss, VisionBackbone};
 use crate::{Adam, AdamOptions};
 
 /// A head in training on a frozen network.
@@ -15,8 +15,15 @@ pub struct VisionAidedDiscriminator {
 
 impl VisionAidedDiscriminator {
     /// A head of random weights on the backbone, with the published layers for it.
-    pub fn new(backbone: VisionBackbone, options: AdamOptions, seed: u64, device: &Device) -> Self {
-        let head = VisionAidedHead::init(&backbone.head(), seed, device);
+    pub fn new(
+        backbone: VisionBackbone,
+        form: HeadForm,
+        options: AdamOptions,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let config = backbone.head().with_form(form);
+        let head = VisionAidedHead::init(&config, seed, device);
         Self::from_parts(backbone, head, Adam::new(options))
     }
 
@@ -51,6 +58,7 @@ impl VisionAidedDiscriminator {
         fake: Tensor<4>,
         loss: VisionAidedLoss,
     ) -> Tensor<1> {
+        self.head = self.head.clone().iterate_spectral_norms();
         let logits = |images: Tensor<4>| {
             let features = self.backbone.forward(images);
             let detached = features.into_iter().map(|feature| feature.detached());

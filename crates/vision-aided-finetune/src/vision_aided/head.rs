@@ -1,18 +1,33 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
+use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
-use kernels::Activation;
+use kernels::{Activation, Conv2d, Filter, UpFirDn2d, upfirdn2d};
 use serde::{Deserialize, Serialize};
 use stylegan2::{
     Conv2dLayer, Conv2dLayerOptions, FullyConnected, FullyConnectedOptions, RandomState,
 };
 
+use super::spectral_norm::{SpectralConv2d, SpectralLinear};
 use super::{LevelShape, VisionFeature};
 use crate::random;
 
-/// What a head does with one level of features. All layers have equalised learning rates, and all but the last a leaky ReLU.
+/// How the layers of a head are kept in bounds; the authors published both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HeadForm {
+    /// As in the authors' StyleGAN2 code: equalised learning rates, StyleGAN2's filter before a convolution of stride 2, leaky ReLU with a gain of sqrt 2.
+    #[default]
+    EqualisedLearningRate,
+    /// As in the authors' package `vision-aided-loss`: weights divided by their spectral norm, [`BlurPool`](https://arxiv.org/abs/1904.11486) of
+    /// the taps `[1, 3, 3, 1]` before a convolution of stride 2, leaky ReLU without a gain.
+    SpectralNorm,
+}
+
+/// What a head does with one level of features. All layers but the last have a leaky ReLU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -47,10 +62,42 @@ pub enum HeadLevel {
 
 /// Layers of a [`VisionAidedHead`], a [`HeadLevel`] for each level of features.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "StoredHeadConfig", into = "StoredHeadConfig")]
 pub struct HeadConfig {
     /// In the order of the features.
     pub levels: Vec<HeadLevel>,
+    /// Of all layers.
+    pub form: HeadForm,
+}
+
+/// In a file the form is only written where it is not the first one that there was.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredHeadConfig {
+    Levels(Vec<HeadLevel>),
+    WithForm {
+        form: HeadForm,
+        levels: Vec<HeadLevel>,
+    },
+}
+
+impl From<StoredHeadConfig> for HeadConfig {
+    fn from(stored: StoredHeadConfig) -> Self {
+        match stored {
+            StoredHeadConfig::Levels(levels) => Self::of(levels),
+            StoredHeadConfig::WithForm { form, levels } => Self { levels, form },
+        }
+    }
+}
+
+impl From<HeadConfig> for StoredHeadConfig {
+    fn from(config: HeadConfig) -> Self {
+        let HeadConfig { levels, form } = config;
+        match form {
+            HeadForm::EqualisedLearningRate => Self::Levels(levels),
+            form => Self::WithForm { form, levels },
+        }
+    }
 }
 
 /// Maps larger than this are halved by the first convolution too, as DINO's 14x14 are and CLIP's 7x7 are not.
@@ -88,27 +135,35 @@ impl HeadConfig {
                 },
             })
             .collect();
-        Self { levels }
+        Self::of(levels)
     }
 
     /// The authors' head for a single map, such as VGG16's last.
     pub fn simple(channels: usize, side: usize) -> Self {
-        Self {
-            levels: vec![HeadLevel::Simple {
-                channels,
-                side,
-                hidden: HIDDEN,
-            }],
-        }
+        Self::of(vec![HeadLevel::Simple {
+            channels,
+            side,
+            hidden: HIDDEN,
+        }])
     }
 
     /// The authors' head for pooled features.
     pub fn mlp(features: usize) -> Self {
+        Self::of(vec![HeadLevel::FullyConnected {
+            features,
+            hidden: HIDDEN,
+        }])
+    }
+
+    /// The same layers in another form.
+    pub fn with_form(self, form: HeadForm) -> Self {
+        Self { form, ..self }
+    }
+
+    fn of(levels: Vec<HeadLevel>) -> Self {
         Self {
-            levels: vec![HeadLevel::FullyConnected {
-                features,
-                hidden: HIDDEN,
-            }],
+            levels,
+            form: HeadForm::default(),
         }
     }
 }
@@ -116,7 +171,9 @@ impl HeadConfig {
 /// The trained part of a vision-aided discriminator.
 #[derive(Module, Debug)]
 pub struct VisionAidedHead {
+    /// Empty where the form is another one.
     decoders: Vec<Decoder>,
+    spectral_decoders: Vec<SpectralDecoder>,
 }
 
 /// Layers of one level: convolutions on the map, then fully connected layers on what is left of it.
@@ -137,17 +194,41 @@ impl VisionAidedHead {
             "a head needs at least one level of features"
         );
         let mut random = RandomState::from_key(&[seed as u32, (seed >> 32) as u32]);
+        let levels = config.levels.iter();
+        let (mut decoders, mut spectral_decoders) = (Vec::new(), Vec::new());
+        match config.form {
+            HeadForm::EqualisedLearningRate => {
+                decoders.extend(levels.map(|level| Decoder::init(level, &mut random, device)));
+            }
+            HeadForm::SpectralNorm => spectral_decoders
+                .extend(levels.map(|level| SpectralDecoder::init(level, &mut random, device))),
+        }
         Self {
-            decoders: config
-                .levels
-                .iter()
-                .map(|level| Decoder::init(level, &mut random, device))
-                .collect(),
+            decoders,
+            spectral_decoders,
         }
     }
 
+    /// How its layers are kept in bounds.
+    pub fn form(&self) -> HeadForm {
+        if self.spectral_decoders.is_empty() {
+            HeadForm::EqualisedLearningRate
+        } else {
+            HeadForm::SpectralNorm
+        }
+    }
+
+    /// The head after one round of the power iteration that follows the spectral norms of its weights; the same head in the other form.
+    ///
+    /// Differs from PyTorch's `spectral_norm`, which does a round in every forward pass, three a step: training does one before each step of a head.
+    pub fn iterate_spectral_norms(mut self) -> Self {
+        let decoders = self.spectral_decoders.into_iter();
+        self.spectral_decoders = decoders.map(SpectralDecoder::iterate).collect();
+        self
+    }
+
     /// Loads the weights of the authors' StyleGAN2 code: `decoder.LEVEL.LAYER.{weight,bias}`, or `decoder.LAYER.{weight,bias}` where there is
-    /// one level.
+    /// one level. The vectors of the power iteration lie beside the weights as `u`.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the head.
@@ -172,34 +253,48 @@ impl VisionAidedHead {
     pub fn forward(&self, features: Vec<VisionFeature>) -> Vec<Tensor<3>> {
         assert_eq!(
             features.len(),
-            self.decoders.len(),
+            self.decoders.len() + self.spectral_decoders.len(),
             "levels of the features, and of the head"
         );
-        self.decoders
-            .iter()
-            .zip(features)
-            .map(|(decoder, feature)| decoder.forward(feature))
-            .collect()
+        let features = features.into_iter();
+        if self.decoders.is_empty() {
+            let levels = self.spectral_decoders.iter().zip(features);
+            levels.map(|(level, x)| level.forward(x)).collect()
+        } else {
+            let levels = self.decoders.iter().zip(features);
+            levels.map(|(level, x)| level.forward(x)).collect()
+        }
     }
 
     /// The authors' name of a parameter.
     fn key(&self, path: &str) -> String {
         let parts: Vec<&str> = path.split('.').collect();
-        let ["decoders", level, kind, index, parameter] = parts[..] else {
-            panic!("module path {path}: expected decoders.LEVEL.KIND.INDEX.PARAMETER");
+        let [
+            "decoders" | "spectral_decoders",
+            level,
+            kind,
+            index,
+            parameter,
+        ] = parts[..]
+        else {
+            panic!("module path {path}: expected DECODERS.LEVEL.KIND.INDEX.PARAMETER");
         };
         let number = |text: &str| -> usize {
             text.parse()
                 .unwrap_or_else(|_| panic!("module path {path}: {text} is no number"))
         };
-        let convolutions = self.decoders[number(level)].convolutions.len();
+        let level_number = number(level);
+        let convolutions = match self.decoders.get(level_number) {
+            Some(decoder) => decoder.convolutions.len(),
+            None => self.spectral_decoders[level_number].convolutions.len(),
+        };
         // The authors' sequence counts the flattening between convolutions and fully connected layers.
         let flattening = usize::from(convolutions > 0);
         let layer = match kind {
             "convolutions" => number(index),
             _ => convolutions + flattening + number(index),
         };
-        if self.decoders.len() == 1 {
+        if self.decoders.len() + self.spectral_decoders.len() == 1 {
             format!("decoder.{layer}.{parameter}")
         } else {
             format!("decoder.{level}.{layer}.{parameter}")
@@ -259,33 +354,185 @@ impl Decoder {
 
     fn forward(&self, feature: VisionFeature) -> Tensor<3> {
         const NO_GAIN: f32 = 1.0;
-        let x = match feature {
-            VisionFeature::Map(mut x) => {
-                for layer in &self.convolutions {
-                    x = layer.forward(x, NO_GAIN);
-                }
-                let [batch, channels, height, width] = x.dims();
-                if self.fully_connected.is_empty() {
-                    assert_eq!(channels, 1, "channels of a map of logits");
-                    return x.reshape([batch, height, width]);
-                }
-                x.reshape([batch, channels * height * width])
-            }
-            VisionFeature::Vector(x) => {
-                assert!(
-                    self.convolutions.is_empty(),
-                    "this level of the head expects a map, found a vector"
-                );
-                x
-            }
+        let convolutions = |x| {
+            let layers = self.convolutions.iter();
+            layers.fold(x, |x, layer| layer.forward(x, NO_GAIN))
         };
-        let logits = self
-            .fully_connected
-            .iter()
-            .fold(x, |x, layer| layer.forward(x));
-        let batch = logits.dims()[0];
-        logits.reshape([batch, 1, 1])
+        let fully_connected = |x| {
+            let layers = self.fully_connected.iter();
+            layers.fold(x, |x, layer| layer.forward(x))
+        };
+        logits(
+            feature,
+            (!self.convolutions.is_empty()).then_some(convolutions),
+            (!self.fully_connected.is_empty()).then_some(fully_connected),
+        )
     }
+}
+
+/// Logits `[batch, height, width]` of a level: convolutions on a map, then fully connected layers on what is left of it, where there are any.
+fn logits(
+    feature: VisionFeature,
+    convolutions: Option<impl Fn(Tensor<4>) -> Tensor<4>>,
+    fully_connected: Option<impl Fn(Tensor<2>) -> Tensor<2>>,
+) -> Tensor<3> {
+    let x = match (feature, convolutions) {
+        (VisionFeature::Map(x), convolutions) => {
+            let x = match convolutions {
+                Some(convolutions) => convolutions(x),
+                None => x,
+            };
+            let [batch, channels, height, width] = x.dims();
+            if fully_connected.is_none() {
+                assert_eq!(channels, 1, "channels of a map of logits");
+                return x.reshape([batch, height, width]);
+            }
+            x.reshape([batch, channels * height * width])
+        }
+        (VisionFeature::Vector(x), None) => x,
+        (VisionFeature::Vector(_), Some(_)) => {
+            panic!("this level of the head expects a map, found a vector")
+        }
+    };
+    let x = match fully_connected {
+        Some(fully_connected) => fully_connected(x),
+        None => x,
+    };
+    let batch = x.dims()[0];
+    x.reshape([batch, 1, 1])
+}
+
+/// Layers of one level in the form with spectral norms.
+#[derive(Module, Debug)]
+struct SpectralDecoder {
+    convolutions: Vec<SpectralConv2d>,
+    /// Padding of the BlurPool before each convolution, where there is one.
+    #[module(skip)]
+    blurs: Vec<Option<isize>>,
+    fully_connected: Vec<SpectralLinear>,
+}
+
+/// The authors' BlurPool pads by one pixel, and by one more before a convolution that does not pad itself.
+const BLUR_PADDING: isize = 1;
+const BLUR_PADDING_BEFORE_3X3: isize = 2;
+/// Slope of the leaky ReLU for negative numbers.
+const SLOPE: f64 = 0.2;
+
+impl SpectralDecoder {
+    fn init(level: &HeadLevel, random: &mut RandomState, device: &Device) -> Self {
+        let halving = Conv2d {
+            stride: [2, 2],
+            ..Conv2d::default()
+        };
+        let keeping = Conv2d {
+            padding: [1, 1],
+            ..Conv2d::default()
+        };
+        match *level {
+            HeadLevel::Convolutions {
+                channels,
+                hidden,
+                down,
+            } => {
+                let (blur, first) = match down {
+                    1 => (None, keeping),
+                    _ => (Some(BLUR_PADDING_BEFORE_3X3), halving),
+                };
+                Self {
+                    convolutions: vec![
+                        SpectralConv2d::init([channels, hidden], 3, first, random, device),
+                        SpectralConv2d::init([hidden, 1], 1, halving, random, device),
+                    ],
+                    blurs: vec![blur, Some(BLUR_PADDING)],
+                    fully_connected: Vec::new(),
+                }
+            }
+            HeadLevel::Simple {
+                channels,
+                side,
+                hidden,
+            } => {
+                let left = (side / 2).pow(2);
+                Self {
+                    convolutions: vec![SpectralConv2d::init(
+                        [channels, hidden],
+                        3,
+                        halving,
+                        random,
+                        device,
+                    )],
+                    blurs: vec![Some(BLUR_PADDING_BEFORE_3X3)],
+                    fully_connected: vec![
+                        SpectralLinear::init(left * hidden, hidden, random, device),
+                        SpectralLinear::init(hidden, 1, random, device),
+                    ],
+                }
+            }
+            HeadLevel::FullyConnected { features, hidden } => Self {
+                convolutions: Vec::new(),
+                blurs: Vec::new(),
+                fully_connected: vec![
+                    SpectralLinear::init(features, hidden, random, device),
+                    SpectralLinear::init(hidden, 1, random, device),
+                ],
+            },
+        }
+    }
+
+    fn forward(&self, feature: VisionFeature) -> Tensor<3> {
+        let last = self.convolutions.len() + self.fully_connected.len() - 1;
+        let convolutions = |x| {
+            let layers = self.convolutions.iter().zip(&self.blurs).enumerate();
+            layers.fold(x, |x, (index, (layer, padding))| {
+                let x = match padding {
+                    Some(padding) => blur(x, *padding),
+                    None => x,
+                };
+                let y = layer.forward(x);
+                if index < last {
+                    leaky_relu(y, SLOPE)
+                } else {
+                    y
+                }
+            })
+        };
+        let fully_connected = |x| {
+            let layers = self.fully_connected.iter().enumerate();
+            layers.fold(x, |x, (index, layer)| {
+                let y = layer.forward(x);
+                if self.convolutions.len() + index < last {
+                    leaky_relu(y, SLOPE)
+                } else {
+                    y
+                }
+            })
+        };
+        logits(
+            feature,
+            (!self.convolutions.is_empty()).then_some(convolutions),
+            (!self.fully_connected.is_empty()).then_some(fully_connected),
+        )
+    }
+
+    fn iterate(self) -> Self {
+        let convolutions = self.convolutions.into_iter();
+        let fully_connected = self.fully_connected.into_iter();
+        Self {
+            convolutions: convolutions.map(SpectralConv2d::iterate).collect(),
+            fully_connected: fully_connected.map(SpectralLinear::iterate).collect(),
+            blurs: self.blurs,
+        }
+    }
+}
+
+/// BlurPool (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again") of stride 1: the layer behind it takes every other pixel.
+fn blur(x: Tensor<4>, padding: isize) -> Tensor<4> {
+    const TAPS: [f32; 4] = [1.0, 3.0, 3.0, 1.0];
+    let parameters = UpFirDn2d {
+        padding: [padding; 4],
+        ..UpFirDn2d::default()
+    };
+    upfirdn2d(x, &Filter::normalised_outer(&TAPS), &parameters)
 }
 
 fn two_layers(

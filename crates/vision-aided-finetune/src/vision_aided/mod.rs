@@ -2,16 +2,20 @@
 //!
 //! A [`VisionBackbone`] turns images into features of one or several levels, a small trained [`VisionAidedHead`] says how real each level
 //! looks, and a [`VisionAidedLoss`] makes one number of the levels. A [`VisionAidedDiscriminator`] is the three together;
-//! [`Trainer::add_vision_aided`](crate::Trainer::add_vision_aided) trains with it beside the image discriminator.
+//! [`Trainer::add_vision_aided`](crate::Trainer::add_vision_aided) trains with it beside the image discriminator. A [`LinearProbe`] says which
+//! of several networks to add next.
 
 mod backbone;
 mod config;
 mod discriminator;
 mod head;
 mod loss;
+mod selection;
+mod spectral_norm;
 
 pub use backbone::{LevelShape, VisionBackbone, VisionBackboneKind, VisionFeature};
 pub use config::VisionAidedConfig;
 pub use discriminator::VisionAidedDiscriminator;
-pub use head::{HeadConfig, HeadLevel, VisionAidedHead};
+pub use head::{HeadConfig, HeadForm, HeadLevel, VisionAidedHead};
 pub use loss::VisionAidedLoss;
+pub use selection::{LinearProbe, ProbeScore, RankedBackbone};

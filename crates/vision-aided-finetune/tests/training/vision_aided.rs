@@ -7,8 +7,8 @@ use checkpoint::{Checkpoint, StoredTensor};
 use testkit::{Golden, assert_close, devices};
 use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{
-    HeadConfig, LevelShape, VisionAidedHead, VisionAidedLoss, VisionBackbone, VisionBackboneKind,
-    VisionFeature,
+    HeadConfig, HeadForm, LevelShape, LinearProbe, VisionAidedHead, VisionAidedLoss,
+    VisionBackbone, VisionBackboneKind, VisionFeature,
 };
 
 use crate::small_run::{config, images, trainer};
@@ -279,11 +279,18 @@ fn the_generators_gradient_flows_through_the_frozen_network() {
 
 #[test]
 fn a_run_with_heads_resumes_bit_for_bit_and_only_on_its_networks() {
+    for form in [HeadForm::EqualisedLearningRate, HeadForm::SpectralNorm] {
+        resume_with_heads(form);
+    }
+}
+
+fn resume_with_heads(form: HeadForm) {
     let device = devices().remove(0).1;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("training.safetensors");
     let mut config = config();
     config.vision_aided.augment = "color,translation,cutout".parse().unwrap();
+    config.vision_aided.head_form = form;
     let backbone = efficientnet(32, &device);
     let mut straight = trainer(config, &device).unwrap();
     let before = straight.step().unwrap();
@@ -301,14 +308,115 @@ fn a_run_with_heads_resumes_bit_for_bit_and_only_on_its_networks() {
     for _ in 0..3 {
         assert_eq!(resumed.step().unwrap(), straight.step().unwrap());
     }
-    assert_eq!(
-        resumed.vision_aided()[0].head().tensors(),
-        straight.vision_aided()[0].head().tensors()
-    );
+    let [found, expected] = [&resumed, &straight].map(|run| run.vision_aided()[0].head());
+    assert_eq!(found.form(), form);
+    assert_eq!(found.tensors(), expected.tensors());
+    let mut changed = straight.config().clone();
+    changed.vision_aided.head_form = match form {
+        HeadForm::SpectralNorm => HeadForm::EqualisedLearningRate,
+        _ => HeadForm::SpectralNorm,
+    };
+    let error = straight.set_config(changed).unwrap_err();
+    assert!(error.to_string().contains("head_form"), "{error}");
     for wrong in [vec![], vec![backbone.with_input_side(64).unwrap()]] {
         let error = Trainer::resume(&file, images(10), &wrong, &device).unwrap_err();
         assert!(error.to_string().contains("at 32 pixels"), "{error}");
     }
+}
+
+/// Maps of logits as large as the authors' package has them: CLIP's 7x7 and DINO's 14x14 end as 3x3, VGG16's in one logit.
+#[test]
+fn heads_with_spectral_norms_have_the_packages_shapes_and_names() {
+    for (_, device) in devices() {
+        let device = device.autodiff();
+        for (case, sides) in cases().iter().zip([&[3, 3, 1][..], &[3, 3, 1], &[1], &[1]]) {
+            let config = case.head.clone().with_form(HeadForm::SpectralNorm);
+            let head = VisionAidedHead::init(&config, 1, &device);
+            let logits = head.forward(features(&inputs(case, 2, &device)));
+            let found: Vec<usize> = logits.iter().map(|level| level.dims()[1]).collect();
+            assert_eq!(found, sides, "{}", case.name);
+            let tensors = head.tensors();
+            let vectors = tensors.keys().filter(|name| name.ends_with(".u")).count();
+            let weights = tensors
+                .keys()
+                .filter(|name| name.ends_with(".weight"))
+                .count();
+            assert_eq!(vectors, weights, "a vector for every weight");
+            let equalised = VisionAidedHead::init(&case.head, 1, &device).tensors();
+            for (name, tensor) in equalised {
+                assert_eq!(tensors[&name].shape(), tensor.shape(), "{name}");
+            }
+            // What was written is read again, with the power iteration where it was.
+            let json = serde_json::to_string(&config).unwrap();
+            let config: HeadConfig = serde_json::from_str(&json).unwrap();
+            let file = Checkpoint::from_tensors("head", tensors.clone(), BTreeMap::new());
+            let again = VisionAidedHead::load(&config, &file, &device).unwrap();
+            assert_eq!(again.tensors(), tensors);
+        }
+    }
+}
+
+/// No layer has a norm above 1 and no leaky ReLU a slope above 1, so logits change by at most as much as features do.
+#[test]
+fn a_head_with_spectral_norms_is_lipschitz() {
+    let device = devices().remove(0).1;
+    let config = HeadConfig::mlp(512).with_form(HeadForm::SpectralNorm);
+    let mut head = VisionAidedHead::init(&config, 5, &device);
+    for _ in 0..100 {
+        head = head.iterate_spectral_norms();
+    }
+    let x: Tensor<2> = crate::seeded("lipschitz/features", [40, 512], &device);
+    let logits = head
+        .forward(vec![VisionFeature::Vector(x.clone())])
+        .remove(0);
+    let (x, logits) = (values(x), values(logits));
+    for pair in 0..20 {
+        let row = |i: usize| &x[i * 512..][..512];
+        let (a, b) = (2 * pair, 2 * pair + 1);
+        let distance = row(a)
+            .iter()
+            .zip(row(b))
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f32>();
+        // Power iteration ends a little below the norm where singular values are close.
+        let bound = 1.01 * distance.sqrt();
+        assert!((logits[a] - logits[b]).abs() <= bound, "pair {pair}");
+    }
+}
+
+/// Checkpoints of before there were forms hold a list of levels.
+#[test]
+fn a_head_configuration_without_a_form_has_equalised_learning_rates() {
+    let config = HeadConfig::mlp(4);
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.starts_with('['), "{json}");
+    assert_eq!(serde_json::from_str::<HeadConfig>(&json).unwrap(), config);
+}
+
+/// A network of zeros gives every image the same features, so that nothing can be told by them.
+#[test]
+fn a_network_that_sees_something_ranks_before_one_that_does_not() {
+    let device = devices().remove(0).1;
+    let blind = VisionBackbone::init(VisionBackboneKind::Vgg16, &device)
+        .with_input_side(64)
+        .unwrap();
+    let networks = [blind, efficientnet(32, &device)];
+    let generator = crate::small_run::generator(1, &device);
+    let ranked = LinearProbe::default()
+        .rank(&networks, &images(10), &generator, &device)
+        .unwrap();
+    let kinds: Vec<VisionBackboneKind> = ranked.iter().map(|ranked| ranked.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            VisionBackboneKind::EfficientNetLite0,
+            VisionBackboneKind::Vgg16
+        ]
+    );
+    // Squares on a ground against the noise of random weights.
+    assert!(ranked[0].score.accuracy > 0.8, "{ranked:?}");
+    assert_eq!(ranked[1].score.accuracy, 0.5);
+    assert!((ranked[1].score.cross_entropy - std::f64::consts::LN_2).abs() < 1e-6);
 }
 
 /// A head alone learns to tell the training images from the generator's, which stay as they are.

@@ -1,10 +1,9 @@
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use checkpoint::FloatPrecision;
-use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
-use vision_aided_finetune::{Trainer, freeze_discriminator_layers};
+use stylegan2::{Discriminator, Generator, NoiseMode, Truncation, latents_from_seeds};
+use vision_aided_finetune::freeze_discriminator_layers;
 
 use crate::Failure;
 
@@ -17,9 +16,13 @@ const LARGEST_CHANGE: f32 = 2.0 / 255.0;
 /// Images that are compared: seeds 0 to 63.
 const COMPARED_SEEDS: u32 = 64;
 
-/// Writes the averaged generator (in half precision if images stay the same) and the discriminator; returns the generator's precision.
-pub fn write(trainer: &Trainer, folder: &Path, device: &Device) -> Result<FloatPrecision, Failure> {
-    let generator = trainer.generator_average();
+/// Writes the generator (in half precision if images stay the same) and the discriminator, both on the plain device; returns the generator's precision.
+pub fn write(
+    generator: &Generator,
+    discriminator: &Discriminator,
+    folder: &Path,
+    device: &Device,
+) -> Result<FloatPrecision, Failure> {
     let path = folder.join(GENERATOR);
     generator.save(&path, FloatPrecision::F16)?;
     let stored = Generator::load(&path, device)?;
@@ -31,7 +34,7 @@ pub fn write(trainer: &Trainer, folder: &Path, device: &Device) -> Result<FloatP
         FloatPrecision::F32
     };
     // Frozen layers are this run's affair and not that of one that starts from it.
-    let discriminator = freeze_discriminator_layers(&trainer.discriminator().valid(), 0, device)?;
+    let discriminator = freeze_discriminator_layers(discriminator, 0, device)?;
     // It only serves as a start for more training, which moves weights by far more than their rounding.
     discriminator.save(folder.join(DISCRIMINATOR), FloatPrecision::F16)?;
     Ok(precision)

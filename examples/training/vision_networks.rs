@@ -6,9 +6,9 @@ use checkpoint::Checkpoint;
 use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};
 
+use super::provenance::shown;
 use crate::Failure;
 use crate::cli::weights::Weights;
-use crate::provenance::shown;
 
 /// A frozen network by name, and the file of its weights where it is not the one in the weights folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,16 @@ impl FromStr for VisionNetwork {
 }
 
 impl VisionNetwork {
+    /// The network's name.
+    pub fn name(&self) -> String {
+        self.kind.to_string()
+    }
+
+    /// Which network it is.
+    pub fn kind(&self) -> VisionBackboneKind {
+        self.kind
+    }
+
     /// The option as others can follow it.
     pub fn shown(&self) -> String {
         match &self.file {

@@ -2,9 +2,10 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
-use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::{Generator, Truncation};
 
 use crate::Failure;
+use crate::cli::sampling;
 
 /// Seeds of a sheet, each shown once at every truncation.
 const SEEDS: u32 = 32;
@@ -32,12 +33,8 @@ pub fn images(
     truncation: Truncation,
     device: &Device,
 ) -> Vec<RgbImage> {
-    let seeds: Vec<u32> = (0..count).collect();
-    seeds
-        .chunks(BATCH)
-        .flat_map(|seeds| {
-            let z = latents_from_seeds(seeds, generator.config().z_dim, device);
-            from_signed_unit(generator.forward(z, None, truncation, &NoiseMode::Constant))
-        })
+    let seeds = (0..count).collect();
+    sampling::batches(generator, seeds, truncation, BATCH, device)
+        .flat_map(from_signed_unit)
         .collect()
 }

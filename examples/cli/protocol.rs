@@ -8,9 +8,9 @@ use checkpoint::Checkpoint;
 use clap::ValueEnum;
 use metrics_fid::{FidProtocol, ImageFeatures};
 
-use crate::cli::Failure;
-use crate::cli::features::{self, WHOLE_EFFICIENTNET_LITE0};
-use crate::cli::weights::Weights;
+use super::Failure;
+use super::features::{self, WHOLE_EFFICIENTNET_LITE0};
+use super::weights::Weights;
 
 /// A FID protocol, or a network under its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,17 +81,21 @@ impl Protocol {
         }
     }
 
+    /// The name on the command line.
+    pub fn value_name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     fn weights_needed(self) -> Failure {
         let file = match self {
             Self::ClipVitB32 => "OpenAI's ViT-B-32.pt",
             Self::DinoVitB16 => "DINO's dino_vitbase16_pretrain.pth",
             _ => "pt_inception-2015-12-05-6726825d.pth",
         };
-        let name = self
-            .to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned());
         format!(
-            "--protocol {name}: the repository has no weights of this network; name the file ({file}) with --features"
+            "--protocol {}: the repository has no weights of this network; name the file ({file}) with --features",
+            self.value_name()
         )
         .into()
     }

@@ -7,8 +7,8 @@ use crate::Failure;
 use crate::cli::line_plot::{Axis, Series, line_plot};
 use crate::cli::output;
 
-const GENERATOR: RGBColor = RGBColor(31, 119, 180);
-const DISCRIMINATOR: RGBColor = RGBColor(214, 39, 40);
+pub const GENERATOR: RGBColor = RGBColor(31, 119, 180);
+pub const DISCRIMINATOR: RGBColor = RGBColor(214, 39, 40);
 const REAL: RGBColor = RGBColor(44, 160, 44);
 const FAKE: RGBColor = RGBColor(148, 103, 189);
 
@@ -21,6 +21,7 @@ pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
             .iter()
             .map(|entry| (entry.kimg, f64::from(value(entry))))
             .collect(),
+        spread: Vec::new(),
     };
     let series = [
         series("generator loss", GENERATOR, |e| e.generator_loss),

@@ -1,0 +1,22 @@
+//! Images of seeds.
+
+use burn::tensor::{Device, Tensor};
+use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+
+/// Images `[up to batch, channels, side, side]` of the seeds in their order, with the model's own noise.
+///
+/// The generator is unconditional, and has a mean latent where `truncation` needs one.
+pub fn batches<'g>(
+    generator: &'g Generator,
+    seeds: Vec<u32>,
+    truncation: Truncation,
+    batch: usize,
+    device: &'g Device,
+) -> impl Iterator<Item = Tensor<4>> + 'g {
+    let starts = (0..seeds.len()).step_by(batch);
+    starts.map(move |start| {
+        let end = (start + batch).min(seeds.len());
+        let z = latents_from_seeds(&seeds[start..end], generator.config().z_dim, device);
+        generator.forward(z, None, truncation, &NoiseMode::Constant)
+    })
+}

@@ -1,0 +1,141 @@
+//! What a run starts from.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+use vision_aided_finetune::SavedNetworks;
+
+use super::export::DISCRIMINATOR;
+use super::provenance::Start;
+use crate::Failure;
+use crate::cli::weights::{BASE, Weights};
+
+/// The networks that a run starts from, on the plain device, and where they come from.
+pub struct Networks {
+    pub generator: Generator,
+    /// Of a training run's checkpoint.
+    pub average: Option<Generator>,
+    pub discriminator: Discriminator,
+    pub generator_start: Start,
+    pub discriminator_start: Start,
+}
+
+impl Networks {
+    /// The generator of a file with its discriminator: `discriminator`, or the one in the checkpoint of a training run, or the one beside the file, or
+    /// random weights.
+    ///
+    /// `seeds` are those of random weights, of a generator and of a discriminator.
+    pub fn open(
+        path: &Path,
+        discriminator: Option<&Path>,
+        seeds: [u32; 2],
+        weights: Option<&Weights>,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let start = Start::file(path, weights)?;
+        let Some(saved) = SavedNetworks::open(path, device)? else {
+            let generator = Generator::load(path, device)?;
+            // The one it was trained against; another generator's would tell its images from real ones at once.
+            let beside = path.with_file_name(DISCRIMINATOR);
+            let discriminator = discriminator.or(Some(beside.as_path()).filter(|p| p.is_file()));
+            return Self::with(generator, start, discriminator, seeds, weights, device);
+        };
+        // A checkpoint's own discriminator goes before one that happens to lie beside it.
+        let (discriminator, discriminator_start) = match discriminator {
+            Some(path) => (
+                Discriminator::load(path, device)?,
+                Start::file(path, weights)?,
+            ),
+            None => (saved.discriminator, start.clone()),
+        };
+        Ok(Self {
+            generator: saved.generator,
+            average: Some(saved.generator_average),
+            discriminator,
+            generator_start: start,
+            discriminator_start,
+        })
+    }
+
+    /// A generator of random weights of the first seed.
+    pub fn random(
+        generator: Generator,
+        discriminator: Option<&Path>,
+        seeds: [u32; 2],
+        weights: Option<&Weights>,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let start = Start::random(seeds[0]);
+        Self::with(generator, start, discriminator, seeds, weights, device)
+    }
+
+    fn with(
+        generator: Generator,
+        generator_start: Start,
+        discriminator: Option<&Path>,
+        seeds: [u32; 2],
+        weights: Option<&Weights>,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let (discriminator, discriminator_start) = match discriminator {
+            Some(path) => (
+                Discriminator::load(path, device)?,
+                Start::file(path, weights)?,
+            ),
+            None => (
+                Discriminator::init(&partner(generator.config())?, seeds[1], device)?,
+                Start::random(seeds[1]),
+            ),
+        };
+        Ok(Self {
+            generator,
+            average: None,
+            discriminator,
+            generator_start,
+            discriminator_start,
+        })
+    }
+}
+
+/// A discriminator for the images of a generator, with as many feature maps.
+fn partner(generator: &GeneratorConfig) -> Result<DiscriminatorConfig, Failure> {
+    let synthesis = &generator.synthesis_kwargs;
+    Ok(DiscriminatorConfig::from_json(&format!(
+        r#"{{"c_dim": {}, "img_resolution": {}, "img_channels": {}, "channel_base": {}, "channel_max": {}}}"#,
+        generator.c_dim,
+        generator.img_resolution,
+        generator.img_channels,
+        synthesis.channel_base,
+        synthesis.channel_max
+    ))?)
+}
+
+/// What a run on a folder or file is called: its name without the extension, also for `.`.
+pub fn name_of(images: &Path) -> String {
+    let full = std::path::absolute(images).unwrap_or_else(|_| images.to_owned());
+    let name = full.file_stem().unwrap_or("images".as_ref());
+    name.to_string_lossy().into_owned()
+}
+
+/// The file of a generator: of a name of the zoo, or a file itself.
+pub fn generator_file(
+    option: &str,
+    which: &str,
+    weights: Option<&Weights>,
+) -> Result<PathBuf, Failure> {
+    let in_zoo = weights.map(|weights| weights.generator(which));
+    if let Some(path) = in_zoo.filter(|path| path.is_file()) {
+        return Ok(path);
+    }
+    let path = PathBuf::from(which);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let known = weights.map(Weights::model_names).unwrap_or_default();
+    Err(format!(
+        "{option} {which}: neither a model of the zoo nor a file; known names: {BASE}, {}",
+        known.join(", ")
+    )
+    .into())
+}

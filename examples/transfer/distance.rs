@@ -1,0 +1,184 @@
+//! The Fréchet distance of a generator along the way.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use feature_stats::{Ddof, Moments};
+use metrics_fid::{FrechetReference, ImageFeatures, Keep, MetricsError, generated_features};
+use serde::{Deserialize, Serialize};
+use stylegan2::{Generator, Truncation};
+use vision_aided_finetune::{ImageSet, Log};
+
+use crate::Failure;
+use crate::cli::{progress, sampling};
+
+/// Images that pass the network together.
+const BATCH: usize = 16;
+
+/// How far a generator's images are from real ones after some training: one line of `distances.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    pub iteration: u64,
+    /// Thousands of real images shown so far.
+    pub kimg: f64,
+    /// To the reference images.
+    pub frechet_distance: f64,
+    /// To the training images themselves.
+    pub frechet_distance_training: f64,
+    /// How long measuring took.
+    pub measuring_seconds: f64,
+}
+
+/// A run's measurements.
+pub type Distances = Log<Measurement>;
+
+/// The measurement with the least distance to the reference, the earliest of several.
+pub fn best(measurements: &[Measurement]) -> Option<&Measurement> {
+    measurements
+        .iter()
+        .min_by(|a, b| a.frechet_distance.total_cmp(&b.frechet_distance))
+}
+
+/// What generators are measured by: real images' features, and the network that gives them.
+pub struct Yardstick {
+    features: ImageFeatures,
+    samples: u32,
+    reference: FrechetReference,
+    training: FrechetReference,
+}
+
+impl Yardstick {
+    /// Prepares the reference and the training images; the reference's statistics are kept in the folder `statistics`, named by what they are of.
+    ///
+    /// `None` when interrupted.
+    pub fn new(
+        features: &ImageFeatures,
+        samples: u32,
+        reference: &ImageSet,
+        training: &ImageSet,
+        statistics: &Path,
+        interrupted: &dyn Fn() -> bool,
+        device: &Device,
+    ) -> Result<Option<Self>, Failure> {
+        let of =
+            |images, what| statistics_of(features, images, what, statistics, interrupted, device);
+        let (Some(reference), Some(training)) = (
+            of(reference, "reference images")?,
+            of(training, "training images")?,
+        ) else {
+            return Ok(None);
+        };
+        let prepared = |moments: Moments| -> Result<FrechetReference, Failure> {
+            Ok(FrechetReference::new(
+                &moments.mean_covariance(Ddof::Sample)?,
+            )?)
+        };
+        Ok(Some(Self {
+            features: features.clone(),
+            samples,
+            reference: prepared(reference)?,
+            training: prepared(training)?,
+        }))
+    }
+
+    /// Measures a generator after `iteration` iterations; `None` when interrupted.
+    pub fn measure(
+        &self,
+        generator: &Generator,
+        iteration: u64,
+        images_shown: u64,
+        interrupted: &dyn Fn() -> bool,
+        device: &Device,
+    ) -> Result<Option<Measurement>, Failure> {
+        let begin = Instant::now();
+        let seeds = (0..self.samples).collect();
+        let batches = sampling::batches(generator, seeds, Truncation::NONE, BATCH, device);
+        let bar = progress::bar(self.samples as usize, "measuring");
+        let set = generated_features(&self.features, batches, Keep::Moments, |done| {
+            bar.set_position(done);
+            go_on(interrupted)
+        });
+        bar.finish_and_clear();
+        let Some(set) = unless_stopped(set)? else {
+            return Ok(None);
+        };
+        let statistics = set.mean_covariance()?;
+        Ok(Some(Measurement {
+            iteration,
+            kimg: images_shown as f64 / 1000.0,
+            frechet_distance: self.reference.distance(&statistics)?,
+            frechet_distance_training: self.training.distance(&statistics)?,
+            measuring_seconds: begin.elapsed().as_secs_f64(),
+        }))
+    }
+
+    /// What the distances are to be called.
+    pub fn distance_name(&self) -> String {
+        self.features.distance_name()
+    }
+}
+
+fn go_on(interrupted: &dyn Fn() -> bool) -> ControlFlow<()> {
+    if interrupted() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+fn unless_stopped<T>(result: Result<T, MetricsError>) -> Result<Option<T>, MetricsError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(MetricsError::Stopped { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moments of the features of real images, from the file where they were computed before.
+fn statistics_of(
+    features: &ImageFeatures,
+    images: &ImageSet,
+    what: &str,
+    folder: &Path,
+    interrupted: &dyn Fn() -> bool,
+    device: &Device,
+) -> Result<Option<Moments>, Failure> {
+    let file = statistics_file(features, images, folder);
+    if file.is_file() {
+        return Ok(Some(Moments::load(&file)?));
+    }
+    let bar = progress::bar(images.len(), what);
+    let starts = (0..images.len()).step_by(BATCH);
+    let batches = starts.map(|start| {
+        let indices: Vec<usize> = (start..(start + BATCH).min(images.len())).collect();
+        images.batch(&indices, &vec![false; indices.len()], device)
+    });
+    let set = generated_features(features, batches, Keep::Moments, |done| {
+        bar.set_position(done);
+        go_on(interrupted)
+    });
+    bar.finish_and_clear();
+    let Some(set) = unless_stopped(set)? else {
+        return Ok(None);
+    };
+    set.moments().save(&file)?;
+    Ok(Some(set.moments().clone()))
+}
+
+fn statistics_file(features: &ImageFeatures, images: &ImageSet, folder: &Path) -> PathBuf {
+    /// Enough of a SHA-256 to tell sets of images apart.
+    const DIGITS: usize = 16;
+    let network: String = features
+        .name()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '-' })
+        .collect();
+    let fingerprint = images.fingerprint();
+    let hash = fingerprint.rsplit(':').next().unwrap_or(fingerprint);
+    folder.join(format!(
+        "{network}-{}.moments.safetensors",
+        &hash[..hash.len().min(DIGITS)]
+    ))
+}

@@ -1,0 +1,11 @@
+//! Fine-tuning on few images, as a program runs it: measured on the way, continued where it was, and reported.
+
+#![allow(dead_code, reason = "each program uses a part of it")]
+
+pub mod distance;
+pub mod options;
+pub mod ranking;
+pub mod record;
+pub mod run;
+pub mod sheet;
+pub mod stages;

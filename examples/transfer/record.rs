@@ -1,0 +1,77 @@
+//! What a run's checkpoint says about it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use vision_aided_finetune::Trainer;
+
+use super::options::Settings;
+use super::stages::Stage;
+use crate::Failure;
+use crate::training::provenance::{DataFile, Start};
+
+/// Where a run comes from and what it has gone through; kept in its checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub source: Start,
+    pub discriminator: Start,
+    pub images: DataFile,
+    /// What the Fréchet distance is measured against.
+    pub reference: DataFile,
+    pub settings: Settings,
+    /// Thousands of images of each stage, as far as they are known now.
+    pub kimg: Vec<f64>,
+    /// The last one is the one that the run is in.
+    pub stages: Vec<Stage>,
+}
+
+impl Record {
+    /// The record in a checkpoint.
+    pub fn read(checkpoint: &Path) -> Result<Self, Failure> {
+        let other = |reason: &str| {
+            format!(
+                "{}: not a fine-tuning run ({reason}); choose another --out",
+                checkpoint.display()
+            )
+        };
+        let text = Trainer::provenance_in(checkpoint)?.ok_or_else(|| other("it has no record"))?;
+        Ok(serde_json::from_str(&text).map_err(|e| other(&e.to_string()))?)
+    }
+
+    pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Failure> {
+        trainer.set_provenance(Some(serde_json::to_string(self)?));
+        Ok(())
+    }
+
+    /// Refuses a run that would go on with something else than it was started with.
+    pub fn check_same(&self, now: &Self) -> Result<(), Failure> {
+        now.settings.check_same(&self.settings)?;
+        let other = |what: &str, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
+            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+            if found == expected {
+                return Ok(());
+            }
+            Err(Failure::from(format!(
+                "the run there has {what} {expected}, found {found}; give the same to continue it, or choose another --out"
+            )))
+        };
+        // Stages that are over keep their lengths; the others may still change.
+        let over = self.stages.len().saturating_sub(1);
+        if now.kimg.len() != self.kimg.len() || now.kimg[..over] != self.kimg[..over] {
+            return Err(format!(
+                "the run there has the stages --kimg {}, found {}; only the lengths of stages that are not over can change",
+                list(&self.kimg),
+                list(&now.kimg)
+            )
+            .into());
+        }
+        other("the source", &now.source, &self.source)?;
+        other("the images", &now.images, &self.images)?;
+        other("the reference", &now.reference, &self.reference)
+    }
+}
+
+fn list(kimg: &[f64]) -> String {
+    let numbers: Vec<String> = kimg.iter().map(ToString::to_string).collect();
+    numbers.join(",")
+}
