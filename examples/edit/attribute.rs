@@ -16,7 +16,7 @@ use crate::region::RegionColour;
 pub enum Attribute {
     /// A linear score of image features, fitted on images with and without the attribute.
     Fitted {
-        features: Features,
+        features: Box<Features>,
         score: LinearScore,
         /// On images that were left out of the fit, one at a time; none where there are too few.
         accuracy: Option<f64>,
@@ -51,7 +51,7 @@ impl Attribute {
         Ok(Self::Fitted {
             score: LinearScore::fit(with.view(), without.view())?,
             accuracy: LinearScore::leave_one_out_accuracy(with.view(), without.view()).ok(),
-            features,
+            features: Box::new(features),
         })
     }
 

@@ -16,6 +16,7 @@ use crate::{Failure, card, samples};
 pub struct Measurement<'a> {
     /// Samples, and the most training images, of the Fréchet distance.
     pub images: u32,
+    pub device: &'a Device,
     pub interrupted: &'a dyn Fn() -> bool,
 }
 
@@ -30,7 +31,6 @@ pub fn publish(
     provenance: &Provenance,
     precision: FloatPrecision,
     measurement: &Measurement<'_>,
-    device: &Device,
 ) -> Result<bool, Failure> {
     let weights = recipe
         .weights
@@ -40,7 +40,7 @@ pub fn publish(
         weights,
         measurement.images,
         &folder.path().join("quality"),
-        device,
+        measurement.device,
         measurement.interrupted,
     )?;
     let file = folder.path().join(GENERATOR);
@@ -74,7 +74,7 @@ pub fn publish(
     samples::write(
         trainer.generator_average(),
         &staged.add("samples.png"),
-        device,
+        measurement.device,
     )?;
     output::write(&staged.add("card.toml"), card.as_bytes())?;
     staged.commit()?;

@@ -101,9 +101,9 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
             precision,
             &Measurement {
                 images: options.frechet_images,
+                device: &run.device,
                 interrupted,
             },
-            &run.device,
         )?;
         if !published {
             eprintln!("interrupted while the model was measured; nothing was published");
