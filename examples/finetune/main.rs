@@ -22,7 +22,7 @@ use cli::interrupt::Interrupt;
 use options::Options;
 
 fn main() -> ExitCode {
-    examples::keep_freed_memory();
+    examples::start();
     let options = Options::parse();
     cli::exit(
         Interrupt::listen()
