@@ -34,6 +34,19 @@ pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> 
     write(path, text.as_bytes())
 }
 
+/// Writes a file under a name of this process, and gives it its own name when it is whole: other processes may be writing the same.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut own = path.as_os_str().to_owned();
+    own.push(format!(".{}", std::process::id()));
+    let own = Path::new(&own);
+    write(own)?;
+    std::fs::rename(own, path)
+        .map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
+}
+
 /// A path as results name it; one that is no valid Unicode is shown as far as it goes.
 #[derive(Clone, Debug)]
 pub struct ShownPath(pub PathBuf);

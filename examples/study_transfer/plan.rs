@@ -135,7 +135,7 @@ fn kept_ranking(
         });
     }
     let ranked = ranking(options.models.as_deref(), images, weights, device)?;
-    output::write_json(&path, &ranked)?;
+    output::write_whole(&path, |path| output::write_json(path, &ranked))?;
     Ok(ranked)
 }
 

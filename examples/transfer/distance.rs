@@ -12,7 +12,7 @@ use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 
 use crate::Failure;
-use crate::cli::{progress, sampling};
+use crate::cli::{output, progress, sampling};
 
 /// Images that pass the network together.
 const BATCH: usize = 16;
@@ -163,7 +163,7 @@ fn statistics_of(
     let Some(set) = unless_stopped(set)? else {
         return Ok(None);
     };
-    set.moments().save(&file)?;
+    output::write_whole(&file, |path| Ok(set.moments().save(path)?))?;
     Ok(Some(set.moments().clone()))
 }
 

@@ -293,6 +293,12 @@ fn record(file: &Checkpoint) -> Result<Record, TrainingError> {
     Ok(record)
 }
 
+/// Whether a metadata entry `training` is one of ours, of any version: models of others have notes under that name.
+fn is_record(text: &str) -> bool {
+    let record: Result<serde_json::Value, _> = serde_json::from_str(text);
+    record.is_ok_and(|record| record.get("version").is_some() && record.get("progress").is_some())
+}
+
 pub(crate) fn image_side(path: &Path) -> Result<usize, TrainingError> {
     Ok(record(&Checkpoint::open(path)?)?.images.side)
 }
@@ -365,10 +371,8 @@ impl SavedNetworks {
     /// When the file cannot be read, or it is of a training run and a network in it is unusable.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Option<Self>, TrainingError> {
         let file = Checkpoint::open(path)?;
-        if !file.metadata().contains_key(TRAINING) {
-            return Ok(None);
-        }
-        Self::of(&file, device).map(Some)
+        let of_a_run = file.metadata().get(TRAINING).is_some_and(|r| is_record(r));
+        of_a_run.then(|| Self::of(&file, device)).transpose()
     }
 
     fn of(file: &Checkpoint, device: &Device) -> Result<Self, TrainingError> {

@@ -83,6 +83,14 @@ fn another_run_starts_from_all_three_networks_of_a_checkpoint() {
     let network = folder.path().join("generator.safetensors");
     saved.generator.save(&network, FloatPrecision::F32).unwrap();
     assert!(SavedNetworks::open(&network, &device).unwrap().is_none());
+
+    // A note of the same name, as some models of the zoo have.
+    let model = Checkpoint::open(&network).unwrap();
+    let mut metadata = model.metadata().clone();
+    metadata.insert("training".into(), r#"{"kimg": 52.6}"#.into());
+    let noted = folder.path().join("noted.safetensors");
+    save_safetensors(&noted, model.tensors(), &metadata, FloatPrecision::F32).unwrap();
+    assert!(SavedNetworks::open(&noted, &device).unwrap().is_none());
 }
 
 #[test]
