@@ -5,7 +5,6 @@
 
 mod cli;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -253,11 +252,7 @@ impl Inverter<'_> {
             &self.config,
             |now| {
                 progress::show_inversion(&bar, now);
-                if self.interrupt.requested() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                self.interrupt.flow()
             },
         )?
         .remove(0);

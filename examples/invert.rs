@@ -4,7 +4,6 @@
 
 mod cli;
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -200,11 +199,7 @@ impl Job {
                         frames[*image].push(frame);
                     }
                 }
-                if self.interrupt.requested() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                self.interrupt.flow()
             },
         )?;
         bar.finish_and_clear();

@@ -1,5 +1,8 @@
 //! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
+use std::error::Error;
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,4 +29,25 @@ impl Interrupt {
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
+
+    /// The same as the answer to an optimisation's progress.
+    pub fn flow(&self) -> ControlFlow<()> {
+        if self.requested() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
 }
+
+/// Ctrl-C, before there was anything worth writing.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted before anything was written")
+    }
+}
+
+impl Error for Interrupted {}

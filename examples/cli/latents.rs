@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -132,11 +131,7 @@ impl LatentSettings<'_> {
                 &config,
                 |now| {
                     progress::show_inversion(&bar, now);
-                    if self.interrupt.requested() {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
+                    self.interrupt.flow()
                 },
             )?;
             bar.finish_and_clear();
