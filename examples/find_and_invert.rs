@@ -12,8 +12,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use clap::Parser;
 use image_tensor::{
-    DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid, magnify,
-    write_png,
+    DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid,
 };
 use inversion::{Inversion, InversionConfig};
 use lpips::{Lpips, Version};
@@ -104,8 +103,6 @@ const SAMPLES: u32 = 4;
 /// Truncation of those samples.
 const SAMPLES_PSI: f32 = 0.7;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
-/// Pictures of the figure have at least about this side.
-const PANEL_SIDE: u32 = 192;
 
 fn main() -> ExitCode {
     examples::start();
@@ -172,28 +169,13 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         if inverter.interrupt.requested() {
             break;
         }
-        let zoo_model = searcher.zoo.model(&model.model)?;
-        let model = Model {
-            name: model.model.clone(),
-            path: zoo_model.generator_path(),
-            generator: zoo_model.load_generator(&inverter.device)?,
-        };
+        let model = Model::of_zoo(searcher.zoo.model(&model.model)?, &inverter.device)?;
         inversions.push(inverter.invert(&path, *rank, model)?);
     }
     print_inversions(&inversions);
 
     let rows = figure_rows(&query, &ranked, best, &inversions);
-    let file = ShownPath(args.out.join("figure.svg"));
-    output::write(file.as_ref(), figure::svg(&rows)?.as_bytes())?;
-    let pictures: Vec<RgbImage> = rows
-        .iter()
-        .flat_map(|row| row.panels.iter().map(|panel| square(&panel.image)))
-        .collect();
-    let columns = rows.iter().map(|row| row.panels.len()).max().unwrap_or(1);
-    write_png(
-        args.out.join("figure.png"),
-        &grid(&pictures, columns, 4, WHITE),
-    )?;
+    let file = figure::write(&args.out, "figure", &rows)?;
     let seconds = started.elapsed().as_secs_f64();
     println!("\n{} in {seconds:.1} s", file.0.display());
 
@@ -289,28 +271,25 @@ fn figure_rows(
     samples: Vec<RgbImage>,
     inversions: &[Done],
 ) -> Vec<Row> {
-    let query = Panel {
-        image: enlarged(&center_crop_square(query)),
-        caption: vec!["query".to_owned()],
-    };
+    let query = Panel::new(&center_crop_square(query), vec!["query".to_owned()]);
     let found = ranked.iter().zip(samples).enumerate();
-    let found = found.map(|(index, (model, image))| Panel {
-        image: enlarged(&image),
-        caption: vec![
+    let found = found.map(|(index, (model, image))| {
+        let caption = vec![
             format!("rank {}: {}", index + 1, model.model),
             format!("score {:.1}", model.score),
-        ],
+        ];
+        Panel::new(&image, caption)
     });
-    let inverted = inversions.iter().map(|done| Panel {
-        image: enlarged(&done.image),
-        caption: vec![
+    let inverted = inversions.iter().map(|done| {
+        let caption = vec![
             format!("rank {}: {}", done.result.rank, done.result.model),
             format!(
                 "LPIPS {:.3}, PSNR {:.1} dB",
                 done.result.lpips, done.result.psnr
             ),
             format!("|w+ - w_avg| {:.1}", done.result.w_plus_distance),
-        ],
+        ];
+        Panel::new(&done.image, caption)
     });
     vec![
         Row {
@@ -322,21 +301,6 @@ fn figure_rows(
             panels: std::iter::once(query).chain(inverted).collect(),
         },
     ]
-}
-
-/// Small pictures are enlarged by a whole factor, so that their pixels stay sharp.
-fn enlarged(image: &RgbImage) -> RgbImage {
-    magnify(image, (PANEL_SIDE / image.width().max(1)).max(1))
-}
-
-/// In the common size of the figure's grid.
-fn square(image: &RgbImage) -> RgbImage {
-    image_tensor::resize(
-        image,
-        PANEL_SIDE,
-        PANEL_SIDE,
-        image_tensor::ResizeProtocol::PillowLanczos,
-    )
 }
 
 fn print_ranking(ranked: &[RankedModel]) {

@@ -25,6 +25,11 @@ pub fn of_file(path: &Path) -> Result<String, Failure> {
     Ok(hexadecimal(&hash.finalize()))
 }
 
+/// Of bytes in memory.
+pub fn of_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
 /// The first 16 digits for a text: enough for the name of a file that is kept for later.
 pub fn short(text: &str) -> String {
     const BYTES: usize = 8;

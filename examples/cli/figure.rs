@@ -1,12 +1,14 @@
-//! Pictures with captions, in rows, as one SVG that holds them all.
+//! Pictures with captions, in rows, as one SVG that holds them all, and without captions as PNG.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use image_tensor::{RgbImage, encode_png};
+use image_tensor::{ResizeProtocol, Rgb, RgbImage, encode_png, grid, magnify, resize, write_png};
 
-use super::Failure;
+use super::output::ShownPath;
+use super::{Failure, output};
 
 /// A picture and the lines below it.
 #[derive(Clone, Debug)]
@@ -24,9 +26,53 @@ pub struct Row {
 
 /// Side of a panel, in the SVG's pixels.
 const SIDE: u32 = 200;
+/// Pictures have at least about this side; it is that of the PNG's panels.
+const PICTURE_SIDE: u32 = 192;
+const PICTURE_GAP: u32 = 4;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
 const GAP: u32 = 12;
 const LINE: u32 = 17;
 const FONT_SIZE: u32 = 13;
+
+impl Panel {
+    /// A picture, of which small ones are enlarged by a whole factor, so that their pixels stay sharp.
+    pub fn new(image: &RgbImage, caption: Vec<String>) -> Self {
+        Self {
+            image: magnify(image, (PICTURE_SIDE / image.width().max(1)).max(1)),
+            caption,
+        }
+    }
+}
+
+/// Writes `NAME.svg`, which it returns, and the pictures alone as `NAME.png`.
+pub fn write(folder: &Path, name: &str, rows: &[Row]) -> Result<ShownPath, Failure> {
+    let file = ShownPath(output::file(folder, name, "svg"));
+    output::write(file.as_ref(), svg(rows)?.as_bytes())?;
+    let columns = rows.iter().map(|row| row.panels.len()).max().unwrap_or(0);
+    if columns > 0 {
+        let blank = RgbImage::from_pixel(PICTURE_SIDE, PICTURE_SIDE, WHITE);
+        let pictures: Vec<RgbImage> = rows
+            .iter()
+            .flat_map(|row| {
+                let panels = row.panels.iter().map(|panel| panel_picture(&panel.image));
+                panels.chain(std::iter::repeat(blank.clone())).take(columns)
+            })
+            .collect();
+        let sheet = grid(&pictures, columns, PICTURE_GAP, WHITE);
+        write_png(output::file(folder, name, "png"), &sheet)?;
+    }
+    Ok(file)
+}
+
+/// In the common size of a grid's pictures.
+fn panel_picture(image: &RgbImage) -> RgbImage {
+    resize(
+        image,
+        PICTURE_SIDE,
+        PICTURE_SIDE,
+        ResizeProtocol::PillowLanczos,
+    )
+}
 
 /// The figure's text.
 pub fn svg(rows: &[Row]) -> Result<String, Failure> {

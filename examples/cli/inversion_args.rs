@@ -21,7 +21,7 @@ pub struct InversionArgs {
     /// Network of the LPIPS distance
     #[arg(long, value_enum, default_value_t = LpipsNetwork::Alex)]
     pub lpips: LpipsNetwork,
-    /// Images optimised together; results do not depend on it
+    /// Images optimised together; results depend on it by rounding only
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
     /// Adam's learning rate

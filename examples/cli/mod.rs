@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each program uses a part of it")]
 
+pub mod bases;
 pub mod class;
 pub mod credits;
 pub mod device;
@@ -18,6 +19,7 @@ pub mod kept_moments;
 pub mod latents;
 pub mod line_plot;
 pub mod loss_plot;
+pub mod measured_path;
 pub mod model;
 pub mod numbers;
 pub mod output;
@@ -28,6 +30,7 @@ pub mod rendering;
 pub mod sampling;
 pub mod search;
 pub mod seeds;
+pub mod shard;
 #[cfg(test)]
 pub mod small_model;
 pub mod table;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use model_zoo::ZooModel;
 use stylegan2::Generator;
 
 use super::Failure;
@@ -22,6 +23,16 @@ impl Model {
     pub fn load(which: &str, weights: Option<&Path>, device: &Device) -> Result<Self, Failure> {
         let (name, path) = find(which, weights)?;
         let generator = Generator::load(&path, device)?;
+        Self::new(name, path, generator)
+    }
+
+    /// Loads a model of an opened folder of models.
+    pub fn of_zoo(model: &ZooModel, device: &Device) -> Result<Self, Failure> {
+        let generator = model.load_generator(device)?;
+        Self::new(model.name().to_owned(), model.generator_path(), generator)
+    }
+
+    fn new(name: String, path: PathBuf, generator: Generator) -> Result<Self, Failure> {
         let channels = generator.synthesis.img_channels();
         if channels != 1 && channels != 3 {
             return Err(format!(
@@ -40,6 +51,11 @@ impl Model {
     /// Image side in pixels.
     pub fn resolution(&self) -> u32 {
         self.generator.synthesis.img_resolution() as u32
+    }
+
+    /// The file of its named edits, which need not be there.
+    pub fn edits_file(&self) -> PathBuf {
+        self.path.with_file_name("edits.toml")
     }
 }
 

@@ -63,7 +63,8 @@ impl Searcher {
         let zoo = Zoo::open_without(root, &[BASE])?;
         let index = zoo.index().map_err(|e| {
             format!(
-                "{e}; the example `index` builds it: cargo run --release --example index -- build"
+                "{e}; the example `index` builds it: cargo run --release --example index -- build --zoo {}",
+                zoo.root().display()
             )
         })?;
         let record = IndexRecord::read(&zoo.index_path())?;

@@ -1,4 +1,4 @@
-//! Small tables on stdout.
+//! Small tables, on stdout or as Markdown.
 
 /// Prints rows in columns: the first column to the left, numbers to the right.
 pub fn print(header: &[&str], rows: &[Vec<String>]) {
@@ -26,6 +26,22 @@ pub fn print(header: &[&str], rows: &[Vec<String>]) {
     for row in rows {
         line(row.iter().map(String::as_str).collect());
     }
+}
+
+/// A Markdown table: the first column to the left, numbers to the right.
+pub fn markdown(header: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let alignments: Vec<&str> = (0..header.len())
+        .map(|column| if column == 0 { "---" } else { "---:" })
+        .collect();
+    let body = rows.iter().map(|row| {
+        let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+        line(&cells)
+    });
+    [line(header), line(&alignments)]
+        .into_iter()
+        .chain(body)
+        .collect()
 }
 
 /// The middle value, the mean of the two in the middle for an even number; none for no values.

@@ -58,6 +58,11 @@ impl Weights {
             .join(format!("data/{target}.few_shot_all.safetensors"))
     }
 
+    /// Pictures of fifty query images below each other, one for each kind.
+    pub fn studies(&self) -> PathBuf {
+        self.root.join("studies")
+    }
+
     /// Names of the zoo's models, sorted. The base model is none of them: it is what they were trained from.
     pub fn model_names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.zoo())

@@ -4,7 +4,6 @@
 
 mod attribute;
 mod attribute_file;
-mod bases;
 #[path = "../cli/mod.rs"]
 mod cli;
 mod gallery;
@@ -18,16 +17,14 @@ mod strip;
 mod tests;
 mod trials;
 
-use std::error::Error;
-use std::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
 use image_tensor::{Rgb, RgbImage, grid, magnify, write_png};
 use lpips::{Lpips, Version};
 
-use bases::Bases;
-use cli::interrupt::Interrupt;
+use cli::bases::Bases;
+use cli::interrupt::{Interrupt, Interrupted};
 use cli::latents::{LatentSettings, LatentSource};
 use cli::model::Model;
 use cli::output::ShownPath;
@@ -38,18 +35,6 @@ use plan::Plan;
 use ranking::{Candidates, Job};
 use results::{EditResult, Results};
 use strip::Strips;
-
-/// Ctrl-C, before there was anything worth writing.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted before anything was written")
-    }
-}
-
-impl Error for Interrupted {}
 
 /// Pictures of small models are enlarged to about this side.
 const SHOWN_SIDE: u32 = 128;

@@ -8,6 +8,7 @@ use clap::Parser;
 use ganspace::{Basis, LayerRange};
 
 use crate::cli::CommonArgs;
+use crate::cli::bases::Space;
 use crate::cli::features::FeatureArgs;
 use crate::cli::inversion_args::InversionArgs;
 use crate::cli::latents::LatentSource;
@@ -105,9 +106,6 @@ pub struct Options {
 /// Strengths of a strip where nothing else is said.
 const STRENGTHS: [f64; 7] = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0];
 const SEEDS: std::ops::Range<u32> = 0..4;
-const COMPONENTS: usize = 20;
-const W_SAMPLES: u32 = 10_000;
-const ACTIVATION_SAMPLES: u32 = 1_000;
 
 impl Options {
     /// What is edited.
@@ -134,14 +132,11 @@ impl Options {
 
     /// The components that --direction counts.
     pub fn basis(&self, w_dim: usize) -> Basis {
+        let usual = self.basis_space.usual_basis(w_dim, self.common.seed);
         Basis {
-            space: self.basis_space.to_string(),
-            samples: self.samples.unwrap_or(match self.basis_space {
-                Space::W => W_SAMPLES,
-                Space::Block(_) => ACTIVATION_SAMPLES,
-            }),
-            components: self.components.map_or(COMPONENTS.min(w_dim), usize::from),
-            seed: self.common.seed,
+            samples: self.samples.unwrap_or(usual.samples),
+            components: self.components.map_or(usual.components, usize::from),
+            ..usual
         }
     }
 
@@ -199,37 +194,6 @@ impl FromStr for EditRequest {
             _ => Err(format!(
                 "{strength:?} is no strength; write NAME or NAME=1.5"
             )),
-        }
-    }
-}
-
-/// What components are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Space {
-    W,
-    /// The block of this resolution.
-    Block(usize),
-}
-
-impl FromStr for Space {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "w" {
-            return Ok(Self::W);
-        }
-        text.strip_prefix('b')
-            .and_then(|resolution| resolution.parse().ok())
-            .map(Self::Block)
-            .ok_or_else(|| format!("{text:?} is no space; write w, or a block such as b16"))
-    }
-}
-
-impl fmt::Display for Space {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::W => f.write_str("w"),
-            Self::Block(resolution) => write!(f, "b{resolution}"),
         }
     }
 }

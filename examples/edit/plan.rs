@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
 
-use crate::bases::Bases;
 use crate::cli::Failure;
+use crate::cli::bases::Bases;
 use crate::cli::model::Model;
 use crate::options::{AttributeSource, Options};
 
@@ -123,10 +123,7 @@ pub fn range_strengths(named: &NamedEdit) -> Vec<f64> {
 
 /// The file of named edits: the chosen one, or that beside the model.
 pub fn edits_file(options: &Options, model: &Model) -> PathBuf {
-    options
-        .edits
-        .clone()
-        .unwrap_or_else(|| model.path.with_file_name("edits.toml"))
+    options.edits.clone().unwrap_or_else(|| model.edits_file())
 }
 
 /// Adds a direction to the file of named edits, making it where there is none; gives the file.

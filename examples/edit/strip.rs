@@ -7,8 +7,7 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::RandomState;
 
-use crate::Interrupted;
-use crate::cli::interrupt::Interrupt;
+use crate::cli::interrupt::{Interrupt, Interrupted};
 use crate::cli::model::Model;
 use crate::cli::{Failure, progress, rendering};
 use crate::plan::Plan;

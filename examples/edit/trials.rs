@@ -6,9 +6,8 @@ use image_tensor::from_signed_unit;
 use lpips::Lpips;
 use ndarray::Array2;
 
-use crate::Interrupted;
 use crate::attribute::Attribute;
-use crate::cli::interrupt::Interrupt;
+use crate::cli::interrupt::{Interrupt, Interrupted};
 use crate::cli::model::Model;
 use crate::cli::{Failure, progress, rendering};
 

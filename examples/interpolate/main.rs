@@ -5,7 +5,6 @@
 mod animation;
 #[path = "../cli/mod.rs"]
 mod cli;
-mod measured_path;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -15,7 +14,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use clap::Parser;
-use ganspace::{Interpolation, Smoothness};
+use ganspace::Interpolation;
 use image_tensor::{Rgb, magnify, strip, write_png};
 use lpips::{Lpips, Version};
 use ndarray::Array1;
@@ -25,11 +24,11 @@ use serde::Serialize;
 use cli::interrupt::Interrupt;
 use cli::latents::LatentSettings;
 use cli::line_plot::{Axis, Series, line_plot};
+use cli::measured_path::{MeasuredPath, SmoothnessResult, spread};
 use cli::model::Model;
 use cli::output::ShownPath;
 use cli::weights::Weights;
 use cli::{Failure, output, table};
-use measured_path::MeasuredPath;
 use options::{InterpolationChoice, Options};
 
 #[derive(Serialize)]
@@ -65,25 +64,6 @@ struct ModelResult {
     #[serde(flatten)]
     smoothness: SmoothnessResult,
     gif: ShownPath,
-}
-
-#[derive(Serialize)]
-struct SmoothnessResult {
-    perceptual_path_length: f64,
-    mean_step: f64,
-    largest_step: f64,
-    largest_step_over_mean: f64,
-}
-
-impl From<Smoothness> for SmoothnessResult {
-    fn from(found: Smoothness) -> Self {
-        Self {
-            perceptual_path_length: found.perceptual_path_length,
-            mean_step: found.mean_step,
-            largest_step: found.largest_step,
-            largest_step_over_mean: found.largest_over_mean,
-        }
-    }
 }
 
 /// Animations of small models are enlarged to about this side.
@@ -352,12 +332,6 @@ fn mean_latent(model: &Model) -> Result<Array1<f32>, Failure> {
 
 fn enlargement(model: &Model) -> u32 {
     (SHOWN_SIDE / model.resolution()).max(1)
-}
-
-/// At most `wanted` of `count` positions, evenly spread, first and last included.
-fn spread(count: usize, wanted: usize) -> impl Iterator<Item = usize> {
-    let shown = wanted.min(count);
-    (0..shown).map(move |i| i * (count - 1) / (shown - 1).max(1))
 }
 
 fn print(paths: &[(&Model, MeasuredPath)]) -> Result<(), Failure> {

@@ -10,8 +10,9 @@
 //! Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D). The
 //! projector's learning-rate ramp, perturbation of w and optimised noise images are options, as is a pull towards the mean latent.
 //!
-//! A batch of targets is optimised together, each exactly as if alone: the losses are summed over the batch, so no image's gradient
-//! depends on another image, and Adam works on each number for itself.
+//! A batch of targets is optimised together, each as if alone: the losses are summed over the batch, so no image's gradient
+//! depends on another image, and Adam works on each number for itself. Matrix products choose their order of summation by their size, so that batches of
+//! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!
 //! ```
 //! use std::ops::ControlFlow;

@@ -92,15 +92,9 @@ impl Lpips {
         folder: impl AsRef<Path>,
         device: &Device,
     ) -> Result<Self, LpipsError> {
-        let folder = folder.as_ref();
-        let heads = format!("lpips_v{}_{network}.safetensors", version.name());
-        Self::from_checkpoints(
-            network,
-            version,
-            &Checkpoint::open(folder.join(network.file_name()))?,
-            Some(&Checkpoint::open(folder.join(heads))?),
-            device,
-        )
+        let files = network.weight_files(version);
+        let [weights, heads] = files.map(|file| Checkpoint::open(folder.as_ref().join(file)));
+        Self::from_checkpoints(network, version, &weights?, Some(&heads?), device)
     }
 
     /// The metric from open checkpoints: the network's weights under torchvision's names, and the heads under the authors' names

@@ -5,7 +5,7 @@ use backbones::{AlexNet, SqueezeNet, Vgg16};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError};
 
-use crate::LpipsError;
+use crate::{LpipsError, Version};
 
 /// The network whose features are compared.
 ///
@@ -41,13 +41,25 @@ impl Network {
         }
     }
 
-    /// File name of the network's weights in a weights folder.
-    pub(crate) fn file_name(self) -> &'static str {
-        match self {
-            Self::AlexNet => "alexnet.safetensors",
-            Self::Vgg16 => "vgg16.safetensors",
-            Self::SqueezeNet => "squeezenet1_1.safetensors",
-        }
+    /// Names of the files that [`Lpips::load`](crate::Lpips::load) reads: the network's weights and the heads.
+    ///
+    /// ```
+    /// use lpips::{Network, Version};
+    ///
+    /// let [weights, heads] = Network::AlexNet.weight_files(Version::V0_1);
+    /// assert_eq!(weights, "alexnet.safetensors");
+    /// assert_eq!(heads, "lpips_v0.1_alex.safetensors");
+    /// ```
+    pub fn weight_files(self, version: Version) -> [String; 2] {
+        let weights = match self {
+            Self::AlexNet => "alexnet",
+            Self::Vgg16 => "vgg16",
+            Self::SqueezeNet => "squeezenet1_1",
+        };
+        [
+            format!("{weights}.safetensors"),
+            format!("lpips_v{}_{self}.safetensors", version.name()),
+        ]
     }
 }
 

@@ -17,9 +17,9 @@ use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::RandomState;
 
-use crate::bases::Bases;
+use crate::cli::bases::Bases;
 use crate::cli::images::{Target, files_in};
-use crate::cli::interrupt::Interrupt;
+use crate::cli::interrupt::{Interrupt, Interrupted};
 use crate::cli::latents::{LatentSettings, LatentSource};
 use crate::cli::model::Model;
 use crate::cli::output::{Names, ShownPath};
@@ -29,7 +29,7 @@ use crate::options::Options;
 use crate::plan::range_strengths;
 use crate::region::RegionColour;
 use crate::strip::in_strengths;
-use crate::{Interrupted, write_sheet};
+use crate::write_sheet;
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]

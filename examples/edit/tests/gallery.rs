@@ -9,7 +9,7 @@ use image_tensor::{RgbImage, decode_file, from_signed_unit, write_png};
 use model_zoo::{Card, Zoo};
 use ndarray::Array2;
 
-use crate::bases::Bases;
+use crate::cli::bases::Bases;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::model::Model;
 use crate::cli::rendering::render;

@@ -9,7 +9,7 @@ use image_tensor::from_signed_unit;
 use ndarray::Array2;
 
 use crate::attribute::Attribute;
-use crate::bases::Bases;
+use crate::cli::bases::Bases;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::latents::{LatentSettings, LatentSource};
 use crate::cli::model::Model;

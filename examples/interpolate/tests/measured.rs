@@ -14,10 +14,10 @@ use ndarray::Array2;
 use crate::cli::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::latents::{LatentSettings, LatentSource};
+use crate::cli::measured_path::MeasuredPath;
 use crate::cli::model::Model;
 use crate::cli::rendering::render;
 use crate::cli::small_model::{metric, model};
-use crate::measured_path::MeasuredPath;
 use crate::options::Options;
 
 fn load(

@@ -87,6 +87,31 @@ fn options_do_not_mix_images_either() {
     compare("all options", &config);
 }
 
+/// Matrix products choose their order of summation by their size, so that only batches of one size round alike.
+#[test]
+fn an_image_has_the_same_bits_in_every_batch_of_one_size() {
+    let device = Device::flex();
+    let model = Model::new(&device);
+    let targets = three_targets(&device);
+    let invert = |images: [usize; 3]| {
+        let rows = images.map(|image| targets.clone().narrow(0, image, 1));
+        model.invert(Tensor::cat(rows.into(), 0), &short()).unwrap()
+    };
+    let expected = invert([0, 1, 2]);
+    for images in [[2, 0, 1], [1, 1, 1], [0, 2, 2]] {
+        for (found, image) in invert(images).iter().zip(images) {
+            let expected = &expected[image];
+            assert_eq!(found.curve, expected.curve, "{images:?}");
+            assert_eq!(found.best.losses, expected.best.losses, "{images:?}");
+            assert_eq!(
+                values(&found.best.w_plus),
+                values(&expected.best.w_plus),
+                "{images:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_image_that_stops_early_leaves_the_others_alone() {
     const PATIENCE: usize = 3;

@@ -1,16 +1,17 @@
 //! Directions of a model, computed as a basis says.
 
+use std::fmt;
+use std::str::FromStr;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use feature_stats::{Ddof, Moments};
 use ganspace::{Basis, IncrementalPca, LatentDirections, LatentRegression, PrincipalComponents};
 use ndarray::Array2;
 use stylegan2::{NoiseMode, RandomState};
 
-use crate::Interrupted;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::model::Model;
-use crate::cli::{Failure, class, progress};
-use crate::options::Space;
+use super::interrupt::{Interrupt, Interrupted};
+use super::model::Model;
+use super::{Failure, class, progress};
 
 /// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
 const W_BATCH: usize = 256;
@@ -23,6 +24,57 @@ const MOST_EXACT: usize = 2048;
 
 /// Samples in a batch of incremental components, at least; what one has beyond the components is forgotten, so few batches are better.
 const INCREMENTAL_BATCH: usize = 128;
+
+/// Components of a basis, where `w` has so many dimensions.
+const COMPONENTS: usize = 20;
+const W_SAMPLES: u32 = 10_000;
+const ACTIVATION_SAMPLES: u32 = 1_000;
+
+/// What components are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    W,
+    /// The block of this resolution.
+    Block(usize),
+}
+
+impl Space {
+    /// The basis where nothing else is asked for.
+    pub fn usual_basis(self, w_dim: usize, seed: u32) -> Basis {
+        Basis {
+            space: self.to_string(),
+            samples: match self {
+                Self::W => W_SAMPLES,
+                Self::Block(_) => ACTIVATION_SAMPLES,
+            },
+            components: COMPONENTS.min(w_dim),
+            seed,
+        }
+    }
+}
+
+impl FromStr for Space {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "w" {
+            return Ok(Self::W);
+        }
+        text.strip_prefix('b')
+            .and_then(|resolution| resolution.parse().ok())
+            .map(Self::Block)
+            .ok_or_else(|| format!("{text:?} is no space; write w, or a block such as b16"))
+    }
+}
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::W => f.write_str("w"),
+            Self::Block(resolution) => write!(f, "b{resolution}"),
+        }
+    }
+}
 
 /// Computes directions of one model, each basis once.
 pub struct Bases<'a> {

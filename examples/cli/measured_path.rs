@@ -4,9 +4,10 @@ use burn::tensor::{Device, Tensor};
 use ganspace::{Path, Smoothness, smoothness};
 use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
+use serde::Serialize;
 
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress, rendering};
+use super::model::Model;
+use super::{Failure, progress, rendering};
 
 pub struct MeasuredPath {
     pub times: Vec<f64>,
@@ -76,4 +77,30 @@ impl MeasuredPath {
         }
         Ok(Some(smoothness(&self.distances)?))
     }
+}
+
+/// Smoothness as results name it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SmoothnessResult {
+    pub perceptual_path_length: f64,
+    pub mean_step: f64,
+    pub largest_step: f64,
+    pub largest_step_over_mean: f64,
+}
+
+impl From<Smoothness> for SmoothnessResult {
+    fn from(found: Smoothness) -> Self {
+        Self {
+            perceptual_path_length: found.perceptual_path_length,
+            mean_step: found.mean_step,
+            largest_step: found.largest_step,
+            largest_step_over_mean: found.largest_over_mean,
+        }
+    }
+}
+
+/// At most `wanted` of `count` positions, evenly spread, first and last included.
+pub fn spread(count: usize, wanted: usize) -> impl Iterator<Item = usize> {
+    let shown = wanted.min(count);
+    (0..shown).map(move |i| i * (count - 1) / (shown - 1).max(1))
 }

@@ -1,0 +1,257 @@
+//! Inversions on the disk, a file each, called after their key.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use image_tensor::RgbImage;
+use ndarray::Array2;
+
+use crate::cli::{Failure, output};
+
+/// How good an inversion is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measures {
+    pub lpips_alex: f64,
+    pub lpips_vgg: f64,
+    /// Of values in [-1, 1], before clipping.
+    pub mse: f64,
+    /// Euclidean norm over all layers.
+    pub w_plus_distance: f64,
+}
+
+impl Measures {
+    pub fn psnr(&self) -> f64 {
+        inversion::psnr(self.mse)
+    }
+}
+
+/// An inversion as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    pub measures: Measures,
+    /// `[num_ws, w_dim]`.
+    pub w_plus: Array2<f32>,
+    pub reconstruction: RgbImage,
+    /// Wall time of its batch, divided by the images that were inverted there.
+    pub seconds: f64,
+}
+
+/// A folder of inversions.
+pub struct Cache {
+    folder: PathBuf,
+}
+
+const KEY: &str = "key";
+const LPIPS_ALEX: &str = "lpips_alex";
+const LPIPS_VGG: &str = "lpips_vgg";
+const MSE: &str = "mse";
+const W_PLUS_DISTANCE: &str = "w_plus_distance";
+const SECONDS: &str = "seconds";
+const W_PLUS: &str = "w_plus";
+const RECONSTRUCTION: &str = "reconstruction";
+
+impl Cache {
+    /// The folder is made where there is none.
+    pub fn open(folder: PathBuf) -> Result<Self, Failure> {
+        std::fs::create_dir_all(&folder).map_err(|e| {
+            format!(
+                "--cache {}: the folder cannot be made ({e}); choose another with --cache",
+                folder.display()
+            )
+        })?;
+        Ok(Self { folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn file(&self, key: &str) -> PathBuf {
+        output::file(&self.folder, key, "safetensors")
+    }
+
+    /// Writes an inversion. `about` are lines for people.
+    pub fn keep(&self, key: &str, kept: &Kept, about: &[(&str, &str)]) -> Result<(), Failure> {
+        let (width, height) = kept.reconstruction.dimensions();
+        let (layers, features) = kept.w_plus.dim();
+        let w_plus: Vec<f32> = kept.w_plus.iter().copied().collect();
+        let tensors = BTreeMap::from([
+            (
+                W_PLUS.to_owned(),
+                StoredTensor::from_f32(vec![layers, features], &w_plus),
+            ),
+            (
+                RECONSTRUCTION.to_owned(),
+                StoredTensor::new(
+                    StoredDType::U8,
+                    vec![height as usize, width as usize, 3],
+                    kept.reconstruction.as_raw().clone(),
+                ),
+            ),
+        ]);
+        // Numbers are written as text that reads back as the same number.
+        let numbers = [
+            (LPIPS_ALEX, kept.measures.lpips_alex),
+            (LPIPS_VGG, kept.measures.lpips_vgg),
+            (MSE, kept.measures.mse),
+            (W_PLUS_DISTANCE, kept.measures.w_plus_distance),
+            (SECONDS, kept.seconds),
+        ];
+        let numbers = numbers.map(|(name, value)| (name.to_owned(), value.to_string()));
+        let texts = [(KEY, key)].into_iter().chain(about.iter().copied());
+        let metadata = texts
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .chain(numbers)
+            .collect();
+        Ok(save_safetensors(
+            self.file(key),
+            &tensors,
+            &metadata,
+            FloatPrecision::F32,
+        )?)
+    }
+
+    /// The inversion of a key; none where it is not kept. A damaged file counts as none, which is said on stderr.
+    pub fn find(&self, key: &str) -> Option<Kept> {
+        let file = self.file(key);
+        if !file.exists() {
+            return None;
+        }
+        match read(&file, key) {
+            Ok(kept) => Some(kept),
+            Err(reason) => {
+                eprintln!("{}: {reason}; it is inverted again", file.display());
+                None
+            }
+        }
+    }
+
+    /// Takes those of `keys` that this cache lacks from another; says how many.
+    pub fn merge<'a>(
+        &self,
+        from: &Path,
+        keys: impl Iterator<Item = &'a str>,
+    ) -> Result<usize, Failure> {
+        if !from.is_dir() {
+            return Err(format!(
+                "--merge {}: no folder there; name the caches of the parts",
+                from.display()
+            )
+            .into());
+        }
+        let other = Self {
+            folder: from.to_owned(),
+        };
+        let mut taken = 0;
+        for key in keys {
+            if self.find(key).is_some() || other.find(key).is_none() {
+                continue;
+            }
+            // A copy that is cut short must not have the name of a whole one.
+            let (whole, partial) = (self.file(key), output::file(&self.folder, key, "partial"));
+            std::fs::copy(other.file(key), &partial)
+                .and_then(|_| std::fs::rename(&partial, &whole))
+                .map_err(|e| format!("{}: cannot be written ({e})", whole.display()))?;
+            taken += 1;
+        }
+        Ok(taken)
+    }
+}
+
+fn read(file: &Path, key: &str) -> Result<Kept, Failure> {
+    let checkpoint = Checkpoint::open(file)?;
+    let text = |name: &str| {
+        checkpoint
+            .metadata()
+            .get(name)
+            .ok_or_else(|| Failure::from(format!("no {name:?} in it, expected an inversion")))
+    };
+    let number = |name: &str| -> Result<f64, Failure> { Ok(text(name)?.parse()?) };
+    let tensor = |name: &str| {
+        checkpoint.tensors().get(name).ok_or_else(|| {
+            Failure::from(format!("no tensor {name:?} in it, expected an inversion"))
+        })
+    };
+    if text(KEY)? != key {
+        return Err("it holds another inversion than its name says".into());
+    }
+    let w_plus = tensor(W_PLUS)?;
+    let &[layers, features] = w_plus.shape() else {
+        return Err(format!("latents of the shape {:?}", w_plus.shape()).into());
+    };
+    let pixels = tensor(RECONSTRUCTION)?;
+    let reconstruction = match *pixels.shape() {
+        [height, width, 3] if pixels.dtype() == StoredDType::U8 => {
+            RgbImage::from_raw(width as u32, height as u32, pixels.bytes().to_vec())
+        }
+        _ => None,
+    };
+    Ok(Kept {
+        measures: Measures {
+            lpips_alex: number(LPIPS_ALEX)?,
+            lpips_vgg: number(LPIPS_VGG)?,
+            mse: number(MSE)?,
+            w_plus_distance: number(W_PLUS_DISTANCE)?,
+        },
+        w_plus: Array2::from_shape_vec((layers, features), w_plus.to_f32())?,
+        reconstruction: reconstruction.ok_or("the reconstruction is no picture")?,
+        seconds: number(SECONDS)?,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+    use image_tensor::Rgb;
+
+    fn kept(number: u8) -> Kept {
+        Kept {
+            measures: Measures {
+                lpips_alex: 0.1 + f64::from(number),
+                lpips_vgg: f64::from(0.3f32),
+                mse: 1.0 / 3.0,
+                w_plus_distance: 1e-7,
+            },
+            w_plus: Array2::from_shape_fn((3, 2), |(i, j)| 0.1 * (i * 2 + j) as f32),
+            reconstruction: RgbImage::from_fn(4, 5, |x, y| Rgb([x as u8, y as u8, number])),
+            seconds: 0.25,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("new/cache")).unwrap();
+        assert_eq!(cache.find("k"), None);
+        cache.keep("k", &kept(1), &[("image", "a/1")]).unwrap();
+        assert_eq!(cache.find("k"), Some(kept(1)));
+
+        let file = cache.file("k");
+        std::fs::copy(&file, cache.file("renamed")).unwrap();
+        assert_eq!(cache.find("renamed"), None);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+        assert_eq!(cache.find("k"), None);
+    }
+
+    #[test]
+    fn merging_takes_what_is_wanted_and_lacking() {
+        let folder = tempfile::tempdir().unwrap();
+        let [to, from] = ["to", "from"].map(|n| Cache::open(folder.path().join(n)).unwrap());
+        to.keep("a", &kept(1), &[]).unwrap();
+        for (key, number) in [("a", 2), ("b", 3), ("unwanted", 4)] {
+            from.keep(key, &kept(number), &[]).unwrap();
+        }
+        std::fs::write(from.file("damaged"), b"no file of tensors").unwrap();
+        let wanted = ["a", "b", "damaged", "nowhere"];
+        assert_eq!(to.merge(from.folder(), wanted.into_iter()).unwrap(), 1);
+        assert_eq!(to.find("a"), Some(kept(1)));
+        assert_eq!(to.find("b"), Some(kept(3)));
+        assert_eq!(to.find("unwanted"), None);
+        let nowhere = folder.path().join("nowhere");
+        let error = to.merge(&nowhere, wanted.into_iter()).unwrap_err();
+        assert!(error.to_string().contains("no folder"), "{error}");
+    }
+}

@@ -1,0 +1,196 @@
+//! The images of the study, by category.
+
+use std::path::{Path, PathBuf};
+
+use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file};
+use metrics_fid::ImageSource;
+
+use crate::cli::Failure;
+use crate::cli::features::BATCH;
+use crate::cli::images::files_in;
+use crate::cli::progress;
+use crate::cli::search::Searcher;
+use crate::cli::weights::Weights;
+use crate::options::Options;
+
+/// The kinds that the study is of where nothing else is said.
+const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];
+
+/// Where a category's images are.
+pub struct Source {
+    pub category: String,
+    path: PathBuf,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Square images below each other in one file.
+    Strip,
+    /// A file each.
+    Folder,
+}
+
+/// An image as the models are given it, and its features.
+pub struct Image {
+    /// Category and name or number.
+    pub name: String,
+    /// Cut to its central square, in the models' size.
+    pub pixels: RgbImage,
+    pub feature: Vec<f32>,
+}
+
+/// The categories that were asked for.
+pub fn sources(options: &Options, weights: &Weights) -> Result<Vec<Source>, Failure> {
+    let mut names = options.categories.clone();
+    let (folder, ending) = match &options.images {
+        Some(folder) => (folder.clone(), ""),
+        None => (weights.studies(), ".png"),
+    };
+    if names.is_empty() {
+        names = match &options.images {
+            None => DEFAULT.map(str::to_owned).into(),
+            Some(folder) => subfolders(folder)?,
+        };
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for category in names {
+        let path = folder.join(format!("{category}{ending}"));
+        if !path.exists() {
+            return Err(format!(
+                "category {category:?}: {} is not there; choose others with --categories, or another folder with --images",
+                path.display()
+            )
+            .into());
+        }
+        if sources.iter().any(|source| source.category == category) {
+            return Err(format!("--categories: {category:?} is named twice").into());
+        }
+        sources.push(Source {
+            category,
+            path,
+            kind: match options.images {
+                None => Kind::Strip,
+                Some(_) => Kind::Folder,
+            },
+        });
+    }
+    Ok(sources)
+}
+
+fn subfolders(folder: &Path) -> Result<Vec<String>, Failure> {
+    let names: Vec<String> = files_in(folder)
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    if names.is_empty() {
+        return Err(format!(
+            "--images {}: no subfolder there; expected one with images for each category",
+            folder.display()
+        )
+        .into());
+    }
+    Ok(names)
+}
+
+impl Source {
+    /// At most `count` images, with `side` pixels, and their features.
+    pub fn load(
+        &self,
+        count: usize,
+        side: u32,
+        searcher: &Searcher,
+    ) -> Result<Vec<Image>, Failure> {
+        let bar = progress::bar(count, &format!("images of {}", self.category));
+        let mut images = Vec::new();
+        // Originals are only kept until they have features: photographs are large.
+        let mut waiting: Vec<(String, RgbImage)> = Vec::new();
+        let mut take = |waiting: &mut Vec<(String, RgbImage)>| {
+            let (names, originals): (Vec<String>, Vec<RgbImage>) = waiting.drain(..).unzip();
+            let features = searcher.features(&originals);
+            for ((name, original), feature) in
+                names.into_iter().zip(&originals).zip(features.rows())
+            {
+                images.push(Image {
+                    name: format!("{}/{name}", self.category),
+                    pixels: center_crop_and_resize(original, side, ResizeProtocol::PillowLanczos),
+                    feature: feature.to_vec(),
+                });
+            }
+            bar.set_position(images.len() as u64);
+        };
+        let limits = DecodeLimits::default();
+        match self.kind {
+            Kind::Strip => {
+                let strip = decode_file(&self.path, &limits)?;
+                let cut = cut(&strip).map_err(|reason| {
+                    Failure::from(format!("{}: {reason}", self.path.display()))
+                })?;
+                for (number, image) in cut.into_iter().take(count).enumerate() {
+                    waiting.push((number.to_string(), image));
+                    if waiting.len() == BATCH {
+                        take(&mut waiting);
+                    }
+                }
+            }
+            Kind::Folder => {
+                let files = ImageSource::open(&self.path)?.with_limit(count);
+                files.visit(&limits, |name, image| {
+                    let stem = Path::new(name).file_stem().unwrap_or_default();
+                    waiting.push((stem.to_string_lossy().into_owned(), image?));
+                    if waiting.len() == BATCH {
+                        take(&mut waiting);
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        if !waiting.is_empty() {
+            take(&mut waiting);
+        }
+        bar.finish_and_clear();
+        if images.len() < count {
+            eprintln!(
+                "{}: {} images of the {count} that were asked for",
+                self.path.display(),
+                images.len()
+            );
+        }
+        Ok(images)
+    }
+}
+
+/// The square images of a strip.
+fn cut(strip: &RgbImage) -> Result<Vec<RgbImage>, String> {
+    let (width, height) = strip.dimensions();
+    if !height.is_multiple_of(width) {
+        return Err(format!(
+            "{width} x {height} pixels, expected square images below each other, so a height that is a multiple of the width"
+        ));
+    }
+    let bytes = strip.as_raw().len() / (height / width) as usize;
+    Ok(strip
+        .as_raw()
+        .chunks_exact(bytes)
+        .filter_map(|rows| RgbImage::from_raw(width, width, rows.to_vec()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image_tensor::Rgb;
+
+    #[test]
+    fn a_strip_is_cut_into_its_squares() {
+        let strip = RgbImage::from_fn(3, 12, |x, y| Rgb([x as u8, (y % 3) as u8, (y / 3) as u8]));
+        let images = cut(&strip).expect("four squares");
+        assert_eq!(images.len(), 4);
+        for (number, image) in images.iter().enumerate() {
+            let expected = RgbImage::from_fn(3, 3, |x, y| Rgb([x as u8, y as u8, number as u8]));
+            assert_eq!(*image, expected);
+        }
+        let error = cut(&RgbImage::new(3, 11)).expect_err("no whole number of squares");
+        assert!(error.contains("3 x 11"), "{error}");
+    }
+}

@@ -1,0 +1,148 @@
+//! Edits of inversions with the models at rank 1.
+
+use ganspace::{Edit, EditBook, LayerRange};
+use image_tensor::from_signed_unit;
+use serde::Serialize;
+
+use crate::cli::bases::{Bases, Space};
+use crate::cli::figure::{Panel, Row};
+use crate::cli::model::Model;
+use crate::cli::{Failure, rendering};
+use crate::plan::RankedImage;
+use crate::results::Study;
+
+/// One picture.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edited {
+    pub image: String,
+    pub model: String,
+    /// Its name, or `component K`.
+    pub edit: String,
+    /// In standard deviations of the component.
+    pub strength: f64,
+    /// LPIPS from the unedited inversion.
+    pub lpips: f64,
+}
+
+/// An edit with the strengths that are shown.
+struct Shown {
+    name: String,
+    edit: Edit,
+    strengths: [f64; 2],
+}
+
+/// Edits of a model that are shown.
+const EDITS: usize = 3;
+/// Standard deviations to either side where no range is known.
+const STRENGTH: f64 = 3.0;
+
+impl Study<'_> {
+    /// Edits of the shown images' inversions, and their figure.
+    pub fn edits(&self) -> Result<(Vec<Edited>, Vec<Row>), Failure> {
+        let (mut edited, mut rows) = (Vec::new(), Vec::new());
+        for category in &self.plan.categories {
+            let shown = &category.images[..category.images.len().min(self.shown())];
+            let mut models: Vec<&str> = shown.iter().map(|image| image.at_rank(1)).collect();
+            models.sort_unstable();
+            models.dedup();
+            for name in models {
+                let model = self.model(name)?;
+                let edits = self.edits_of(&model)?;
+                for image in shown.iter().filter(|image| image.at_rank(1) == name) {
+                    let (pictures, row) = self.edit(&model, &edits, image)?;
+                    edited.extend(pictures);
+                    rows.push(row);
+                }
+            }
+        }
+        Ok((edited, rows))
+    }
+
+    fn shown(&self) -> usize {
+        usize::from(self.options.shown)
+    }
+
+    /// The first of a model's named edits, or where it has none its first components.
+    fn edits_of(&self, model: &Model) -> Result<Vec<Shown>, Failure> {
+        if model.generator.mapping.c_dim() > 0 {
+            eprintln!(
+                "{}: it has classes, whose components differ, so that no edits are shown; see the example `edit`",
+                model.name
+            );
+            return Ok(Vec::new());
+        }
+        let mut bases = Bases::new(model, None, self.device, self.interrupt);
+        let file = model.edits_file();
+        let book = if file.exists() {
+            EditBook::load(file)?
+        } else {
+            EditBook::default()
+        };
+        let mut shown = Vec::new();
+        for (name, named) in book.iter().take(EDITS) {
+            let directions = bases.directions(&named.basis)?;
+            shown.push(Shown {
+                name: name.to_owned(),
+                edit: named.edit(name, &model.name, &directions)?,
+                strengths: named.range,
+            });
+        }
+        if !shown.is_empty() {
+            return Ok(shown);
+        }
+        let w_dim = model.generator.mapping.w_dim();
+        let basis = Space::W.usual_basis(w_dim, self.options.common.seed);
+        let directions = bases.directions(&basis)?;
+        (0..directions.count().min(EDITS))
+            .map(|component| {
+                Ok(Shown {
+                    name: format!("component {component}"),
+                    edit: directions.edit(component, LayerRange::ALL)?,
+                    strengths: [-STRENGTH, STRENGTH],
+                })
+            })
+            .collect()
+    }
+
+    fn edit(
+        &self,
+        model: &Model,
+        edits: &[Shown],
+        image: &RankedImage,
+    ) -> Result<(Vec<Edited>, Row), Failure> {
+        let inversion = self.inversion(&model.name, image)?;
+        let mut panels = vec![
+            Panel::new(&image.pixels, vec![image.name.clone()]),
+            Panel::new(&inversion.reconstruction, vec!["inversion".to_owned()]),
+        ];
+        let mut edited = Vec::new();
+        let unedited =
+            rendering::render(model, std::slice::from_ref(&inversion.w_plus), self.device);
+        for shown in edits {
+            for strength in shown.strengths {
+                let mut latent = inversion.w_plus.clone();
+                shown.edit.apply(&mut latent, strength)?;
+                let picture = rendering::render(model, &[latent], self.device);
+                let lpips =
+                    rendering::distances(self.metric, picture.clone(), unedited.clone())?[0];
+                let caption = vec![
+                    format!("{} {strength:+.1}", shown.name),
+                    format!("LPIPS {lpips:.3}"),
+                ];
+                panels.push(Panel::new(&from_signed_unit(picture)[0], caption));
+                edited.push(Edited {
+                    image: image.name.clone(),
+                    model: model.name.clone(),
+                    edit: shown.name.clone(),
+                    strength,
+                    lpips,
+                });
+            }
+        }
+        let row = Row {
+            heading: format!("{} in {}", image.name, model.name),
+            panels,
+        };
+        Ok((edited, row))
+    }
+}

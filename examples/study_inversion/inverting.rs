@@ -1,0 +1,129 @@
+//! The inversions themselves.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use indicatif::ProgressBar;
+use inversion::{InversionConfig, Progress, StopReason};
+use lpips::Lpips;
+use model_zoo::Zoo;
+
+use crate::cache::{Cache, Kept, Measures};
+use crate::cli::images::to_targets;
+use crate::cli::interrupt::{Interrupt, Interrupted};
+use crate::cli::inversion_files::image_of;
+use crate::cli::latents::from_tensor;
+use crate::cli::model::Model;
+use crate::cli::{Failure, progress, rendering};
+use crate::plan::{Plan, Work};
+
+/// Inverts images and keeps the results.
+pub struct Inverter<'a> {
+    pub plan: &'a Plan,
+    pub cache: &'a Cache,
+    pub zoo: &'a Zoo,
+    pub config: &'a InversionConfig,
+    /// Images that are optimised together, always as many.
+    pub batch: usize,
+    /// The metric of the loss.
+    pub loss: &'a Lpips,
+    pub alex: &'a Lpips,
+    pub vgg: &'a Lpips,
+    pub device: &'a Device,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Inverter<'_> {
+    /// Inverts what is given, in its order, until it is interrupted. What is done then is kept.
+    pub fn invert(&self, missing: &[&Work]) -> Result<(), Failure> {
+        let of_models = || missing.chunk_by(|a, b| a.model == b.model);
+        let batches: usize = of_models()
+            .map(|work| work.len().div_ceil(self.batch))
+            .sum();
+        let steps = self.config.steps;
+        let bar = progress::bar(batches * steps.max(1), "inversions");
+        let (mut batch, mut images) = (0, 0);
+        for work in of_models() {
+            let model = Model::of_zoo(self.zoo.model(&work[0].model)?, self.device)?;
+            for work in work.chunks(self.batch) {
+                bar.set_position((batch * steps) as u64);
+                bar.set_message(format!(
+                    "{}, image {} of {}",
+                    model.name,
+                    images + work.len(),
+                    missing.len()
+                ));
+                self.invert_batch(&model, work, &bar, (batch * steps) as u64)?;
+                batch += 1;
+                images += work.len();
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Inverts at most a batch.
+    fn invert_batch(
+        &self,
+        model: &Model,
+        work: &[&Work],
+        bar: &ProgressBar,
+        before: u64,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        // A batch that is not full repeats its images, as results depend on its size in their last digits.
+        let pixels: Vec<_> = work
+            .iter()
+            .cycle()
+            .take(self.batch)
+            .map(|work| self.plan.image(work).pixels.clone())
+            .collect();
+        let targets = to_targets(&pixels, &model.generator, self.device);
+        let inversions = inversion::invert(
+            &model.generator,
+            self.loss,
+            targets.clone(),
+            self.config,
+            |now| {
+                if let Progress::Step(now) = now {
+                    bar.set_position(before + now.step as u64);
+                }
+                self.interrupt.flow()
+            },
+        )
+        .map_err(|e| format!("{}: {e}", model.name))?;
+        if self.interrupt.requested() {
+            return Err(Interrupted.into());
+        }
+        let images: Vec<Tensor<4>> = inversions.iter().map(|i| i.best.image.clone()).collect();
+        let images = Tensor::cat(images, 0);
+        let alex = rendering::distances(self.alex, images.clone(), targets.clone())?;
+        let vgg = rendering::distances(self.vgg, images, targets)?;
+        let seconds = started.elapsed().as_secs_f64() / work.len() as f64;
+        for (row, (work, inversion)) in work.iter().zip(inversions).enumerate() {
+            let image = &self.plan.image(work).name;
+            if let StopReason::NonFiniteLoss { step } = inversion.stop {
+                return Err(format!(
+                    "{image} in {}: the loss was not finite at step {step}; try a lower --learning-rate",
+                    model.name
+                )
+                .into());
+            }
+            let best = inversion.best;
+            let kept = Kept {
+                measures: Measures {
+                    lpips_alex: alex[row],
+                    lpips_vgg: vgg[row],
+                    mse: best.losses.mse,
+                    w_plus_distance: best.w_plus_distance,
+                },
+                reconstruction: image_of(&best.image),
+                w_plus: from_tensor(best.w_plus).remove(0),
+                seconds,
+            };
+            let about = [("image", image.as_str()), ("model", model.name.as_str())];
+            self.cache.keep(&work.key, &kept, &about)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Which models are ranked.
+
+use burn::tensor::Device;
+use model_zoo::ZooModel;
+use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
+
+use crate::cli::Failure;
+use crate::cli::search::Searcher;
+use crate::options::Options;
+
+/// The models of a study, by name, and what they have in common.
+pub struct Chosen {
+    pub models: Vec<ZooModel>,
+    pub architecture: GeneratorConfig,
+}
+
+impl Chosen {
+    /// Image side in pixels.
+    pub fn side(&self) -> u32 {
+        self.architecture.img_resolution as u32
+    }
+}
+
+/// What of a configuration two models must have in common: all but how the official code stores and bounds numbers.
+fn architecture(config: &GeneratorConfig) -> GeneratorConfig {
+    let SynthesisConfig {
+        num_fp16_res,
+        conv_clamp,
+        fp16_channels_last,
+        ..
+    } = SynthesisConfig::default();
+    GeneratorConfig {
+        synthesis_kwargs: SynthesisConfig {
+            num_fp16_res,
+            conv_clamp,
+            fp16_channels_last,
+            ..config.synthesis_kwargs.clone()
+        },
+        ..config.clone()
+    }
+}
+
+/// Chooses among the models that are in the zoo and in its index.
+///
+/// With names, these. Else the models that are called like a category, then the others in the order of their names, as many as were asked for, all of the
+/// architecture of the first category's model (of the first model by name, where no category has one).
+pub fn choose(
+    options: &Options,
+    categories: &[&str],
+    searcher: &Searcher,
+    device: &Device,
+) -> Result<Chosen, Failure> {
+    let config = |model: &ZooModel| -> Result<GeneratorConfig, Failure> {
+        Ok(architecture(
+            Generator::load(model.generator_path(), device)?.config(),
+        ))
+    };
+    let indexed: Vec<&ZooModel> = searcher
+        .zoo
+        .models()
+        .iter()
+        .filter(|model| searcher.index.contains(model.name()))
+        .collect();
+    let of_name = |name: &str| indexed.iter().find(|model| model.name() == name).copied();
+    let must: Vec<&ZooModel> = if options.zoo_models.is_empty() {
+        categories.iter().filter_map(|name| of_name(name)).collect()
+    } else {
+        let named = options.zoo_models.iter().map(|name| {
+            searcher.zoo.model(name)?;
+            of_name(name).ok_or_else(|| {
+                Failure::from(format!(
+                    "--zoo-models: {name} is not in the index {}; `cargo run --release --example index -- update` adds it",
+                    searcher.zoo.index_path().display()
+                ))
+            })
+        });
+        named.collect::<Result<_, _>>()?
+    };
+    let first = must.first().or(indexed.first());
+    let shared = config(first.ok_or("the index has no model of the zoo")?)?;
+    let mut models: Vec<ZooModel> = Vec::new();
+    for model in &must {
+        let found = config(model)?;
+        if found != shared {
+            return Err(format!(
+                "{}: its architecture is another than that of {}, and so are its latents; leave one of them out\n  {}\n  {}",
+                model.name(),
+                first.map_or("", |first| first.name()),
+                found.to_json(),
+                shared.to_json()
+            )
+            .into());
+        }
+        if !models.contains(model) {
+            models.push((*model).clone());
+        }
+    }
+    if options.zoo_models.is_empty() {
+        for model in indexed {
+            if models.len() >= options.model_count as usize {
+                break;
+            }
+            if !models.contains(model) && config(model)? == shared {
+                models.push(model.clone());
+            }
+        }
+        if models.len() < options.model_count as usize {
+            eprintln!(
+                "{}: {} models of one architecture in the index, {} were asked for",
+                searcher.zoo.root().display(),
+                models.len(),
+                options.model_count
+            );
+        }
+    }
+    models.sort_by(|a, b| a.name().cmp(b.name()));
+    Ok(Chosen {
+        models,
+        architecture: shared,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_is_no_part_of_an_architecture() {
+        let config = |text: &str| {
+            let config = GeneratorConfig::from_json(&format!(
+                r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3, "synthesis_kwargs": {{"channel_base": 64{text}}}}}"#
+            ));
+            architecture(&config.expect("a configuration"))
+        };
+        assert_eq!(
+            config(r#", "num_fp16_res": 2, "conv_clamp": 256"#),
+            config("")
+        );
+        assert_ne!(config(r#", "channel_max": 4"#), config(""));
+    }
+}

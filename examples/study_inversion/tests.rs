@@ -1,0 +1,157 @@
+//! A whole study of a few images and steps on the repository's zoo.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::Value;
+
+use crate::cli::interrupt::Interrupt;
+use crate::options::Options;
+use crate::{Failure, run};
+
+/// Two images of each category with three models: ranks that every zoo has.
+const SMALL: [&str; 18] = [
+    "study_inversion",
+    "--count",
+    "2",
+    "--steps",
+    "3",
+    "--model-count",
+    "3",
+    "--ranks",
+    "1,2,3",
+    "--interpolations",
+    "1",
+    "--frames",
+    "4",
+    "--shown",
+    "1",
+    "--resamples",
+    "500",
+    "--out",
+];
+
+fn study(out: &Path, more: &[&str]) -> Result<(String, Value), Failure> {
+    let json = out.join("results.json");
+    let paths = [out.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let arguments = [&SMALL[..], &paths, more].concat();
+    let options = Options::try_parse_from(arguments).unwrap();
+    run(&options, &Interrupt::default())?;
+    let report = std::fs::read_to_string(out.join("report.md")).unwrap_or_default();
+    let results = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    Ok((report, results))
+}
+
+fn kept(cache: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_study_is_the_same_from_any_cache_and_from_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let (report, results) = study(&whole, &[]).unwrap();
+    let inversions = &results["inversions"];
+    let needed = inversions["needed"].as_u64().unwrap() as usize;
+    assert_eq!(inversions["made"], inversions["needed"]);
+    // Every image at three ranks; what else is needed may be among these.
+    assert!(needed >= 12, "{needed}");
+    assert_eq!(results["images"].as_array().unwrap().len(), 12);
+    let cache = whole.join("cache");
+    let all = kept(&cache);
+    assert_eq!(all.len(), needed);
+    for file in ["inversions.svg", "inversions.png", "edits.svg", "edits.png"] {
+        assert!(whole.join(file).is_file(), "{file}");
+    }
+    assert!(report.contains("| lorelei | 2 | 3 |"), "{report}");
+    assert!(
+        report.contains("rank 1 is best in every metric"),
+        "{report}"
+    );
+    // The report's mean is that of the images.
+    let mean = |of: &str| -> f64 {
+        let images = results["images"].as_array().unwrap().iter();
+        let of_line = images.filter(|i| i["category"] == of && i["rank"] == 2);
+        let values: Vec<f64> = of_line.map(|i| i["lpips_vgg"].as_f64().unwrap()).collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let line = results["table"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["category"] == "funEmoji" && line["rank"] == 2);
+    let found = line.unwrap()["estimates"][1]["mean"].as_f64().unwrap();
+    assert!((found - mean("funEmoji")).abs() < 1e-12);
+
+    // Half of it is made again, in other batches than before.
+    for file in all.iter().step_by(2) {
+        std::fs::remove_file(file).unwrap();
+    }
+    let (again, results_again) = study(&whole, &[]).unwrap();
+    assert_eq!(again, report);
+    assert_eq!(results_again["images"], results["images"]);
+    assert_eq!(results_again["interpolations"], results["interpolations"]);
+    assert_eq!(results_again["edits"], results["edits"]);
+    assert_eq!(results_again["inversions"]["made"], all.len().div_ceil(2));
+
+    // Nothing is made by the parts that another makes, and nothing when they are joined.
+    let mut made = 0;
+    let parts: Vec<PathBuf> = (1..=3)
+        .map(|i| folder.path().join(format!("part{i}")))
+        .collect();
+    for (index, part) in parts.iter().enumerate() {
+        let shard = format!("{}/3", index + 1);
+        std::fs::create_dir(part).unwrap();
+        let (report, effort) = study(part, &["--shard", &shard]).unwrap();
+        assert_eq!(report, "");
+        made += effort["made"].as_u64().unwrap() as usize;
+    }
+    assert_eq!(made, needed);
+    let caches: Vec<PathBuf> = parts.iter().map(|part| part.join("cache")).collect();
+    let merge: Vec<&str> = std::iter::once("--merge")
+        .chain(caches.iter().map(|cache| cache.to_str().unwrap()))
+        .collect();
+    let (joined, results_joined) = study(&folder.path().join("joined"), &merge).unwrap();
+    assert_eq!(joined, report);
+    assert_eq!(results_joined["images"], results["images"]);
+    assert_eq!(results_joined["inversions"]["made"], 0);
+    assert_eq!(results_joined["inversions"]["merged"], needed);
+}
+
+#[test]
+fn what_cannot_be_studied_is_said_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, reason) in [
+        (&["--categories", "lorelei,nothing"][..], "nothing.png"),
+        (&["--categories", "lorelei,lorelei"], "named twice"),
+        (
+            &["--images", "/nowhere", "--categories", "a"],
+            "is not there",
+        ),
+    ] {
+        let error = study(folder.path(), arguments).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    let images = folder.path().to_str().unwrap();
+    let error = study(folder.path(), &["--images", images]).unwrap_err();
+    assert!(error.to_string().contains("no subfolder"), "{error}");
+
+    let options =
+        |ranks: &str| Options::try_parse_from(["study_inversion", "--ranks", ranks]).unwrap();
+    assert_eq!(options("15,1,3,3,10").ranks(12).unwrap(), [1, 3, 10]);
+    for (ranks, reason) in [("0,1", "rank 1"), ("4,5", "among 1 to 3")] {
+        let error = options(ranks).ranks(3).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    // Early stopping would make the images of a batch depend on each other.
+    let patient = ["study_inversion", "--batch", "8", "--patience", "20"];
+    assert_eq!(Options::try_parse_from(patient).unwrap().batch(), 1);
+    assert_eq!(Options::try_parse_from(&patient[..3]).unwrap().batch(), 8);
+}
