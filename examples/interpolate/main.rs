@@ -297,6 +297,7 @@ impl Job<'_> {
                     .copied()
                     .zip(path.distances.iter().copied())
                     .collect(),
+                spread: Vec::new(),
             })
             .collect();
         let title = format!("{} to {}", self.options.from, self.options.to);
