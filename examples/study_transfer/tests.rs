@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,10 +71,12 @@ impl Workplace {
         builder.build().unwrap().save(zoo.index_path()).unwrap();
         let record = IndexRecord {
             samples: u64::from(SAMPLES),
+            seed: 0,
             truncation_psi: 1.0,
             dimension: network.dimension(),
             ridge: 1e-3,
             features,
+            generators: BTreeMap::new(),
         };
         record.write(&zoo.index_path()).unwrap();
         Self { folder }
