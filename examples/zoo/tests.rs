@@ -41,7 +41,11 @@ fn zoo(folder: &Path, enlarged: usize) -> Zoo {
         folder.join("data/small.training.safetensors"),
         &BTreeMap::from([(
             "images".to_owned(),
-            StoredTensor::new(StoredDType::U8, vec![count, channels, height, width], bytes),
+            StoredTensor::new(
+                StoredDType::U8,
+                vec![count, channels, height * enlarged, width * enlarged],
+                bytes,
+            ),
         )]),
         &BTreeMap::from([("format".to_owned(), "packed-images/1".to_owned())]),
         FloatPrecision::F32,
