@@ -14,7 +14,7 @@ use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
 use super::diversity::{self, Diversity};
-use super::features::{self, WHOLE_EFFICIENTNET_LITE0};
+use super::features;
 use super::weights::Weights;
 use super::{Failure, digest, kept_moments, output};
 
@@ -23,6 +23,9 @@ pub const FRECHET_IMAGES: u32 = 2000;
 
 /// Side of the images that the features of the Fréchet distance are taken of: that of the index's features, a third of the published side's time.
 const FEATURES_SIDE: u32 = 128;
+
+/// Their name in cards: `fid` sees images at the published side, so that its values are others.
+const FEATURES: &str = "efficientnet_lite0, whole picture at 128 pixels";
 
 /// Below this share of the data's diversity a model has lost a part of its style.
 pub const LEAST_DIVERSITY: f64 = 0.6;
@@ -59,8 +62,7 @@ impl<'a> QualityMeter<'a> {
                 weights.features(),
                 device,
             )?,
-            features: features::whole_picture(extractor, WHOLE_EFFICIENTNET_LITE0, FEATURES_SIDE)
-                .into(),
+            features: features::whole_picture(extractor, FEATURES, FEATURES_SIDE).into(),
             network: digest::of_file(&file)?,
             images,
             folder: folder.to_owned(),
@@ -154,7 +156,7 @@ impl<'a> QualityMeter<'a> {
     ) -> Result<Option<Moments>, Failure> {
         // Which images are chosen of a set depends on their number.
         let key = digest::short(&format!(
-            "{of} {count} {} {FEATURES_SIDE} {}",
+            "{of} {count} {} {}",
             self.features.name(),
             self.network
         ));
