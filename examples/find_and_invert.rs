@@ -26,6 +26,7 @@ use cli::interrupt::Interrupt;
 use cli::inversion_args::InversionArgs;
 use cli::inversion_files::{self, InversionFiles};
 use cli::model::Model;
+use cli::numbers::rank;
 use cli::output::ShownPath;
 use cli::search::{Method, Searcher};
 use cli::weights::Weights;
@@ -42,7 +43,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Ranks of the models to invert with; those beyond the zoo are left out
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 15])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 15], value_parser = rank)]
     ranks: Vec<usize>,
     /// Models whose samples are shown beside the query
     #[arg(long, default_value_t = 3)]
@@ -111,9 +112,6 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    if args.ranks.contains(&0) {
-        return Err("--ranks: the best model has rank 1, so 0 is none".into());
-    }
     let device = args.common.device.open()?;
     let weights = Weights::open(args.common.weights.as_deref())?;
     let path = match &args.image {

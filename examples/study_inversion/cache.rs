@@ -71,7 +71,7 @@ impl Cache {
         output::file(&self.folder, key, "safetensors")
     }
 
-    /// Writes an inversion. `about` are lines for people.
+    /// Writes an inversion; other processes may be writing the same. `about` are lines for people.
     pub fn keep(&self, key: &str, kept: &Kept, about: &[(&str, &str)]) -> Result<(), Failure> {
         let (width, height) = kept.reconstruction.dimensions();
         let (layers, features) = kept.w_plus.dim();
@@ -104,12 +104,14 @@ impl Cache {
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .chain(numbers)
             .collect();
-        Ok(save_safetensors(
-            self.file(key),
-            &tensors,
-            &metadata,
-            FloatPrecision::F32,
-        )?)
+        output::write_whole(&self.file(key), |file| {
+            Ok(save_safetensors(
+                file,
+                &tensors,
+                &metadata,
+                FloatPrecision::F32,
+            )?)
+        })
     }
 
     /// The inversion of a key; none where it is not kept. A damaged file counts as none, which is said on stderr.
@@ -148,11 +150,11 @@ impl Cache {
             if self.find(key).is_some() || other.find(key).is_none() {
                 continue;
             }
-            // A copy that is cut short must not have the name of a whole one.
-            let (whole, partial) = (self.file(key), output::file(&self.folder, key, "partial"));
-            std::fs::copy(other.file(key), &partial)
-                .and_then(|_| std::fs::rename(&partial, &whole))
-                .map_err(|e| format!("{}: cannot be written ({e})", whole.display()))?;
+            output::write_whole(&self.file(key), |file| {
+                std::fs::copy(other.file(key), file)
+                    .map_err(|e| format!("{}: cannot be written ({e})", file.display()))?;
+                Ok(())
+            })?;
             taken += 1;
         }
         Ok(taken)

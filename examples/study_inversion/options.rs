@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, value_parser};
 
 use crate::cli::inversion_args::InversionArgs;
+use crate::cli::numbers::rank;
 use crate::cli::shard::Shard;
 use crate::cli::{CommonArgs, Failure};
 
@@ -40,7 +41,7 @@ pub struct Options {
     )]
     pub zoo_models: Vec<String>,
     /// Ranks of the models to invert with; those beyond the models are left out
-    #[arg(long, value_name = "RANKS", value_delimiter = ',', default_values_t = [1, 10, 15])]
+    #[arg(long, value_name = "RANKS", value_delimiter = ',', default_values_t = [1, 10, 15], value_parser = rank)]
     pub ranks: Vec<usize>,
     /// Weights of the feature network that the index was built with [default: features/NAME.safetensors in the weights folder]
     #[arg(long, value_name = "FILE")]
@@ -83,9 +84,6 @@ impl Options {
 
     /// The ranks that so many models have, each once, the best first.
     pub fn ranks(&self, models: usize) -> Result<Vec<usize>, Failure> {
-        if self.ranks.contains(&0) {
-            return Err("--ranks: the best model has rank 1, so 0 is none".into());
-        }
         let mut ranks = self.ranks.clone();
         ranks.sort_unstable();
         ranks.dedup();

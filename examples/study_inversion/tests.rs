@@ -11,13 +11,15 @@ use crate::cli::interrupt::Interrupt;
 use crate::options::Options;
 use crate::{Failure, run};
 
-/// Two images of each category with three models: ranks that every zoo has.
-const SMALL: [&str; 18] = [
+/// Two images of each category with three models: ranks that every zoo has. The zoo's models round the same in batches of up to four, so these are larger.
+const SMALL: [&str; 20] = [
     "study_inversion",
     "--count",
     "2",
     "--steps",
     "3",
+    "--batch",
+    "6",
     "--model-count",
     "3",
     "--ranks",
@@ -146,10 +148,9 @@ fn what_cannot_be_studied_is_said_before_the_work() {
     let options =
         |ranks: &str| Options::try_parse_from(["study_inversion", "--ranks", ranks]).unwrap();
     assert_eq!(options("15,1,3,3,10").ranks(12).unwrap(), [1, 3, 10]);
-    for (ranks, reason) in [("0,1", "rank 1"), ("4,5", "among 1 to 3")] {
-        let error = options(ranks).ranks(3).unwrap_err().to_string();
-        assert!(error.contains(reason), "{error}");
-    }
+    let error = options("4,5").ranks(3).unwrap_err().to_string();
+    assert!(error.contains("among 1 to 3"), "{error}");
+    assert!(Options::try_parse_from(["study_inversion", "--ranks", "0,1"]).is_err());
     // Early stopping would make the images of a batch depend on each other.
     let patient = ["study_inversion", "--batch", "8", "--patience", "20"];
     assert_eq!(Options::try_parse_from(patient).unwrap().batch(), 1);

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Parser;
 
 use crate::cli::CommonArgs;
-use crate::cli::numbers::positive;
+use crate::cli::numbers::{positive, rank};
+use crate::cli::shard::Shard;
 use crate::transfer::options::TransferArgs;
 
 /// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge
@@ -49,7 +49,7 @@ pub struct Options {
     pub plain: bool,
 
     /// Do the I-th of N equal parts of the runs; processes that share --out may do the others at the same time
-    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
     pub shard: Shard,
 
     /// Where the study is kept
@@ -61,63 +61,4 @@ pub struct Options {
 
     #[command(flatten)]
     pub common: CommonArgs,
-}
-
-fn rank(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number from 1, the best model's rank".to_owned()),
-        Ok(rank) => Ok(rank),
-    }
-}
-
-/// A part of the runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// From 0.
-    index: usize,
-    count: usize,
-}
-
-impl Shard {
-    pub fn has(self, run: usize) -> bool {
-        run % self.count == self.index
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text
-            .split_once('/')
-            .and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
-        match parts {
-            Some((i, count)) if (1..=count).contains(&i) => Ok(Self {
-                index: i - 1,
-                count,
-            }),
-            _ => Err("expected I/N with I from 1 to N, such as 1/2".to_owned()),
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod shard_tests {
-    use super::*;
-
-    #[test]
-    fn every_run_is_in_one_shard() {
-        for count in 1..5 {
-            let shards: Vec<Shard> = (1..=count)
-                .map(|i| format!("{i}/{count}").parse().unwrap())
-                .collect();
-            for run in 0..12 {
-                assert_eq!(shards.iter().filter(|shard| shard.has(run)).count(), 1);
-            }
-        }
-        for wrong in ["0/2", "3/2", "1", "a/b", "1/0"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
-        }
-    }
 }
