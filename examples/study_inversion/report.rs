@@ -119,6 +119,7 @@ impl Study<'_> {
             table_of(&lines),
             text_of(&claims),
             comparisons_of(&claims),
+            caution(&results),
             interpolations_of(&interpolations, options.frames, &bootstrap),
         ]
         .concat();
@@ -402,9 +403,21 @@ fn comparisons_of(claims: &[Claim]) -> String {
         "ranks",
         "mean difference",
         "95 % interval",
-        "",
+        "verdict",
     ];
     format!("{}\n", table::markdown(&header, &rows))
+}
+
+/// What percentile intervals of few images are worth.
+fn caution(results: &[CategoryResults]) -> String {
+    const FEW: usize = 20;
+    let least = results.iter().map(CategoryResults::images).min();
+    match least {
+        Some(least) if least < FEW => format!(
+            "Of fewer than {FEW} images bootstrap intervals are too narrow, so verdicts of {least} are no more than a hint.\n\n"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// How smooth the ways are.
