@@ -34,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Length of the run, in thousands of images [default: 36 for a style that starts from weights, 8 without arguments, else 90]
+    /// Length of the run, in thousands of images [default: 36 for a style that starts from weights, 12 without arguments, else 90]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
