@@ -21,7 +21,7 @@ use super::{Failure, digest, kept_moments, output};
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;
 
-/// Side of the images that the features of the Fréchet distance are taken of: that of the index's features, a third of the published side's pixels.
+/// Side of the images that the features of the Fréchet distance are taken of: twice that of the zoo's images, and a third of the published side's pixels.
 const FEATURES_SIDE: u32 = 128;
 
 /// Their name in cards: `fid` sees images at the published side, so that its values are others.
