@@ -10,7 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -312,6 +312,28 @@ class Synthesis(nn.Module):
         return image
 
 
+# Options of the official constructors that are spelled out in this project's files, and the one value of each that is written here.
+FIXED_MAPPING = {"embed_features": None, "layer_features": None, "activation": "lrelu", "lr_multiplier": MAPPING_LR_MULTIPLIER}
+FIXED_SYNTHESIS = {
+    "num_fp16_res": 0,
+    "resample_filter": [1, 3, 3, 1],
+    "fp16_channels_last": False,
+    "kernel_size": 3,
+    "use_noise": True,
+    "activation": "lrelu",
+}
+
+
+def without_fixed(options: dict[str, Any] | None, fixed: dict[str, Any]) -> dict[str, Any]:
+    """Options less those of `fixed`, which must have the value given there."""
+    options = options or {}
+    for name, value in fixed.items():
+        if options.get(name, value) != value:
+            message = f"{name}: expected {value!r}, found {options[name]!r}: the generator of the comparison has no other"
+            raise ValueError(message)
+    return {name: value for name, value in options.items() if name not in fixed}
+
+
 class Generator(nn.Module):
     """Mapping and synthesis networks from the arguments of the official constructor."""
 
@@ -322,12 +344,14 @@ class Generator(nn.Module):
         w_dim: int,
         img_resolution: int,
         img_channels: int,
-        mapping_kwargs: dict[str, int] | None = None,
-        synthesis_kwargs: dict[str, int] | None = None,
+        mapping_kwargs: dict[str, Any] | None = None,
+        synthesis_kwargs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.synthesis = Synthesis(w_dim, img_resolution, img_channels, **(synthesis_kwargs or {}))
-        self.mapping = Mapping(z_dim, c_dim, w_dim, **{"num_layers": 8, **(mapping_kwargs or {})})
+        mapping = without_fixed(mapping_kwargs, FIXED_MAPPING)
+        synthesis = without_fixed(synthesis_kwargs, FIXED_SYNTHESIS)
+        self.synthesis = Synthesis(w_dim, img_resolution, img_channels, **synthesis)
+        self.mapping = Mapping(z_dim, c_dim, w_dim, **{"num_layers": 8, **mapping})
 
     @classmethod
     def load(cls, path: Path) -> Generator:
