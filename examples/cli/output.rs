@@ -48,7 +48,7 @@ pub fn write_whole(
 }
 
 /// A path as results name it; one that is no valid Unicode is shown as far as it goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShownPath(pub PathBuf);
 
 impl AsRef<Path> for ShownPath {
