@@ -71,6 +71,9 @@ pub struct Options {
     /// Held-out images of each model that --gallery shows
     #[arg(long, value_name = "N", default_value_t = 2, requires = "gallery", value_parser = clap::value_parser!(u16).range(1..))]
     pub gallery_images: u16,
+    /// Held-out images of each model that --gallery measures: those that follow the ones it shows, or these where there are no more
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "gallery")]
+    pub gallery_measured: u16,
     /// Latents that edits are tried on for --discover and --attribute: seeds from --seed on
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..))]
     pub trials: u16,

@@ -101,6 +101,9 @@ pub struct Evaluate {
     /// Folder with a folder of images for each model [default: queries/ in the weights folder]
     #[arg(long, value_name = "DIR")]
     pub queries: Option<PathBuf>,
+    /// In place of samples take what each model was trained on (drawn by weights/zoo/render): what perfect models would reach
+    #[arg(long)]
+    pub training_images: bool,
     #[command(flatten)]
     pub sampling: Sampling,
 }

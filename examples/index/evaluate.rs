@@ -16,6 +16,7 @@ use crate::cli;
 use crate::cli::features::Features;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Failure, INTERRUPTED, output, table};
+use crate::training::training_moments;
 
 /// Accuracy for one choice.
 #[derive(Serialize)]
@@ -46,7 +47,11 @@ pub fn evaluate(evaluate: &Evaluate, interrupt: &Interrupt) -> Result<ExitCode, 
         .queries
         .clone()
         .unwrap_or_else(|| weights.queries());
-    let Some(moments) = all_moments(sampling, &zoo, interrupt)? else {
+    let moments = match evaluate.training_images {
+        true => training_moments(sampling, &zoo, interrupt)?,
+        false => all_moments(sampling, &zoo, interrupt)?,
+    };
+    let Some(moments) = moments else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let device = place.common.device.open()?;

@@ -8,6 +8,7 @@ mod evaluate;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod training;
 mod update;
 
 use std::process::ExitCode;

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use checkpoint::FloatPrecision;
+use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use clap::Parser;
 use model_zoo::{Card, Zoo};
 use retrieval_gaussian::Index;
@@ -217,4 +218,68 @@ fn evaluation_needs_images_of_the_models() {
     let image = image_tensor::RgbImage::from_pixel(8, 8, image_tensor::Rgb([200, 10, 90]));
     image_tensor::write_png(queries.join("a/0.png"), &image).unwrap();
     index(folder.path(), &evaluate).unwrap();
+}
+
+/// Grey images of which no two are the same, about as bright as `brightness`, as a file that training reads.
+fn training_images(folder: &Path, name: &str, brightness: u8) {
+    const IMAGES: usize = 24;
+    const PIXELS: usize = 8 * 8;
+    let data = folder.join("zoo/data");
+    std::fs::create_dir_all(&data).unwrap();
+    let bytes: Vec<u8> = (0..IMAGES * 3 * PIXELS)
+        .map(|i| {
+            let (image, pixel) = (i / (3 * PIXELS), i % PIXELS);
+            brightness + ((image * 7 + pixel * (image + 3)) % 40) as u8
+        })
+        .collect();
+    save_safetensors(
+        data.join(format!("{name}.training.safetensors")),
+        &BTreeMap::from([(
+            "images".to_owned(),
+            StoredTensor::new(StoredDType::U8, vec![IMAGES, 3, 8, 8], bytes),
+        )]),
+        &BTreeMap::from([("format".to_owned(), "packed-images/1".to_owned())]),
+        FloatPrecision::F32,
+    )
+    .unwrap();
+}
+
+#[test]
+fn models_as_good_as_their_images_find_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    zoo(folder);
+    let (queries, json) = (folder.join("queries"), folder.join("evaluation.json"));
+    for (name, brightness) in [("a", 10), ("b", 200)] {
+        training_images(folder, name, brightness);
+        std::fs::create_dir_all(queries.join(name)).unwrap();
+        let grey = image_tensor::Rgb([brightness + 20; 3]);
+        let image = image_tensor::RgbImage::from_pixel(8, 8, grey);
+        image_tensor::write_png(queries.join(name).join("0.png"), &image).unwrap();
+    }
+    let evaluate = [
+        "evaluate",
+        "--training-images",
+        "--samples",
+        "20",
+        "--features-side",
+        "32",
+        "--dimensions",
+        "2",
+        "--ridges",
+        "1e-3",
+        "--queries",
+        queries.to_str().unwrap(),
+        "--json",
+        json.to_str().unwrap(),
+    ];
+    index(folder, &evaluate).unwrap();
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(results["queries"], 2);
+    assert_eq!(results["rows"][0]["top_1"], 1.0, "{results}");
+
+    std::fs::remove_file(folder.join("zoo/data/b.training.safetensors")).unwrap();
+    let message = index(folder, &evaluate).unwrap_err().to_string();
+    assert!(message.contains("b.training.safetensors"), "{message}");
 }

@@ -5,6 +5,7 @@
 //! woken up and looked at the work, even where there is none left. Here a thread that comes too late finds the operation closed.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,12 +28,18 @@ pub(crate) fn threads_for(work: usize) -> usize {
     }
 }
 
+thread_local! {
+    /// Whether this thread works on a task that others share in.
+    static SHARES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs `task(0)` to `task(tasks - 1)` on up to `threads` threads, the calling one among them.
 ///
-/// Tasks are taken one by one, so a thread that wakes late takes fewer.
+/// Tasks are taken one by one, so a thread that wakes late takes fewer. Called from such a task, it stays on the task's thread: the others
+/// have tasks of their own.
 pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
     let threads = threads.min(tasks);
-    if threads <= 1 {
+    if threads <= 1 || SHARES.get() {
         (0..tasks).for_each(task);
         return;
     }
@@ -90,6 +97,8 @@ impl Operation {
     }
 
     fn work(&self) {
+        SHARES.set(true);
+        let _restored = Restore;
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             if index >= self.tasks {
@@ -116,6 +125,15 @@ impl Operation {
         // Releases what the tasks have written to the caller, which may look without the lock.
         self.helping.fetch_sub(1, Ordering::Release);
         self.left.notify_one();
+    }
+}
+
+/// Notes, when dropped, that the thread is done with the tasks, also where one panicked.
+struct Restore;
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        SHARES.set(false);
     }
 }
 

@@ -6,6 +6,7 @@ mod page;
 pub use ends::{EndEffect, Ends};
 pub use page::replace_section;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -43,11 +44,13 @@ pub struct Shown {
     pub range: [f64; 2],
     /// What of the picture is measured.
     pub attribute: Option<String>,
-    /// The images that were inverted.
+    /// The held-out images that the picture shows.
     pub images: Vec<ShownPath>,
+    /// Those that the numbers are of: others, where there are any.
+    pub measured: Vec<ShownPath>,
     /// A row for each image: the image, then the edit from one end of the range to the other.
     pub picture: ShownPath,
-    /// Means over the images.
+    /// Means over the measured images.
     pub effect: EndEffect,
     /// The same for steps of the same length in random directions; changes without their signs.
     pub random: EndEffect,
@@ -137,7 +140,11 @@ impl Gallery<'_> {
             path: weights.generator(&card.name),
             generator: stylegan2::Generator::load(weights.generator(&card.name), device)?,
         };
-        let images = self.held_out(&model, weights)?;
+        let HeldOut {
+            images,
+            shown: shown_images,
+            measured,
+        } = self.held_out(&model, weights)?;
         let sources: Vec<LatentSource> = images.iter().cloned().map(LatentSource::Image).collect();
         let latents = self.settings.load(&sources, &model)?;
         let spread = self.sample_images(&model)?;
@@ -156,13 +163,14 @@ impl Gallery<'_> {
                 attribute,
                 scale: attribute.map(|colour| spread_of(&colour, &spread)),
             };
-            let effect = self.mean(&ends, std::slice::from_ref(&edit), &latents)?;
+            let tried = &latents[measured.clone()];
+            let effect = self.mean(&ends, std::slice::from_ref(&edit), tried)?;
             // The same directions for every image and edit of one length.
             let mut normals = RandomState::new(self.options.common.seed);
             let random: Vec<Edit> = (0..self.options.random)
                 .map(|_| edit.in_random_direction(|| normals.standard_normal()))
                 .collect();
-            let random = self.mean(&ends, &random, &latents)?;
+            let random = self.mean(&ends, &random, tried)?;
             let plain: String = name
                 .chars()
                 .map(|c| if c.is_alphanumeric() { c } else { '-' })
@@ -172,9 +180,9 @@ impl Gallery<'_> {
                 &names.unique(&format!("{}-{plain}", model.name)),
                 "png",
             );
-            let rows = images
+            let rows = images[shown_images.clone()]
                 .iter()
-                .zip(&latents)
+                .zip(&latents[shown_images.clone()])
                 .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
                 .collect::<Result<Vec<_>, _>>()?;
             write_sheet(&picture, &rows, &model)?;
@@ -187,7 +195,8 @@ impl Gallery<'_> {
                 layers: named.layers.to_string(),
                 range: named.range,
                 attribute: attribute.map(|colour| colour.to_string()),
-                images: images.iter().cloned().map(ShownPath).collect(),
+                images: paths(&images[shown_images.clone()]),
+                measured: paths(&images[measured.clone()]),
                 picture: ShownPath(picture),
                 effect,
                 random,
@@ -197,22 +206,32 @@ impl Gallery<'_> {
         Ok(shown)
     }
 
-    /// The first held-out images of the model's kind.
-    fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
+    /// Held-out images of the model's kind: the first to show, the next to measure.
+    fn held_out(&self, model: &Model, weights: &Weights) -> Result<HeldOut, Failure> {
         let folder = weights.queries().join(&model.name);
+        let shown = usize::from(self.options.gallery_images);
         let images: Vec<PathBuf> = files_in(&folder)
             .into_iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "png"))
-            .take(usize::from(self.options.gallery_images))
+            .take(shown + usize::from(self.options.gallery_measured))
             .collect();
-        match images.is_empty() {
-            false => Ok(images),
-            true => Err(format!(
+        if images.is_empty() {
+            return Err(format!(
                 "{}: no PNG file there; --gallery shows edits on held-out images",
                 folder.display()
             )
-            .into()),
+            .into());
         }
+        let shown = 0..shown.min(images.len());
+        let measured = match images.len() - shown.len() {
+            0 => shown.clone(),
+            _ => shown.end..images.len(),
+        };
+        Ok(HeldOut {
+            images,
+            shown,
+            measured,
+        })
     }
 
     /// Unedited images, by which a change of an attribute is large or small.
@@ -259,6 +278,18 @@ impl Gallery<'_> {
         let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device));
         Ok([query].into_iter().chain(edited).collect())
     }
+}
+
+/// Images of a model's kind that it was not trained on.
+struct HeldOut {
+    images: Vec<PathBuf>,
+    shown: Range<usize>,
+    /// Others than those shown, so that whoever chose an edit by the pictures did not choose the numbers; the same where there are no others.
+    measured: Range<usize>,
+}
+
+fn paths(images: &[PathBuf]) -> Vec<ShownPath> {
+    images.iter().cloned().map(ShownPath).collect()
 }
 
 /// What an edit's entry says it moves.

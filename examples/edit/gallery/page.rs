@@ -103,11 +103,27 @@ fn table(shown: &[Shown], network: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nMeans over the images shown. *Attribute*: a colour of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
+        "\nMeans over {images}. *Attribute*: a colour of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
          other, in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture; *of the rest*: with the\n\
-         region put back. *Random*: steps of the same length in random directions, their changes without signs."
+         region put back. *Random*: steps of the same length in random directions, their changes without signs.",
+        images = measured(shown),
     );
     text
+}
+
+/// Which images the numbers are of.
+fn measured(shown: &[Shown]) -> String {
+    if shown.iter().all(|edit| edit.measured == edit.images) {
+        return "the images shown".to_owned();
+    }
+    let counts = shown.iter().map(|edit| edit.measured.len());
+    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    let count = match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    };
+    let images = if most == 1 { "image" } else { "images" };
+    format!("{count} further held-out {images} of each model, which the pictures do not show")
 }
 
 /// For a shell.

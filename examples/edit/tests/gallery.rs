@@ -168,6 +168,7 @@ fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
         "[Set](https://example.org) by A. Nobody (CC-BY-4.0)",
         "--model small --edit sky --image weights/queries/small/0.png",
         "| small | sky | blue 0,0,1,0.5 | ",
+        "Means over the images shown.",
     ] {
         assert!(text.contains(part), "{text}: no {part}");
     }
@@ -177,6 +178,24 @@ fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
         .dimensions();
     // The held-out image and seven strengths, enlarged to 128 pixels, with 2 around each.
     assert_eq!(size, (8 * 128 + 9 * 2, 128 + 2 * 2));
+
+    // What is measured is not what is shown, as soon as there is another image.
+    let numbers = |text: &str| {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with("| small | sky |"));
+        row.expect("a row of the table").to_owned()
+    };
+    let other = RgbImage::from_pixel(32, 32, image_tensor::Rgb([240, 20, 10]));
+    write_png(folder.join("weights/queries/small/1.png"), &other).unwrap();
+    write().unwrap();
+    let again = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        again.contains("Means over 1 further held-out image of each model"),
+        "{again}"
+    );
+    assert!(!again.contains("queries/small/1.png"), "{again}");
+    assert_ne!(numbers(&again), numbers(&text));
 
     // An attribute that nobody can measure is named.
     let damaged = kept.to_toml().replace("blue 0,0,1,0.5", "blue somewhere");

@@ -4,6 +4,7 @@ use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TapOffs
 use super::pack::{GATHER_COST, pack};
 use super::plan::{Extent, Packing, Pass, Plan};
 use super::scratch::Scratch;
+use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Positions of the largest tile.
@@ -34,6 +35,9 @@ pub(in crate::conv2d) struct WeightView<'a> {
     /// From one kernel row and column to the next.
     pub kernel: [isize; 2],
 }
+
+/// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
+const IMAGES_PER_THREAD: usize = 2;
 
 /// What a correlation reads.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +80,35 @@ fn correlate_with(
     out: &mut [MaybeUninit<f32>],
 ) {
     operands.check(out.len());
+    let batch = operands.batch;
+    let work = plan.passes.iter().map(|pass| {
+        let vectors = (pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes);
+        pass.taps.len() * vectors
+    });
+    let work = work.sum::<usize>() * batch * operands.groups * operands.channels * operands.rows;
+    let threads = threads::threads_for(work);
+    let gathers = |pass| is_gathered(kernels, &plan.packing, pass, operands);
+    if batch >= threads * IMAGES_PER_THREAD && batch > 1 && !plan.passes.iter().any(gathers) {
+        // An image that has just been packed is still in the thread's second-level cache when its tiles are computed.
+        let out_image = out.len() / batch;
+        let shared = Shared::new(out);
+        threads::run(threads, batch, |image| {
+            // SAFETY: each image belongs to one task and lies inside the output.
+            let out = unsafe { shared.slice(image * out_image, out_image) };
+            correlate_packed(kernels, plan, &operands.image(image), out);
+        });
+    } else {
+        correlate_packed(kernels, plan, operands, out);
+    }
+}
+
+/// Packs all images and runs the passes over them.
+fn correlate_packed(
+    kernels: Microkernels,
+    plan: &Plan,
+    operands: &Operands<'_>,
+    out: &mut [MaybeUninit<f32>],
+) {
     let [height, width] = operands.extent.input;
     // Without packing there is no room behind the last position, so that a tile must fit before it.
     let in_place = operands.input_scale.is_none()
@@ -105,6 +138,21 @@ fn correlate_with(
 }
 
 impl Operands<'_> {
+    /// What the correlation of one image reads.
+    fn image(&self, image: usize) -> Self {
+        let part = |values: &'_ [f32]| -> std::ops::Range<usize> {
+            let each = values.len() / self.batch;
+            image * each..(image + 1) * each
+        };
+        Self {
+            x: &self.x[part(self.x)],
+            input_scale: self.input_scale.map(|scale| &scale[part(scale)]),
+            output_scale: self.output_scale.map(|scale| &scale[part(scale)]),
+            batch: 1,
+            ..*self
+        }
+    }
+
     /// The kernels read and write through pointers, so every extent is compared with its storage here.
     fn check(&self, out: usize) {
         let planes_in = self.batch * self.groups * self.channels;
@@ -219,6 +267,22 @@ fn flat_positions(packing: &Packing, pass: &Pass) -> usize {
     (pass.grid[0] - 1) * packing.pitch + pass.grid[1]
 }
 
+/// Whether a pass reads a column matrix rather than the packed planes.
+fn is_gathered(
+    kernels: Microkernels,
+    packing: &Packing,
+    pass: &Pass,
+    operands: &Operands<'_>,
+) -> bool {
+    let flat_vectors = operands.batch * flat_positions(packing, pass).div_ceil(kernels.lanes);
+    let dense = pass.grid[0] * pass.grid[1];
+    let dense_vectors = (operands.batch * dense).div_ceil(kernels.lanes);
+    let saved = flat_vectors - dense_vectors;
+    !pass.taps.is_empty()
+        && operands.rows * saved > GATHER_COST * dense_vectors
+        && saved * LEAST_SAVING >= dense_vectors
+}
+
 fn run_pass(
     kernels: Microkernels,
     packing: &Packing,
@@ -230,7 +294,6 @@ fn run_pass(
     let [grid_rows, grid_columns] = pass.grid;
     let [out_height, out_width] = operands.extent.output;
     let plane_out = out_height * out_width;
-    let lanes = kernels.lanes;
     let taps: Vec<TapOffset> = pass
         .taps
         .iter()
@@ -243,12 +306,7 @@ fn run_pass(
 
     let flat = flat_positions(packing, pass);
     let dense = grid_rows * grid_columns;
-    let flat_vectors = operands.batch * flat.div_ceil(lanes);
-    let dense_vectors = (operands.batch * dense).div_ceil(lanes);
-    let saved = flat_vectors - dense_vectors;
-    let gathered = !taps.is_empty()
-        && operands.rows * saved > GATHER_COST * dense_vectors
-        && saved * LEAST_SAVING >= dense_vectors;
+    let gathered = is_gathered(kernels, packing, pass, operands);
 
     let mut positions = Positions {
         count: flat,
@@ -276,7 +334,7 @@ fn run_pass(
     let out = Shared::new(out);
     let planes = operands.groups * operands.channels;
     if gathered {
-        let panel = kernels.vectors * lanes;
+        let panel = kernels.vectors * kernels.lanes;
         let dense_taps: Vec<TapOffset> = taps
             .iter()
             .enumerate()
@@ -438,9 +496,6 @@ impl Sweep<'_> {
             rows,
             channels,
             weight,
-            output_scale,
-            bias,
-            extent,
             ..
         } = *self.operands;
         let (image, group) = (instance / groups, instance % groups);
@@ -468,7 +523,6 @@ impl Sweep<'_> {
             + width;
         assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
 
-        let plane = extent.output[0] * extent.output[1];
         let mut tile = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
         for row_block in row_blocks {
             let first = row_block * self.kernels.rows;
@@ -489,30 +543,70 @@ impl Sweep<'_> {
             // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
             // the largest of any set, and the set was detected.
             unsafe { self.kernels.tile(tile_rows, vectors)(&input, tile.as_mut_ptr()) };
-            for (row, sums) in tile.chunks_exact(width).take(tile_rows).enumerate() {
-                let channel = group * rows + first + row;
-                let bias = bias.map_or(0.0, |bias| bias[channel]);
-                let sums = &sums[begin - start..];
-                for segment in segments {
-                    let image = image + segment.image;
-                    let plane_index = image * groups * rows + channel;
-                    let scale = output_scale.map_or(1.0, |scale| scale[plane_index]);
-                    let base = (instance / groups) * groups * rows * plane + channel * plane;
-                    let sums = &sums[segment.position..][..segment.length];
-                    let step = self.positions.out_column;
-                    // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.
-                    let to = unsafe {
-                        self.out
-                            .slice(base + segment.out, (segment.length - 1) * step + 1)
-                    };
-                    if step == 1 {
-                        for (to, sum) in to.iter_mut().zip(sums) {
-                            to.write(sum * scale + bias);
-                        }
-                    } else {
-                        for (to, sum) in to.iter_mut().step_by(step).zip(sums) {
-                            to.write(sum * scale + bias);
-                        }
+            simd::run(Store {
+                sweep: self,
+                segments,
+                tile: &tile[begin - start..],
+                width,
+                image,
+                first: group * rows + first,
+                rows: tile_rows,
+            });
+        }
+    }
+}
+
+/// Stores a tile's sums, times their factor and with their bias.
+struct Store<'a> {
+    sweep: &'a Sweep<'a>,
+    segments: &'a [Segment],
+    tile: &'a [f32],
+    /// Elements of a row of the tile.
+    width: usize,
+    /// Image of the tile's first position.
+    image: usize,
+    /// Output channel of the first row, counted through all groups.
+    first: usize,
+    rows: usize,
+}
+
+impl Kernel for Store<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Operands {
+            groups,
+            rows,
+            output_scale,
+            bias,
+            extent,
+            ..
+        } = *self.sweep.operands;
+        let plane = extent.output[0] * extent.output[1];
+        let step = self.sweep.positions.out_column;
+        for row in 0..self.rows {
+            let channel = self.first + row;
+            let bias = bias.map_or(0.0, |bias| bias[channel]);
+            let first_plane = self.image * groups * rows + channel;
+            let sums = &self.tile[row * self.width..];
+            for segment in self.segments {
+                let scale = output_scale.map_or(1.0, |scale| {
+                    scale[first_plane + segment.image * groups * rows]
+                });
+                let sums = &sums[segment.position..][..segment.length];
+                // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.
+                let to = unsafe {
+                    self.sweep.out.slice(
+                        first_plane * plane + segment.out,
+                        (segment.length - 1) * step + 1,
+                    )
+                };
+                if step == 1 {
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        to.write(multiply_add::<FUSED>(*sum, scale, bias));
+                    }
+                } else {
+                    for (to, sum) in to.iter_mut().step_by(step).zip(sums) {
+                        to.write(multiply_add::<FUSED>(*sum, scale, bias));
                     }
                 }
             }

@@ -13,6 +13,7 @@ mod pack;
 mod plan;
 pub(super) mod planes;
 mod scratch;
+mod transpose;
 mod weight_gradient;
 
 pub(super) use correlate::{Operands, WeightView, correlate};

@@ -5,8 +5,8 @@ use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, OuterIn
 use super::pack::pack;
 use super::plan::{Extent, Packing, Plan};
 use super::scratch::Scratch;
+use super::transpose::transpose;
 use crate::Conv2d;
-use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
 
 /// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1 MiB
@@ -85,13 +85,8 @@ fn weight_gradient_with(
         plane: packing.plane(),
     };
     let mut x = Scratch::new(images.elements());
-    if packing.is_identity(extent.input) {
-        images.fill(input.x, &mut x);
-    } else {
-        let mut packed = Scratch::new(batch * groups * channels * packing.plane());
-        pack(input.x, extent.input, packing, None, &mut packed);
-        images.fill(&packed, &mut x);
-    }
+    let padding = (!packing.is_identity(extent.input)).then_some((packing, extent.input));
+    images.fill(input.x, padding, &mut x);
     let gradients = Interleaved {
         lanes: kernels.rows,
         channels: rows,
@@ -100,7 +95,7 @@ fn weight_gradient_with(
         plane: area_out,
     };
     let mut gradient = Scratch::new(gradients.elements());
-    gradients.fill(input.gradient, &mut gradient);
+    gradients.fill(input.gradient, None, &mut gradient);
 
     let taps: Vec<usize> = plan.passes[0].taps.iter().map(|tap| tap.offset).collect();
     Sums::new(kernels, input, packing, &taps).run(&x, &gradient)
@@ -126,9 +121,10 @@ impl Interleaved {
         self.groups * self.blocks() * self.batch * self.plane * self.lanes
     }
 
-    /// Copies `planes`, `[image, group channel, position]`.
-    fn fill(&self, planes: &[f32], to: &mut [f32]) {
+    /// Copies `planes`, `[image, group channel, position]`, and packs them first where a packing and the size that it starts from are given.
+    fn fill(&self, planes: &[f32], packing: Option<(&Packing, [usize; 2])>, to: &mut [f32]) {
         let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
+        let plane = packing.map_or(self.plane, |(_, [height, width])| height * width);
         let threads = threads::threads_for(to.len() / INTERLEAVED_PER_MULTIPLY_ADD);
         let shared = Shared::new(to);
         threads::run(threads, self.groups * blocks * self.batch, |index| {
@@ -136,46 +132,19 @@ impl Interleaved {
             let (group, block) = (block / blocks, block % blocks);
             let first = block * self.lanes;
             let count = self.lanes.min(self.channels - first);
-            let from = ((image * self.groups + group) * self.channels + first) * self.plane;
-            let planes = &planes[from..][..count * self.plane];
+            let from = ((image * self.groups + group) * self.channels + first) * plane;
+            let planes = &planes[from..][..count * plane];
             // SAFETY: each block of an image belongs to one task and lies inside the buffer.
             let to = unsafe { shared.slice(index * unit, unit) };
-            match self.lanes {
-                16 => simd::run(Transpose::<16> { planes, to }),
-                8 => simd::run(Transpose::<8> { planes, to }),
-                4 => simd::run(Transpose::<4> { planes, to }),
-                lanes => unreachable!("vectors of {lanes} elements"),
+            if let Some((packing, size)) = packing {
+                // A block at a time stays in the second-level cache until it is read again.
+                let mut packed = Scratch::new(count * self.plane);
+                pack(planes, size, packing, None, &mut packed);
+                transpose(self.lanes, &packed, to);
+            } else {
+                transpose(self.lanes, planes, to);
             }
         });
-    }
-}
-
-/// `[channel, position]`, at most `N` channels, to `[position, N]`.
-struct Transpose<'a, const N: usize> {
-    planes: &'a [f32],
-    to: &'a mut [f32],
-}
-
-impl<const N: usize> Kernel for Transpose<'_, N> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let (to, _) = self.to.as_chunks_mut::<N>();
-        let plane = to.len();
-        if self.planes.len() < N * plane {
-            to.fill([0.0; N]);
-            for (channel, values) in self.planes.chunks_exact(plane).enumerate() {
-                for (to, value) in to.iter_mut().zip(values) {
-                    to[channel] = *value;
-                }
-            }
-            return;
-        }
-        let rows: [&[f32]; N] = std::array::from_fn(|n| &self.planes[n * plane..][..plane]);
-        for (position, to) in to.iter_mut().enumerate() {
-            for (to, row) in to.iter_mut().zip(&rows) {
-                *to = row[position];
-            }
-        }
     }
 }
 
