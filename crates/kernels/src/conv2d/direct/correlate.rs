@@ -624,7 +624,48 @@ mod tests {
     /// One rounding more or less for each of a few hundred sums: fused and separate multiply-adds differ.
     const ROUNDING: f64 = 2e-6;
 
-    fn run(kernels: Microkernels, shape: [usize; 5], kernel: usize, options: Conv2d) -> Vec<f32> {
+    /// Images, weights, factors of input and output planes, biases.
+    struct Values {
+        x: Vec<f32>,
+        weight: Vec<f32>,
+        input_scale: Vec<f32>,
+        output_scale: Vec<f32>,
+        bias: Vec<f32>,
+    }
+
+    impl Values {
+        fn seeded([batch, channels, rows, height, width]: [usize; 5], kernel: usize) -> Self {
+            Self {
+                x: seeded("x", batch * channels * height * width, 1.0),
+                weight: seeded("weight", rows * channels * kernel * kernel, 1.0),
+                input_scale: seeded("input", batch * channels, 1.0),
+                output_scale: seeded("output", batch * rows, 1.0),
+                bias: seeded("bias", rows, 1.0),
+            }
+        }
+
+        fn image(&self, image: usize, batch: usize) -> Self {
+            let part = |values: &[f32]| {
+                let each = values.len() / batch;
+                values[image * each..][..each].to_vec()
+            };
+            Self {
+                x: part(&self.x),
+                weight: self.weight.clone(),
+                input_scale: part(&self.input_scale),
+                output_scale: part(&self.output_scale),
+                bias: self.bias.clone(),
+            }
+        }
+    }
+
+    fn run(
+        kernels: Microkernels,
+        values: &Values,
+        shape: [usize; 5],
+        kernel: usize,
+        options: Conv2d,
+    ) -> Vec<f32> {
         let [batch, channels, rows, height, width] = shape;
         let extent = Extent {
             input: [height, width],
@@ -632,26 +673,19 @@ mod tests {
             output: options.output_size([height, width], [kernel; 2]),
         };
         let area = kernel * kernel;
-        let x = seeded("x", batch * channels * height * width, 1.0);
-        let weight = seeded("weight", rows * channels * area, 1.0);
-        let scales = [
-            seeded("input", batch * channels, 1.0),
-            seeded("output", batch * rows, 1.0),
-        ];
-        let bias = seeded("bias", rows, 1.0);
         let operands = Operands {
-            x: &x,
+            x: &values.x,
             weight: WeightView {
-                values: &weight,
+                values: &values.weight,
                 offset: 0,
                 group: 0,
                 row: (channels * area) as isize,
                 channel: area as isize,
                 kernel: [kernel as isize, 1],
             },
-            input_scale: Some(&scales[0]),
-            output_scale: Some(&scales[1]),
-            bias: Some(&bias),
+            input_scale: Some(&values.input_scale),
+            output_scale: Some(&values.output_scale),
+            bias: Some(&values.bias),
             batch,
             groups: 1,
             channels,
@@ -673,6 +707,30 @@ mod tests {
     }
 
     #[test]
+    fn each_image_is_as_if_alone() {
+        const BATCH: usize = 4;
+        let options = Conv2d {
+            padding: [1; 2],
+            ..Conv2d::default()
+        };
+        for (name, set) in Microkernels::available() {
+            // Neither is worth a column matrix, in which images share tiles; the larger one is worth several threads.
+            for (channels, size) in [(3, 23), (24, 64)] {
+                let shape = |batch| [batch, channels, 9, size, size];
+                let values = Values::seeded(shape(BATCH), 3);
+                let together = run(set, &values, shape(BATCH), 3, options);
+                let alone: Vec<f32> = (0..BATCH)
+                    .flat_map(|i| run(set, &values.image(i, BATCH), shape(1), 3, options))
+                    .collect();
+                assert!(
+                    together == alone,
+                    "{name}: {channels} channels of {size}x{size}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn every_instruction_set_computes_the_same() {
         let mut sets = Microkernels::available().into_iter();
         let (_, portable) = sets.next().expect("the portable set is always there");
@@ -685,10 +743,11 @@ mod tests {
                             ..Conv2d::default()
                         };
                         let shape = [3, 5, rows, height, width];
+                        let values = Values::seeded(shape, kernel);
                         assert_close(
                             &format!("{name}: {shape:?}, kernel {kernel}"),
-                            &run(set, shape, kernel, options),
-                            &run(portable, shape, kernel, options),
+                            &run(set, &values, shape, kernel, options),
+                            &run(portable, &values, shape, kernel, options),
                             ROUNDING,
                         );
                     }
