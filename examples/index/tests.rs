@@ -220,29 +220,36 @@ fn evaluation_needs_images_of_the_models() {
     index(folder.path(), &evaluate).unwrap();
 }
 
-/// Grey images of which no two are the same, about as bright as `brightness`, as a file that training reads.
+/// Side of the images below.
+const SIDE: u32 = 8;
+
+/// A pixel of the grey image of this number: no two are the same, and all are about as bright as `brightness`.
+fn grey(brightness: u8, image: usize, pixel: usize) -> u8 {
+    brightness + ((image * 7 + pixel * (image + 3)) % 40) as u8
+}
+
+/// The first `IMAGES` of them as a file that training reads.
 fn training_images(folder: &Path, name: &str, brightness: u8) {
-    const IMAGES: usize = 24;
-    const PIXELS: usize = 8 * 8;
+    const PIXELS: usize = (SIDE * SIDE) as usize;
     let data = folder.join("zoo/data");
     std::fs::create_dir_all(&data).unwrap();
     let bytes: Vec<u8> = (0..IMAGES * 3 * PIXELS)
-        .map(|i| {
-            let (image, pixel) = (i / (3 * PIXELS), i % PIXELS);
-            brightness + ((image * 7 + pixel * (image + 3)) % 40) as u8
-        })
+        .map(|i| grey(brightness, i / (3 * PIXELS), i % PIXELS))
         .collect();
+    let side = SIDE as usize;
     save_safetensors(
         data.join(format!("{name}.training.safetensors")),
         &BTreeMap::from([(
             "images".to_owned(),
-            StoredTensor::new(StoredDType::U8, vec![IMAGES, 3, 8, 8], bytes),
+            StoredTensor::new(StoredDType::U8, vec![IMAGES, 3, side, side], bytes),
         )]),
         &BTreeMap::from([("format".to_owned(), "packed-images/1".to_owned())]),
         FloatPrecision::F32,
     )
     .unwrap();
 }
+
+const IMAGES: usize = 24;
 
 #[test]
 fn models_as_good_as_their_images_find_them() {
@@ -253,8 +260,9 @@ fn models_as_good_as_their_images_find_them() {
     for (name, brightness) in [("a", 10), ("b", 200)] {
         training_images(folder, name, brightness);
         std::fs::create_dir_all(queries.join(name)).unwrap();
-        let grey = image_tensor::Rgb([brightness + 20; 3]);
-        let image = image_tensor::RgbImage::from_pixel(8, 8, grey);
+        let image = image_tensor::RgbImage::from_fn(SIDE, SIDE, |x, y| {
+            image_tensor::Rgb([grey(brightness, IMAGES, (y * SIDE + x) as usize); 3])
+        });
         image_tensor::write_png(queries.join(name).join("0.png"), &image).unwrap();
     }
     let evaluate = [

@@ -152,3 +152,32 @@ fn density_agrees_with_the_inverse_factor() {
         );
     }
 }
+
+#[test]
+fn axes_along_which_nothing_varies_are_eigenvectors() {
+    // Few images of few colours leave most channels of a network silent.
+    const AXES: usize = 640;
+    const ACTIVE: usize = 58;
+    const IMAGES: usize = 19;
+    let values = seeded("few", IMAGES * ACTIVE, 1.0);
+    let mut rows = Array2::<f32>::zeros((IMAGES, AXES));
+    for (index, value) in values.iter().enumerate() {
+        let (image, channel) = (index / ACTIVE, index % ACTIVE);
+        rows[[image, channel * 11]] = value.max(0.0) * 1e-3f32.powi((channel % 3) as i32);
+    }
+    let mut moments = Moments::new(AXES);
+    moments.add_rows(rows.view()).unwrap();
+    let statistics = moments.mean_covariance(Ddof::Sample).unwrap();
+    let covariance = statistics.covariance();
+    let eigen = SymmetricEigen::new(covariance).unwrap();
+    let (values, vectors) = (eigen.values(), eigen.vectors());
+    assert!(values.windows(2).into_iter().all(|pair| pair[0] >= pair[1]));
+    assert!(worst(&(covariance.dot(vectors) - vectors * values)) < ROUNDING);
+    assert!(worst(&(vectors.t().dot(vectors) - Array2::<f64>::eye(AXES))) < ROUNDING);
+    let silent = values.iter().filter(|v| **v == 0.0).count();
+    assert!(silent >= AXES - ACTIVE, "{silent} exact zeros");
+
+    let nothing = SymmetricEigen::new(&Array2::zeros((3, 3))).unwrap();
+    assert!(nothing.values().iter().all(|v| *v == 0.0));
+    assert_eq!(nothing.vectors(), &Array2::<f64>::eye(3));
+}
