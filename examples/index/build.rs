@@ -2,7 +2,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use feature_stats::{Ddof, Moments, Pca, Ridge};
-use model_zoo::Zoo;
+use model_zoo::{Zoo, ZooModel};
 use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
 
 use crate::arguments::{Build, Sampling};
@@ -27,10 +27,19 @@ pub fn all_moments(
         truncation_psi: sampling.truncation_psi,
         seed: sampling.place.common.seed,
     };
+    moments_of_each(zoo, |model| {
+        protocol.moments(model, &features, &sampling.moments, &device, interrupt)
+    })
+}
+
+/// Moments of all models, each as `moments` says; `None` when that is interrupted.
+pub fn moments_of_each(
+    zoo: &Zoo,
+    moments: impl Fn(&ZooModel) -> Result<Option<Moments>, Failure>,
+) -> Result<Option<Vec<(String, Moments)>>, Failure> {
     let mut all = Vec::new();
     for model in zoo.models() {
-        let moments = protocol.moments(model, &features, &sampling.moments, &device, interrupt)?;
-        let Some(moments) = moments else {
+        let Some(moments) = moments(model)? else {
             eprintln!(
                 "interrupted at {}; the same command goes on from there",
                 model.name()

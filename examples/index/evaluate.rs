@@ -16,7 +16,7 @@ use crate::cli;
 use crate::cli::features::Features;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Failure, INTERRUPTED, output, table};
-use crate::training::training_moments;
+use crate::training_statistics::training_moments;
 
 /// Accuracy for one choice.
 #[derive(Serialize)]

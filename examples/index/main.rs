@@ -8,7 +8,7 @@ mod evaluate;
 mod statistics;
 #[cfg(test)]
 mod tests;
-mod training;
+mod training_statistics;
 mod update;
 
 use std::process::ExitCode;

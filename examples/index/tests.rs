@@ -196,22 +196,22 @@ fn a_model_of_unknown_origin_counts_as_changed() {
     assert_eq!((found.changed, found.new.len()), (vec!["a".to_owned()], 0));
 }
 
+const EVALUATE: [&str; 7] = [
+    "evaluate",
+    "--samples",
+    "20",
+    "--features-side",
+    "32",
+    "--dimensions",
+    "2",
+];
+
 #[test]
 fn evaluation_needs_images_of_the_models() {
     let folder = tempfile::tempdir().unwrap();
     zoo(folder.path());
     let queries = folder.path().join("queries");
-    let evaluate = [
-        "evaluate",
-        "--samples",
-        "20",
-        "--features-side",
-        "32",
-        "--dimensions",
-        "2",
-        "--queries",
-        queries.to_str().unwrap(),
-    ];
+    let evaluate = [&EVALUATE[..], &["--queries", queries.to_str().unwrap()]].concat();
     let message = index(folder.path(), &evaluate).unwrap_err().to_string();
     assert!(message.contains("no images"), "{message}");
     std::fs::create_dir_all(queries.join("a")).unwrap();
@@ -220,7 +220,8 @@ fn evaluation_needs_images_of_the_models() {
     index(folder.path(), &evaluate).unwrap();
 }
 
-/// Side of the images below.
+/// Number of training images, and their side.
+const IMAGES: usize = 24;
 const SIDE: u32 = 8;
 
 /// A pixel of the grey image of this number: no two are the same, and all are about as bright as `brightness`.
@@ -249,8 +250,6 @@ fn training_images(folder: &Path, name: &str, brightness: u8) {
     .unwrap();
 }
 
-const IMAGES: usize = 24;
-
 #[test]
 fn models_as_good_as_their_images_find_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -265,22 +264,13 @@ fn models_as_good_as_their_images_find_them() {
         });
         image_tensor::write_png(queries.join(name).join("0.png"), &image).unwrap();
     }
-    let evaluate = [
-        "evaluate",
-        "--training-images",
-        "--samples",
-        "20",
-        "--features-side",
-        "32",
-        "--dimensions",
-        "2",
-        "--ridges",
-        "1e-3",
+    let places = [
         "--queries",
         queries.to_str().unwrap(),
         "--json",
         json.to_str().unwrap(),
     ];
+    let evaluate = [&EVALUATE[..], &["--training-images"], &places].concat();
     index(folder, &evaluate).unwrap();
     let results: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();

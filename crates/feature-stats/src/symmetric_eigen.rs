@@ -7,14 +7,6 @@ use crate::dense::{check_symmetric, from_faer, mirror_lower, view};
 /// How negative an eigenvalue of a covariance may be, relative to the largest: what rounding its entries to f32 can do.
 const NEGATIVE_TOLERANCE: f64 = 1e-6;
 
-/// Where an eigenvector comes from.
-enum Eigenvector {
-    /// A column of the decomposed block.
-    OfBlock(usize),
-    /// The axis itself.
-    Axis(usize),
-}
-
 /// Eigen-decomposition `matrix = V diag(values) V^T` of a symmetric matrix, largest eigenvalue first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SymmetricEigen {
@@ -34,41 +26,44 @@ impl SymmetricEigen {
         check_symmetric("the matrix", matrix.view())?;
         let dimension = matrix.nrows();
         // Axes along which nothing varies, such as a network's silent channels, are eigenvectors of eigenvalue 0 as they are. In the
-        // matrix they would be a cluster of zeros so large that the iteration may not converge.
-        let kept: Vec<usize> = (0..dimension)
-            .filter(|axis| {
-                let (row, column) = (matrix.row(*axis), matrix.column(*axis));
-                row.iter().chain(column).any(|v| *v != 0.0)
-            })
-            .collect();
-        let block = Array2::from_shape_fn((kept.len(), kept.len()), |(i, j)| {
-            matrix[[kept[i], kept[j]]]
+        // matrix they would be a cluster of zeros so large that faer's iteration may not converge.
+        let (active, silent): (Vec<usize>, Vec<usize>) = (0..dimension).partition(|axis| {
+            let (row, column) = (matrix.row(*axis), matrix.column(*axis));
+            row.iter().chain(column).any(|v| *v != 0.0)
+        });
+        let block = Array2::from_shape_fn((active.len(), active.len()), |(i, j)| {
+            matrix[[active[i], active[j]]]
         });
         let decomposition = view(&block)
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| StatsError::NoConvergence { dimension })?;
         // faer sorts upwards.
-        let ascending = decomposition.S().column_vector();
-        let block_values = (0..kept.len()).map(|i| ascending[kept.len() - 1 - i]);
-        let block_vectors = from_faer(decomposition.U().reverse_cols());
-        let mut pairs: Vec<(f64, Eigenvector)> = block_values
-            .zip((0..kept.len()).map(Eigenvector::OfBlock))
+        let block_values: Vec<f64> = decomposition
+            .S()
+            .column_vector()
+            .iter()
+            .rev()
+            .copied()
             .collect();
-        let silent = (0..dimension).filter(|axis| kept.binary_search(axis).is_err());
-        pairs.extend(silent.map(|axis| (0.0, Eigenvector::Axis(axis))));
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let block_vectors = from_faer(decomposition.U().reverse_cols());
 
-        let values = pairs.iter().map(|(value, _)| *value).collect();
+        // The zeros belong before what is negative.
+        let before = block_values.partition_point(|value| *value > 0.0);
+        let mut values = Array1::zeros(dimension);
         let mut vectors = Array2::zeros((dimension, dimension));
-        for (mut column, (_, vector)) in vectors.columns_mut().into_iter().zip(&pairs) {
-            match vector {
-                Eigenvector::Axis(axis) => column[*axis] = 1.0,
-                Eigenvector::OfBlock(index) => {
-                    for (axis, value) in kept.iter().zip(block_vectors.column(*index)) {
-                        column[*axis] = *value;
-                    }
-                }
+        for (index, value) in block_values.iter().enumerate() {
+            let place = if index < before {
+                index
+            } else {
+                index + silent.len()
+            };
+            values[place] = *value;
+            for (axis, entry) in active.iter().zip(block_vectors.column(index)) {
+                vectors[[*axis, place]] = *entry;
             }
+        }
+        for (index, axis) in silent.iter().enumerate() {
+            vectors[[*axis, before + index]] = 1.0;
         }
         for mut column in vectors.columns_mut() {
             let largest = column.iter().fold(

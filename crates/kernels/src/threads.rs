@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_inside_a_task_stays_on_its_thread() {
+        run(THREADS, 2, |_| {
+            let outer = std::thread::current().id();
+            run(THREADS, 8, |_| {
+                // Long enough for an idle thread to come and take one.
+                std::thread::sleep(Duration::from_millis(5));
+                assert_eq!(std::thread::current().id(), outer);
+            });
+        });
+    }
+
+    #[test]
     fn a_panic_reaches_the_caller() {
         for culprit in 0..THREADS {
             let outcome = catch_unwind(AssertUnwindSafe(|| {

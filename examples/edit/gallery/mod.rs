@@ -6,7 +6,6 @@ mod page;
 pub use ends::{EndEffect, Ends};
 pub use page::replace_section;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -140,11 +139,13 @@ impl Gallery<'_> {
             path: weights.generator(&card.name),
             generator: stylegan2::Generator::load(weights.generator(&card.name), device)?,
         };
-        let HeldOut {
-            images,
-            shown: shown_images,
-            measured,
-        } = self.held_out(&model, weights)?;
+        let images = self.held_out(&model, weights)?;
+        let in_picture = usize::from(self.options.gallery_images).min(images.len());
+        // Others than those shown, so that whoever chooses edits by the pictures does not choose the numbers.
+        let others = match images.len() - in_picture {
+            0 => 0..in_picture,
+            _ => in_picture..images.len(),
+        };
         let sources: Vec<LatentSource> = images.iter().cloned().map(LatentSource::Image).collect();
         let latents = self.settings.load(&sources, &model)?;
         let spread = self.sample_images(&model)?;
@@ -163,7 +164,7 @@ impl Gallery<'_> {
                 attribute,
                 scale: attribute.map(|colour| spread_of(&colour, &spread)),
             };
-            let tried = &latents[measured.clone()];
+            let tried = &latents[others.clone()];
             let effect = self.mean(&ends, std::slice::from_ref(&edit), tried)?;
             // The same directions for every image and edit of one length.
             let mut normals = RandomState::new(self.options.common.seed);
@@ -180,9 +181,9 @@ impl Gallery<'_> {
                 &names.unique(&format!("{}-{plain}", model.name)),
                 "png",
             );
-            let rows = images[shown_images.clone()]
+            let rows = images[..in_picture]
                 .iter()
-                .zip(&latents[shown_images.clone()])
+                .zip(&latents)
                 .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
                 .collect::<Result<Vec<_>, _>>()?;
             write_sheet(&picture, &rows, &model)?;
@@ -195,8 +196,8 @@ impl Gallery<'_> {
                 layers: named.layers.to_string(),
                 range: named.range,
                 attribute: attribute.map(|colour| colour.to_string()),
-                images: paths(&images[shown_images.clone()]),
-                measured: paths(&images[measured.clone()]),
+                images: paths(&images[..in_picture]),
+                measured: paths(&images[others.clone()]),
                 picture: ShownPath(picture),
                 effect,
                 random,
@@ -207,31 +208,23 @@ impl Gallery<'_> {
     }
 
     /// Held-out images of the model's kind: the first to show, the next to measure.
-    fn held_out(&self, model: &Model, weights: &Weights) -> Result<HeldOut, Failure> {
+    fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
         let folder = weights.queries().join(&model.name);
-        let shown = usize::from(self.options.gallery_images);
+        let options = self.options;
+        let count = usize::from(options.gallery_images) + usize::from(options.gallery_measured);
         let images: Vec<PathBuf> = files_in(&folder)
             .into_iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "png"))
-            .take(shown + usize::from(self.options.gallery_measured))
+            .take(count)
             .collect();
-        if images.is_empty() {
-            return Err(format!(
+        match images.is_empty() {
+            false => Ok(images),
+            true => Err(format!(
                 "{}: no PNG file there; --gallery shows edits on held-out images",
                 folder.display()
             )
-            .into());
+            .into()),
         }
-        let shown = 0..shown.min(images.len());
-        let measured = match images.len() - shown.len() {
-            0 => shown.clone(),
-            _ => shown.end..images.len(),
-        };
-        Ok(HeldOut {
-            images,
-            shown,
-            measured,
-        })
     }
 
     /// Unedited images, by which a change of an attribute is large or small.
@@ -278,14 +271,6 @@ impl Gallery<'_> {
         let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device));
         Ok([query].into_iter().chain(edited).collect())
     }
-}
-
-/// Images of a model's kind that it was not trained on.
-struct HeldOut {
-    images: Vec<PathBuf>,
-    shown: Range<usize>,
-    /// Others than those shown, so that whoever chose an edit by the pictures did not choose the numbers; the same where there are no others.
-    measured: Range<usize>,
 }
 
 fn paths(images: &[PathBuf]) -> Vec<ShownPath> {

@@ -113,17 +113,21 @@ fn table(shown: &[Shown], network: &str) -> String {
 
 /// Which images the numbers are of.
 fn measured(shown: &[Shown]) -> String {
-    if shown.iter().all(|edit| edit.measured == edit.images) {
+    let further = shown.iter().filter(|edit| edit.measured != edit.images);
+    let counts = further.clone().map(|edit| edit.measured.len());
+    let (Some(least), Some(most)) = (counts.clone().min(), counts.max()) else {
         return "the images shown".to_owned();
-    }
-    let counts = shown.iter().map(|edit| edit.measured.len());
-    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    };
     let count = match least == most {
         true => least.to_string(),
         false => format!("{least} to {most}"),
     };
     let images = if most == 1 { "image" } else { "images" };
-    format!("{count} further held-out {images} of each model, which the pictures do not show")
+    let rest = match further.count() == shown.len() {
+        true => "",
+        false => ", or the images shown where a model has no others",
+    };
+    format!("{count} further held-out {images} of each model, which the pictures do not show{rest}")
 }
 
 /// For a shell.

@@ -177,6 +177,13 @@ fn axes_along_which_nothing_varies_are_eigenvectors() {
     let silent = values.iter().filter(|v| **v == 0.0).count();
     assert!(silent >= AXES - ACTIVE, "{silent} exact zeros");
 
+    let mut indefinite = Array2::zeros((3, 3));
+    indefinite[[0, 0]] = -2.0;
+    indefinite[[2, 2]] = 5.0;
+    let eigen = SymmetricEigen::new(&indefinite).unwrap();
+    assert_eq!(eigen.values().to_vec(), [5.0, 0.0, -2.0]);
+    assert_eq!(eigen.vectors()[[1, 1]], 1.0);
+
     let nothing = SymmetricEigen::new(&Array2::zeros((3, 3))).unwrap();
     assert!(nothing.values().iter().all(|v| *v == 0.0));
     assert_eq!(nothing.vectors(), &Array2::<f64>::eye(3));

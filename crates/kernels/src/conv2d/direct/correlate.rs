@@ -19,6 +19,9 @@ const LEAST_SAVING: usize = 5;
 /// Least work of a task, in vector multiply-adds (a few microseconds), against the cost of taking it.
 const TASK_WORK: usize = 8_000;
 
+/// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
+const IMAGES_PER_THREAD: usize = 2;
+
 /// A weight where it lies: any strides, also negative ones, and an element for offset zero.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conv2d) struct WeightView<'a> {
@@ -35,9 +38,6 @@ pub(in crate::conv2d) struct WeightView<'a> {
     /// From one kernel row and column to the next.
     pub kernel: [isize; 2],
 }
-
-/// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
-const IMAGES_PER_THREAD: usize = 2;
 
 /// What a correlation reads.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ fn correlate_with(
     }
 }
 
-/// Packs all images and runs the passes over them.
+/// Packs all images that `operands` has and runs the passes over them.
 fn correlate_packed(
     kernels: Microkernels,
     plan: &Plan,
@@ -140,14 +140,15 @@ fn correlate_packed(
 impl Operands<'_> {
     /// What the correlation of one image reads.
     fn image(&self, image: usize) -> Self {
-        let part = |values: &'_ [f32]| -> std::ops::Range<usize> {
-            let each = values.len() / self.batch;
-            image * each..(image + 1) * each
-        };
+        fn part(values: &[f32], image: usize, batch: usize) -> &[f32] {
+            let each = values.len() / batch;
+            &values[image * each..][..each]
+        }
+        let part = |values| part(values, image, self.batch);
         Self {
-            x: &self.x[part(self.x)],
-            input_scale: self.input_scale.map(|scale| &scale[part(scale)]),
-            output_scale: self.output_scale.map(|scale| &scale[part(scale)]),
+            x: part(self.x),
+            input_scale: self.input_scale.map(part),
+            output_scale: self.output_scale.map(part),
             batch: 1,
             ..*self
         }

@@ -86,6 +86,52 @@ mod x86 {
     const LOWER: i32 = 0x20;
     const UPPER: i32 = 0x31;
 
+    /// Transposes the squares of four that lie side by side in four rows.
+    macro_rules! quads {
+        ($name:ident, $set:literal, $vector:ty, $low:ident, $high:ident, $low_pairs:ident, $high_pairs:ident, $to_pairs:ident, $from_pairs:ident) => {
+            #[target_feature(enable = $set)]
+            fn $name(rows: [$vector; 4]) -> [$vector; 4] {
+                let lower = [
+                    $to_pairs($low(rows[0], rows[1])),
+                    $to_pairs($low(rows[2], rows[3])),
+                ];
+                let upper = [
+                    $to_pairs($high(rows[0], rows[1])),
+                    $to_pairs($high(rows[2], rows[3])),
+                ];
+                [
+                    $from_pairs($low_pairs(lower[0], lower[1])),
+                    $from_pairs($high_pairs(lower[0], lower[1])),
+                    $from_pairs($low_pairs(upper[0], upper[1])),
+                    $from_pairs($high_pairs(upper[0], upper[1])),
+                ]
+            }
+        };
+    }
+
+    quads!(
+        quads_512,
+        "avx512f",
+        __m512,
+        _mm512_unpacklo_ps,
+        _mm512_unpackhi_ps,
+        _mm512_unpacklo_pd,
+        _mm512_unpackhi_pd,
+        _mm512_castps_pd,
+        _mm512_castpd_ps
+    );
+    quads!(
+        quads_256,
+        "avx",
+        __m256,
+        _mm256_unpacklo_ps,
+        _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd,
+        _mm256_unpackhi_pd,
+        _mm256_castps_pd,
+        _mm256_castpd_ps
+    );
+
     /// # Safety
     /// The processor has AVX-512F; 16 elements are readable at `from` and every `pitch` elements from there, 16 times, and 256 are
     /// writable at `to`.
@@ -99,22 +145,8 @@ mod x86 {
         // Quarter `l` of `quads[4 i + c]` is column `4 l + c` of rows `4 i` to `4 i + 3`.
         let mut quads = [_mm512_setzero_ps(); 16];
         for i in (0..16).step_by(4) {
-            let low = |a: __m512, b: __m512| {
-                _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
-            };
-            let high = |a: __m512, b: __m512| {
-                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
-            };
-            let pairs = [
-                _mm512_unpacklo_ps(rows[i], rows[i + 1]),
-                _mm512_unpacklo_ps(rows[i + 2], rows[i + 3]),
-                _mm512_unpackhi_ps(rows[i], rows[i + 1]),
-                _mm512_unpackhi_ps(rows[i + 2], rows[i + 3]),
-            ];
-            quads[i] = low(pairs[0], pairs[1]);
-            quads[i + 1] = high(pairs[0], pairs[1]);
-            quads[i + 2] = low(pairs[2], pairs[3]);
-            quads[i + 3] = high(pairs[2], pairs[3]);
+            let of_rows = quads_512([rows[i], rows[i + 1], rows[i + 2], rows[i + 3]]);
+            quads[i..i + 4].copy_from_slice(&of_rows);
         }
         for c in 0..4 {
             let even = [
@@ -150,22 +182,8 @@ mod x86 {
         // Half `l` of `quads[4 i + c]` is column `4 l + c` of rows `4 i` to `4 i + 3`.
         let mut quads = [_mm256_setzero_ps(); 8];
         for i in [0, 4] {
-            let low = |a: __m256, b: __m256| {
-                _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
-            };
-            let high = |a: __m256, b: __m256| {
-                _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
-            };
-            let pairs = [
-                _mm256_unpacklo_ps(rows[i], rows[i + 1]),
-                _mm256_unpacklo_ps(rows[i + 2], rows[i + 3]),
-                _mm256_unpackhi_ps(rows[i], rows[i + 1]),
-                _mm256_unpackhi_ps(rows[i + 2], rows[i + 3]),
-            ];
-            quads[i] = low(pairs[0], pairs[1]);
-            quads[i + 1] = high(pairs[0], pairs[1]);
-            quads[i + 2] = low(pairs[2], pairs[3]);
-            quads[i + 3] = high(pairs[2], pairs[3]);
+            let of_rows = quads_256([rows[i], rows[i + 1], rows[i + 2], rows[i + 3]]);
+            quads[i..i + 4].copy_from_slice(&of_rows);
         }
         for c in 0..4 {
             let columns = [

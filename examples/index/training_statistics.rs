@@ -3,6 +3,7 @@ use model_zoo::Zoo;
 use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Sampling;
+use crate::build::moments_of_each;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::{Failure, digest, diversity, kept_moments, output, training_images};
 
@@ -20,9 +21,8 @@ pub fn training_moments(
     let record = sampling.features.record();
     let folder = zoo.root().join("data");
     output::make_folder(&sampling.moments)?;
-    let mut all = Vec::new();
-    for name in zoo.names() {
-        let sets: Vec<ImageSet> = training_images::files(name, &folder)?
+    moments_of_each(zoo, |model| {
+        let sets: Vec<ImageSet> = training_images::files(model.name(), &folder)?
             .into_iter()
             .map(ImageSet::open_packed)
             .collect::<Result<_, _>>()?;
@@ -36,24 +36,18 @@ pub fn training_moments(
             record.side,
             chosen.len()
         ));
-        let moments = kept_moments::accumulate(
-            &sampling
-                .moments
-                .join(format!("{name}-{key}.training.moments.safetensors")),
+        let file = format!("{}-{key}.training.moments.safetensors", model.name());
+        kept_moments::accumulate(
+            &sampling.moments.join(file),
             features.dimension(),
             chosen.len() as u64,
-            name,
+            model.name(),
             &|| interrupt.requested(),
             |range| {
                 let chosen = &chosen[range.start as usize..range.end as usize];
                 let batch = images.batch(chosen, &vec![false; chosen.len()], &device);
                 Ok(features.of_tensor(batch))
             },
-        )?;
-        match moments {
-            Some(moments) => all.push((name.to_owned(), moments)),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(all))
+        )
+    })
 }
