@@ -140,3 +140,52 @@ fn quoted(name: &str) -> String {
         false => format!("'{}'", name.replace('\'', r"'\''")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Shown, measured};
+    use crate::cli::output::ShownPath;
+    use crate::gallery::EndEffect;
+
+    /// An edit shown on one image and measured on those of these numbers.
+    fn shown(numbers: &[u32]) -> Shown {
+        let image = |number: &u32| ShownPath(format!("{number}.png").into());
+        let effect = EndEffect {
+            change: None,
+            change_in_stdevs: None,
+            lpips: 0.0,
+            rest_lpips: None,
+        };
+        Shown {
+            model: String::new(),
+            edit: String::new(),
+            description: String::new(),
+            component: 0,
+            space: String::new(),
+            layers: String::new(),
+            range: [0.0, 1.0],
+            attribute: None,
+            images: vec![image(&0)],
+            measured: numbers.iter().map(image).collect(),
+            picture: image(&9),
+            effect,
+            random: effect,
+            credit: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_page_says_which_images_were_measured() {
+        let text = |measured_on: &[&[u32]]| {
+            measured(&measured_on.iter().copied().map(shown).collect::<Vec<_>>())
+        };
+        assert_eq!(text(&[&[0], &[0]]), "the images shown");
+        let further = "further held-out images of each model, which the pictures do not show";
+        assert_eq!(text(&[&[1, 2], &[1, 2]]), format!("2 {further}"));
+        assert_eq!(text(&[&[1, 2], &[1, 2, 3]]), format!("2 to 3 {further}"));
+        assert_eq!(
+            text(&[&[0], &[1, 2]]),
+            format!("2 {further}, or the images shown where a model has no others")
+        );
+    }
+}
