@@ -171,6 +171,15 @@ impl<T> Shared<T> {
         Self(slice.as_mut_ptr())
     }
 
+    /// The same from element `start` on.
+    ///
+    /// # Safety
+    /// `start` lies inside the slice this was made from.
+    pub unsafe fn from(&self, start: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { self.0.add(start) })
+    }
+
     /// The slice of `len` elements from `start`.
     ///
     /// # Safety

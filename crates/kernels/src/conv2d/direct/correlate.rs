@@ -1,23 +1,17 @@
 use std::mem::MaybeUninit;
 
-use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TapOffset, TileInput};
+use super::microkernel::{MAX_LANES, MAX_ROWS, Microkernels, TapOffset, TileInput};
 use super::pack::{GATHER_COST, pack};
 use super::plan::{Extent, Packing, Pass, Plan};
+use super::positions::{MAX_POSITIONS, Positions, Segment};
 use super::scratch::Scratch;
+use super::tasks::Tasks;
+use super::winograd::Bands;
 use crate::simd::{self, Kernel, multiply_add};
-use crate::threads::{self, Shared, TASKS_PER_THREAD};
-
-/// Positions of the largest tile.
-const MAX_POSITIONS: usize = MAX_LANES * MAX_VECTORS;
-
-/// Weights that a task sweeps before it moves on to other positions, in elements: a quarter of a 1 MiB second-level cache.
-const RESIDENT_WEIGHTS: usize = 64 * 1024;
+use crate::threads::{self, Shared};
 
 /// A column matrix must save at least one vector in so many: it is as many times larger than the input as there are taps.
 const LEAST_SAVING: usize = 5;
-
-/// Least work of a task, in vector multiply-adds (a few microseconds), against the cost of taking it.
-const TASK_WORK: usize = 8_000;
 
 /// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
 const IMAGES_PER_THREAD: usize = 2;
@@ -80,6 +74,10 @@ fn correlate_with(
     out: &mut [MaybeUninit<f32>],
 ) {
     operands.check(out.len());
+    if let Some(bands) = Bands::worthwhile(kernels, plan, operands) {
+        bands.correlate(kernels, operands, out);
+        return;
+    }
     let batch = operands.batch;
     let work = plan.passes.iter().map(|pass| {
         let vectors = (pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes);
@@ -103,7 +101,7 @@ fn correlate_with(
 }
 
 /// Packs all images that `operands` has and runs the passes over them.
-fn correlate_packed(
+pub(super) fn correlate_packed(
     kernels: Microkernels,
     plan: &Plan,
     operands: &Operands<'_>,
@@ -139,7 +137,7 @@ fn correlate_packed(
 
 impl Operands<'_> {
     /// What the correlation of one image reads.
-    fn image(&self, image: usize) -> Self {
+    pub(super) fn image(&self, image: usize) -> Self {
         fn part(values: &[f32], image: usize, batch: usize) -> &[f32] {
             let each = values.len() / batch;
             &values[image * each..][..each]
@@ -199,67 +197,6 @@ impl Operands<'_> {
             "weights at {least}..={most} of {}",
             weight.values.len()
         );
-    }
-}
-
-/// Where the positions of a pass lie on the flat axis, and where their sums go.
-struct Positions {
-    /// Positions, gaps between rows included.
-    count: usize,
-    /// Positions of one image.
-    image: usize,
-    /// Positions from one row to the next.
-    pitch: usize,
-    /// Positions of a row that are outputs.
-    columns: usize,
-    /// Output elements from one image, row, column to the next.
-    out_image: usize,
-    out_row: usize,
-    out_column: usize,
-    /// Output element of the first position.
-    out_first: usize,
-}
-
-/// Neighbouring positions of a tile whose outputs are evenly spaced.
-#[derive(Clone, Copy, Default)]
-struct Segment {
-    position: usize,
-    length: usize,
-    image: usize,
-    out: usize,
-}
-
-impl Positions {
-    /// Segments of `start..end`; the buffer has room for one for each position.
-    fn segments<'a>(
-        &self,
-        start: usize,
-        end: usize,
-        buffer: &'a mut [Segment; MAX_POSITIONS],
-    ) -> &'a [Segment] {
-        let mut count = 0;
-        let mut position = start;
-        while position < end {
-            let (image, within) = (position / self.image, position % self.image);
-            let (row, column) = (within / self.pitch, within % self.pitch);
-            if column < self.columns {
-                let length = (self.columns - column).min(end - position);
-                buffer[count] = Segment {
-                    position: position - start,
-                    length,
-                    image,
-                    out: self.out_first
-                        + image * self.out_image
-                        + row * self.out_row
-                        + column * self.out_column,
-                };
-                count += 1;
-                position += length;
-            } else {
-                position += self.pitch - column;
-            }
-        }
-        &buffer[..count]
     }
 }
 
@@ -452,41 +389,14 @@ impl Sweep<'_> {
             channels,
             ..
         } = *self.operands;
-        let lanes = self.kernels.lanes;
-        let depth = channels * self.taps.len().max(1);
-        let vectors = self.positions.count.div_ceil(lanes);
-        let row_blocks = rows.div_ceil(self.kernels.rows);
-        let position_blocks = vectors.div_ceil(self.kernels.vectors);
-        let instances = self.images * groups;
-        let work = instances * rows * depth * vectors;
-        let threads = threads::threads_for(work);
-
-        // A task is a rectangle of tiles.
-        let tile_work = depth * self.kernels.rows * self.kernels.vectors;
-        let tiles = (work / (threads * TASKS_PER_THREAD))
-            .max(TASK_WORK)
-            .div_ceil(tile_work);
-        let resident = (RESIDENT_WEIGHTS / (self.kernels.rows * depth)).max(1);
-        let rows_of_task = row_blocks.min(resident).min(tiles.max(1));
-        let positions_of_task = (tiles / rows_of_task).clamp(1, position_blocks);
-        let row_tasks = row_blocks.div_ceil(rows_of_task);
-        let position_tasks = position_blocks.div_ceil(positions_of_task);
-
-        threads::run(threads, instances * row_tasks * position_tasks, |task| {
-            let (instance, task) = (
-                task / (row_tasks * position_tasks),
-                task % (row_tasks * position_tasks),
-            );
-            let (row_task, position_task) = (task / position_tasks, task % position_tasks);
-            let first = position_task * positions_of_task;
-            for block in first..(first + positions_of_task).min(position_blocks) {
-                let first = row_task * rows_of_task;
-                self.tiles(
-                    instance,
-                    block,
-                    first..(first + rows_of_task).min(row_blocks),
-                );
-            }
+        Tasks {
+            instances: self.images * groups,
+            rows,
+            depth: channels * self.taps.len().max(1),
+            positions: self.positions.count,
+        }
+        .run(self.kernels, |instance, block, row_blocks| {
+            self.tiles(instance, block, row_blocks);
         });
     }
 
@@ -617,115 +527,47 @@ impl Kernel for Store<'_> {
 
 #[cfg(test)]
 mod tests {
-    use testkit::{assert_close, seeded};
+    use testkit::assert_close;
 
-    use super::{Extent, Microkernels, Operands, Plan, WeightView, correlate_with};
+    use super::super::fixture::Case;
+    use super::{Microkernels, correlate_with};
     use crate::Conv2d;
 
     /// One rounding more or less for each of a few hundred sums: fused and separate multiply-adds differ.
     const ROUNDING: f64 = 2e-6;
 
-    /// Images, weights, factors of input and output planes, biases.
-    struct Values {
-        x: Vec<f32>,
-        weight: Vec<f32>,
-        input_scale: Vec<f32>,
-        output_scale: Vec<f32>,
-        bias: Vec<f32>,
-    }
-
-    impl Values {
-        fn seeded([batch, channels, rows, height, width]: [usize; 5], kernel: usize) -> Self {
-            Self {
-                x: seeded("x", batch * channels * height * width, 1.0),
-                weight: seeded("weight", rows * channels * kernel * kernel, 1.0),
-                input_scale: seeded("input", batch * channels, 1.0),
-                output_scale: seeded("output", batch * rows, 1.0),
-                bias: seeded("bias", rows, 1.0),
-            }
-        }
-
-        fn image(&self, image: usize, batch: usize) -> Self {
-            let part = |values: &[f32]| {
-                let each = values.len() / batch;
-                values[image * each..][..each].to_vec()
-            };
-            Self {
-                x: part(&self.x),
-                weight: self.weight.clone(),
-                input_scale: part(&self.input_scale),
-                output_scale: part(&self.output_scale),
-                bias: self.bias.clone(),
-            }
-        }
-    }
-
-    fn run(
-        kernels: Microkernels,
-        values: &Values,
-        shape: [usize; 5],
-        kernel: usize,
-        options: Conv2d,
-    ) -> Vec<f32> {
-        let [batch, channels, rows, height, width] = shape;
-        let extent = Extent {
-            input: [height, width],
-            kernel: [kernel; 2],
-            output: options.output_size([height, width], [kernel; 2]),
-        };
-        let area = kernel * kernel;
-        let operands = Operands {
-            x: &values.x,
-            weight: WeightView {
-                values: &values.weight,
-                offset: 0,
-                group: 0,
-                row: (channels * area) as isize,
-                channel: area as isize,
-                kernel: [kernel as isize, 1],
+    fn case([batch, channels, rows, height, width]: [usize; 5], kernel: usize) -> Case {
+        Case::convolution(
+            [batch, 1, channels, rows, height, width],
+            [kernel; 2],
+            Conv2d {
+                padding: [kernel / 2; 2],
+                ..Conv2d::default()
             },
-            input_scale: Some(&values.input_scale),
-            output_scale: Some(&values.output_scale),
-            bias: Some(&values.bias),
-            batch,
-            groups: 1,
-            channels,
-            rows,
-            extent,
-        };
-        let count = batch * rows * extent.output[0] * extent.output[1];
-        let mut out = Vec::with_capacity(count);
-        let plan = Plan::convolution(extent, options);
-        correlate_with(
-            kernels,
-            &plan,
-            &operands,
-            &mut out.spare_capacity_mut()[..count],
-        );
-        // SAFETY: all elements were written.
-        unsafe { out.set_len(count) };
-        out
+        )
     }
 
     #[test]
     fn each_image_is_as_if_alone() {
         const BATCH: usize = 4;
-        let options = Conv2d {
-            padding: [1; 2],
-            ..Conv2d::default()
-        };
         for (name, set) in Microkernels::available() {
-            // Neither is worth a column matrix, in which images share tiles; the larger one is worth several threads.
-            for (channels, size) in [(3, 23), (24, 64)] {
-                let shape = |batch| [batch, channels, 9, size, size];
-                let values = Values::seeded(shape(BATCH), 3);
-                let together = run(set, &values, shape(BATCH), 3, options);
+            // None is worth a column matrix, in which images share tiles; the larger ones are worth several threads, and the largest is cut
+            // into parts of an image.
+            for (channels, size, kernel) in [(3, 23, 5), (3, 23, 3), (24, 64, 5), (64, 64, 3)] {
+                let case = case([BATCH, channels, 9, size, size], kernel);
+                let together = case.run(|plan, operands, out| {
+                    correlate_with(set, plan, operands, out);
+                });
                 let alone: Vec<f32> = (0..BATCH)
-                    .flat_map(|i| run(set, &values.image(i, BATCH), shape(1), 3, options))
+                    .flat_map(|image| {
+                        case.image(image).run(|plan, operands, out| {
+                            correlate_with(set, plan, operands, out);
+                        })
+                    })
                     .collect();
                 assert!(
                     together == alone,
-                    "{name}: {channels} channels of {size}x{size}"
+                    "{name}: {channels} channels of {size}x{size}, kernel {kernel}"
                 );
             }
         }
@@ -739,18 +581,15 @@ mod tests {
             for rows in 1..=9 {
                 for (height, width) in [(1, 1), (4, 4), (5, 9), (8, 8), (23, 17)] {
                     for kernel in [1, 3] {
-                        let options = Conv2d {
-                            padding: [kernel / 2; 2],
-                            ..Conv2d::default()
-                        };
-                        let shape = [3, 5, rows, height, width];
-                        let values = Values::seeded(shape, kernel);
-                        assert_close(
-                            &format!("{name}: {shape:?}, kernel {kernel}"),
-                            &run(set, &values, shape, kernel, options),
-                            &run(portable, &values, shape, kernel, options),
-                            ROUNDING,
-                        );
+                        let case = case([3, 5, rows, height, width], kernel);
+                        let results = [set, portable].map(|set| {
+                            case.run(|plan, operands, out| {
+                                correlate_with(set, plan, operands, out);
+                            })
+                        });
+                        let what =
+                            format!("{name}: {rows} rows of {height}x{width}, kernel {kernel}");
+                        assert_close(&what, &results[0], &results[1], ROUNDING);
                     }
                 }
             }

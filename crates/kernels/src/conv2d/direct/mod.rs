@@ -1,20 +1,27 @@
-//! Direct convolution on the CPU: register tiles over a once-padded input, without a column matrix and without packed weights.
+//! Convolution on the CPU: register tiles over a once-padded input, without a column matrix and without packed weights.
 //!
 //! Every case is brought to one form, a stride-1 correlation along a flat axis: the input is copied once into rows of equal pitch
 //! (with its zeros, and split into the phases of the stride), after which a kernel tap is nothing but an offset into that copy. A
 //! transposed convolution is one such correlation for each phase of its output. A register tile then holds a few output channels
 //! times a few vectors of neighbouring positions, and reads every weight where it lies, so that views (swapped channels, flipped
 //! kernels) cost nothing.
+//!
+//! Most 3x3 correlations of stride 1 take half of the products: `winograd` has them. They use the same tiles, on transformed rows and weights.
 
 mod column_product;
 mod correlate;
+#[cfg(test)]
+mod fixture;
 mod microkernel;
 mod pack;
 mod plan;
 pub(super) mod planes;
+mod positions;
 mod scratch;
+mod tasks;
 mod transpose;
 mod weight_gradient;
+mod winograd;
 
 pub(super) use correlate::{Operands, WeightView, correlate};
 pub(super) use plan::{Extent, Plan};

@@ -163,6 +163,17 @@ impl Kernel for PackPlane<'_> {
                             *to = from * scale;
                         }
                     }
+                    (2, scale) => {
+                        let scale = scale.unwrap_or(1.0);
+                        // In pairs the compiler finds shuffles.
+                        let (pairs, last) = source[start..].as_chunks::<2>();
+                        for (to, [from, _]) in line.iter_mut().zip(pairs) {
+                            *to = from * scale;
+                        }
+                        if let (Some(to), [from]) = (line.get_mut(pairs.len()), last) {
+                            *to = from * scale;
+                        }
+                    }
                     (stride, scale) => {
                         let scale = scale.unwrap_or(1.0);
                         for (to, from) in

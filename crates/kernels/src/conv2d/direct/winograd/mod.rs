@@ -1,0 +1,288 @@
+//! 3x3 correlations of stride 1 with half of the products: Winograd's F(4, 3) along the vertical axis.
+//!
+//! A band of four output rows reads six input rows. Six sums of those, times six sums of the weights of a kernel column, hold all that the
+//! four rows need, where the definition takes twelve products (Winograd 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural
+//! Networks", CVPR 2016, section 4.3, whose matrices these are):
+//!
+//! ```text
+//! y = A^T [(G w) * (B^T x)]
+//! ```
+//!
+//! The horizontal axis stays a direct correlation with three taps. In two dimensions a quarter of the products would be left, but
+//! positions would have to be taken apart by fours and put together again, tensors would grow by 9/4 and weights by 4 rather than by 3/2
+//! and 2, and rounding errors would be squared. Here rows stay rows: the register tiles are those of every other correlation.
+
+mod input;
+mod lanes;
+mod output;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::correlate::Operands;
+use super::microkernel::{MAX_ROWS, Microkernels, TapOffset, TileInput};
+use super::plan::{Packing, Plan};
+use super::positions::{MAX_POSITIONS, Positions, Segment};
+use super::tasks::Tasks;
+use crate::simd;
+use crate::threads::{self, Shared, TASKS_PER_THREAD};
+use lanes::LANES;
+use output::Store;
+
+/// Output rows of a band.
+const OUTPUTS: usize = 4;
+/// Products along the vertical axis, and input rows of a band.
+const POINTS: usize = 6;
+/// Rows and columns of the kernel.
+const TAPS: usize = 3;
+
+/// Elements of the tiles of one point.
+const TILE: usize = MAX_ROWS * MAX_POSITIONS;
+
+/// Cost of transforming one filter, in vector multiply-adds.
+const FILTER_COST: usize = 24;
+
+/// Elements of transformed input that a task works off: three quarters of a 1 MiB second-level cache.
+const RESIDENT: usize = 192 * 1024;
+
+/// Least positions of a task, which reads all weights for them: two of the largest tiles.
+const LEAST_POSITIONS: usize = 2 * MAX_POSITIONS;
+
+/// Fewer input or output channels do not pay for the transforms of their planes.
+const LEAST_CHANNELS: usize = 3;
+
+/// A correlation in bands of four output rows.
+#[derive(Clone, Debug)]
+pub(super) struct Bands {
+    /// Which weight the tap at a row and column has.
+    kernel: [[[usize; 2]; TAPS]; TAPS],
+    /// Bands of a plane.
+    count: usize,
+    /// Layout of the rows of a plane; bands take the place of its rows.
+    packing: Packing,
+}
+
+impl Bands {
+    /// For a correlation of this form that is faster so. The number of images has no part in it, so that an image's results do not
+    /// depend on those beside it.
+    pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
+        if operands.channels.min(operands.rows) < LEAST_CHANNELS {
+            return None;
+        }
+        let bands = Self::of(plan, operands)?;
+        let [height, width] = operands.extent.output;
+        let vectors =
+            |rows: usize| ((rows - 1) * bands.packing.pitch + width).div_ceil(kernels.lanes);
+        let dense = (height * width).div_ceil(kernels.lanes);
+        let direct = vectors(height).min(dense) * TAPS * TAPS;
+        let banded = vectors(bands.count) * POINTS * TAPS + FILTER_COST;
+        (5 * banded <= 4 * direct).then_some(bands)
+    }
+
+    /// For a correlation of this form.
+    fn of(plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
+        Some(Self {
+            kernel: three_by_three(plan)?,
+            count: operands.extent.output[0].div_ceil(OUTPUTS),
+            packing: plan.packing.clone(),
+        })
+    }
+
+    /// Writes all of `out`.
+    pub fn correlate(
+        &self,
+        kernels: Microkernels,
+        operands: &Operands<'_>,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        let weights = weights::transformed(kernels.rows, &self.kernel, operands);
+        let out_image = out.len() / operands.batch;
+        let out = Shared::new(out);
+        let sweep = |image: usize, bands: Range<usize>| {
+            // SAFETY: an image lies inside the output.
+            let out = unsafe { out.from(image * out_image) };
+            self.sweep(kernels, &operands.image(image), bands, &weights, out);
+        };
+        let threads = rayon::current_num_threads();
+        let parts = self.parts(threads, operands, weights.len());
+        if operands.batch * parts < threads {
+            (0..operands.batch).for_each(|image| sweep(image, 0..self.count));
+        } else {
+            // What a task has transformed is still in the thread's second-level cache when its tiles are computed.
+            threads::run(threads, operands.batch * parts, |task| {
+                let (image, part) = (task / parts, task % parts);
+                let first = part * self.count / parts;
+                sweep(image, first..(part + 1) * self.count / parts);
+            });
+        }
+    }
+
+    /// Tasks that the bands of an image are cut into, each of which reads all weights; 0 where threads had better share the weights.
+    fn parts(&self, threads: usize, operands: &Operands<'_>, weights: usize) -> usize {
+        let of_band = POINTS * self.packing.pitch * operands.groups * operands.channels;
+        if weights > RESIDENT && weights > self.count * of_band {
+            return 0;
+        }
+        let resident = (self.count * of_band).div_ceil(RESIDENT);
+        let many = (threads * TASKS_PER_THREAD).div_ceil(operands.batch);
+        let most = (self.count * self.packing.pitch / LEAST_POSITIONS).clamp(1, self.count);
+        let parts = resident.max(many).min(most);
+        // A few tasks are shared out evenly.
+        if parts < many && parts > threads {
+            parts - parts % threads
+        } else {
+            parts
+        }
+    }
+
+    /// Writes the rows of `bands` of all images.
+    fn sweep(
+        &self,
+        kernels: Microkernels,
+        operands: &Operands<'_>,
+        bands: Range<usize>,
+        weights: &[f32],
+        out: Shared<MaybeUninit<f32>>,
+    ) {
+        let Packing { pitch, tail, .. } = self.packing;
+        let [height, width] = operands.extent.output;
+        let count = (bands.len() - 1) * pitch + width;
+        let sweep = Sweep {
+            kernels,
+            operands,
+            x: &input::transformed(&self.packing, bands.clone(), operands),
+            point: bands.len() * pitch + tail,
+            weights,
+            row_blocks: operands.rows.div_ceil(kernels.rows),
+            taps: std::array::from_fn(|tap| TapOffset {
+                x: tap,
+                w: (tap * kernels.rows) as isize,
+            }),
+            positions: Positions {
+                count,
+                image: count,
+                pitch,
+                columns: width,
+                out_image: operands.groups * operands.rows * height * width,
+                out_row: OUTPUTS * width,
+                out_column: 1,
+                out_first: bands.start * OUTPUTS * width,
+            },
+            out,
+        };
+        Tasks {
+            instances: operands.batch * operands.groups,
+            rows: operands.rows,
+            depth: operands.channels * TAPS * POINTS,
+            positions: count,
+        }
+        .run(kernels, |instance, block, row_blocks| {
+            sweep.tiles(instance, block, row_blocks);
+        });
+    }
+}
+
+/// The kernel positions of a plan that is one 3x3 correlation of stride 1.
+fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {
+    let [pass] = plan.passes.as_slice() else {
+        return None;
+    };
+    let packing = &plan.packing;
+    if packing.stride != [1, 1]
+        || pass.step != [1, 1]
+        || pass.first != [0, 0]
+        || pass.taps.len() != TAPS * TAPS
+        || packing.pitch < TAPS
+    {
+        return None;
+    }
+    let mut kernel = [[[0; 2]; TAPS]; TAPS];
+    for tap in &pass.taps {
+        let (row, column) = (tap.offset / packing.pitch, tap.offset % packing.pitch);
+        // Nine different offsets in a square of nine fill it.
+        *kernel.get_mut(row)?.get_mut(column)? = tap.kernel;
+    }
+    Some(kernel)
+}
+
+/// All images, groups and output channels, and the positions of some bands.
+struct Sweep<'a> {
+    kernels: Microkernels,
+    operands: &'a Operands<'a>,
+    /// Transformed images, `[image, channel, point, band, column]`.
+    x: &'a [f32],
+    /// Elements of one plane for one point.
+    point: usize,
+    /// Transformed weights, `[point, group, row block, channel, column, row]`.
+    weights: &'a [f32],
+    row_blocks: usize,
+    taps: [TapOffset; TAPS],
+    positions: Positions,
+    out: Shared<MaybeUninit<f32>>,
+}
+
+impl Sweep<'_> {
+    /// The tiles of one block of positions and a range of row blocks, of all points.
+    fn tiles(&self, instance: usize, block: usize, row_blocks: Range<usize>) {
+        let Operands {
+            groups,
+            rows,
+            channels,
+            ..
+        } = *self.operands;
+        let (image, group) = (instance / groups, instance % groups);
+        let (lanes, count) = (self.kernels.lanes, self.positions.count);
+        let begin = block * self.kernels.vectors * lanes;
+        let end = (begin + self.kernels.vectors * lanes).min(count);
+        let vectors = (end - begin).div_ceil(lanes);
+        let width = vectors * lanes;
+        // The last block moves back so that no vector reaches behind the last position, and stores only what is new.
+        let start = begin.min(count.saturating_sub(width));
+        let mut buffer = [Segment::default(); MAX_POSITIONS];
+        let segments = self.positions.segments(begin, end, &mut buffer);
+
+        let point = self.point;
+        let plane = POINTS * point;
+        let x = &self.x[instance * channels * plane + start..];
+        let reach = channels * plane - point + TAPS - 1 + width;
+        assert!(reach <= x.len(), "transformed input");
+        let of_block = channels * TAPS * self.kernels.rows;
+        let of_point = groups * self.row_blocks * of_block;
+        assert_eq!(self.weights.len(), POINTS * of_point, "transformed weights");
+
+        let mut tiles = [0.0_f32; POINTS * TILE + LANES];
+        for row_block in row_blocks {
+            let first = row_block * self.kernels.rows;
+            let tile_rows = self.kernels.rows.min(rows - first);
+            let tile = self.kernels.tile(tile_rows, vectors);
+            let weights = &self.weights[(group * self.row_blocks + row_block) * of_block..];
+            for index in 0..POINTS {
+                let input = TileInput {
+                    x: x[index * point..].as_ptr(),
+                    x_channel: plane,
+                    w: weights[index * of_point..].as_ptr(),
+                    w_row: 1,
+                    w_channel: (TAPS * self.kernels.rows) as isize,
+                    channels,
+                    taps: &self.taps,
+                };
+                // SAFETY: positions and weights were compared with their storage above; each tile has room for the largest of any set,
+                // and the set was detected.
+                unsafe { tile(&input, tiles[index * TILE..].as_mut_ptr()) };
+            }
+            simd::run(Store {
+                operands: self.operands,
+                out: self.out,
+                segments,
+                tiles: &tiles[begin - start..],
+                width,
+                image,
+                first: group * rows + first,
+                rows: tile_rows,
+            });
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::mem::MaybeUninit;
+
+use super::super::correlate::Operands;
+use super::super::positions::Segment;
+use super::lanes::{LANES, Lanes};
+use super::{OUTPUTS, TILE};
+use crate::simd::Kernel;
+use crate::threads::Shared;
+
+/// Stores `A^T` of the points' sums, times their factor and with their bias.
+pub(super) struct Store<'a> {
+    pub operands: &'a Operands<'a>,
+    pub out: Shared<MaybeUninit<f32>>,
+    pub segments: &'a [Segment],
+    /// Tiles of all points, with room behind them for one vector.
+    pub tiles: &'a [f32],
+    /// Elements of a row of a tile.
+    pub width: usize,
+    /// Image of the tile's positions.
+    pub image: usize,
+    /// Output channel of the first row, counted through all groups.
+    pub first: usize,
+    pub rows: usize,
+}
+
+impl Kernel for Store<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Operands {
+            groups,
+            rows,
+            output_scale,
+            bias,
+            extent,
+            ..
+        } = *self.operands;
+        let [height, width] = extent.output;
+        for row in 0..self.rows {
+            let channel = self.first + row;
+            let plane = self.image * groups * rows + channel;
+            let scale = output_scale.map_or(1.0, |scale| scale[plane]);
+            let bias = bias.map_or(0.0, |bias| bias[channel]);
+            for segment in self.segments {
+                let lines = OUTPUTS.min(height - segment.out / width);
+                let first = plane * height * width + segment.out;
+                let mut done = 0;
+                while done < segment.length {
+                    // The last vector moves back where there is room, and stores some sums twice.
+                    let at = done.min(segment.length.saturating_sub(LANES));
+                    let count = LANES.min(segment.length - at);
+                    let sums = &self.tiles[row * self.width + segment.position + at..];
+                    let outputs = transformed::<FUSED>(sums, scale, bias);
+                    for (line, Lanes(values)) in outputs[..lines].iter().enumerate() {
+                        // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
+                        // and `lines` to their rows.
+                        let to = unsafe { self.out.slice(first + line * width + at, count) };
+                        if let Some(to) = to.first_chunk_mut::<LANES>() {
+                            for (to, value) in to.iter_mut().zip(values) {
+                                to.write(*value);
+                            }
+                        } else {
+                            for (to, value) in to.iter_mut().zip(values) {
+                                to.write(*value);
+                            }
+                        }
+                    }
+                    done = at + count;
+                }
+            }
+        }
+    }
+}
+
+/// `A^T` of a vector of each point's sums, times a factor, plus a bias.
+#[inline(always)]
+fn transformed<const FUSED: bool>(sums: &[f32], scale: f32, bias: f32) -> [Lanes; OUTPUTS] {
+    let a = Lanes::of(sums);
+    let b = Lanes::of(&sums[TILE..]);
+    let c = Lanes::of(&sums[2 * TILE..]);
+    let d = Lanes::of(&sums[3 * TILE..]);
+    let e = Lanes::of(&sums[4 * TILE..]);
+    let f = Lanes::of(&sums[5 * TILE..]);
+    let (inner, inner_odd) = (b + c, b - c);
+    let (outer, outer_odd) = (d + e, d - e);
+    let mut rows = [
+        a + inner + outer,
+        outer_odd.multiply_add::<FUSED>(2.0, inner_odd),
+        outer.multiply_add::<FUSED>(4.0, inner),
+        outer_odd.multiply_add::<FUSED>(8.0, inner_odd + f),
+    ];
+    // A loop: closures are not compiled with the caller's instructions.
+    for row in &mut rows {
+        *row = row.multiply_add::<FUSED>(scale, Lanes([bias; LANES]));
+    }
+    rows
+}

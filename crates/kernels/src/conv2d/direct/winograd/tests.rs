@@ -1,0 +1,92 @@
+use testkit::assert_close;
+
+use super::super::correlate::correlate_packed;
+use super::super::fixture::Case;
+use super::super::microkernel::Microkernels;
+use super::Bands;
+use crate::Conv2d;
+
+/// Sums of a few hundred products; the matrices make rounding errors about three times as large as those of the direct sum.
+const ROUNDING: f64 = 2e-6;
+
+fn assert_equals_direct(what: &str, case: &Case) {
+    for (name, set) in Microkernels::available() {
+        let direct = case.run(|plan, operands, out| correlate_packed(set, plan, operands, out));
+        let banded = case.run(|plan, operands, out| {
+            Bands::of(plan, operands)
+                .expect("a 3x3 correlation of stride 1")
+                .correlate(set, operands, out);
+        });
+        assert_close(&format!("{name}: {what}"), &banded, &direct, ROUNDING);
+    }
+}
+
+fn padded(padding: [usize; 2], groups: usize) -> Conv2d {
+    Conv2d {
+        padding,
+        groups,
+        ..Conv2d::default()
+    }
+}
+
+#[test]
+fn equals_the_direct_correlation() {
+    // Whole and partial bands, rows shorter and longer than a vector, row blocks that end early, one image and several, and an image
+    // whose bands are several tasks.
+    for shape in [
+        [1, 1, 3, 3, 3, 3],
+        [2, 1, 5, 9, 8, 7],
+        [3, 1, 4, 8, 13, 16],
+        [1, 1, 7, 17, 22, 33],
+        [1, 1, 2, 5, 4, 70],
+        [2, 3, 4, 5, 11, 12],
+        [1, 1, 64, 12, 66, 64],
+    ] {
+        for padding in [[0, 0], [1, 1], [2, 2], [0, 2], [2, 1], [3, 1]] {
+            let options = padded(padding, shape[1]);
+            let what = format!("{shape:?}, padding {padding:?}");
+            assert_equals_direct(&what, &Case::convolution(shape, [3, 3], options));
+        }
+    }
+}
+
+#[test]
+fn equals_the_direct_adjoint() {
+    for shape in [
+        [1, 1, 5, 9, 8, 7],
+        [2, 1, 7, 17, 22, 33],
+        [2, 2, 3, 4, 13, 16],
+    ] {
+        for padding in [[0, 0], [1, 1], [2, 2], [0, 1], [2, 0]] {
+            let options = padded(padding, shape[1]);
+            let what = format!("adjoint of {shape:?}, padding {padding:?}");
+            assert_equals_direct(&what, &Case::adjoint(shape, [3, 3], options));
+        }
+    }
+}
+
+#[test]
+fn other_forms_are_left_to_the_direct_correlation() {
+    let takes = |kernel: [usize; 2], stride: [usize; 2]| {
+        let options = Conv2d {
+            stride,
+            ..padded([1, 1], 1)
+        };
+        let mut taken = false;
+        Case::convolution([1, 1, 8, 8, 64, 64], kernel, options).run(|plan, operands, _| {
+            taken = Bands::worthwhile(Microkernels::detect(), plan, operands).is_some();
+        });
+        taken
+    };
+    assert!(takes([3, 3], [1, 1]));
+    for (kernel, stride) in [
+        ([3, 3], [2, 2]),
+        ([3, 3], [1, 2]),
+        ([1, 1], [1, 1]),
+        ([1, 9], [1, 1]),
+        ([9, 1], [1, 1]),
+        ([5, 5], [1, 1]),
+    ] {
+        assert!(!takes(kernel, stride), "{kernel:?}, stride {stride:?}");
+    }
+}
