@@ -195,14 +195,13 @@ fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {
         || pass.step != [1, 1]
         || pass.first != [0, 0]
         || pass.taps.len() != TAPS * TAPS
-        || packing.pitch < TAPS
     {
         return None;
     }
     let mut kernel = [[[0; 2]; TAPS]; TAPS];
     for tap in &pass.taps {
         let (row, column) = (tap.offset / packing.pitch, tap.offset % packing.pitch);
-        // Nine different offsets in a square of nine fill it.
+        // Nine different offsets in a square of nine fill it; where rows are shorter than the kernel, the last lies below it.
         *kernel.get_mut(row)?.get_mut(column)? = tap.kernel;
     }
     Some(kernel)

@@ -42,7 +42,7 @@ fn equals_the_direct_correlation() {
         [2, 3, 4, 5, 11, 12],
         [1, 1, 64, 12, 66, 64],
     ] {
-        for padding in [[0, 0], [1, 1], [2, 2], [0, 2], [2, 1], [3, 1]] {
+        for padding in [[0, 0], [1, 1], [2, 2], [0, 2], [2, 1], [3, 1], [1, 3]] {
             let options = padded(padding, shape[1]);
             let what = format!("{shape:?}, padding {padding:?}");
             assert_equals_direct(&what, &Case::convolution(shape, [3, 3], options));
@@ -89,4 +89,7 @@ fn other_forms_are_left_to_the_direct_correlation() {
     ] {
         assert!(!takes(kernel, stride), "{kernel:?}, stride {stride:?}");
     }
+    Case::convolution([1, 1, 8, 8, 64, 1], [3, 3], padded([1, 1], 1)).run(|plan, operands, _| {
+        assert!(Bands::of(plan, operands).is_none(), "rows of two elements");
+    });
 }
