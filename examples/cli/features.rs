@@ -22,7 +22,7 @@ pub const BATCH: usize = 16;
 /// Which features, as options.
 #[derive(Args, Clone, Debug)]
 pub struct FeatureArgs {
-    /// Network: efficientnet_lite0, clip_vit_b32, dino_vit_b16 or inception_v3_fid
+    /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid
     #[arg(long, default_value = "efficientnet_lite0", value_name = "NAME")]
     pub features: FeatureNetworkKind,
     /// Its weights [default: features/NAME.safetensors in the weights folder]

@@ -24,6 +24,12 @@ pub enum Protocol {
     /// ImageNet features of the repository; not a FID
     #[value(name = "efficientnet_lite0")]
     EfficientnetLite0,
+    /// Last convolution of torchvision's AlexNet, spatial mean, in the repository; not a FID
+    #[value(name = "alexnet")]
+    AlexNet,
+    /// Last convolution of torchvision's VGG16, spatial mean, in the repository; not a FID
+    #[value(name = "vgg16")]
+    Vgg16,
     /// Image embeddings of CLIP; not a FID
     #[value(name = "clip_vit_b32")]
     ClipVitB32,
@@ -40,14 +46,10 @@ impl Protocol {
         weights: Option<&Path>,
         device: &Device,
     ) -> Result<ImageFeatures, Failure> {
-        let path = match (self, file) {
-            (_, Some(file)) => file.to_owned(),
-            // The only network that the repository has the weights of.
-            (Self::EfficientnetLite0, None) => features::embedded(
-                FeatureNetworkKind::EfficientNetLite0,
-                &Weights::open(weights)?,
-            ),
-            (_, None) => return Err(self.weights_needed()),
+        let path = match (file, self.embedded()) {
+            (Some(file), _) => file.to_owned(),
+            (None, Some(kind)) => features::embedded(kind, &Weights::open(weights)?),
+            (None, None) => return Err(self.weights_needed()),
         };
         let checkpoint = Checkpoint::open(&path)?;
         let fid = |protocol| -> Result<ImageFeatures, Failure> {
@@ -70,6 +72,8 @@ impl Protocol {
                 FeatureNetworkKind::EfficientNetLite0,
                 WHOLE_EFFICIENTNET_LITE0,
             ),
+            Self::AlexNet => whole(FeatureNetworkKind::AlexNet, "alexnet, whole picture"),
+            Self::Vgg16 => whole(FeatureNetworkKind::Vgg16, "vgg16, whole picture"),
             Self::ClipVitB32 => whole(
                 FeatureNetworkKind::ClipVitB32,
                 "clip_vit_b32, whole picture",
@@ -78,6 +82,16 @@ impl Protocol {
                 FeatureNetworkKind::DinoVitB16,
                 "dino_vit_b16, whole picture",
             ),
+        }
+    }
+
+    /// The network, where the repository has its weights.
+    fn embedded(self) -> Option<FeatureNetworkKind> {
+        match self {
+            Self::EfficientnetLite0 => Some(FeatureNetworkKind::EfficientNetLite0),
+            Self::AlexNet => Some(FeatureNetworkKind::AlexNet),
+            Self::Vgg16 => Some(FeatureNetworkKind::Vgg16),
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 #[path = "../cli/mod.rs"]
 mod cli;
+mod independent;
 mod options;
 mod plan;
 mod report;

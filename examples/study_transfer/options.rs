@@ -4,6 +4,7 @@ use clap::Parser;
 
 use crate::cli::CommonArgs;
 use crate::cli::numbers::{positive, rank};
+use crate::cli::protocol::Protocol;
 use crate::cli::shard::Shard;
 use crate::transfer::options::TransferArgs;
 
@@ -47,6 +48,14 @@ pub struct Options {
     /// Also fine-tune the model at the first of the ranks without discriminators on frozen networks
     #[arg(long)]
     pub plain: bool,
+
+    /// Features of another network than the discriminators', with which finished runs are measured too, as they started and at their best
+    #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "alexnet")]
+    pub independent_protocol: Protocol,
+
+    /// Weights of that network [default for those of the repository: in the weights folder]
+    #[arg(long, value_name = "FILE")]
+    pub independent_features: Option<PathBuf>,
 
     /// Do the I-th of N equal parts of the runs; processes that share --out may do the others at the same time
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]

@@ -11,6 +11,7 @@ use crate::Failure;
 use crate::cli::figure::{self, Panel, Row};
 use crate::cli::line_plot::{self, Axis, Series, line_plots};
 use crate::cli::output;
+use crate::independent::Independent;
 use crate::options::Options;
 use crate::plan::{Source, Target};
 use crate::study::seeds;
@@ -23,6 +24,8 @@ use crate::transfer::{run, sheet};
 struct Study {
     /// What the distances are called.
     distance: String,
+    /// What those of a network that no discriminator sees are called.
+    independent_distance: String,
     kimg: f64,
     seeds: Vec<u32>,
     /// Of this call.
@@ -51,6 +54,8 @@ struct SourceReport {
     /// Runs that have their length.
     finished: usize,
     summary: Option<Summary>,
+    /// Mean over the runs that have it.
+    independent: Option<IndependentMean>,
     /// Thousands of images to the target's level.
     kimg_to_level: Option<f64>,
     runs: Vec<RunReport>,
@@ -61,6 +66,34 @@ struct RunReport {
     seed: u32,
     finished: bool,
     history: Vec<Measurement>,
+    independent: Option<Independent>,
+}
+
+/// Distances in the other network's features.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct IndependentMean {
+    start: f64,
+    best: f64,
+    /// Half of the range of `best`.
+    best_spread: f64,
+}
+
+impl IndependentMean {
+    fn of(runs: &[RunReport]) -> Option<Self> {
+        let measured: Vec<&Independent> = runs
+            .iter()
+            .filter_map(|run| run.independent.as_ref())
+            .collect();
+        let bests = || measured.iter().map(|m| m.best);
+        let count = measured.len() as f64;
+        let range =
+            bests().fold(f64::NEG_INFINITY, f64::max) - bests().fold(f64::INFINITY, f64::min);
+        (!measured.is_empty()).then(|| Self {
+            start: measured.iter().map(|m| m.start).sum::<f64>() / count,
+            best: bests().sum::<f64>() / count,
+            best_spread: range / 2.0,
+        })
+    }
 }
 
 /// Of sources in their order; plain ones are grey.
@@ -81,7 +114,7 @@ pub fn write(
     options: &Options,
     targets: &[Target],
     sources: &[Vec<Source>],
-    distance: &str,
+    [distance, independent_distance]: &[String; 2],
     seconds: f64,
 ) -> Result<(), Failure> {
     let reports: Vec<TargetReport> = targets
@@ -97,11 +130,12 @@ pub fn write(
             output::write(&path, svg.as_bytes())?;
         }
     }
-    let table = table(&reports, distance)?;
+    let table = table(&reports, distance, independent_distance)?;
     output::write(&options.out.join("study.md"), table.as_bytes())?;
     print!("{table}");
     let study = Study {
         distance: distance.to_owned(),
+        independent_distance: independent_distance.to_owned(),
         kimg: options.kimg,
         seeds: seeds(options).collect(),
         seconds,
@@ -127,12 +161,14 @@ fn target_report(
     for source in sources {
         let mut runs = Vec::new();
         for seed in seeds(options) {
-            let history = measurements(&source.folder(target, seed), options.kimg)?;
+            let folder = source.folder(target, seed);
+            let history = measurements(&folder, options.kimg)?;
             let shown = history.last().map_or(0.0, |last| last.kimg);
             runs.push(RunReport {
                 seed,
                 finished: shown >= options.kimg,
                 history,
+                independent: Independent::read(&folder)?,
             });
         }
         let histories: Vec<Vec<Measurement>> = runs.iter().map(|run| run.history.clone()).collect();
@@ -144,6 +180,7 @@ fn target_report(
             plain: source.plain,
             finished: runs.iter().filter(|run| run.finished).count(),
             summary: Summary::of(&histories),
+            independent: IndependentMean::of(&runs),
             kimg_to_level: None,
             runs,
         });
@@ -262,20 +299,25 @@ fn spread<T>(values: &[T], count: usize) -> Vec<&T> {
 }
 
 /// The Markdown table with a line for each source.
-fn table(reports: &[TargetReport], distance: &str) -> Result<String, Failure> {
+fn table(
+    reports: &[TargetReport],
+    distance: &str,
+    independent_distance: &str,
+) -> Result<String, Failure> {
     let mut text = String::new();
     writeln!(
         text,
         "{distance}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \
-         is when the mean curve comes down to what all vision-aided curves of the target reach.\n"
+         is when the mean curve comes down to what all vision-aided curves of the target reach. *Independent* is the {independent_distance} of the source and, after \
+         the arrow, of each seed's best: no discriminator sees its features.\n"
     )?;
     writeln!(
         text,
-        "| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best |"
+        "| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
     )?;
     writeln!(
         text,
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     )?;
     for target in reports {
         for source in &target.sources {
@@ -287,9 +329,16 @@ fn table(reports: &[TargetReport], distance: &str) -> Result<String, Failure> {
                 Some(summary) => format!("{:.2} ± {:.2}", summary.best, summary.best_spread),
                 None => "-".to_owned(),
             };
+            let independent = match &source.independent {
+                Some(mean) => format!(
+                    "{:.2} → {:.2} ± {:.2}",
+                    mean.start, mean.best, mean.best_spread
+                ),
+                None => "-".to_owned(),
+            };
             writeln!(
                 text,
-                "| {} | {} | {:.1} | {} of {} | {} | {best} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {:.1} | {} of {} | {} | {best} | {} | {} | {} | {} | {} | {independent} |",
                 target.name,
                 source.title,
                 source.score,

@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::cli::INTERRUPTED;
 use crate::cli::output;
 use crate::cli::weights::Weights;
+use crate::independent::Independent;
 use crate::options::Options;
 use crate::plan::{self, Source, Target};
 use crate::report;
@@ -20,6 +21,11 @@ pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode
     let weights = Weights::open(options.common.weights.as_deref())?;
     let features = options.transfer.protocol.load(
         options.transfer.features.as_deref(),
+        options.common.weights.as_deref(),
+        &device,
+    )?;
+    let independent = options.independent_protocol.load(
+        options.independent_features.as_deref(),
         options.common.weights.as_deref(),
         &device,
     )?;
@@ -46,6 +52,7 @@ pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode
         options,
         weights: &weights,
         features: &features,
+        independent: &independent,
         device: &device,
     };
     let mut finished = true;
@@ -63,9 +70,9 @@ pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode
             break;
         }
     }
-    let distance = features.distance_name();
+    let distances = [features.distance_name(), independent.distance_name()];
     let seconds = started.elapsed().as_secs_f64();
-    report::write(options, &targets, &sources, &distance, seconds)?;
+    report::write(options, &targets, &sources, &distances, seconds)?;
     if finished {
         Ok(ExitCode::SUCCESS)
     } else {
@@ -83,11 +90,12 @@ struct Runner<'a> {
     options: &'a Options,
     weights: &'a Weights,
     features: &'a ImageFeatures,
+    independent: &'a ImageFeatures,
     device: &'a Device,
 }
 
 impl Runner<'_> {
-    /// Does a run, or what is left of it; `false` when interrupted.
+    /// Does a run, or what is left of it, and measures it with the other network; `false` when interrupted.
     fn run(
         &self,
         name: String,
@@ -97,15 +105,17 @@ impl Runner<'_> {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool, Failure> {
         let transfer = &self.options.transfer;
+        let generator = source
+            .ranked
+            .generator(self.options.models.as_deref(), self.weights);
+        let folder = source.folder(target, seed);
         let job = Job {
             name,
-            source: source
-                .ranked
-                .generator(self.options.models.as_deref(), self.weights),
+            source: generator.clone(),
             discriminator: None,
             images: target.images.clone(),
             reference: target.reference.clone(),
-            out: source.folder(target, seed),
+            out: folder.clone(),
             statistics: target.folder.join("statistics"),
             kimg: vec![self.options.kimg],
             settings: transfer.settings(seed, source.plain),
@@ -114,6 +124,17 @@ impl Runner<'_> {
             features: self.features,
         };
         let outcome = job.run(interrupted, self.device)?;
-        Ok(outcome.is_some_and(|outcome| outcome.finished))
+        if !outcome.is_some_and(|outcome| outcome.finished) {
+            return Ok(false);
+        }
+        Independent::measure(
+            self.independent,
+            transfer.samples,
+            target,
+            &generator,
+            &folder,
+            interrupted,
+            self.device,
+        )
     }
 }

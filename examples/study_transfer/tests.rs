@@ -184,6 +184,16 @@ fn a_study_that_is_killed_again_and_again_ends_with_the_same_table() {
         &place.path("straight"),
         &["figure.svg", "images-samples.svg", "study.json"],
     );
+    // Both seeds start from the same generator, and another network sees another distance; a has made the images itself.
+    let study = place.json("straight");
+    let [a, b] = [0, 1].map(|source| &study["targets"][0]["sources"][source]);
+    let start = |source: &Value, seed: usize| source["runs"][seed]["independent"]["start"].as_f64();
+    assert_eq!(start(a, 0), Some(0.0));
+    assert!(start(b, 0) > Some(0.0), "{b}");
+    assert_eq!(start(b, 0), start(b, 1));
+    let distance = &b["runs"][0]["history"][0]["frechet_distance"];
+    assert_ne!(start(b, 0), distance.as_f64());
+    assert_eq!(b["independent"]["start"].as_f64(), start(b, 0));
 
     // A panic at the n-th question leaves the files as a killed process does: nothing is saved on the way out.
     let mut kills = 0;

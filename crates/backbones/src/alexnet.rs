@@ -23,6 +23,9 @@ impl AlexNet {
     /// Least height and width of an input: one pixel less leaves nothing for the second pooling.
     pub const MIN_SIZE: usize = 31;
 
+    /// Channels of the last activation.
+    pub const FEATURES: usize = 256;
+
     /// The network with all weights zero.
     pub fn init(device: &Device) -> Self {
         // (in, out, kernel)

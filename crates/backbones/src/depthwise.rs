@@ -6,6 +6,9 @@
 #[cfg(feature = "cpu")]
 mod flex;
 
+#[cfg(feature = "cpu")]
+pub(crate) use flex::is_applicable as is_one_pass;
+
 use burn::tensor::Tensor;
 
 use crate::convolution::Convolution;

@@ -4,7 +4,7 @@ use checkpoint::{Checkpoint, CheckpointError, load_module};
 
 use crate::batch_norm::{self, Normalised};
 use crate::convolution::Convolution;
-use crate::depthwise::{activated_depthwise, relu6};
+use crate::depthwise::{self, activated_depthwise, relu6};
 use crate::linear::Linear;
 use crate::same_padding::convolve_same;
 
@@ -171,6 +171,34 @@ impl EfficientNetLite0 {
     /// # Panics
     /// When `x` has other than 3 channels.
     pub fn forward(&self, x: Tensor<4>) -> EfficientNetLite0Activations {
+        #[cfg(feature = "cpu")]
+        if x.dims()[0] > 1 && depthwise::is_one_pass(&x) {
+            return self.forward_images(x);
+        }
+        self.forward_batch(x)
+    }
+
+    /// The images of a batch on a thread each: an image's activations stay in the cache between layers, a batch's do not.
+    #[cfg(feature = "cpu")]
+    fn forward_images(&self, x: Tensor<4>) -> EfficientNetLite0Activations {
+        use rayon::prelude::*;
+
+        let images: Vec<EfficientNetLite0Activations> = x
+            .split(1, 0)
+            .into_par_iter()
+            .map(|image| self.forward_batch(image))
+            .collect();
+        let stages = std::array::from_fn(|stage| {
+            Tensor::cat(images.iter().map(|a| a.stages[stage].clone()).collect(), 0)
+        });
+        let features = images.into_iter().map(|a| a.features).collect();
+        EfficientNetLite0Activations {
+            stages,
+            features: Tensor::cat(features, 0),
+        }
+    }
+
+    fn forward_batch(&self, x: Tensor<4>) -> EfficientNetLite0Activations {
         // The first block has no expansion and activates it.
         let mut h = convolve_same(&self.stem, x, 2, 1);
         let mut blocks = self.blocks.iter();

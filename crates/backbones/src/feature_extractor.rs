@@ -6,7 +6,11 @@ use burn::tensor::{Device, Tensor};
 use checkpoint::Checkpoint;
 use image_tensor::RgbImage;
 
-use crate::{BackbonesError, ClipImage, DinoVitB16, EfficientNetLite0, InceptionV3, Preprocessing};
+use crate::efficientnet_lite0::spatial_mean;
+use crate::{
+    AlexNet, BackbonesError, ClipImage, DinoVitB16, EfficientNetLite0, InceptionV3, Preprocessing,
+    Vgg16,
+};
 
 /// A network that gives every image one vector.
 pub trait FeatureNetwork: fmt::Debug + Send + Sync {
@@ -95,6 +99,44 @@ impl FeatureNetwork for InceptionV3 {
     }
 }
 
+impl FeatureNetwork for AlexNet {
+    fn name(&self) -> &str {
+        "alexnet"
+    }
+
+    fn dimension(&self) -> usize {
+        Self::FEATURES
+    }
+
+    fn preprocessing(&self) -> Preprocessing {
+        Preprocessing::ALEXNET
+    }
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<2> {
+        let [.., relu5] = Self::forward(self, input);
+        spatial_mean(relu5)
+    }
+}
+
+impl FeatureNetwork for Vgg16 {
+    fn name(&self) -> &str {
+        "vgg16"
+    }
+
+    fn dimension(&self) -> usize {
+        Self::FEATURES
+    }
+
+    fn preprocessing(&self) -> Preprocessing {
+        Preprocessing::VGG16
+    }
+
+    fn forward(&self, input: Tensor<4>) -> Tensor<2> {
+        let [.., relu5_3] = Self::forward(self, input);
+        spatial_mean(relu5_3)
+    }
+}
+
 /// The feature networks of this crate, by the names that [`fmt::Display`] writes and [`FromStr`] reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -108,15 +150,21 @@ pub enum FeatureNetworkKind {
     DinoVitB16,
     /// `inception_v3_fid`: the 2048 numbers of `pool3`.
     InceptionV3Fid,
+    /// `alexnet`: the spatial mean of the last convolution's 256 activations.
+    AlexNet,
+    /// `vgg16`: the spatial mean of the last convolution's 512 activations.
+    Vgg16,
 }
 
 impl FeatureNetworkKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::EfficientNetLite0,
         Self::ClipVitB32,
         Self::DinoVitB16,
         Self::InceptionV3Fid,
+        Self::AlexNet,
+        Self::Vgg16,
     ];
 
     /// Loads the network with its published preprocessing; each network's `load` says which files it reads.
@@ -135,6 +183,8 @@ impl FeatureNetworkKind {
             Self::ClipVitB32 => FeatureExtractor::new(ClipImage::load(checkpoint, device)?),
             Self::DinoVitB16 => FeatureExtractor::new(DinoVitB16::load(checkpoint, device)?),
             Self::InceptionV3Fid => FeatureExtractor::new(InceptionV3::load(checkpoint, device)?),
+            Self::AlexNet => FeatureExtractor::new(AlexNet::load(checkpoint, device)?),
+            Self::Vgg16 => FeatureExtractor::new(Vgg16::load(checkpoint, device)?),
         })
     }
 }
@@ -146,6 +196,8 @@ impl fmt::Display for FeatureNetworkKind {
             Self::ClipVitB32 => "clip_vit_b32",
             Self::DinoVitB16 => "dino_vit_b16",
             Self::InceptionV3Fid => "inception_v3_fid",
+            Self::AlexNet => "alexnet",
+            Self::Vgg16 => "vgg16",
         })
     }
 }

@@ -6,9 +6,10 @@
 //! | [`ClipImage`], [`ClipText`] | 512, images and texts in one space | OpenAI's ViT-B/32 |
 //! | [`DinoVitB16`] | 768 | DINO's ViT-B/16 |
 //! | [`InceptionV3`] | 2048, for the Fréchet Inception distance | `pt_inception-2015-12-05` |
-//! | [`AlexNet`], [`Vgg16`], [`SqueezeNet`] | the activations that LPIPS compares | torchvision |
+//! | [`AlexNet`], [`Vgg16`] | 256 and 512, and the activations that LPIPS compares | `weights/features/alexnet.safetensors`, `vgg16.safetensors` |
+//! | [`SqueezeNet`] | the activations that LPIPS compares | torchvision |
 //!
-//! [`FeatureExtractor`] makes one vector of each image with any of the first four, preprocessing included.
+//! [`FeatureExtractor`] makes one vector of each image with any of them but the last, preprocessing included.
 //!
 //! The weights are constants: they lie on a device without autodiff whatever device was asked for, so that a backward pass reaches
 //! the image and never spends time on gradients of the weights.

@@ -83,6 +83,22 @@ impl Preprocessing {
         std: IMAGENET_STD,
     };
 
+    /// torchvision's evaluation of AlexNet.
+    pub const ALEXNET: Self = Self {
+        name: "alexnet",
+        sizing: Sizing::ShorterSide(256),
+        interpolation: Interpolation::Pillow(ResizeProtocol::PillowBilinear),
+        crop: 224,
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+    };
+
+    /// torchvision's evaluation of VGG16.
+    pub const VGG16: Self = Self {
+        name: "vgg16",
+        ..Self::ALEXNET
+    };
+
     /// pytorch-fid's: any aspect ratio to 299 x 299 without averaging, `2 value - 1`.
     pub const INCEPTION_V3_FID: Self = Self {
         name: "inception_v3_fid",

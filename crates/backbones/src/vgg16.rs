@@ -27,6 +27,9 @@ impl Vgg16 {
     /// Least height and width of an input: one pixel less leaves nothing for the fourth pooling.
     pub const MIN_SIZE: usize = 16;
 
+    /// Channels of the last activation.
+    pub const FEATURES: usize = 512;
+
     /// The network with all weights zero.
     pub fn init(device: &Device) -> Self {
         let mut features = Vec::with_capacity(FEATURES.len());

@@ -1,13 +1,11 @@
 //! EfficientNet-lite0 with the weights that the repository ships.
 
-use std::path::PathBuf;
-
 use backbones::EfficientNetLite0;
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint::CheckpointError;
 use testkit::{assert_close, devices};
 
-use crate::{golden, spatial_means, values};
+use crate::{golden, shipped, spatial_means, values};
 
 /// Some of the shipped weights are rounded to f16, which moves the reference's features by 8.7e-4 and no stage by more than 9e-4; 0.1 % is the
 /// limit under which the repository rounds at all. Nothing before stage 5 is rounded.
@@ -17,15 +15,10 @@ const F32: f64 = 1e-5;
 /// First stage with rounded weights.
 const FIRST_ROUNDED_STAGE: usize = 5;
 
-pub fn shipped() -> Checkpoint {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../weights/features");
-    Checkpoint::open(folder.join("efficientnet_lite0.safetensors")).unwrap()
-}
-
 #[test]
 fn photographs() {
     let golden = golden("efficientnet_lite0_real.expected.safetensors");
-    let checkpoint = shipped();
+    let checkpoint = shipped("efficientnet_lite0");
     for (name, device) in devices() {
         let network = EfficientNetLite0::load(&checkpoint, &device).unwrap();
         let x = (golden.tensor::<4>("x_u8", &device) - 127.0) / 128.0;
@@ -65,7 +58,7 @@ fn gradients_reach_the_image() {
     let x = testkit::seeded("efficientnet/x", shape.iter().product(), 0.5);
     let probe = testkit::seeded("efficientnet/probe", EfficientNetLite0::FEATURES, 1.0);
     for (name, device) in devices() {
-        let network = EfficientNetLite0::load(&shipped(), &device).unwrap();
+        let network = EfficientNetLite0::load(&shipped("efficientnet_lite0"), &device).unwrap();
         // ReLU6 switches within the step: its bends are what differences see and gradients do not.
         testkit::assert_gradient(name, &device, shape, &x, 2e-3, 2e-2, |x| {
             let features = network.forward(x).features;
@@ -78,8 +71,8 @@ fn gradients_reach_the_image() {
 #[test]
 fn files_of_other_networks_are_refused() {
     let device = Device::flex();
-    let without_statistics =
-        shipped().rename(|name| (name != "_blocks.3._bn1.running_mean").then(|| name.to_owned()));
+    let without_statistics = shipped("efficientnet_lite0")
+        .rename(|name| (name != "_blocks.3._bn1.running_mean").then(|| name.to_owned()));
     match EfficientNetLite0::load(&without_statistics, &device) {
         Err(CheckpointError::MissingTensor {
             tensor, expected, ..
@@ -91,8 +84,10 @@ fn files_of_other_networks_are_refused() {
         }
         other => panic!("{other:?}"),
     }
-    let renamed = shipped().rename(|name| Some(name.replace("_blocks.3._bn1.", "_blocks.3._bn9.")));
+    let renamed = shipped("efficientnet_lite0")
+        .rename(|name| Some(name.replace("_blocks.3._bn1.", "_blocks.3._bn9.")));
     assert!(EfficientNetLite0::load(&renamed, &device).is_err());
-    let surplus = shipped().rename(|name| Some(name.replace("_fc.bias", "_fc.offset")));
+    let surplus =
+        shipped("efficientnet_lite0").rename(|name| Some(name.replace("_fc.bias", "_fc.offset")));
     assert!(EfficientNetLite0::load(&surplus, &device).is_err());
 }

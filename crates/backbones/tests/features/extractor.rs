@@ -1,18 +1,20 @@
 //! Features of image batches.
 
-use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
+use backbones::{AlexNet, FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::Checkpoint;
 use testkit::{assert_close, devices, relative_l2};
 
-use crate::{clip, dino, efficientnet_lite0, inception_v3, values};
+use crate::{clip, dino, inception_v3, shipped, values};
 
 fn checkpoint(kind: FeatureNetworkKind) -> Checkpoint {
     match kind {
-        FeatureNetworkKind::EfficientNetLite0 => efficientnet_lite0::shipped(),
+        FeatureNetworkKind::EfficientNetLite0 => shipped("efficientnet_lite0"),
         FeatureNetworkKind::ClipVitB32 => clip::image_checkpoint(),
         FeatureNetworkKind::DinoVitB16 => dino::checkpoint(),
         FeatureNetworkKind::InceptionV3Fid => inception_v3::checkpoint(),
+        FeatureNetworkKind::AlexNet => shipped("alexnet"),
+        FeatureNetworkKind::Vgg16 => shipped("vgg16"),
         other => panic!("no checkpoint for {other}"),
     }
 }
@@ -50,6 +52,26 @@ fn every_network_gives_named_features_of_images_of_any_size() {
             let error = relative_l2(&rounded, &second);
             assert!(error < 5e-2, "{kind} on {name}, 8 bits: {error}");
         }
+    }
+}
+
+#[test]
+fn networks_of_activations_give_the_means_of_the_last() {
+    for (name, device) in devices() {
+        let kind = FeatureNetworkKind::AlexNet;
+        let images = pictures(2, &device);
+        let extractor = kind.load(&checkpoint(kind), &device).unwrap();
+        let network = AlexNet::load(&checkpoint(kind), &device).unwrap();
+        let [.., last] = network.forward(extractor.preprocessing().tensor(images.clone()));
+        let [_, channels, height, width] = last.dims();
+        let means: Vec<f32> = values(last)
+            .chunks(height * width)
+            .map(|plane| plane.iter().sum::<f32>() / plane.len() as f32)
+            .collect();
+        assert_eq!(means.len(), 2 * channels);
+        // 36 summands in another order.
+        let found = values(extractor.features(images));
+        assert_close(name, &found, &means, 1e-6);
     }
 }
 

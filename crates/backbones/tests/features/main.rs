@@ -10,7 +10,10 @@ mod inception_v3;
 mod preprocessing;
 mod seeded;
 
+use std::path::PathBuf;
+
 use burn::tensor::Tensor;
+use checkpoint::Checkpoint;
 use testkit::Golden;
 
 /// f32 against f64: thousands of products a value, each rounded to 6e-8, the errors mostly cancelling.
@@ -28,4 +31,10 @@ fn spatial_means(x: Tensor<4>) -> Vec<f32> {
 
 fn golden(file: &str) -> Golden {
     Golden::open(env!("CARGO_MANIFEST_DIR"), &format!("features/{file}"))
+}
+
+/// Weights that the repository ships.
+fn shipped(network: &str) -> Checkpoint {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../weights/features");
+    Checkpoint::open(folder.join(format!("{network}.safetensors"))).unwrap()
 }

@@ -59,6 +59,8 @@ fn protocol(kind: FeatureNetworkKind) -> Preprocessing {
         FeatureNetworkKind::ClipVitB32 => Preprocessing::CLIP_VIT_B32,
         FeatureNetworkKind::DinoVitB16 => Preprocessing::DINO_VIT_B16,
         FeatureNetworkKind::InceptionV3Fid => Preprocessing::INCEPTION_V3_FID,
+        FeatureNetworkKind::AlexNet => Preprocessing::ALEXNET,
+        FeatureNetworkKind::Vgg16 => Preprocessing::VGG16,
         other => panic!("no protocol for {other}"),
     }
 }
