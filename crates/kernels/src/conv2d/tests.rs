@@ -203,7 +203,7 @@ fn rounds_little_with_many_channels() {
         let weight = tensor("weight", case.weight_shape(), &device);
         let expected = slow_conv2d(&values(x.clone()), &values(weight.clone()), &case);
         assert_close(
-            &name,
+            name,
             &values(conv2d(x, weight, None, case.options)),
             &expected,
             MANY,
