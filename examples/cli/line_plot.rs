@@ -16,6 +16,8 @@ const CAPTION: (&str, u32) = ("sans-serif", 16);
 const BAND_OPACITY: f64 = 0.2;
 /// Length of a line in the legend.
 const SAMPLE: i32 = 16;
+/// Height of a line of the legend.
+const LEGEND_LINE: i32 = 24;
 /// Smallest value on a logarithmic axis; an exact match has a loss of 0.
 const FLOOR: f64 = 1e-6;
 /// Labels below this are written with an exponent.
@@ -178,13 +180,58 @@ where
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], colour));
     }
+    let (columns, rows) = chart.plotting_area().get_pixel_range();
+    let pixels: Vec<(i32, i32)> = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|point| chart.backend_coord(point))
+        .map(|(x, y)| (x - columns.start, y - rows.start))
+        .collect();
+    let size = (columns.len() as i32, rows.len() as i32);
     chart
         .configure_series_labels()
+        .position(emptiest_corner(&pixels, size, series.len() as i32))
         .label_font(TEXT)
         .background_style(WHITE)
         .border_style(BLACK)
         .draw()?;
     Ok(())
+}
+
+/// The corner where a legend of so many lines covers the fewest points.
+fn emptiest_corner(
+    points: &[(i32, i32)],
+    (width, height): (i32, i32),
+    lines: i32,
+) -> SeriesLabelPosition {
+    // About what the legend takes.
+    let (right, lower) = (width / 2, height - lines * LEGEND_LINE);
+    let (left, upper) = (width - right, lines * LEGEND_LINE);
+    let corners: [(SeriesLabelPosition, &dyn Fn(i32, i32) -> bool); 4] = [
+        (SeriesLabelPosition::UpperRight, &|x, y| {
+            x >= right && y <= upper
+        }),
+        (SeriesLabelPosition::LowerLeft, &|x, y| {
+            x <= left && y >= lower
+        }),
+        (SeriesLabelPosition::UpperLeft, &|x, y| {
+            x <= left && y <= upper
+        }),
+        (SeriesLabelPosition::LowerRight, &|x, y| {
+            x >= right && y >= lower
+        }),
+    ];
+    let [first, rest @ ..] = corners.map(|(corner, covers)| {
+        let covered = points.iter().filter(|(x, y)| covers(*x, *y)).count();
+        (covered, corner)
+    });
+    let least = rest.into_iter().fold(
+        first,
+        |best, other| {
+            if other.0 < best.0 { other } else { best }
+        },
+    );
+    least.1
 }
 
 fn label(value: f64) -> String {
@@ -196,4 +243,28 @@ fn label(value: f64) -> String {
         .trim_end_matches('0')
         .trim_end_matches('.')
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use plotters::prelude::SeriesLabelPosition;
+
+    use super::emptiest_corner;
+
+    #[test]
+    fn the_legend_goes_where_no_curve_is() {
+        let corner = |curve: fn(i32) -> i32| {
+            let points: Vec<(i32, i32)> = (0..=60).map(|x| (10 * x, curve(10 * x))).collect();
+            emptiest_corner(&points, (600, 300), 3)
+        };
+        // Pixels count from the top.
+        let falling = corner(|x| x / 2);
+        assert!(matches!(falling, SeriesLabelPosition::UpperRight));
+        let high = corner(|_| 40);
+        assert!(matches!(high, SeriesLabelPosition::LowerLeft));
+        let rising_from_below = corner(|x| 300 - x / 2);
+        assert!(matches!(rising_from_below, SeriesLabelPosition::UpperLeft));
+        let upper_and_left = corner(|x| if x < 300 { 290 } else { 10 });
+        assert!(matches!(upper_and_left, SeriesLabelPosition::UpperLeft));
+    }
 }
