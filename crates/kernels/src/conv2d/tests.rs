@@ -193,22 +193,18 @@ fn equals_its_definition() {
     }
 }
 
+#[cfg(feature = "cpu")]
 #[test]
-fn rounds_little_with_many_channels() {
+fn the_cpu_rounds_little_with_many_channels() {
     // 4608 products a sum; bands of four rows add the rounding of their transforms. What StyleGAN2's images may be off by in all is 1e-5.
     const MANY: f64 = 5e-6;
-    for (name, device) in testkit::devices() {
-        let case = Case::new([1, 512, 8, 32, 32], [3, 3], [1, 1], [1, 1]);
-        let x = tensor("x", case.x_shape(), &device);
-        let weight = tensor("weight", case.weight_shape(), &device);
-        let expected = slow_conv2d(&values(x.clone()), &values(weight.clone()), &case);
-        assert_close(
-            name,
-            &values(conv2d(x, weight, None, case.options)),
-            &expected,
-            MANY,
-        );
-    }
+    let device = Device::flex();
+    let case = Case::new([1, 512, 8, 32, 32], [3, 3], [1, 1], [1, 1]);
+    let x = tensor("x", case.x_shape(), &device);
+    let weight = tensor("weight", case.weight_shape(), &device);
+    let expected = slow_conv2d(&values(x.clone()), &values(weight.clone()), &case);
+    let found = values(conv2d(x, weight, None, case.options));
+    assert_close("512 channels", &found, &expected, MANY);
 }
 
 #[test]
