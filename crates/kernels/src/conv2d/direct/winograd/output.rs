@@ -54,6 +54,7 @@ impl Kernel for Store<'_> {
                         // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
                         // and `lines` to their rows.
                         let to = unsafe { self.out.slice(first + line * width + at, count) };
+                        // Of a known length the loop is one store.
                         if let Some(to) = to.first_chunk_mut::<LANES>() {
                             for (to, value) in to.iter_mut().zip(values) {
                                 to.write(*value);

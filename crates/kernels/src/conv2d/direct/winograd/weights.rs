@@ -37,13 +37,14 @@ pub(super) fn transformed(
                 first,
                 to,
             }),
-            _ => simd::run(RowBlock::<4> {
+            4 => simd::run(RowBlock::<4> {
                 operands,
                 kernel,
                 group,
                 first,
                 to,
             }),
+            other => unreachable!("no instruction set has tiles of {other} rows"),
         }
     });
     to
