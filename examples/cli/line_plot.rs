@@ -205,33 +205,24 @@ fn emptiest_corner(
     lines: i32,
 ) -> SeriesLabelPosition {
     // About what the legend takes.
-    let (right, lower) = (width / 2, height - lines * LEGEND_LINE);
-    let (left, upper) = (width - right, lines * LEGEND_LINE);
-    let corners: [(SeriesLabelPosition, &dyn Fn(i32, i32) -> bool); 4] = [
-        (SeriesLabelPosition::UpperRight, &|x, y| {
-            x >= right && y <= upper
-        }),
-        (SeriesLabelPosition::LowerLeft, &|x, y| {
-            x <= left && y >= lower
-        }),
-        (SeriesLabelPosition::UpperLeft, &|x, y| {
-            x <= left && y <= upper
-        }),
-        (SeriesLabelPosition::LowerRight, &|x, y| {
-            x >= right && y >= lower
-        }),
+    let (across, down) = (width / 2, lines * LEGEND_LINE);
+    let (left, right) = (0..=across, width - across..=width);
+    let (upper, lower) = (0..=down, height - down..=height);
+    let corners = [
+        (SeriesLabelPosition::UpperRight, &right, &upper),
+        (SeriesLabelPosition::LowerLeft, &left, &lower),
+        (SeriesLabelPosition::UpperLeft, &left, &upper),
+        (SeriesLabelPosition::LowerRight, &right, &lower),
     ];
-    let [first, rest @ ..] = corners.map(|(corner, covers)| {
-        let covered = points.iter().filter(|(x, y)| covers(*x, *y)).count();
-        (covered, corner)
-    });
-    let least = rest.into_iter().fold(
-        first,
-        |best, other| {
-            if other.0 < best.0 { other } else { best }
-        },
-    );
-    least.1
+    let mut best = (usize::MAX, SeriesLabelPosition::UpperRight);
+    for (corner, columns, rows) in corners {
+        let covers = |(x, y): &&(i32, i32)| columns.contains(x) && rows.contains(y);
+        let covered = points.iter().filter(covers).count();
+        if covered < best.0 {
+            best = (covered, corner);
+        }
+    }
+    best.1
 }
 
 fn label(value: f64) -> String {
