@@ -255,7 +255,7 @@ mod tests {
         assert!(matches!(high, SeriesLabelPosition::LowerLeft));
         let rising_from_below = corner(|x| 300 - x / 2);
         assert!(matches!(rising_from_below, SeriesLabelPosition::UpperLeft));
-        let upper_and_left = corner(|x| if x < 300 { 290 } else { 10 });
-        assert!(matches!(upper_and_left, SeriesLabelPosition::UpperLeft));
+        let crossing = corner(|x| if x <= 300 { 290 } else { 10 });
+        assert!(matches!(crossing, SeriesLabelPosition::UpperLeft));
     }
 }
