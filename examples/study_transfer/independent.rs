@@ -9,11 +9,14 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
-use crate::cli::output;
+use crate::cli::{digest, output};
 use crate::plan::Target;
 use crate::transfer::distance::Yardstick;
 
 const FILE: &str = "independent.json";
+
+/// Of the run.
+const GENERATOR: &str = "generator.safetensors";
 
 /// Distances to the reference images in features that the run's discriminators do not see: what they see is what a generator learns to imitate, so that
 /// distances of those features flatter it.
@@ -21,6 +24,9 @@ const FILE: &str = "independent.json";
 pub struct Independent {
     /// What they are called.
     pub distance: String,
+    /// SHA-256 of the run's best generator: a run that is made longer may find a better one.
+    #[serde(default)]
+    pub generator: String,
     /// Of the source as it is.
     pub start: f64,
     /// Of the run's best generator by the study's own distance.
@@ -39,11 +45,13 @@ impl Independent {
         device: &Device,
     ) -> Result<bool, Failure> {
         let distance = features.distance_name();
-        if Self::read(folder)?.is_some_and(|kept| kept.distance == distance) {
+        let path = folder.join(GENERATOR);
+        let generator = digest::of_file(&path)?;
+        if Self::read(folder)?.is_some_and(|kept| kept.is_of(&distance, &generator)) {
             return Ok(true);
         }
         let start = Generator::load(source, device)?;
-        let best = Generator::load(folder.join("generator.safetensors"), device)?;
+        let best = Generator::load(&path, device)?;
         let side = best.config().img_resolution;
         let images = ImageSet::open(&target.images, side)?;
         let reference = match &target.reference {
@@ -71,6 +79,7 @@ impl Independent {
         }
         let measured = Self {
             distance,
+            generator,
             start: distances[0],
             best: distances[1],
         };
@@ -78,6 +87,10 @@ impl Independent {
             output::write_json(path, &measured)
         })?;
         Ok(true)
+    }
+
+    fn is_of(&self, distance: &str, generator: &str) -> bool {
+        self.distance == distance && self.generator == generator
     }
 
     /// What was measured of the run in `folder`.
@@ -95,5 +108,35 @@ impl Independent {
             )
             .into()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_is_of_one_distance_and_of_one_generator() {
+        let measured = Independent {
+            distance: "one".into(),
+            generator: "ab12".into(),
+            start: 2.0,
+            best: 1.0,
+        };
+        assert!(measured.is_of("one", "ab12"));
+        // A run made longer has found another generator.
+        assert!(!measured.is_of("one", "cd34"));
+        assert!(!measured.is_of("another", "ab12"));
+    }
+
+    #[test]
+    fn measurements_without_a_generator_are_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = r#"{"distance": "one", "start": 2.0, "best": 1.0}"#;
+        std::fs::write(folder.path().join(FILE), text).expect("written");
+        let kept = Independent::read(folder.path())
+            .expect("read")
+            .expect("there");
+        assert!(!kept.is_of("one", "ab12"));
     }
 }

@@ -7,7 +7,7 @@
 mod flex;
 
 #[cfg(feature = "cpu")]
-pub(crate) use flex::is_applicable as is_one_pass;
+pub(crate) use flex::is_plain_on_cpu;
 
 use burn::tensor::Tensor;
 
@@ -30,7 +30,7 @@ pub(crate) fn activated_depthwise(
     stride: usize,
 ) -> Tensor<4> {
     #[cfg(feature = "cpu")]
-    if flex::is_applicable(&x) {
+    if is_plain_on_cpu(&x) {
         return flex::activated_depthwise(convolution, x, stride);
     }
     composed(convolution, x, stride)

@@ -172,7 +172,7 @@ impl EfficientNetLite0 {
     /// When `x` has other than 3 channels.
     pub fn forward(&self, x: Tensor<4>) -> EfficientNetLite0Activations {
         #[cfg(feature = "cpu")]
-        if x.dims()[0] > 1 && depthwise::is_one_pass(&x) {
+        if x.dims()[0] > 1 && depthwise::is_plain_on_cpu(&x) {
             return self.forward_images(x);
         }
         self.forward_batch(x)

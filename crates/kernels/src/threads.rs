@@ -175,7 +175,7 @@ impl<T> Shared<T> {
     ///
     /// # Safety
     /// `start` lies inside the slice this was made from.
-    pub unsafe fn from(&self, start: usize) -> Self {
+    pub unsafe fn offset(&self, start: usize) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { self.0.add(start) })
     }

@@ -12,7 +12,7 @@ use crate::same_padding::same_padding;
 const LANES: usize = 16;
 
 /// Whether the tensor is a plain f32 tensor on the CPU.
-pub(crate) fn is_applicable(x: &Tensor<4>) -> bool {
+pub(crate) fn is_plain_on_cpu(x: &Tensor<4>) -> bool {
     matches!(x.device().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }
 

@@ -347,7 +347,7 @@ fn gather(
         let begin = index * panel;
         let end = (begin + panel).min(source.count);
         let mut buffer = [Segment::default(); MAX_POSITIONS];
-        let segments = source.segments(begin, end, &mut buffer);
+        let segments = source.segments(begin..end, &mut buffer);
         for (line_index, line) in lines.chunks_exact_mut(panel).enumerate() {
             let (channel, tap) = (line_index / taps.len(), line_index % taps.len());
             let from = &packed[channel * plane + taps[tap].x..];
@@ -410,22 +410,17 @@ impl Sweep<'_> {
             ..
         } = *self.operands;
         let (image, group) = (instance / groups, instance % groups);
-        let (lanes, count) = (self.kernels.lanes, self.positions.count);
-        let begin = block * self.kernels.vectors * lanes;
-        let end = (begin + self.kernels.vectors * lanes).min(count);
-        let vectors = (end - begin).div_ceil(lanes);
-        let width = vectors * lanes;
-        // The last block moves back so that no vector reaches behind the last position, and stores only what is new.
-        let start = match self.x_block {
-            None => begin.min(count.saturating_sub(width)),
-            Some(_) => begin,
-        };
+        let tile = self.positions.block(self.kernels, block);
+        let (begin, vectors, width) = (tile.positions.start, tile.vectors, tile.width);
         let mut buffer = [Segment::default(); MAX_POSITIONS];
-        let segments = self.positions.segments(begin, end, &mut buffer);
+        let segments = self.positions.segments(tile.positions.clone(), &mut buffer);
 
-        let x_start = match self.x_block {
-            None => start,
-            Some(panel) => block * panel,
+        let (start, x_start) = match self.x_block {
+            None => {
+                let start = tile.moved_back(self.positions.count);
+                (start, start)
+            }
+            Some(panel) => (begin, block * panel),
         };
         let x = &self.x[instance * self.x_instance..];
         let reach = (channels - 1) * self.x_channel
@@ -434,7 +429,7 @@ impl Sweep<'_> {
             + width;
         assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
 
-        let mut tile = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
+        let mut sums = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
         for row_block in row_blocks {
             let first = row_block * self.kernels.rows;
             let tile_rows = self.kernels.rows.min(rows - first);
@@ -453,11 +448,11 @@ impl Sweep<'_> {
             };
             // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
             // the largest of any set, and the set was detected.
-            unsafe { self.kernels.tile(tile_rows, vectors)(&input, tile.as_mut_ptr()) };
+            unsafe { self.kernels.tile(tile_rows, vectors)(&input, sums.as_mut_ptr()) };
             simd::run(Store {
                 sweep: self,
                 segments,
-                tile: &tile[begin - start..],
+                tile: &sums[begin - start..],
                 width,
                 image,
                 first: group * rows + first,

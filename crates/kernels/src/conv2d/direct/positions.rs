@@ -1,4 +1,6 @@
-use super::microkernel::{MAX_LANES, MAX_VECTORS};
+use std::ops::Range;
+
+use super::microkernel::{MAX_LANES, MAX_VECTORS, Microkernels};
 
 /// Positions of the largest tile.
 pub(super) const MAX_POSITIONS: usize = MAX_LANES * MAX_VECTORS;
@@ -30,12 +32,41 @@ pub(super) struct Segment {
     pub out: usize,
 }
 
+/// The positions of one register tile.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub positions: Range<usize>,
+    pub vectors: usize,
+    /// Elements of a row of the tile: whole vectors.
+    pub width: usize,
+}
+
+impl Block {
+    /// Where the tile starts if no vector of it is to reach behind the last of `count` positions: the last block moves back, and stores only what
+    /// is new.
+    pub fn moved_back(&self, count: usize) -> usize {
+        self.positions.start.min(count.saturating_sub(self.width))
+    }
+}
+
 impl Positions {
-    /// Segments of `start..end`; the buffer has room for one for each position.
+    /// One of the blocks that tiles of these kernels cut the positions into.
+    pub fn block(&self, kernels: Microkernels, index: usize) -> Block {
+        let most = kernels.vectors * kernels.lanes;
+        let begin = index * most;
+        let end = (begin + most).min(self.count);
+        let vectors = (end - begin).div_ceil(kernels.lanes);
+        Block {
+            positions: begin..end,
+            vectors,
+            width: vectors * kernels.lanes,
+        }
+    }
+
+    /// Segments of some positions; the buffer has room for one for each.
     pub fn segments<'a>(
         &self,
-        start: usize,
-        end: usize,
+        Range { start, end }: Range<usize>,
         buffer: &'a mut [Segment; MAX_POSITIONS],
     ) -> &'a [Segment] {
         let mut count = 0;

@@ -103,10 +103,13 @@ impl Bands {
         let out = Shared::new(out);
         let sweep = |image: usize, bands: Range<usize>| {
             // SAFETY: an image lies inside the output.
-            let out = unsafe { out.from(image * out_image) };
+            let out = unsafe { out.offset(image * out_image) };
             self.sweep(kernels, &operands.image(image), bands, &weights, out);
         };
-        let threads = rayon::current_num_threads();
+        let vectors = (self.count * self.packing.pitch).div_ceil(kernels.lanes);
+        let depth = operands.channels * TAPS * POINTS;
+        let work = operands.batch * operands.groups * operands.rows * depth * vectors;
+        let threads = threads::threads_for(work);
         let parts = self.parts(threads, operands, weights.len());
         if operands.batch * parts < threads {
             (0..operands.batch).for_each(|image| sweep(image, 0..self.count));
@@ -233,15 +236,13 @@ impl Sweep<'_> {
             ..
         } = *self.operands;
         let (image, group) = (instance / groups, instance % groups);
-        let (lanes, count) = (self.kernels.lanes, self.positions.count);
-        let begin = block * self.kernels.vectors * lanes;
-        let end = (begin + self.kernels.vectors * lanes).min(count);
-        let vectors = (end - begin).div_ceil(lanes);
-        let width = vectors * lanes;
-        // The last block moves back so that no vector reaches behind the last position, and stores only what is new.
-        let start = begin.min(count.saturating_sub(width));
+        let block = self.positions.block(self.kernels, block);
+        let (begin, vectors, width) = (block.positions.start, block.vectors, block.width);
+        let start = block.moved_back(self.positions.count);
         let mut buffer = [Segment::default(); MAX_POSITIONS];
-        let segments = self.positions.segments(begin, end, &mut buffer);
+        let segments = self
+            .positions
+            .segments(block.positions.clone(), &mut buffer);
 
         let point = self.point;
         let plane = POINTS * point;
