@@ -66,6 +66,12 @@ def _inversion(label: str, model: Model, net: Net, batches: tuple[int, ...]) -> 
     return [Case(f"inversion-{label}-{net}-b{batch}", model, batch, net) for batch in batches]
 
 
+def gpu_cases() -> list[Case]:
+    """Return the cases that are compared on a GPU."""
+    batches = (1, 8, 32)
+    return [*_inversion("256", MEDIUM, "alex", batches), *_inversion("1024", LARGE, "alex", batches)]
+
+
 def _synthesis(label: str, model: Model, batches: tuple[int, ...]) -> list[Case]:
     return [Case(f"synthesis-{label}-b{batch}", model, batch) for batch in batches]
 

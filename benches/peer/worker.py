@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+import cuda_graph
 import perceptual
 import tensor_file
 import training
@@ -36,22 +37,31 @@ Step = Callable[[], float]
 
 def inversion_step(request: dict[str, Any], generator: Generator, start: torch.Tensor, formulation: Formulation) -> Step:
     """One step of W+ optimisation: synthesis, LPIPS + MSE, backward to W+, Adam."""
-    targets = tensor_file.read(Path(request["targets"])).tensors["targets"]
-    model = perceptual.load(request["net"], Path(request["lpips_folder"]))
+    targets = tensor_file.read(Path(request["targets"])).tensors["targets"].to(start.device)
+    model = perceptual.load(request["net"], Path(request["lpips_folder"])).to(start.device)
     kind = perceptual.PreparedDistance if request["prepared_targets"] else perceptual.PackageDistance
     distance = kind(model, targets)
-    w_plus = start.requires_grad_()
-    optimizer = torch.optim.Adam([w_plus], lr=LEARNING_RATE)
+    w_plus = start.clone().requires_grad_()
+    captured = request.get("cuda_graph", False)
+    optimizer = torch.optim.Adam([w_plus], lr=LEARNING_RATE, capturable=captured)
 
-    def step() -> float:
+    def step() -> torch.Tensor:
         images = generator.synthesis(w_plus, formulation)
         loss = (distance(images) + (images - targets).square().mean([1, 2, 3])).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    return step
+    if captured:
+        replay = cuda_graph.capture(step)
+        # What ran before the capture is undone, so that all sides start alike.
+        with torch.no_grad():
+            w_plus.copy_(start)
+        for value in optimizer.state[w_plus].values():
+            value.zero_()
+        return lambda: replay().item()
+    return lambda: step().item()
 
 
 def training_step(run: training.Training) -> Step:
@@ -80,12 +90,16 @@ def features_step(request: dict[str, Any]) -> Step:
 def prepare(request: dict[str, Any]) -> Step:
     """Load what the request names and return the step that is timed."""
     torch.set_num_threads(request["threads"])
+    device = torch.device(request.get("device", "cpu"))
+    # f32 on both sides; cuDNN's convolutions would take TensorFloat-32 by default.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     if "features" in request:
         return features_step(request)
     formulation = Formulation(**request["formulation"])
     if request["training"] is not None:
         return training_step(training.load(request, formulation))
-    generator = Generator.load(Path(request["model"]))
+    generator = Generator.load(Path(request["model"])).to(device)
     start = generator.mapping.w_avg.expand(request["batch"], generator.synthesis.num_ws, -1).clone()
     if request["net"] is not None:
         return inversion_step(request, generator, start, formulation)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backbones::FeatureNetworkKind;
-use benches::{Error, Step, Stepper, Workload, feature_extractor};
+use benches::{DeviceName, Error, Step, Stepper, Workload, feature_extractor};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use lpips::{Lpips, Version};
@@ -29,6 +29,9 @@ enum Request {
 
 #[derive(Deserialize)]
 struct Case {
+    /// Where our side computes.
+    #[serde(default)]
+    device: DeviceName,
     /// The generator; absent for features.
     model: Option<PathBuf>,
     /// Weights of EfficientNet-lite0, whose features of the targets are computed; absent for all else.
@@ -79,7 +82,7 @@ fn main() -> Result<(), Error> {
 }
 
 fn load(case: &Case) -> Result<Workload, Error> {
-    let device = Device::flex();
+    let device = case.device.open()?;
     if let Some(weights) = &case.features {
         let kind = FeatureNetworkKind::EfficientNetLite0;
         return Ok(Workload::Features {

@@ -1,6 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
+use kernels::matmul;
 
 use crate::gelu::Gelu;
 use crate::layout::below_anchor;
@@ -92,7 +93,7 @@ impl DinoVitB16 {
             "the input of DINO ViT-B/16"
         );
         let weight: Tensor<2> = self.patch_weight.val().flatten(1, 3);
-        let patches = patches(x, PATCH).matmul(weight.transpose().unsqueeze())
+        let patches = matmul(patches(x, PATCH), weight.transpose().unsqueeze())
             + self.patch_bias.val().unsqueeze();
         let class = self.cls_token.val().repeat_dim(0, batch);
         let tokens = Tensor::cat(vec![class, patches], 1) + self.pos_embed.val();

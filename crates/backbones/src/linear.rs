@@ -1,5 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use kernels::matmul;
 
 /// A frozen affine map of the last dimension, in PyTorch's layout.
 #[derive(Module, Debug)]
@@ -23,6 +24,6 @@ impl Linear {
 
     /// `[rows, in]` to `[rows, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+        matmul(x, self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, resampling_matrix};
+use kernels::matmul;
 
 /// How planes of one size become planes of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,13 +42,16 @@ pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> T
         x
     } else {
         // [1, 1, out, height] · [batch, channels, height, width]
-        matrix(interpolation, height, size[0], &device).matmul(x)
+        matmul(matrix(interpolation, height, size[0], &device), x)
     };
     if width == size[1] {
         x
     } else {
         // [batch, channels, out height, width] · [1, 1, width, out]
-        x.matmul(matrix(interpolation, width, size[1], &device).transpose())
+        matmul(
+            x,
+            matrix(interpolation, width, size[1], &device).transpose(),
+        )
     }
 }
 

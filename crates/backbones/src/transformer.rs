@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
+use kernels::matmul;
 
 use crate::gelu::Gelu;
 use crate::linear::Linear;
@@ -95,13 +96,12 @@ fn attention(qkv: Tensor<2>, [batch, tokens]: [usize; 2], mask: Option<&Tensor<4
     };
     // Scaling the queries is cheaper than scaling the scores.
     let queries = part(0) * (HEAD as f32).powf(-0.5);
-    let scores = queries.matmul(part(1).transpose()); // [batch, heads, tokens, tokens]
+    let scores = matmul(queries, part(1).transpose()); // [batch, heads, tokens, tokens]
     let scores = match mask {
         Some(mask) => scores + mask.clone(),
         None => scores,
     };
-    softmax(scores, 3)
-        .matmul(part(2))
+    matmul(softmax(scores, 3), part(2))
         .swap_dims(1, 2) // [batch, tokens, heads, HEAD]
         .reshape([batch * tokens, width])
 }

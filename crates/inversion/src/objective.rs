@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kernels::inner_products;
 use lpips::{Lpips, TargetFeatures};
 use stylegan2::{Generator, NoiseMode};
 
@@ -285,5 +286,6 @@ fn rgb(images: Tensor<4>) -> Tensor<4> {
 fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let batch = x.dims()[0];
     let flat: Tensor<2> = x.reshape([batch as i32, -1]);
-    (flat.clone() * flat).mean_dim(1).reshape([batch])
+    let length = flat.dims()[1] as f32;
+    inner_products(flat.clone(), flat) / length
 }

@@ -5,10 +5,12 @@ mod bias_act;
 mod conv2d;
 mod conv2d_resample;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod cube_limits;
+mod cube;
 mod dtype;
 mod error;
 mod filter;
+mod inner_product;
+mod matmul;
 mod modulated_conv2d;
 #[cfg(feature = "cpu")]
 mod simd;
@@ -22,5 +24,7 @@ pub use conv2d::{Conv2d, conv_transpose2d, conv2d};
 pub use conv2d_resample::{Conv2dResample, conv2d_resample};
 pub use error::KernelsError;
 pub use filter::{Filter, FilterOptions};
+pub use inner_product::inner_products;
+pub use matmul::matmul;
 pub use modulated_conv2d::{ModulatedConv2d, modulated_conv2d};
 pub use upfirdn2d::{UpFirDn2d, downsample2d, filter2d, upfirdn2d, upsample2d};

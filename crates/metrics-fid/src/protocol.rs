@@ -4,6 +4,7 @@ use std::str::FromStr;
 use backbones::{Interpolation, Preprocessing, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
+use kernels::matmul;
 
 use crate::MetricsError;
 
@@ -117,9 +118,10 @@ fn resize_from_corner(images: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         Tensor::from_data(TensorData::new(values, [1, 1, output, input]), &device)
     };
     // [1, 1, out height, height] · [images, 3, height, width] · [1, 1, width, out width]
-    matrix(height, size[0])
-        .matmul(images)
-        .matmul(matrix(width, size[1]).transpose())
+    matmul(
+        matmul(matrix(height, size[0]), images),
+        matrix(width, size[1]).transpose(),
+    )
 }
 
 /// `[output, input]`: output pixel `i` lies at `i input / output`, between the pixels on both sides.

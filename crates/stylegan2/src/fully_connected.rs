@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use kernels::{Activation, BiasAct, bias_act};
+use kernels::{Activation, BiasAct, bias_act, matmul};
 
 use crate::initialiser::Initialiser;
 
@@ -89,7 +89,7 @@ impl FullyConnected {
         } else {
             bias.mul_scalar(self.bias_gain)
         };
-        let y = x.matmul(self.weight.val().transpose());
+        let y = matmul(x, self.weight.val().transpose());
         if self.activation == Activation::Linear {
             return y + bias.unsqueeze();
         }

@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use kernels::{BiasAct, bias_act};
+use kernels::{BiasAct, bias_act, matmul};
 
 use crate::fully_connected::FullyConnected;
 use crate::initialiser::Initialiser;
@@ -52,9 +52,8 @@ impl ToRgb {
             .reshape([batch, 1, channels]);
         // A per-sample weight of a few rows is far smaller than the features that would be scaled instead.
         let weight = weight.reshape([1, colours, channels]) * styles; // [N, O, I]
-        let y = weight
-            .matmul(x.reshape([batch, channels, height * width])) // [N, O, HW]
-            .reshape([batch, colours, height, width]);
+        let y = matmul(weight, x.reshape([batch, channels, height * width])); // [N, O, HW]
+        let y = y.reshape([batch, colours, height, width]);
         bias_act(
             y,
             Some(self.bias.val()),

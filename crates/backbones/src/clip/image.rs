@@ -1,6 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
+use kernels::matmul;
 
 use super::{DEPTH, EMBEDDING, block_key, state_dict, variant};
 use crate::transformer::{LayerNorm, Transformer, constant, patches, plain};
@@ -82,7 +83,7 @@ impl ClipImage {
             "the input of CLIP ViT-B/32"
         );
         let weight: Tensor<2> = self.conv1.val().flatten(1, 3);
-        let patches = patches(x, PATCH).matmul(weight.transpose().unsqueeze());
+        let patches = matmul(patches(x, PATCH), weight.transpose().unsqueeze());
         let class = self.class_embedding.val().reshape([1, 1, WIDTH]);
         let tokens = Tensor::cat(vec![class.repeat_dim(0, batch), patches], 1);
         let tokens = tokens + self.positional_embedding.val().unsqueeze();
@@ -95,7 +96,7 @@ impl ClipImage {
         let class = self.ln_post.forward(class, super::NORMALISATION_EPSILON);
         ClipImageActivations {
             blocks,
-            embedding: class.matmul(self.proj.val()),
+            embedding: matmul(class, self.proj.val()),
         }
     }
 }

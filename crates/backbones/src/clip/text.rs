@@ -1,6 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
+use kernels::matmul;
 
 use super::tokenizer::ClipTokens;
 use super::{DEPTH, EMBEDDING, block_key, state_dict, variant};
@@ -88,9 +89,8 @@ impl ClipText {
             .collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [count]), &device);
         let last = last.reshape([count * length, WIDTH]).select(0, ends);
-        self.ln_final
-            .forward(last, super::NORMALISATION_EPSILON)
-            .matmul(self.text_projection.val())
+        let last = self.ln_final.forward(last, super::NORMALISATION_EPSILON);
+        matmul(last, self.text_projection.val())
     }
 }
 

@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 use super::backend::{BiasActGradientOps, BiasActOps, Pointwise, Reference};
 use crate::Activation;
 use crate::activation::{SELU_ALPHA, SELU_SCALE};
-use crate::cube_limits::addressable;
+use crate::cube::addressable;
 
 impl BiasActOps for CubeBackend {
     fn bias_act(x: CubeTensor, bias: CubeTensor, pointwise: Pointwise) -> CubeTensor {

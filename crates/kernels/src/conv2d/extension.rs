@@ -7,6 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 
 use crate::Conv2d;
+use crate::matmul::extension::MatrixProductOps;
 
 /// Factors on the planes of a convolution's input and output, `[batch, channels]`.
 pub(crate) struct Scales<B: Backend> {
@@ -23,7 +24,7 @@ impl<B: Backend> Scales<B> {
 }
 
 /// The linear maps that a convolution and its derivatives consist of, on one backend.
-pub(crate) trait ConvolutionKernels: Backend {
+pub(crate) trait ConvolutionKernels: MatrixProductOps {
     /// Cross-correlation of `x` `[batch, in, h, w]` with `weight` `[out, in / groups, kh, kw]`, scaled, plus `bias` `[out]`.
     fn correlate(
         x: FloatTensor<Self>,

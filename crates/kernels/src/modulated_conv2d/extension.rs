@@ -75,7 +75,7 @@ impl ModulatedConvolution {
         let demodulation = self.demodulate.then(|| {
             let energy = energy::<B>(weight.clone());
             let squared = B::float_mul(styles.clone(), styles.clone());
-            let sum = B::float_matmul(squared, B::float_swap_dims(energy, 0, 1));
+            let sum = B::matrix_product(squared, B::float_swap_dims(energy, 0, 1));
             B::float_recip(B::float_sqrt(B::float_add_scalar(
                 sum,
                 DEMODULATION_EPSILON.into(),
@@ -184,7 +184,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
             let mut result = options.oriented::<B>(adjoint);
             if let Some(demodulated) = &demodulated {
                 let squared = B::float_mul(styles.clone(), styles.clone());
-                let sum = B::float_matmul(B::float_swap_dims(demodulated.clone(), 0, 1), squared); // [O, I]
+                let sum = B::matrix_product(B::float_swap_dims(demodulated.clone(), 0, 1), squared); // [O, I]
                 result = B::float_sub(result, B::scale_planes(weight.clone(), sum));
             }
             grads.register::<B>(node.id, result);
@@ -214,7 +214,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
         if let Some(node) = styles_node {
             let mut result = B::plane_products(x, z.clone());
             if let Some(demodulated) = demodulated {
-                let sum = B::float_matmul(demodulated, energy::<B>(weight)); // [N, I]
+                let sum = B::matrix_product(demodulated, energy::<B>(weight)); // [N, I]
                 result = B::float_sub(result, B::float_mul(styles.clone(), sum));
             }
             grads.register::<B>(node.id, result);

@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 use super::backend::UpFirDn2dOps;
 use super::{UpFirDn2d, correlation_taps};
 use crate::Filter;
-use crate::cube_limits::addressable;
+use crate::cube::addressable;
 
 impl UpFirDn2dOps for CubeBackend {
     fn upfirdn2d(x: CubeTensor, filter: Filter, parameters: UpFirDn2d) -> CubeTensor {

@@ -9,7 +9,7 @@ use super::{LENGTH_EPSILON, Reduction, SQUARED_LENGTH_EPSILON};
 const CHANNELS: usize = 1;
 
 /// The result of the operation.
-#[cfg(any(test, feature = "wgpu", feature = "cuda"))]
+#[cfg(test)]
 pub(super) fn feature_distance<B: Backend>(
     x: FloatTensor<B>,
     target: FloatTensor<B>,
@@ -32,7 +32,7 @@ pub(super) fn feature_distance<B: Backend>(
 
 /// The gradient at `x`: with `u` the normalised columns, `l` their lengths and `e = 2 gradient head (u - target)`, it is
 /// `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
-#[cfg(any(test, feature = "wgpu", feature = "cuda"))]
+#[cfg(test)]
 pub(super) fn gradient_at_x<B: Backend>(
     gradient: FloatTensor<B>,
     x: FloatTensor<B>,

@@ -1,4 +1,4 @@
-use kernels::BiasAct;
+use kernels::{BiasAct, matmul};
 
 use super::FullyConnected;
 use crate::tangent::{Dual, bias_act_dual};
@@ -14,7 +14,7 @@ impl FullyConnected {
         let weight = self.weight.val().transpose();
         let bias = self.bias.val().mul_scalar(self.bias_gain);
         bias_act_dual(
-            x.map(|x| x.matmul(weight.clone())),
+            x.map(|x| matmul(x, weight.clone())),
             Some(bias),
             BiasAct {
                 activation: self.activation,

@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use kernels::{Conv2dResample, Filter, ModulatedConv2d, conv2d_resample};
+use kernels::{Conv2dResample, Filter, ModulatedConv2d, conv2d_resample, matmul};
 
 use super::Dual;
 
@@ -25,11 +25,12 @@ pub(crate) fn modulated_conv2d_dual(
             .sum_dim(2)
             .reshape([output, input]); // [O, I]
         let energy = energy.transpose();
-        let sum = (styles.value.clone() * styles.value.clone()).matmul(energy.clone());
+        let squared = styles.value.clone() * styles.value.clone();
+        let sum = matmul(squared, energy.clone());
         let value = (sum + DEMODULATION_EPSILON).sqrt().recip(); // [N, O]
         let product = styles.value.clone() * styles.tangent.clone();
         let cube = value.clone() * value.clone() * value.clone();
-        let tangent = (cube * product.matmul(energy)).neg();
+        let tangent = (cube * matmul(product, energy)).neg();
         Dual { value, tangent }.map(|d| d.reshape([batch, output, 1, 1]))
     });
     let resample = Conv2dResample {

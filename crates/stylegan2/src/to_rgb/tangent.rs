@@ -1,4 +1,4 @@
-use kernels::BiasAct;
+use kernels::{BiasAct, matmul};
 
 use super::ToRgb;
 use crate::tangent::{Dual, bias_act_dual};
@@ -16,9 +16,9 @@ impl ToRgb {
         });
         let x = x.map(|x| x.reshape([batch, channels, height * width]));
         let y = Dual {
-            tangent: weight.tangent.matmul(x.value.clone())
-                + weight.value.clone().matmul(x.tangent),
-            value: weight.value.matmul(x.value), // [N, O, HW]
+            tangent: matmul(weight.tangent, x.value.clone())
+                + matmul(weight.value.clone(), x.tangent),
+            value: matmul(weight.value, x.value), // [N, O, HW]
         };
         bias_act_dual(
             y.map(|y| y.reshape([batch, colours, height, width])),

@@ -1,4 +1,5 @@
 use burn::tensor::{Tensor, TensorData};
+use kernels::matmul;
 
 /// Shifts every image by its `[rows, columns]` and fills with 0: `y[r, c] = x[r + rows, c + columns]`.
 ///
@@ -32,5 +33,5 @@ pub fn translate(x: Tensor<4>, offsets: &[[i32; 2]]) -> Tensor<4> {
     };
     let rows = shift(height, 0);
     let columns = shift(width, 1).swap_dims(2, 3);
-    rows.matmul(x).matmul(columns)
+    matmul(matmul(rows, x), columns)
 }

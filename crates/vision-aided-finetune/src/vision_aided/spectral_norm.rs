@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::{Conv2d, conv2d};
+use kernels::{Conv2d, conv2d, matmul};
 use stylegan2::RandomState;
 
 /// Added to lengths before a division, as PyTorch's `spectral_norm` does.
@@ -103,7 +103,7 @@ impl SpectralLinear {
         let weight = self.weight.val();
         let sigma = spectral_norm(weight.clone(), self.u.val());
         // Dividing the result costs less than dividing the weight.
-        x.matmul(weight.transpose()) / sigma.reshape([1, 1]) + self.bias.val().unsqueeze()
+        matmul(x, weight.transpose()) / sigma.reshape([1, 1]) + self.bias.val().unsqueeze()
     }
 
     /// As [`SpectralConv2d::iterate`].
@@ -116,15 +116,15 @@ impl SpectralLinear {
 
 /// `|W^T u|`, `[1]`: the greatest singular value of W `[rows, columns]` where u `[rows]` is its left singular vector, and never more. Differentiable in W.
 fn spectral_norm(weight: Tensor<2>, u: Tensor<1>) -> Tensor<1> {
-    let v: Tensor<2> = u.unsqueeze::<2>().matmul(weight);
+    let v: Tensor<2> = matmul(u.unsqueeze(), weight);
     length(v.flatten(0, 1))
 }
 
 /// The direction of `W W^T u`.
 fn power_iteration(weight: Tensor<2>, u: Tensor<1>) -> Tensor<1> {
     let rows = u.dims()[0];
-    let v = u.unsqueeze::<2>().matmul(weight.clone());
-    let next = v.matmul(weight.transpose()).reshape([rows]);
+    let v: Tensor<2> = matmul(u.unsqueeze(), weight.clone());
+    let next = matmul(v, weight.transpose()).reshape([rows]);
     next.clone() / length(next)
 }
 
@@ -251,7 +251,7 @@ mod tests {
             let image = Tensor::<4>::from_data(TensorData::new(x.clone(), [1, 2, 3, 3]), &device);
             let sigma = spectral_norm(layer.matrix(), layer.u.val());
             let patch = matrix(&x, [18, 1], &device);
-            let product = layer.matrix().matmul(patch).reshape([3]) / sigma + layer.bias.val();
+            let product = matmul(layer.matrix(), patch).reshape([3]) / sigma + layer.bias.val();
             let found = values(layer.forward(image));
             // Sums of 18 products in another order.
             assert_close("patch", &found, &values(product), 1e-5);

@@ -1,0 +1,149 @@
+"""Comparison with PyTorch on one NVIDIA GPU: inversion steps, ours beside PyTorch eager and as a CUDA graph.
+
+One process a side, which takes all cases in turn while no other process is on the GPU, so that every case may fill its memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cases import Case, gpu_cases
+from run import ROOT, WARM_UP_STEPS, Side, request_for
+from stylegan2 import OFFICIAL, Formulation
+
+WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+# Sums of thousands of terms in f32 in another order, after updates by Adam that turn a gradient of any size into a step of one size.
+LOSS_TOLERANCE = 2e-3
+ROUNDS = 5
+
+TUNED = Formulation("shared", "shifted")
+# What is asked of PyTorch, by the name of the column and of the variant.
+VARIANTS: dict[tuple[str, str], dict[str, Any]] = {
+    ("plain", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": False},
+    ("eager", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True},
+    ("eager", "shared"): {"formulation": asdict(TUNED), "prepared_targets": True},
+    ("graph", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True, "cuda_graph": True},
+    ("graph", "shared"): {"formulation": asdict(TUNED), "prepared_targets": True, "cuda_graph": True},
+}
+
+
+def gpu_memory() -> int:
+    """Bytes in use on the GPU."""
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]) << 20
+
+
+def measure(side: Side, load: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Load a case, check that its losses are finite, and time rounds of steps."""
+    side.ask({"load": load})
+    warm_up = side.ask({"steps": WARM_UP_STEPS})
+    again = side.ask({"steps": WARM_UP_STEPS})
+    steps = max(3, round(seconds / ROUNDS / statistics.median(again["seconds"])))
+    rounds = [statistics.fmean(side.ask({"steps": steps})["seconds"]) for _ in range(ROUNDS)]
+    return {"seconds": rounds, "losses": warm_up["losses"], "first_step": warm_up["seconds"][0], "gpu_bytes": gpu_memory()}
+
+
+def run_side(command: list[str], jobs: dict[str, dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all jobs in one process; one that fails, for want of memory, costs the process and a new one takes the next job."""
+    results: dict[str, Any] = {}
+    side: Side | None = None
+    for name, load in jobs.items():
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        side = side or Side(command, options.threads)
+        try:
+            results[name] = measure(side, load, options.seconds)
+        except RuntimeError as error:
+            results[name] = {"error": str(error)[:200]}
+            side.process.kill()
+            side.process.wait()
+            side = None
+    if side is not None:
+        side.process.stdin.close()
+        side.process.wait()
+    return results
+
+
+def rate(result: dict[str, Any], batch: int) -> float:
+    """Images times steps a second, of the fastest round; 0 where the case failed."""
+    return batch / min(result["seconds"]) if "seconds" in result else 0.0
+
+
+def best(results: dict[str, Any], column: str, batch: int) -> float:
+    """The fastest variant of a column."""
+    return max((rate(result, batch) for name, result in results.items() if name.split("/")[0] == column), default=0.0)
+
+
+def table(cases: list[Case], results: dict[str, dict[str, Any]]) -> str:
+    """Lay out images times steps a second, and the ratios."""
+    columns = ["ours", "plain", "eager", "graph"]
+    lines = [f"| case | {' | '.join(columns)} | ours / plain | ours / eager | ours / graph | GPU MiB: ours / fastest of PyTorch |"]
+    lines.append("|---|" + "---:|" * 8)
+    for case in cases:
+        sides = results.get(case.name, {})
+        rates = {column: best(sides, column, case.batch) for column in columns}
+        cells = [f"{rates[column]:.1f}" if rates[column] else "-" for column in columns]
+        ratios = [f"{rates['ours'] / rates[peer]:.2f}" if rates[peer] and rates["ours"] else "-" for peer in columns[1:]]
+        peers = [result for name, result in sides.items() if name != "ours" and "seconds" in result]
+        fastest = min(peers, key=lambda result: min(result["seconds"]), default={})
+        memory = [f"{side['gpu_bytes'] >> 20}" if "gpu_bytes" in side else "-" for side in (sides.get("ours", {}), fastest)]
+        lines.append(f"| {case.title} | {' | '.join([*cells, *ratios])} | {' / '.join(memory)} |")
+    return "\n".join(lines)
+
+
+def check_losses(name: str, sides: dict[str, Any]) -> None:
+    """Print where two sides compute different things."""
+    expected = next((side["losses"] for key, side in sides.items() if key != "ours" and "losses" in side), None)
+    for key, side in sides.items():
+        for value, right in zip(side.get("losses", []), expected or [], strict=False):
+            # Written so that NaN is seen.
+            if not abs(value - right) <= LOSS_TOLERANCE * abs(right):
+                print(f"{name}: losses of {key} are {side['losses']}, expected {expected}", file=sys.stderr)
+                break
+
+
+def main() -> None:
+    """Measure the chosen cases and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the worker binary, built with cuda or wgpu")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "wgpu"], help="our side's device")
+    parser.add_argument("--lpips", type=Path, default=ROOT / "weights/features", help="folder of LPIPS weights")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
+    parser.add_argument("--case", default="", help="regular expression: only cases whose name matches")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long a case of a side is timed, about")
+    parser.add_argument("--threads", type=int, default=8, help="CPU threads of each side")
+    parser.add_argument("--sides", default="ours,torch", help="which sides run; results of the other one are kept from the last run")
+    options = parser.parse_args()
+    cases = [case for case in gpu_cases() if re.search(options.case, case.name)]
+    options.work.mkdir(parents=True, exist_ok=True)
+    requests = {case.name: request_for(case, options) for case in cases}
+    path = options.work / "gpu-results.json"
+    results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    if "ours" in options.sides:
+        jobs = {name: {**request, "device": options.device} for name, request in requests.items()}
+        for name, result in run_side([str(options.ours.resolve())], jobs, options).items():
+            results.setdefault(name, {})["ours"] = result
+    if "torch" in options.sides:
+        jobs = {
+            f"{name} {column}/{variant}": {**request, **extra, "device": "cuda"}
+            for name, request in requests.items()
+            for (column, variant), extra in VARIANTS.items()
+        }
+        for job, result in run_side(WORKER, jobs, options).items():
+            name, variant = job.split(" ")
+            results.setdefault(name, {})[variant] = result
+    path.write_text(json.dumps(results, indent=1))
+    for name in requests:
+        check_losses(name, results[name])
+    print(table(cases, results))
+
+
+if __name__ == "__main__":
+    main()

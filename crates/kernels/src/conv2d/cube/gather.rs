@@ -1,0 +1,333 @@
+//! A convolution, or its adjoint in the input, as one product of matrices that are never laid out: rows are the result's channels, columns its
+//! pixels of all images, and the reduction runs over the taps and the channels of the input.
+//!
+//! A cube computes one [`Tile`]: it loads the next pieces of both factors into registers while it multiplies the present ones from shared memory.
+//! The adjoint of a strided convolution meets other taps in every phase of its pixels, so that each phase is a product of its own.
+
+use cubecl::prelude::*;
+
+use crate::cube::{LANES, Tile, UNITS, multiply};
+
+/// A row of a column's image that no tap reaches.
+const NOWHERE: i32 = -(1 << 24);
+
+/// Sizes of one product.
+#[derive(CubeLaunch, CubeType, Clone, Copy)]
+pub(super) struct Geometry {
+    /// Cubes that have work.
+    pub cubes: usize,
+    pub row_tiles: usize,
+    pub column_tiles: usize,
+    pub splits: usize,
+    /// Channels of the input.
+    pub channels: usize,
+    /// Channels of the packed weight.
+    pub padded_channels: usize,
+    /// Channels of the result.
+    pub rows: usize,
+    /// Rows of the packed weight.
+    pub padded_rows: usize,
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub out_height: usize,
+    pub out_width: usize,
+    pub kernel_height: usize,
+    pub kernel_width: usize,
+    pub stride_y: usize,
+    pub stride_x: usize,
+    pub padding_y: usize,
+    pub padding_x: usize,
+}
+
+/// One axis of a phase.
+#[derive(CubeType, Clone, Copy)]
+struct Axis {
+    /// The first pixel of the phase, and the distance of its pixels.
+    phase: usize,
+    step: usize,
+    /// Number of its pixels.
+    length: usize,
+    /// The first tap that its pixels meet, the distance of such taps, and their number.
+    first_tap: usize,
+    tap_step: usize,
+    taps: usize,
+    /// The input's pixel under the first tap of the phase's first pixel.
+    origin: i32,
+}
+
+#[cube]
+fn axis(
+    phase: usize,
+    out_length: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    #[comptime] adjoint: bool,
+) -> Axis {
+    if comptime!(adjoint) {
+        let first_tap = (phase + padding) % stride;
+        let mut taps = 0usize.runtime();
+        if first_tap < kernel {
+            taps = (kernel - first_tap + stride - 1) / stride;
+        }
+        let mut length = 0usize.runtime();
+        if phase < out_length {
+            length = (out_length - phase + stride - 1) / stride;
+        }
+        Axis {
+            phase,
+            step: stride,
+            length,
+            first_tap,
+            tap_step: stride,
+            taps,
+            origin: ((phase + padding - first_tap) / stride) as i32,
+        }
+    } else {
+        Axis {
+            phase: 0usize.runtime(),
+            step: 1usize.runtime(),
+            length: out_length,
+            first_tap: 0usize.runtime(),
+            tap_step: 1usize.runtime(),
+            taps: kernel,
+            origin: -(padding as i32),
+        }
+    }
+}
+
+/// `y` `[splits, batch, rows, out_height, out_width]` gets the product; the factors and the bias are for a reduction in one piece.
+#[cube(launch_unchecked)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "a kernel takes its arguments one by one"
+)]
+pub(super) fn gather_kernel(
+    x: &[f32],
+    weight: &[Vector<f32, Const<4>>],
+    input_scale: ComptimeOption<&[f32]>,
+    output_scale: ComptimeOption<&[f32]>,
+    bias: ComptimeOption<&[f32]>,
+    y: &mut [f32],
+    geometry: Geometry,
+    #[comptime] tile: Tile,
+    #[comptime] adjoint: bool,
+) {
+    if CUBE_POS >= geometry.cubes {
+        terminate!();
+    }
+    let unit = UNIT_POS as usize;
+    let row_tile = CUBE_POS % geometry.row_tiles;
+    let rest = CUBE_POS / geometry.row_tiles;
+    let column_tile = rest % geometry.column_tiles;
+    let rest = rest / geometry.column_tiles;
+    let split = rest % geometry.splits;
+    let phase = rest / geometry.splits;
+
+    let vertical = axis(
+        phase / geometry.stride_x,
+        geometry.out_height,
+        geometry.kernel_height,
+        geometry.stride_y,
+        geometry.padding_y,
+        adjoint,
+    );
+    let horizontal = axis(
+        phase % geometry.stride_x,
+        geometry.out_width,
+        geometry.kernel_width,
+        geometry.stride_x,
+        geometry.padding_x,
+        adjoint,
+    );
+    let plane = vertical.length * horizontal.length;
+    let columns = geometry.batch * plane;
+    if column_tile * comptime!(tile.columns) >= columns {
+        terminate!();
+    }
+
+    let row_vectors = comptime!(tile.rows / LANES);
+    let column_vectors = comptime!(tile.columns / LANES);
+    let row_loads = comptime!((tile.depth * row_vectors).div_ceil(UNITS));
+    let column_loads = comptime!((tile.depth * column_vectors).div_ceil(UNITS));
+    let column_parts = comptime!(tile.unit_columns / LANES);
+    let units_across = comptime!(tile.columns / tile.unit_columns);
+    let units_down = comptime!(tile.rows / tile.unit_rows);
+
+    // The four columns that this unit loads in every step.
+    let mut images = Array::<usize>::new(LANES);
+    let mut tops = Array::<i32>::new(LANES);
+    let mut lefts = Array::<i32>::new(LANES);
+    let first_column = column_tile * comptime!(tile.columns) + unit % column_vectors * LANES;
+    #[unroll]
+    for lane in 0..LANES {
+        let column = first_column + lane;
+        images[lane] = 0usize.runtime();
+        tops[lane] = NOWHERE.runtime();
+        lefts[lane] = 0i32.runtime();
+        if column < columns {
+            let pixel = column % plane;
+            let row = (pixel / horizontal.length) as i32;
+            let across = (pixel % horizontal.length) as i32;
+            images[lane] = column / plane;
+            if comptime!(adjoint) {
+                tops[lane] = vertical.origin + row;
+                lefts[lane] = horizontal.origin + across;
+            } else {
+                tops[lane] = vertical.origin + row * geometry.stride_y as i32;
+                lefts[lane] = horizontal.origin + across * geometry.stride_x as i32;
+            }
+        }
+    }
+
+    let chunks = geometry.padded_channels / comptime!(tile.depth);
+    let steps = chunks * vertical.taps * horizontal.taps;
+    let per_split = (steps + geometry.splits - 1) / geometry.splits;
+    let begin = split * per_split;
+    let mut end = begin + per_split;
+    if end > steps {
+        end = steps;
+    }
+
+    let row_half = comptime!(tile.depth * row_vectors);
+    let column_half = comptime!(tile.depth * column_vectors);
+    let mut shared_rows =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * row_half), 16usize);
+    let mut shared_columns =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * column_half), 16usize);
+    let mut next_rows = Array::<Vector<f32, Const<4>>>::new(row_loads);
+    let mut next_columns = Array::<Vector<f32, Const<4>>>::new(column_loads);
+    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_rows * column_parts));
+    #[unroll]
+    for i in 0..comptime!(tile.unit_rows * column_parts) {
+        sums[i] = Vector::new(0.0f32);
+    }
+
+    let down = unit / units_across;
+    let across = unit % units_across;
+    let pixels = geometry.height * geometry.width;
+
+    // One turn more than there are steps: each turn loads the pieces of the next one.
+    let mut step = begin;
+    let mut half = 0usize.runtime();
+    let turns = end + 1;
+    while step < turns {
+        if step < end {
+            let tap = step / chunks;
+            let chunk = step % chunks;
+            let tap_y = tap / horizontal.taps;
+            let tap_x = tap % horizontal.taps;
+            let kernel_tap = (vertical.first_tap + tap_y * vertical.tap_step)
+                * geometry.kernel_width
+                + horizontal.first_tap
+                + tap_x * horizontal.tap_step;
+            #[unroll]
+            for load in 0..row_loads {
+                let index = unit + load * UNITS;
+                if index < row_half {
+                    let depth = kernel_tap * geometry.padded_channels
+                        + chunk * comptime!(tile.depth)
+                        + index / row_vectors;
+                    next_rows[load] = weight[depth * (geometry.padded_rows / LANES)
+                        + row_tile * row_vectors
+                        + index % row_vectors];
+                }
+            }
+            #[unroll]
+            for load in 0..column_loads {
+                let channel =
+                    chunk * comptime!(tile.depth) + (unit + load * UNITS) / column_vectors;
+                let mut values = Vector::<f32, Const<4>>::new(0.0f32);
+                #[unroll]
+                for lane in 0..LANES {
+                    let mut row = tops[lane];
+                    let mut column = lefts[lane];
+                    if comptime!(adjoint) {
+                        row -= tap_y as i32;
+                        column -= tap_x as i32;
+                    } else {
+                        row += tap_y as i32;
+                        column += tap_x as i32;
+                    }
+                    if channel < geometry.channels
+                        && row >= 0
+                        && row < geometry.height as i32
+                        && column >= 0
+                        && column < geometry.width as i32
+                    {
+                        let at = images[lane] * geometry.channels + channel;
+                        let scale: ComptimeOption<f32> =
+                            input_scale.as_ref().map(|scale| scale[at]);
+                        let value =
+                            x[at * pixels + row as usize * geometry.width + column as usize];
+                        values.insert(lane, value * scale.unwrap_or(1.0));
+                    }
+                }
+                next_columns[load] = values;
+            }
+        }
+        if step > begin {
+            multiply(
+                &shared_rows,
+                &shared_columns,
+                &mut sums,
+                half * row_half + down,
+                half * column_half + across,
+                row_vectors,
+                column_vectors,
+                tile,
+            );
+        }
+        half = 1 - half;
+        if step < end {
+            #[unroll]
+            for load in 0..row_loads {
+                let index = unit + load * UNITS;
+                if index < row_half {
+                    shared_rows[half * row_half + index] = next_rows[load];
+                }
+            }
+            #[unroll]
+            for load in 0..column_loads {
+                shared_columns[half * column_half + unit + load * UNITS] = next_columns[load];
+            }
+        }
+        sync_cube();
+        step += 1;
+    }
+
+    let out_pixels = geometry.out_height * geometry.out_width;
+    let start = split * geometry.batch * geometry.rows * out_pixels;
+    #[unroll]
+    for part in 0..column_parts {
+        #[unroll]
+        for lane in 0..LANES {
+            let column = column_tile * comptime!(tile.columns)
+                + (part * units_across + across) * LANES
+                + lane;
+            if column < columns {
+                let image = column / plane;
+                let pixel = column % plane;
+                let out_row = vertical.phase + pixel / horizontal.length * vertical.step;
+                let out_column = horizontal.phase + pixel % horizontal.length * horizontal.step;
+                let at = out_row * geometry.out_width + out_column;
+                #[unroll]
+                for i in 0..comptime!(tile.unit_rows) {
+                    let row = row_tile * comptime!(tile.rows)
+                        + (comptime!(i / LANES) * units_down + down) * LANES
+                        + comptime!(i % LANES);
+                    if row < geometry.rows {
+                        let channel = image * geometry.rows + row;
+                        let scale: ComptimeOption<f32> =
+                            output_scale.as_ref().map(|scale| scale[channel]);
+                        let bias: ComptimeOption<f32> = bias.as_ref().map(|bias| bias[row]);
+                        let sum = sums[comptime!(i * column_parts + part)].extract(lane);
+                        y[start + channel * out_pixels + at] =
+                            sum * scale.unwrap_or(1.0) + bias.unwrap_or(0.0);
+                    }
+                }
+            }
+        }
+    }
+}

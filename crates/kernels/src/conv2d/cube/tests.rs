@@ -1,0 +1,128 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+use testkit::{assert_close, seeded};
+
+use super::launch::{Direction, Problem};
+use crate::Conv2d;
+use crate::conv2d::extension::Scales;
+use crate::cube::{Distribution, Tile};
+
+/// Sums of up to a thousand products in another order: a few rounding errors of f32.
+const ROUNDING: f64 = 2e-6;
+
+fn tensor<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let values = seeded(name, shape.iter().product(), 1.0);
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+    let primitive = tensor.try_into_primitive::<CubeBackend>();
+    primitive.expect("a tensor of a graphics processor")
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("f32 tensors")
+}
+
+struct Case {
+    x: [usize; 4],
+    out: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+/// More rows than one tile and fewer, ends inside tiles, tiles over several images, phases without taps.
+fn cases() -> Vec<Case> {
+    let case = |x, out, kernel, stride, padding| Case {
+        x,
+        out,
+        kernel,
+        stride,
+        padding,
+    };
+    vec![
+        case([3, 21, 5, 7], 35, 3, 1, 1),
+        case([1, 40, 12, 11], 131, 3, 1, 1),
+        case([2, 17, 17, 9], 66, 3, 2, 0),
+        case([1, 3, 23, 31], 9, 11, 4, 2),
+        case([2, 36, 6, 6], 3, 1, 1, 0),
+        case([1, 8, 9, 8], 5, 1, 3, 0),
+    ]
+}
+
+#[test]
+fn every_distribution_computes_the_same() {
+    for (name, device) in testkit::devices() {
+        if name == "flex" {
+            continue;
+        }
+        for case in cases() {
+            let options = Conv2d {
+                stride: [case.stride; 2],
+                padding: [case.padding; 2],
+                groups: 1,
+            };
+            let [batch, channels, height, width] = case.x;
+            let kernel = [case.kernel; 2];
+            let size = options.output_size([height, width], kernel);
+            for direction in [Direction::Forward, Direction::Adjoint] {
+                let (from, to, result) = match direction {
+                    Direction::Forward => (case.x, case.out, size),
+                    Direction::Adjoint => (
+                        [batch, case.out, size[0], size[1]],
+                        channels,
+                        [height, width],
+                    ),
+                };
+                let x = |device: &Device| tensor("x", from, device);
+                let weight = |device: &Device| {
+                    tensor("w", [case.out, channels, case.kernel, case.kernel], device)
+                };
+                let input = |device: &Device| tensor("input", [batch, from[1]], device);
+                let output = |device: &Device| tensor("output", [batch, to], device);
+                let bias = |device: &Device| tensor("bias", [to], device);
+
+                let cpu = Device::flex();
+                let scaled = x(&cpu) * input(&cpu).reshape([batch, from[1], 1, 1]);
+                let y = match direction {
+                    Direction::Forward => crate::conv2d(scaled, weight(&cpu), None, options),
+                    Direction::Adjoint => {
+                        let reached = options.transposed_output_size(size, kernel);
+                        let y = crate::conv_transpose2d(scaled, weight(&cpu), options);
+                        let rest = [height - reached[0], width - reached[1]];
+                        y.pad((0, rest[1], 0, rest[0]), 0.0)
+                    }
+                };
+                let y =
+                    y * output(&cpu).reshape([batch, to, 1, 1]) + bias(&cpu).reshape([1, to, 1, 1]);
+                let expected = values(y);
+
+                for tile in Tile::ALL {
+                    for splits in [1, 2, 5] {
+                        let weight = primitive(weight(&device));
+                        let problem = Problem::new(&weight, options, direction, result);
+                        let y = problem.launch(
+                            primitive(x(&device)),
+                            weight,
+                            Some(primitive(bias(&device))),
+                            Scales {
+                                input: Some(primitive(input(&device))),
+                                output: Some(primitive(output(&device))),
+                            },
+                            Distribution { tile, splits },
+                        );
+                        let y = Tensor::<4>::from_primitive::<CubeBackend>(y);
+                        let what = format!(
+                            "{name}: {:?} -> {} {direction:?} {tile:?} {splits} splits",
+                            case.x, case.out
+                        );
+                        assert_eq!(y.dims(), [batch, to, result[0], result[1]], "{what}");
+                        assert_close(&what, &values(y), &expected, ROUNDING);
+                    }
+                }
+            }
+        }
+    }
+}

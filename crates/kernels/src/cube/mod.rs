@@ -1,0 +1,11 @@
+//! What the kernels for graphics processors share.
+
+mod join;
+mod limits;
+mod product;
+mod tile;
+
+pub(crate) use join::join;
+pub(crate) use limits::addressable;
+pub(crate) use product::multiply;
+pub(crate) use tile::{Distribution, LANES, Tile, UNITS, cubes_wanted};
