@@ -11,7 +11,7 @@ import re
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,36 @@ WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
 # Sums of thousands of terms in f32 in another order, after updates by Adam that turn a gradient of any size into a step of one size.
 LOSS_TOLERANCE = 2e-3
 ROUNDS = 5
+RESULTS = "gpu-results.json"
+LARGEST = 1024
 
 TUNED = Formulation("shared", "shifted")
 # What is asked of PyTorch, by the name of the column and of the variant.
 VARIANTS: dict[tuple[str, str], dict[str, Any]] = {
-    ("plain", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": False},
-    ("eager", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True},
     ("eager", "shared"): {"formulation": asdict(TUNED), "prepared_targets": True},
-    ("graph", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True, "cuda_graph": True},
     ("graph", "shared"): {"formulation": asdict(TUNED), "prepared_targets": True, "cuda_graph": True},
+    ("plain", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": False},
+    ("graph", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True, "cuda_graph": True},
+    ("eager", "grouped"): {"formulation": asdict(OFFICIAL), "prepared_targets": True},
 }
+
+
+# By case and side: `ours`, or `column/variant`.
+Results = dict[str, dict[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case on one side."""
+
+    case: str
+    side: str
+    load: dict[str, Any]
+
+
+def tries_algorithms(case: Case) -> bool:
+    """Whether cuDNN tries its algorithms on each new shape, as the official code asks for: on the largest images of a batch that takes minutes."""
+    return case.model.resolution < LARGEST or case.batch == 1
 
 
 def gpu_memory() -> int:
@@ -45,30 +65,29 @@ def measure(side: Side, load: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Load a case, check that its losses are finite, and time rounds of steps."""
     side.ask({"load": load})
     warm_up = side.ask({"steps": WARM_UP_STEPS})
-    again = side.ask({"steps": WARM_UP_STEPS})
-    steps = max(3, round(seconds / ROUNDS / statistics.median(again["seconds"])))
+    steps = max(1, round(seconds / ROUNDS / min(warm_up["seconds"])))
     rounds = [statistics.fmean(side.ask({"steps": steps})["seconds"]) for _ in range(ROUNDS)]
     return {"seconds": rounds, "losses": warm_up["losses"], "first_step": warm_up["seconds"][0], "gpu_bytes": gpu_memory()}
 
 
-def run_side(command: list[str], jobs: dict[str, dict[str, Any]], options: argparse.Namespace) -> dict[str, Any]:
+def run_side(command: list[str], jobs: list[Job], results: Results, options: argparse.Namespace) -> None:
     """Measure all jobs in one process; one that fails, for want of memory, costs the process and a new one takes the next job."""
-    results: dict[str, Any] = {}
     side: Side | None = None
-    for name, load in jobs.items():
-        print(f"{name} ...", file=sys.stderr, flush=True)
+    for job in jobs:
+        print(f"{job.case} {job.side} ...", file=sys.stderr, flush=True)
         side = side or Side(command, options.threads)
         try:
-            results[name] = measure(side, load, options.seconds)
+            result = measure(side, job.load, options.seconds)
         except RuntimeError as error:
-            results[name] = {"error": str(error)[:200]}
+            result = {"error": str(error)[:200]}
             side.process.kill()
             side.process.wait()
             side = None
+        results.setdefault(job.case, {})[job.side] = result
+        (options.work / RESULTS).write_text(json.dumps(results, indent=1))
     if side is not None:
         side.process.stdin.close()
         side.process.wait()
-    return results
 
 
 def rate(result: dict[str, Any], batch: int) -> float:
@@ -81,7 +100,7 @@ def best(results: dict[str, Any], column: str, batch: int) -> float:
     return max((rate(result, batch) for name, result in results.items() if name.split("/")[0] == column), default=0.0)
 
 
-def table(cases: list[Case], results: dict[str, dict[str, Any]]) -> str:
+def table(cases: list[Case], results: Results) -> str:
     """Lay out images times steps a second, and the ratios."""
     columns = ["ours", "plain", "eager", "graph"]
     lines = [f"| case | {' | '.join(columns)} | ours / plain | ours / eager | ours / graph | GPU MiB: ours / fastest of PyTorch |"]
@@ -124,24 +143,24 @@ def main() -> None:
     cases = [case for case in gpu_cases() if re.search(options.case, case.name)]
     options.work.mkdir(parents=True, exist_ok=True)
     requests = {case.name: request_for(case, options) for case in cases}
-    path = options.work / "gpu-results.json"
-    results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    path = options.work / RESULTS
+    results: Results = json.loads(path.read_text()) if path.exists() else {}
     if "ours" in options.sides:
-        jobs = {name: {**request, "device": options.device} for name, request in requests.items()}
-        for name, result in run_side([str(options.ours.resolve())], jobs, options).items():
-            results.setdefault(name, {})["ours"] = result
+        jobs = [Job(name, "ours", {**request, "device": options.device}) for name, request in requests.items()]
+        run_side([str(options.ours.resolve())], jobs, results, options)
     if "torch" in options.sides:
-        jobs = {
-            f"{name} {column}/{variant}": {**request, **extra, "device": "cuda"}
-            for name, request in requests.items()
+        jobs = [
+            Job(
+                case.name,
+                f"{column}/{variant}",
+                {**requests[case.name], **extra, "device": "cuda", "cudnn_benchmark": tries_algorithms(case)},
+            )
             for (column, variant), extra in VARIANTS.items()
-        }
-        for job, result in run_side(WORKER, jobs, options).items():
-            name, variant = job.split(" ")
-            results.setdefault(name, {})[variant] = result
-    path.write_text(json.dumps(results, indent=1))
+            for case in cases
+        ]
+        run_side(WORKER, jobs, results, options)
     for name in requests:
-        check_losses(name, results[name])
+        check_losses(name, results.get(name, {}))
     print(table(cases, results))
 
 

@@ -93,7 +93,7 @@ def prepare(request: dict[str, Any]) -> Step:
     device = torch.device(request.get("device", "cpu"))
     # f32 on both sides; cuDNN's convolutions would take TensorFloat-32 by default.
     torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = request.get("cudnn_benchmark", True)
     if "features" in request:
         return features_step(request)
     formulation = Formulation(**request["formulation"])
@@ -178,6 +178,9 @@ def main() -> None:
         elif "roof" in request:
             answer = {"flops_per_second": measure_roof(request["roof"])}
         elif "load" in request:
+            # The last case's tensors go first.
+            step = None
+            torch.cuda.empty_cache()
             step = prepare(request["load"])
             answer = {"ready": True}
         elif step is None:

@@ -15,6 +15,9 @@ const MULTIPROCESSORS: usize = 16;
 /// Terms of a part of a sum that make up for adding the parts.
 const SHORTEST_PART: usize = 64;
 
+/// Columns from which on a tile of few rows and many columns is worth having few of them.
+const MANY_COLUMNS: usize = 2048;
+
 /// The part of a product of matrices that one cube computes: `rows x columns` of the result in steps of `depth` along the reduction, where each
 /// unit keeps `unit_rows x unit_columns` values in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,14 +97,16 @@ impl Distribution {
     }
 
     fn fill(wanted: usize, rows: usize, columns: usize, products: usize, reduction: usize) -> Self {
-        let tile = if rows <= Tile::FLAT.rows {
-            Tile::FLAT
-        } else if columns <= Tile::SMALL.columns {
+        let tile = if columns <= Tile::SMALL.columns {
             Tile::SMALL
-        } else if rows <= Tile::WIDE.rows {
+        } else if rows > Tile::WIDE.rows {
+            Tile::LARGE
+        } else if columns < MANY_COLUMNS {
+            Tile::SMALL
+        } else if rows > Tile::FLAT.rows {
             Tile::WIDE
         } else {
-            Tile::LARGE
+            Tile::FLAT
         };
         let cubes = rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns) * products;
         let splits = (wanted / cubes.max(1)).min(reduction / SHORTEST_PART);
@@ -141,6 +146,8 @@ mod tests {
         assert_eq!(large.tile, Tile::LARGE);
         assert_eq!(large.splits, 1);
         let short = Distribution::fill(264, 3, 16, 1, 8);
-        assert_eq!((short.tile, short.splits), (Tile::FLAT, 1));
+        assert_eq!((short.tile, short.splits), (Tile::SMALL, 1));
+        let colours = Distribution::fill(264, 3, 1 << 16, 8, 64);
+        assert_eq!((colours.tile, colours.splits), (Tile::FLAT, 1));
     }
 }

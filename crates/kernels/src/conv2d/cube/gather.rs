@@ -113,6 +113,8 @@ pub(super) fn gather_kernel(
     geometry: Geometry,
     #[comptime] tile: Tile,
     #[comptime] adjoint: bool,
+    // Whether the columns of a vector always belong to one image.
+    #[comptime] one_image: bool,
 ) {
     if CUBE_POS >= geometry.cubes {
         terminate!();
@@ -155,10 +157,11 @@ pub(super) fn gather_kernel(
     let units_across = comptime!(tile.columns / tile.unit_columns);
     let units_down = comptime!(tile.rows / tile.unit_rows);
 
-    // The four columns that this unit loads in every step.
+    // The four columns that this unit loads in every step: their image, the input's pixel under the first tap, and its place in the plane.
     let mut images = Array::<usize>::new(LANES);
     let mut tops = Array::<i32>::new(LANES);
     let mut lefts = Array::<i32>::new(LANES);
+    let mut places = Array::<i32>::new(LANES);
     let first_column = column_tile * comptime!(tile.columns) + unit % column_vectors * LANES;
     #[unroll]
     for lane in 0..LANES {
@@ -179,6 +182,7 @@ pub(super) fn gather_kernel(
                 lefts[lane] = horizontal.origin + across * geometry.stride_x as i32;
             }
         }
+        places[lane] = tops[lane] * geometry.width as i32 + lefts[lane];
     }
 
     let chunks = geometry.padded_channels / comptime!(tile.depth);
@@ -197,7 +201,10 @@ pub(super) fn gather_kernel(
     let mut shared_columns =
         Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * column_half), 16usize);
     let mut next_rows = Array::<Vector<f32, Const<4>>>::new(row_loads);
-    let mut next_columns = Array::<Vector<f32, Const<4>>>::new(column_loads);
+    // As they come from memory: whatever is done with them before the product would wait for them.
+    let mut next_values = Array::<f32>::new(comptime!(column_loads * LANES));
+    let mut next_scales = Array::<f32>::new(comptime!(column_loads * LANES));
+    let mut next_inside = Array::<bool>::new(comptime!(column_loads * LANES));
     let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_rows * column_parts));
     #[unroll]
     for i in 0..comptime!(tile.unit_rows * column_parts) {
@@ -208,63 +215,75 @@ pub(super) fn gather_kernel(
     let across = unit % units_across;
     let pixels = geometry.height * geometry.width;
 
+    let mut chunk = begin % chunks;
+    let mut tap_y = 0usize.runtime();
+    let mut tap_x = 0usize.runtime();
+    if horizontal.taps > 0 {
+        tap_y = begin / chunks / horizontal.taps;
+        tap_x = begin / chunks % horizontal.taps;
+    }
+
     // One turn more than there are steps: each turn loads the pieces of the next one.
     let mut step = begin;
     let mut half = 0usize.runtime();
     let turns = end + 1;
     while step < turns {
         if step < end {
-            let tap = step / chunks;
-            let chunk = step % chunks;
-            let tap_y = tap / horizontal.taps;
-            let tap_x = tap % horizontal.taps;
             let kernel_tap = (vertical.first_tap + tap_y * vertical.tap_step)
                 * geometry.kernel_width
                 + horizontal.first_tap
                 + tap_x * horizontal.tap_step;
+            let first_channel = chunk * comptime!(tile.depth);
             #[unroll]
             for load in 0..row_loads {
                 let index = unit + load * UNITS;
                 if index < row_half {
-                    let depth = kernel_tap * geometry.padded_channels
-                        + chunk * comptime!(tile.depth)
-                        + index / row_vectors;
+                    let depth =
+                        kernel_tap * geometry.padded_channels + first_channel + index / row_vectors;
                     next_rows[load] = weight[depth * (geometry.padded_rows / LANES)
                         + row_tile * row_vectors
                         + index % row_vectors];
                 }
             }
+            let mut down_taps = tap_y as i32;
+            let mut across_taps = tap_x as i32;
+            if comptime!(adjoint) {
+                down_taps = -down_taps;
+                across_taps = -across_taps;
+            }
+            let shift = down_taps * geometry.width as i32 + across_taps;
             #[unroll]
             for load in 0..column_loads {
-                let channel =
-                    chunk * comptime!(tile.depth) + (unit + load * UNITS) / column_vectors;
-                let mut values = Vector::<f32, Const<4>>::new(0.0f32);
+                let channel = first_channel + (unit + load * UNITS) / column_vectors;
                 #[unroll]
                 for lane in 0..LANES {
-                    let mut row = tops[lane];
-                    let mut column = lefts[lane];
-                    if comptime!(adjoint) {
-                        row -= tap_y as i32;
-                        column -= tap_x as i32;
-                    } else {
-                        row += tap_y as i32;
-                        column += tap_x as i32;
-                    }
-                    if channel < geometry.channels
-                        && row >= 0
-                        && row < geometry.height as i32
-                        && column >= 0
-                        && column < geometry.width as i32
-                    {
-                        let at = images[lane] * geometry.channels + channel;
+                    let index = comptime!(load * LANES + lane);
+                    // Below zero they wrap around and are larger than any size.
+                    let row = u32::cast_from(tops[lane] + down_taps);
+                    let column = u32::cast_from(lefts[lane] + across_taps);
+                    let inside = channel < geometry.channels
+                        && row < geometry.height as u32
+                        && column < geometry.width as u32;
+                    let input_plane = images[lane] * geometry.channels + channel;
+                    let at = input_plane * pixels + (places[lane] + shift) as usize;
+                    next_inside[index] = inside;
+                    next_values[index] = x[select(inside, at, 0)];
+                    if comptime!(lane == 0 || !one_image) {
+                        let at = select(channel < geometry.channels, input_plane, 0);
                         let scale: ComptimeOption<f32> =
                             input_scale.as_ref().map(|scale| scale[at]);
-                        let value =
-                            x[at * pixels + row as usize * geometry.width + column as usize];
-                        values.insert(lane, value * scale.unwrap_or(1.0));
+                        next_scales[index] = scale.unwrap_or(1.0);
                     }
                 }
-                next_columns[load] = values;
+            }
+            chunk += 1;
+            if chunk == chunks {
+                chunk = 0;
+                tap_x += 1;
+                if tap_x == horizontal.taps {
+                    tap_x = 0;
+                    tap_y += 1;
+                }
             }
         }
         if step > begin {
@@ -290,7 +309,18 @@ pub(super) fn gather_kernel(
             }
             #[unroll]
             for load in 0..column_loads {
-                shared_columns[half * column_half + unit + load * UNITS] = next_columns[load];
+                let mut values = Vector::<f32, Const<4>>::new(0.0f32);
+                #[unroll]
+                for lane in 0..LANES {
+                    let index = comptime!(load * LANES + lane);
+                    let scale =
+                        next_scales[comptime!(if one_image { load * LANES } else { index })];
+                    values.insert(
+                        lane,
+                        select(next_inside[index], next_values[index] * scale, 0.0),
+                    );
+                }
+                shared_columns[half * column_half + unit + load * UNITS] = values;
             }
         }
         sync_cube();

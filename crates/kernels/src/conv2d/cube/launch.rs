@@ -9,7 +9,7 @@ use super::gather::{GeometryLaunch, gather_kernel};
 use super::pack::{Axes, Packed};
 use crate::Conv2d;
 use crate::conv2d::extension::Scales;
-use crate::cube::{Distribution, UNITS, addressable, join};
+use crate::cube::{Distribution, LANES, UNITS, addressable, join};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -108,6 +108,16 @@ impl Problem {
         self.size[0].div_ceil(steps[0]) * self.size[1].div_ceil(steps[1])
     }
 
+    /// Whether the pixels of every phase come in whole vectors.
+    fn vectors_keep_to_images(&self) -> bool {
+        let steps = self.steps();
+        let length = |axis: usize, phase: usize| (self.size[axis] - phase).div_ceil(steps[axis]);
+        (0..steps[0].min(self.size[0])).all(|y| {
+            (0..steps[1].min(self.size[1]))
+                .all(|x| (length(0, y) * length(1, x)).is_multiple_of(LANES))
+        })
+    }
+
     pub fn launch(
         self,
         x: CubeTensor,
@@ -185,6 +195,7 @@ impl Problem {
                 ),
                 tile,
                 self.direction == Direction::Adjoint,
+                self.vectors_keep_to_images(),
             );
         }
         if splits > 1 {
