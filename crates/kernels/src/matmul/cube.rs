@@ -227,8 +227,8 @@ fn product_kernel(
     let units_across = comptime!(tile.columns / tile.unit_columns);
     let units_down = comptime!(tile.rows / tile.unit_rows);
 
-    let steps = (sizes.depth + comptime!(tile.depth - 1)) / comptime!(tile.depth);
-    let per_split = (steps + sizes.splits - 1) / sizes.splits;
+    let steps = sizes.depth.div_ceil(comptime!(tile.depth));
+    let per_split = steps.div_ceil(sizes.splits);
     let begin = split * per_split;
     let mut end = begin + per_split;
     if end > steps {

@@ -69,11 +69,11 @@ fn axis(
         let first_tap = (phase + padding) % stride;
         let mut taps = 0usize.runtime();
         if first_tap < kernel {
-            taps = (kernel - first_tap + stride - 1) / stride;
+            taps = (kernel - first_tap).div_ceil(stride);
         }
         let mut length = 0usize.runtime();
         if phase < out_length {
-            length = (out_length - phase + stride - 1) / stride;
+            length = (out_length - phase).div_ceil(stride);
         }
         Axis {
             phase,
@@ -187,7 +187,7 @@ pub(super) fn gather_kernel(
 
     let chunks = geometry.padded_channels / comptime!(tile.depth);
     let steps = chunks * vertical.taps * horizontal.taps;
-    let per_split = (steps + geometry.splits - 1) / geometry.splits;
+    let per_split = steps.div_ceil(geometry.splits);
     let begin = split * per_split;
     let mut end = begin + per_split;
     if end > steps {
@@ -216,12 +216,10 @@ pub(super) fn gather_kernel(
     let pixels = geometry.height * geometry.width;
 
     let mut chunk = begin % chunks;
-    let mut tap_y = 0usize.runtime();
-    let mut tap_x = 0usize.runtime();
-    if horizontal.taps > 0 {
-        tap_y = begin / chunks / horizontal.taps;
-        tap_x = begin / chunks % horizontal.taps;
-    }
+    // A phase without taps has no steps, but must not divide by their number.
+    let taps_across = select(horizontal.taps > 0, horizontal.taps, 1);
+    let mut tap_y = begin / chunks / taps_across;
+    let mut tap_x = begin / chunks % taps_across;
 
     // One turn more than there are steps: each turn loads the pieces of the next one.
     let mut step = begin;
