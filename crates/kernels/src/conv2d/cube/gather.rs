@@ -8,8 +8,8 @@ use cubecl::prelude::*;
 
 use crate::cube::{LANES, Tile, UNITS, multiply};
 
-/// A row of a column's image that no tap reaches.
-const NOWHERE: i32 = -(1 << 24);
+/// A row of a column's image that no tap reaches, and times a width still a number of 32 bits.
+const NOWHERE: i32 = -(1 << 16);
 
 /// Sizes of one product.
 #[derive(CubeLaunch, CubeType, Clone, Copy)]

@@ -156,8 +156,8 @@ impl Problem {
             let tensor = tensor.clone().filter(|_| splits == 1);
             tensor.map(CubeTensor::into_buffer_arg).into()
         };
-        // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, the weight inside its
-        // padded sizes, and the result is written at columns and rows that are compared with its sizes.
+        // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, else at its first, the weight
+        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,

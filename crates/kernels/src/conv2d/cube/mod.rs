@@ -1,8 +1,8 @@
 //! Convolutions on graphics processors, in f32 throughout: what CubeCL offers for them computes either one value at a time or with the ten bits of
 //! TensorFloat-32, which a demodulation magnifies.
 
+mod by_burn;
 mod gather;
-mod grouped;
 mod launch;
 mod pack;
 #[cfg(test)]
@@ -31,7 +31,7 @@ impl ConvolutionKernels for CubeBackend {
         options: Conv2d,
     ) -> FloatTensor<Self> {
         if options.groups > 1 {
-            return grouped::correlate(x, weight, bias, scales, options);
+            return by_burn::correlate(x, weight, bias, scales, options);
         }
         let size = options.output_size(plane::<Self>(&x), plane::<Self>(&weight));
         launch::gather(x, weight, bias, scales, options, Direction::Forward, size)
@@ -45,7 +45,7 @@ impl ConvolutionKernels for CubeBackend {
         size: [usize; 2],
     ) -> FloatTensor<Self> {
         if options.groups > 1 {
-            return grouped::correlate_adjoint(gradient, weight, scales, options, size);
+            return by_burn::correlate_adjoint(gradient, weight, scales, options, size);
         }
         launch::gather(
             gradient,
@@ -66,6 +66,6 @@ impl ConvolutionKernels for CubeBackend {
     ) -> FloatTensor<Self> {
         let channels = x.shape()[1] / options.groups;
         let shape = [gradient.shape()[1], channels, kernel[0], kernel[1]];
-        grouped::correlate_weight_adjoint(x, gradient, options, shape)
+        by_burn::correlate_weight_adjoint(x, gradient, options, shape)
     }
 }
