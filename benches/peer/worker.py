@@ -94,6 +94,9 @@ def prepare(request: dict[str, Any]) -> Step:
     # f32 on both sides; cuDNN's convolutions would take TensorFloat-32 by default.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = request.get("cudnn_benchmark", True)
+    if device.type != "cpu" and request.get("net") is None:
+        message = f"only inversion steps are timed on {device}"
+        raise ValueError(message)
     if "features" in request:
         return features_step(request)
     formulation = Formulation(**request["formulation"])

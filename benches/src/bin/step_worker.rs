@@ -66,6 +66,8 @@ fn main() -> Result<(), Error> {
         let answer = match serde_json::from_str(&line?)? {
             Request::Hello(ready) => Answer::Ready { ready },
             Request::Load(case) => {
+                // The last case's tensors go first.
+                drop(stepper.take());
                 stepper = Some(load(&case)?.start());
                 Answer::Ready { ready: true }
             }

@@ -1,4 +1,4 @@
-//! Differentiable operations that StyleGAN2 needs, fast on every backend: upfirdn2d, bias_act and modulated convolution.
+//! Differentiable operations that StyleGAN2 needs, fast on every backend: upfirdn2d, bias_act, (modulated) convolution and products of matrices.
 
 mod activation;
 mod bias_act;

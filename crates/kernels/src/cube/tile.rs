@@ -30,7 +30,7 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// Every tile. All have [`UNITS`] units.
+    /// Every tile. All have [`UNITS`] units and need at most 17 KiB of shared memory: WebGPU guarantees 16, adapters of the last ten years have 32 and more.
     #[cfg(test)]
     pub const ALL: [Self; 4] = [Self::FLAT, Self::SMALL, Self::WIDE, Self::LARGE];
 
@@ -131,6 +131,8 @@ mod tests {
             // A unit loads the same columns in every step.
             assert_eq!(UNITS % (tile.columns / LANES), 0);
             assert_eq!(UNITS % (tile.rows / LANES), 0);
+            // Every load of columns has its place.
+            assert_eq!(tile.depth * tile.columns / LANES % UNITS, 0);
             // Both halves, with a vector more for each row of vectors.
             let shared = 2 * tile.depth * (tile.rows + tile.columns + 2 * LANES) * size_of::<f32>();
             assert!(shared <= 17 << 10, "{tile:?} needs {shared} bytes");

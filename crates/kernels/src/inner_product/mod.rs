@@ -5,12 +5,13 @@ mod extension;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Tensor};
 
+use crate::dtype::to_f32;
 use extension::InnerProductOps;
 
 /// Inner products of the rows of `a` and `b`, both `[rows, length]`: `[rows]`. Of a tensor with itself, the rows' sums of squares.
 ///
 /// A few long rows, such as the pixels of the images of a batch, are summed by the whole of a graphics processor, where Burn's sums along a dimension take
-/// a unit for each row. Differentiable in both; the gradient of an untracked one is not computed. Other float types than `f32` are left to Burn.
+/// a unit for each row. Differentiable in both; the gradient of an untracked one is not computed. Computed in `f32`; other float types are cast there and back.
 ///
 /// # Panics
 /// When the shapes differ.
@@ -30,11 +31,15 @@ pub fn inner_products(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
         b.dims(),
         "inner_products: the rows of two tensors of one shape"
     );
-    if a.dtype() != DType::F32 || b.dtype() != DType::F32 {
-        let rows = a.dims()[0];
-        return (a * b).sum_dim(1).reshape([rows]);
+    let dtype = a.dtype();
+    let (a, b) = (to_f32(a), to_f32(b));
+    let products = Dispatch::row_products(a.into_dispatch(), b.into_dispatch());
+    let products = Tensor::from_dispatch(products);
+    if dtype == DType::F32 {
+        products
+    } else {
+        products.cast(dtype)
     }
-    Tensor::from_dispatch(Dispatch::row_products(a.into_dispatch(), b.into_dispatch()))
 }
 
 #[cfg(test)]

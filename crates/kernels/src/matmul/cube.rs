@@ -20,7 +20,10 @@ impl MatrixProductOps for CubeBackend {
             b.meta.shape()[rank - 1],
         ];
         let leading: Vec<usize> = (0..rank - 2)
-            .map(|axis| a.meta.shape()[axis].max(b.meta.shape()[axis]))
+            .map(|axis| match a.meta.shape()[axis] {
+                1 => b.meta.shape()[axis],
+                size => size,
+            })
             .collect();
         let batch: usize = leading.iter().product();
         let a = Factor::new(a, &leading);
@@ -59,25 +62,25 @@ impl Factor {
     fn new(values: CubeTensor, leading: &[usize]) -> Self {
         let rank = leading.len() + 2;
         let own: Vec<usize> = values.meta.shape().iter().copied().collect();
-        let (values, batch) = if own[..rank - 2].iter().all(|size| *size == 1) {
-            (values, 0)
-        } else {
-            let strides = values.meta.strides();
-            let flat = own[..rank - 2] == *leading
-                && (1..leading.len())
-                    .all(|axis| strides[axis - 1] == strides[axis] * leading[axis]);
-            let values = if flat {
-                values
-            } else {
+        let strides: Vec<usize> = values.meta.strides().iter().copied().collect();
+        // Sizes of 1 have strides without a meaning, which must not be read.
+        let axes: Vec<usize> = (0..rank - 2).filter(|axis| own[*axis] > 1).collect();
+        let evenly_spaced = own[..rank - 2] == *leading
+            && axes
+                .windows(2)
+                .all(|pair| strides[pair[0]] == strides[pair[1]] * own[pair[1]]);
+        let (values, batch) = match axes.last() {
+            None => (values, 0),
+            Some(last) if evenly_spaced => (values, strides[*last]),
+            Some(_) => {
                 let shape: Vec<usize> = leading
                     .iter()
                     .copied()
                     .chain(own[rank - 2..].iter().copied())
                     .collect();
-                into_contiguous(CubeBackend::float_expand(values, shape.into()))
-            };
-            let batch = values.meta.strides()[rank - 3];
-            (values, batch)
+                let values = into_contiguous(CubeBackend::float_expand(values, shape.into()));
+                (values, own[rank - 2] * own[rank - 1])
+            }
         };
         Self {
             batch,
@@ -117,6 +120,12 @@ fn product(
         empty_device_contiguous_dtype(client.clone(), device.clone(), shape.into(), dtype)
     };
     let count = addressable(shape.iter().product());
+    addressable(
+        left.values
+            .meta
+            .num_elements()
+            .max(right.values.meta.num_elements()),
+    );
     let y = empty(shape);
     let target = if splits > 1 {
         empty(&[addressable(splits * count)])
@@ -131,7 +140,7 @@ fn product(
     let (row_step, column_step) = if swapped { (1, rows) } else { (columns, 1) };
     let (left_is_near, right_is_near) = (left.outer_is_near(), right.outer_is_near());
     // SAFETY: cubes without work end first; factors are read and the result is written at rows, columns and terms that are compared with their
-    // numbers.
+    // numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill whole tiles, as the test of the tiles asserts.
     unsafe {
         product_kernel::launch_unchecked(
             &client,
@@ -405,5 +414,67 @@ fn place(
         index / vectors * pitch + index % vectors
     } else {
         index % depth * pitch + index / depth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor, TensorData};
+    use testkit::{assert_close, seeded};
+
+    use super::*;
+
+    fn tensor<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let values = seeded(name, shape.iter().product(), 1.0);
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+        let primitive = tensor.try_into_primitive::<CubeBackend>();
+        primitive.expect("a tensor of a graphics processor")
+    }
+
+    #[test]
+    fn every_distribution_computes_the_same() {
+        // Ends inside tiles of every size, sums that are split unevenly.
+        let [batch, m, k, n] = [2, 130, 77, 261];
+        let cpu = Device::flex();
+        let expected = tensor("a", [batch, m, k], &cpu).matmul(tensor("b", [batch, k, n], &cpu));
+        for (name, device) in testkit::devices() {
+            if name == "flex" {
+                continue;
+            }
+            for tile in Tile::ALL {
+                for splits in [1, 2, 5] {
+                    for turn in [false, true] {
+                        for near in [false, true] {
+                            let a = tensor::<3>("a", [batch, m, k], &device);
+                            let b = tensor::<3>("b", [batch, k, n], &device);
+                            // The same values with the other axis next to each other.
+                            let relaid =
+                                |x: Tensor<3>| x.swap_dims(1, 2).mul_scalar(1.0).swap_dims(1, 2);
+                            let (a, b) = if near { (relaid(a), relaid(b)) } else { (a, b) };
+                            let left = Factor::new(primitive(a), &[batch]);
+                            let right = Factor::new(primitive(b), &[batch]).transposed();
+                            // A swapped product is stored as if it had not been.
+                            let (left, right, sizes) = if turn {
+                                (right, left, [n, m, k])
+                            } else {
+                                (left, right, [m, n, k])
+                            };
+                            let distribution = Distribution { tile, splits };
+                            let y = product(left, right, &[batch, m, n], sizes, turn, distribution);
+                            let y = Tensor::<3>::from_primitive::<CubeBackend>(y);
+                            let what = format!("{name}: {tile:?} {splits} splits, {turn} {near}");
+                            let found: Vec<f32> = y.into_data().try_into_vec().expect("f32");
+                            let expected: Vec<f32> =
+                                expected.clone().into_data().try_into_vec().expect("f32");
+                            // Sums of 77 products in another order.
+                            assert_close(&what, &found, &expected, 1e-6);
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 
 fn summed_to<B: Backend>(mut x: FloatTensor<B>, shape: &Shape) -> FloatTensor<B> {
     for axis in 0..shape.num_dims() {
-        if shape[axis] < x.shape()[axis] {
+        if shape[axis] != x.shape()[axis] {
             x = B::float_sum_dim(x, axis);
         }
     }

@@ -122,6 +122,31 @@ mod tests {
     }
 
     #[test]
+    fn leading_sizes_of_one_may_have_any_stride() {
+        for (name, device) in testkit::devices() {
+            let whole = tensor("a", [1, 3, 4, 5], &device);
+            let a = whole.clone().swap_dims(0, 1); // [3, 1, 4, 5]
+            let b = tensor("b", [3, 2, 5, 6], &device);
+            let y = values(matmul(a, b.clone()));
+            for (i, part) in y.chunks(24).enumerate() {
+                let (first, second) = (i / 2, i % 2);
+                let a = whole.clone().slice([0..1, first..first + 1, 0..4, 0..5]);
+                let b = b
+                    .clone()
+                    .slice([first..first + 1, second..second + 1, 0..5, 0..6]);
+                let expected = slow(&values(a), &values(b), [4, 5, 6]);
+                assert_close(name, part, &expected, ROUNDING);
+            }
+            let alone = values(matmul(
+                whole.clone().swap_dims(0, 1),
+                b.slice([0..3, 0..1, 0..5, 0..6]),
+            ));
+            let expected: Vec<f32> = y.chunks(48).flat_map(|pair| pair[..24].to_vec()).collect();
+            assert_close(name, &alone, &expected, ROUNDING);
+        }
+    }
+
+    #[test]
     fn gradients_agree_with_differences() {
         for (name, device) in testkit::devices() {
             for (left, right) in [

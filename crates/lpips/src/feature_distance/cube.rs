@@ -175,6 +175,27 @@ fn of_pixel(value: f32, shared: &mut Shared<[f32]>, pixel: usize, group: usize) 
     sum
 }
 
+/// The length of a unit's column, whose first value lies at `start` and whose channels lie `step` apart.
+#[cube]
+fn length(
+    x: &[f32],
+    start: usize,
+    step: usize,
+    channels: usize,
+    shared: &mut Shared<[f32]>,
+    pixel: usize,
+    group: usize,
+) -> f32 {
+    let mut squared = 0.0f32;
+    let mut channel = group;
+    while channel < channels {
+        let value = x[start + channel * step];
+        squared = fma(value, value, squared);
+        channel += GROUPS;
+    }
+    f32::sqrt(of_pixel(squared, shared, pixel, group) + SQUARED_LENGTH_EPSILON)
+}
+
 #[cube(launch_unchecked)]
 fn distance_kernel(x: &[f32], target: &[f32], head: &[f32], map: &mut [f32], sizes: Sizes) {
     let unit = UNIT_POS as usize;
@@ -192,15 +213,8 @@ fn distance_kernel(x: &[f32], target: &[f32], head: &[f32], map: &mut [f32], siz
     let start = image * sizes.channels * sizes.pixels + at;
     let target_start = image * sizes.target_step + at;
 
-    let mut squared = 0.0f32;
-    let mut channel = group;
-    while channel < channels {
-        let value = x[start + channel * sizes.pixels];
-        squared = fma(value, value, squared);
-        channel += GROUPS;
-    }
-    let length = f32::sqrt(of_pixel(squared, &mut shared, pixel, group) + SQUARED_LENGTH_EPSILON);
-    let inverse = 1.0 / (length + LENGTH_EPSILON);
+    let column_length = length(x, start, sizes.pixels, channels, &mut shared, pixel, group);
+    let inverse = 1.0 / (column_length + LENGTH_EPSILON);
 
     let mut distance = 0.0f32;
     let mut channel = group;
@@ -252,15 +266,8 @@ fn gradient_kernel(
         gradient_here = gradient[column] * factor;
     }
 
-    let mut squared = 0.0f32;
-    let mut channel = group;
-    while channel < channels {
-        let value = x[start + channel * sizes.pixels];
-        squared = fma(value, value, squared);
-        channel += GROUPS;
-    }
-    let length = f32::sqrt(of_pixel(squared, &mut shared, pixel, group) + SQUARED_LENGTH_EPSILON);
-    let inverse = 1.0 / (length + LENGTH_EPSILON);
+    let column_length = length(x, start, sizes.pixels, channels, &mut shared, pixel, group);
+    let inverse = 1.0 / (column_length + LENGTH_EPSILON);
 
     let mut along = 0.0f32;
     let mut channel = group;
@@ -272,7 +279,7 @@ fn gradient_kernel(
         channel += GROUPS;
     }
     // Divided by the length first: the squared inverse alone is as large as 1e20.
-    let along = of_pixel(along, &mut shared, pixel, group) / length * inverse * inverse;
+    let along = of_pixel(along, &mut shared, pixel, group) / column_length * inverse * inverse;
 
     let mut channel = group;
     while channel < channels {

@@ -129,6 +129,7 @@ impl Problem {
         let Distribution { tile, splits } = distribution;
         let x = into_contiguous(x);
         let shape: [usize; 4] = x.meta.shape().dims();
+        addressable(shape.iter().product());
         let [batch, channels, height, width] = shape;
         let [out_height, out_width] = self.size;
         let packed = Packed::new(&weight, self.axes, tile);
@@ -157,7 +158,8 @@ impl Problem {
             tensor.map(CubeTensor::into_buffer_arg).into()
         };
         // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, else at its first, the weight
-        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes.
+        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes; loads of columns fill whole tiles, as the test of the tiles
+        // asserts.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,

@@ -1,4 +1,4 @@
-//! Convolutions on graphics processors, in f32 throughout: what CubeCL offers for them computes either one value at a time or with the ten bits of
+//! Convolutions on graphics processors in f32: what CubeCL offers for them computes either one value at a time or with the ten bits of
 //! TensorFloat-32, which a demodulation magnifies.
 
 mod by_burn;
