@@ -2,10 +2,10 @@
 
 mod join;
 mod limits;
-mod product;
+mod multiplication;
 mod tile;
 
 pub(crate) use join::join;
 pub(crate) use limits::addressable;
-pub(crate) use product::multiply;
+pub(crate) use multiplication::multiply;
 pub(crate) use tile::{Distribution, LANES, Tile, UNITS, cubes_wanted};

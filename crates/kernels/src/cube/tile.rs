@@ -1,6 +1,6 @@
 use cubecl::client::Client;
 
-/// Values that a unit loads at once.
+/// Values that a unit loads at once: the length of the kernels' vectors, `Const<4>`.
 pub(crate) const LANES: usize = 4;
 
 /// Units of a cube.
@@ -52,6 +52,7 @@ impl Tile {
         unit_columns: 4,
     };
 
+    /// Between the two.
     const WIDE: Self = Self {
         rows: 64,
         columns: 256,
@@ -60,6 +61,7 @@ impl Tile {
         unit_columns: 8,
     };
 
+    /// For many of both.
     const LARGE: Self = Self {
         rows: 128,
         columns: 128,

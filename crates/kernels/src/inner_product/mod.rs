@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// Pairwise or blocked sums of up to 70,000 products in f32.
+    /// A few rounding errors of f32: sums of up to 70,001 products in parts, of which none has more than some hundred terms.
     const ROUNDING: f64 = 1e-6;
 
     fn tensor(name: &str, shape: [usize; 2], device: &Device) -> Tensor<2> {
@@ -79,6 +79,17 @@ mod tests {
                 let found = values(inner_products(a, b));
                 assert_close(&format!("{name}: {shape:?}"), &found, &expected, ROUNDING);
             }
+        }
+    }
+
+    #[test]
+    fn other_float_types_are_cast_there_and_back() {
+        for (name, device) in testkit::devices() {
+            let a = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device);
+            let b = Tensor::<2>::from_floats([[1.0, 1.0], [1.0, 0.0]], &device);
+            let y = inner_products(a.cast(DType::F16), b.cast(DType::F16));
+            assert_eq!(y.dtype(), DType::F16, "{name}");
+            assert_eq!(values(y.cast(DType::F32)), [3.0, 3.0], "{name}");
         }
     }
 

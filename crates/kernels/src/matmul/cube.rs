@@ -47,7 +47,6 @@ impl MatrixProductOps for CubeBackend {
 }
 
 /// A matrix for each element of a batch.
-#[derive(Clone)]
 struct Factor {
     values: CubeTensor,
     /// From one matrix to the next; 0 where all are one.
@@ -120,12 +119,9 @@ fn product(
         empty_device_contiguous_dtype(client.clone(), device.clone(), shape.into(), dtype)
     };
     let count = addressable(shape.iter().product());
-    addressable(
-        left.values
-            .meta
-            .num_elements()
-            .max(right.values.meta.num_elements()),
-    );
+    for factor in [&left, &right] {
+        addressable(factor.values.meta.num_elements());
+    }
     let y = empty(shape);
     let target = if splits > 1 {
         empty(&[addressable(splits * count)])

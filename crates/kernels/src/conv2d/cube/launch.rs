@@ -19,6 +19,16 @@ pub(super) enum Direction {
     Adjoint,
 }
 
+impl Direction {
+    /// Distance of the result's pixels that meet the same taps.
+    fn steps(self, options: Conv2d) -> [usize; 2] {
+        match self {
+            Self::Forward => [1, 1],
+            Self::Adjoint => options.stride,
+        }
+    }
+}
+
 /// The convolution of `x` in one direction, `[batch, rows, size]`, distributed as suits the device.
 pub(super) fn gather(
     x: CubeTensor,
@@ -73,10 +83,7 @@ impl Problem {
             },
         };
         let kernel = [shape[2], shape[3]];
-        let steps = match direction {
-            Direction::Forward => [1, 1],
-            Direction::Adjoint => options.stride,
-        };
+        let steps = direction.steps(options);
         Self {
             options,
             direction,
@@ -90,27 +97,19 @@ impl Problem {
         }
     }
 
-    /// Distance of the result's pixels that meet the same taps.
-    fn steps(&self) -> [usize; 2] {
-        match self.direction {
-            Direction::Forward => [1, 1],
-            Direction::Adjoint => self.options.stride,
-        }
-    }
-
     fn phases(&self) -> usize {
-        self.steps().iter().product()
+        self.direction.steps(self.options).iter().product()
     }
 
     /// Pixels of the largest phase, which is the first.
     fn pixels_of_phase(&self) -> usize {
-        let steps = self.steps();
+        let steps = self.direction.steps(self.options);
         self.size[0].div_ceil(steps[0]) * self.size[1].div_ceil(steps[1])
     }
 
     /// Whether the pixels of every phase come in whole vectors.
     fn vectors_keep_to_images(&self) -> bool {
-        let steps = self.steps();
+        let steps = self.direction.steps(self.options);
         let length = |axis: usize, phase: usize| (self.size[axis] - phase).div_ceil(steps[axis]);
         (0..steps[0].min(self.size[0])).all(|y| {
             (0..steps[1].min(self.size[1]))
@@ -158,8 +157,8 @@ impl Problem {
             tensor.map(CubeTensor::into_buffer_arg).into()
         };
         // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, else at its first, the weight
-        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes; loads of columns fill whole tiles, as the test of the tiles
-        // asserts.
+        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes; loads of columns fill whole
+        // tiles, as the test of the tiles asserts.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,
