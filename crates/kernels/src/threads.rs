@@ -180,6 +180,11 @@ impl<T> Shared<T> {
         Self(unsafe { self.0.add(start) })
     }
 
+    /// The first element.
+    pub fn as_mut_ptr(&self) -> *mut T {
+        self.0
+    }
+
     /// The slice of `len` elements from `start`.
     ///
     /// # Safety

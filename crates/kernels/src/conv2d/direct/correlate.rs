@@ -5,6 +5,7 @@ use super::pack::{GATHER_COST, pack};
 use super::plan::{Extent, Packing, Pass, Plan};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
 use super::scratch::Scratch;
+use super::side_by_side::SideBySide;
 use super::tasks::Tasks;
 use super::winograd::Bands;
 use crate::simd::{self, Kernel, multiply_add};
@@ -76,6 +77,10 @@ fn correlate_with(
     operands.check(out.len());
     if let Some(bands) = Bands::worthwhile(kernels, plan, operands) {
         bands.correlate(kernels, operands, out);
+        return;
+    }
+    if let Some(images) = SideBySide::worthwhile(kernels, plan, operands) {
+        images.correlate(kernels, operands, out);
         return;
     }
     let batch = operands.batch;
@@ -205,8 +210,22 @@ fn flat_positions(packing: &Packing, pass: &Pass) -> usize {
     (pass.grid[0] - 1) * packing.pitch + pass.grid[1]
 }
 
+/// Vectors of positions of all images that a pass has, gaps between rows included where it does not read a column matrix.
+pub(super) fn vectors(
+    kernels: Microkernels,
+    packing: &Packing,
+    pass: &Pass,
+    operands: &Operands<'_>,
+) -> usize {
+    if is_gathered(kernels, packing, pass, operands) {
+        (operands.batch * pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes)
+    } else {
+        operands.batch * flat_positions(packing, pass).div_ceil(kernels.lanes)
+    }
+}
+
 /// Whether a pass reads a column matrix rather than the packed planes.
-fn is_gathered(
+pub(super) fn is_gathered(
     kernels: Microkernels,
     packing: &Packing,
     pass: &Pass,
@@ -542,18 +561,14 @@ mod tests {
         )
     }
 
-    #[test]
-    fn each_image_is_as_if_alone() {
-        const BATCH: usize = 4;
+    fn assert_each_image_is_as_if_alone(batch: usize, sizes: &[(usize, usize, usize)]) {
         for (name, set) in Microkernels::available() {
-            // None is worth a column matrix, in which images share tiles; the larger ones are worth several threads, and the largest is cut
-            // into parts of an image.
-            for (channels, size, kernel) in [(3, 23, 5), (3, 23, 3), (24, 64, 5), (64, 64, 3)] {
-                let case = case([BATCH, channels, 9, size, size], kernel);
+            for &(channels, size, kernel) in sizes {
+                let case = case([batch, channels, 9, size, size], kernel);
                 let together = case.run(|plan, operands, out| {
                     correlate_with(set, plan, operands, out);
                 });
-                let alone: Vec<f32> = (0..BATCH)
+                let alone: Vec<f32> = (0..batch)
                     .flat_map(|image| {
                         case.image(image).run(|plan, operands, out| {
                             correlate_with(set, plan, operands, out);
@@ -566,6 +581,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn each_image_is_as_if_alone() {
+        // None is worth a column matrix, in which images share tiles; the larger ones are worth several threads, and the largest is cut
+        // into parts of an image.
+        let sizes = [(3, 23, 5), (3, 23, 3), (24, 64, 5), (64, 64, 3)];
+        assert_each_image_is_as_if_alone(4, &sizes);
+    }
+
+    #[test]
+    fn each_small_image_is_as_if_alone() {
+        // Alone a column matrix and rows; together the images share vectors, with every set.
+        assert_each_image_is_as_if_alone(16, &[(40, 3, 3), (24, 7, 5), (24, 8, 3), (64, 4, 3)]);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! kernels) cost nothing.
 //!
 //! Most 3x3 correlations of stride 1 take half of the products: `winograd` has them. They use the same tiles, on transformed rows and weights.
+//! Planes of a few positions, whose rows would fill vectors badly and whose taps are zeros of the padding in large part, have the images of a
+//! batch in the vectors: `side_by_side`.
 
 mod column_product;
 mod correlate;
@@ -18,6 +20,7 @@ mod plan;
 pub(super) mod planes;
 mod positions;
 mod scratch;
+mod side_by_side;
 mod tasks;
 mod transpose;
 mod weight_gradient;

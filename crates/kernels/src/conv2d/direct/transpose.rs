@@ -1,72 +1,119 @@
-use crate::simd::InstructionSet;
+use std::mem::MaybeUninit;
 
-/// Transposes `rows` lines of `to.len() / rows` elements: `[channel, position]` to `[position, channel]`, with zeros where `planes` ends
-/// before the last channel.
-pub(super) fn transpose(rows: usize, planes: &[f32], to: &mut [f32]) {
-    transpose_with(InstructionSet::detect(), rows, planes, to);
+use crate::simd::InstructionSet;
+use crate::threads::Shared;
+
+/// Lines of memory, one below the other.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<T> {
+    /// The first line's first element.
+    pub first: T,
+    /// Lines.
+    pub count: usize,
+    /// Elements from one line to the next.
+    pub pitch: usize,
 }
 
-fn transpose_with(set: InstructionSet, rows: usize, planes: &[f32], to: &mut [f32]) {
-    let plane = to.len() / rows;
-    let done = if planes.len() < rows * plane {
+/// Elements for a position of all lines to lie beside each other: `[line, position]` to `[position, lane]`, with zeros in the lanes behind the
+/// last line. There are `to.len() / lanes` positions.
+pub(super) fn interleave(lanes: usize, from: Lines<&[f32]>, to: &mut [f32]) {
+    interleave_with(InstructionSet::detect(), lanes, from, to);
+}
+
+fn interleave_with(set: InstructionSet, lanes: usize, from: Lines<&[f32]>, to: &mut [f32]) {
+    let Lines {
+        first,
+        count,
+        pitch,
+    } = from;
+    let positions = to.len() / lanes;
+    let mut done = 0;
+    if count < lanes {
         to.fill(0.0);
-        0
-    } else {
-        squares(set, rows, plane, planes, to)
-    };
-    let rest = &mut to[done * rows..];
-    for (channel, values) in planes.chunks_exact(plane).enumerate() {
-        let slots = rest.iter_mut().skip(channel).step_by(rows);
-        for (slot, value) in slots.zip(&values[done..]) {
+    } else if let Some(square) = square(set, lanes) {
+        assert!((count - 1) * pitch + positions <= first.len(), "lines");
+        done = positions - positions % lanes;
+        for position in (0..done).step_by(lanes) {
+            // SAFETY: the processor has the set; the square lies inside the lines, and inside the result, which has `lanes` elements for each
+            // of `positions`.
+            unsafe {
+                square(
+                    first.as_ptr().add(position),
+                    pitch,
+                    to.as_mut_ptr().add(position * lanes),
+                    lanes,
+                );
+            }
+        }
+    }
+    let rest = &mut to[done * lanes..];
+    for line in 0..count.min(lanes) {
+        let slots = rest.iter_mut().skip(line).step_by(lanes);
+        for (slot, value) in slots.zip(&first[line * pitch + done..][..positions - done]) {
             *slot = *value;
         }
     }
 }
 
-/// Transposes as many positions as fill squares that the set has shuffles for, and returns their number.
-#[cfg(target_arch = "x86_64")]
-fn squares(
+/// The inverse of [`interleave`]: `[position, lane]` to `[line, position]`; lanes behind the last line are left out.
+///
+/// # Safety
+/// Each line has room for `from.len() / lanes` elements, which no other task touches.
+pub(super) unsafe fn separate(lanes: usize, from: &[f32], to: Lines<Shared<MaybeUninit<f32>>>) {
+    // SAFETY: the caller's promise.
+    unsafe { separate_with(InstructionSet::detect(), lanes, from, to) };
+}
+
+/// # Safety
+/// As for [`separate`].
+unsafe fn separate_with(
     set: InstructionSet,
-    rows: usize,
-    plane: usize,
-    planes: &[f32],
-    to: &mut [f32],
-) -> usize {
-    let square = match (rows, set) {
-        (16, InstructionSet::Avx512) => x86::square_16,
-        (8, InstructionSet::Avx2 | InstructionSet::Avx512) => x86::square_8,
-        _ => return 0,
-    };
-    let count = plane / rows;
-    assert!(
-        planes.len() >= rows * plane && to.len() >= rows * plane,
-        "planes to transpose"
-    );
-    for index in 0..count {
-        let first = index * rows;
-        // SAFETY: the processor has the set; square `index` lies inside the planes and inside the result, both of `rows * plane`.
-        unsafe {
-            square(
-                planes.as_ptr().add(first),
-                plane,
-                to.as_mut_ptr().add(first * rows),
-            );
+    lanes: usize,
+    from: &[f32],
+    to: Lines<Shared<MaybeUninit<f32>>>,
+) {
+    let positions = from.len() / lanes;
+    let mut done = 0;
+    if let Some(square) = square(set, lanes).filter(|_| to.count >= lanes) {
+        done = positions - positions % lanes;
+        for position in (0..done).step_by(lanes) {
+            // SAFETY: the processor has the set; the square lies inside `from`, and the caller promises the lines.
+            unsafe {
+                square(
+                    from.as_ptr().add(position * lanes),
+                    lanes,
+                    to.first.offset(position).as_mut_ptr().cast(),
+                    to.pitch,
+                );
+            }
         }
     }
-    count * rows
+    let rest = &from[done * lanes..];
+    for line in 0..to.count.min(lanes) {
+        // SAFETY: the caller's promise.
+        let slots = unsafe { to.first.slice(line * to.pitch + done, positions - done) };
+        for (slot, value) in slots.iter_mut().zip(rest.iter().skip(line).step_by(lanes)) {
+            slot.write(*value);
+        }
+    }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn squares(
-    _set: InstructionSet,
-    _rows: usize,
-    _plane: usize,
-    _planes: &[f32],
-    _to: &mut [f32],
-) -> usize {
-    0
-}
+/// Transposes a square of `lanes` lines: from, pitch, to, pitch.
+///
+/// # Safety
+/// The processor has the instruction set, and `lanes` elements of each of as many lines are readable and writable.
+type Square = unsafe fn(*const f32, usize, *mut f32, usize);
 
+/// For lines of which the set has shuffles.
+fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
+    match (lanes, set) {
+        #[cfg(target_arch = "x86_64")]
+        (16, InstructionSet::Avx512) => Some(x86::square_16),
+        #[cfg(target_arch = "x86_64")]
+        (8, InstructionSet::Avx2 | InstructionSet::Avx512) => Some(x86::square_8),
+        _ => None,
+    }
+}
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
@@ -133,14 +180,18 @@ mod x86 {
     );
 
     /// # Safety
-    /// The processor has AVX-512F; 16 elements are readable at `from` and every `pitch` elements from there, 16 times, and 256 are
-    /// writable at `to`.
+    /// As for [`super::Square`], with AVX-512F.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn square_16(from: *const f32, pitch: usize, to: *mut f32) {
+    pub(super) unsafe fn square_16(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
         let mut rows = [_mm512_setzero_ps(); 16];
         for (i, row) in rows.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
-            *row = unsafe { _mm512_loadu_ps(from.add(i * pitch)) };
+            *row = unsafe { _mm512_loadu_ps(from.add(i * from_pitch)) };
         }
         // Quarter `l` of `quads[4 i + c]` is column `4 l + c` of rows `4 i` to `4 i + 3`.
         let mut quads = [_mm512_setzero_ps(); 16];
@@ -165,19 +216,24 @@ mod x86 {
             ];
             for (l, column) in columns.into_iter().enumerate() {
                 // SAFETY: the caller's promise.
-                unsafe { _mm512_storeu_ps(to.add((4 * l + c) * 16), column) };
+                unsafe { _mm512_storeu_ps(to.add((4 * l + c) * to_pitch), column) };
             }
         }
     }
 
     /// # Safety
-    /// As for [`square_16`], with AVX, 8 elements, 8 times, and 64.
+    /// As for [`super::Square`], with AVX.
     #[target_feature(enable = "avx")]
-    pub(super) unsafe fn square_8(from: *const f32, pitch: usize, to: *mut f32) {
+    pub(super) unsafe fn square_8(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
         let mut rows = [_mm256_setzero_ps(); 8];
         for (i, row) in rows.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
-            *row = unsafe { _mm256_loadu_ps(from.add(i * pitch)) };
+            *row = unsafe { _mm256_loadu_ps(from.add(i * from_pitch)) };
         }
         // Half `l` of `quads[4 i + c]` is column `4 l + c` of rows `4 i` to `4 i + 3`.
         let mut quads = [_mm256_setzero_ps(); 8];
@@ -192,7 +248,7 @@ mod x86 {
             ];
             for (l, column) in columns.into_iter().enumerate() {
                 // SAFETY: the caller's promise.
-                unsafe { _mm256_storeu_ps(to.add((4 * l + c) * 8), column) };
+                unsafe { _mm256_storeu_ps(to.add((4 * l + c) * to_pitch), column) };
             }
         }
     }
@@ -200,10 +256,12 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::{InstructionSet, transpose_with};
+    use std::mem::MaybeUninit;
+
+    use super::{InstructionSet, Lines, Shared, interleave_with, separate_with};
 
     #[test]
-    fn every_element_is_where_it_belongs() {
+    fn every_element_is_where_it_belongs_and_returns() {
         for set in [
             InstructionSet::Portable,
             InstructionSet::Avx2,
@@ -212,23 +270,43 @@ mod tests {
             if set > InstructionSet::widest() {
                 continue;
             }
-            for rows in [4, 8, 16] {
-                for plane in [1, 7, 8, 16, 35, 48] {
-                    for channels in [1, rows - 1, rows] {
-                        let planes: Vec<f32> = (1..=channels * plane).map(|v| v as f32).collect();
-                        let mut result = vec![f32::NAN; rows * plane];
-                        transpose_with(set, rows, &planes, &mut result);
-                        for (position, line) in result.chunks_exact(rows).enumerate() {
-                            for (channel, value) in line.iter().enumerate() {
-                                let expected = planes
-                                    .get(channel * plane + position)
-                                    .copied()
-                                    .unwrap_or(0.0);
-                                assert_eq!(
-                                    *value, expected,
-                                    "{set:?}, {rows} rows, {channels} channels, {plane} positions"
-                                );
+            for lanes in [4, 8, 16] {
+                for positions in [1, 7, 8, 16, 35, 48] {
+                    for (count, gap) in [(1, 0), (lanes - 1, 3), (lanes, 0), (lanes, 5)] {
+                        let what = format!("{set:?}, {count} of {lanes}, {positions} + {gap}");
+                        let pitch = positions + gap;
+                        let lines: Vec<f32> = (1..=count * pitch).map(|v| v as f32).collect();
+                        let from = Lines {
+                            first: lines.as_slice(),
+                            count,
+                            pitch,
+                        };
+                        let mut beside = vec![f32::NAN; lanes * positions];
+                        interleave_with(set, lanes, from, &mut beside);
+                        for (position, values) in beside.chunks_exact(lanes).enumerate() {
+                            for (line, value) in values.iter().enumerate() {
+                                let expected = if line < count {
+                                    lines[line * pitch + position]
+                                } else {
+                                    0.0
+                                };
+                                assert_eq!(*value, expected, "{what}");
                             }
+                        }
+
+                        let mut back = vec![MaybeUninit::new(0.0); lines.len()];
+                        let to = Lines {
+                            first: Shared::new(&mut back),
+                            count,
+                            pitch,
+                        };
+                        // SAFETY: `back` is as large as the lines were, and this is the only task.
+                        unsafe { separate_with(set, lanes, &beside, to) };
+                        for (index, (value, expected)) in back.into_iter().zip(&lines).enumerate() {
+                            let written = index % pitch < positions;
+                            // SAFETY: every element was initialised.
+                            let value = unsafe { value.assume_init() };
+                            assert_eq!(value, if written { *expected } else { 0.0 }, "{what}");
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, OuterIn
 use super::pack::pack;
 use super::plan::{Extent, Packing, Plan};
 use super::scratch::Scratch;
-use super::transpose::transpose;
+use super::transpose::{Lines, interleave};
 use crate::Conv2d;
 use crate::threads::{self, Shared};
 
@@ -121,6 +121,15 @@ impl Interleaved {
         self.groups * self.blocks() * self.batch * self.plane * self.lanes
     }
 
+    /// The first planes of a block.
+    fn lines<'a>(&self, first: &'a [f32], count: usize) -> Lines<&'a [f32]> {
+        Lines {
+            first,
+            count,
+            pitch: self.plane,
+        }
+    }
+
     /// Copies `planes`, `[image, group channel, position]`, and packs them first where a packing and the size that it starts from are given.
     fn fill(&self, planes: &[f32], packing: Option<(&Packing, [usize; 2])>, to: &mut [f32]) {
         let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
@@ -140,9 +149,9 @@ impl Interleaved {
                 // A block at a time stays in the second-level cache until it is read again.
                 let mut packed = Scratch::new(count * self.plane);
                 pack(planes, size, packing, None, &mut packed);
-                transpose(self.lanes, &packed, to);
+                interleave(self.lanes, self.lines(&packed, count), to);
             } else {
-                transpose(self.lanes, planes, to);
+                interleave(self.lanes, self.lines(planes, count), to);
             }
         });
     }
