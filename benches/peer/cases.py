@@ -33,7 +33,7 @@ TRAINING_PERIOD = 16
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: an iteration of training, an inversion step when `net` is set, features where there is no model, else synthesis."""
+    """One row of the table: training, an inversion step when `net` is set, features where there is no model, else synthesis."""
 
     name: str
     model: Model | None

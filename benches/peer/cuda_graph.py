@@ -1,4 +1,4 @@
-"""A step of fixed shapes recorded once as a CUDA graph, which is launched as a whole: no time goes into Python and into single launches."""
+"""A step of fixed shapes recorded once as a CUDA graph: no time goes into Python and into single launches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 in PyTorch: as the published implementations compute, and with batch normalisation folded into the convolutions."""
+"""EfficientNet-lite0 in PyTorch: as published implementations compute, and with batch normalisation folded in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Repeats, kernel, stride of the first block, expansion, channels.
-STAGES = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
+STAGES = [
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+]
 NORMALISATION_EPSILON = 1e-3
 
 

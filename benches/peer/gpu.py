@@ -21,7 +21,7 @@ from run import ROOT, TUNED, WARM_UP_STEPS, Side, request_for
 from stylegan2 import OFFICIAL
 
 WORKER = [sys.executable, str(Path(__file__).with_name("worker.py"))]
-# Sums of thousands of terms in f32 in another order, after updates by Adam that turn a gradient of any size into a step of one size.
+# Sums of thousands of terms in f32 in another order; Adam then turns a gradient of any size into a step of one size.
 LOSS_TOLERANCE = 2e-3
 ROUNDS = 5
 RESULTS = "gpu-results.json"
@@ -51,7 +51,7 @@ class Job:
 
 
 def tries_algorithms(case: Case) -> bool:
-    """Whether cuDNN tries its algorithms on each new shape, as the official code asks for: on the largest images of a batch that takes minutes."""
+    """Whether cuDNN tries its algorithms on each shape, as in the official code: that takes minutes on the largest batches."""
     return case.model.resolution < LARGEST or case.batch == 1
 
 
@@ -90,8 +90,7 @@ def run_side(command: list[str], jobs: list[Job], results: Results, options: arg
         results.setdefault(job.case, {})[job.side] = result
         (options.work / RESULTS).write_text(json.dumps(results, indent=1))
     if side is not None:
-        side.process.stdin.close()
-        side.process.wait()
+        side.close()
 
 
 def rate(result: dict[str, Any], batch: int) -> float:
@@ -100,7 +99,7 @@ def rate(result: dict[str, Any], batch: int) -> float:
 
 
 def best(results: dict[str, Any], column: str, batch: int) -> float:
-    """The fastest variant of a column."""
+    """Return the rate of the fastest variant of a column."""
     return max((rate(result, batch) for name, result in results.items() if name.split("/")[0] == column), default=0.0)
 
 
@@ -133,14 +132,14 @@ def check_losses(name: str, sides: dict[str, Any]) -> None:
 def main() -> None:
     """Measure the chosen cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the worker binary, built with cuda or wgpu")
+    parser.add_argument("--ours", type=Path, default=ROOT / "target/release/step-worker", help="the worker binary, built for a GPU")
     parser.add_argument("--device", default="cuda", choices=["cuda", "wgpu"], help="our side's device")
     parser.add_argument("--lpips", type=Path, default=ROOT / "weights/features", help="folder of LPIPS weights")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
     parser.add_argument("--case", default="", help="regular expression: only cases whose name matches")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long a case of a side is timed, about")
     parser.add_argument("--threads", type=int, default=8, help="CPU threads of each side")
-    parser.add_argument("--sides", default="ours,torch", help="which sides run; results of the other one are kept from the last run")
+    parser.add_argument("--sides", default="ours,torch", help="which sides run; the other keeps its last results")
     options = parser.parse_args()
     cases = [case for case in gpu_cases() if re.search(options.case, case.name)]
     options.work.mkdir(parents=True, exist_ok=True)

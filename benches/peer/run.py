@@ -37,11 +37,13 @@ TUNED_FEATURES = {
     "planar": {"folded": True, "channels_last": False},
     "channels last": {"folded": True, "channels_last": True},
 }
+# A tuned form that took so many times as long as the other one while warming up is not timed, and gives its memory back.
+CLEARLY_SLOWER = 1.25
 # Idle OpenMP threads spin for a few milliseconds before they sleep; the next side waits for that.
 SETTLE_SECONDS = 0.05
 
-# Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that a tenth
-# of a step goes into page faults. Ours and *tuned* keep them; *plain* runs with the defaults, as the official scripts do.
+# Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that a
+# tenth of a step goes into page faults. Ours and *tuned* keep them; *plain* runs with the defaults, as the official scripts do.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
 
 
@@ -61,6 +63,10 @@ class Side:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process; a second call does nothing."""
         self.process.stdin.close()
         self.process.wait()
 
@@ -147,26 +153,43 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     request = request_for(case, options)
     requests = {"ours": request, **torch_requests(case, request)}
     choices = [name for name in requests if name not in ("ours", "plain")]
+    counted = choices[-1]
     if options.no_ours:
         del requests["ours"]
-    rounds: dict[str, list[float]] = {name: [] for name in requests}
     with ExitStack() as processes:
         sides: dict[str, Side] = {}
         warm_up = {}
-        for name, load in requests.items():
+        flops = None
+
+        def start(name: str) -> None:
             command = [str(options.ours.resolve())] if name == "ours" else worker
             environment = None if name == "plain" else KEEP_FREED_MEMORY
             sides[name] = processes.enter_context(Side(command, options.threads, environment))
-            sides[name].ask({"load": load})
+            sides[name].ask({"load": requests[name]})
             warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
+
+        # The forms that may not be needed come first, so that large cases do not have all processes in memory at once.
+        for name in choices:
+            start(name)
+        warm_seconds = {name: min(warm_up[name]["seconds"]) for name in choices}
+        for name in choices:
+            if warm_seconds[name] > CLEARLY_SLOWER * min(warm_seconds.values()):
+                if name == counted:
+                    flops = sides[name].ask({"flops": case.period})["flops"]
+                sides.pop(name).close()
+        for name in requests:
+            if name not in choices:
+                start(name)
         check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})
-        slowest = max(min(answer["seconds"]) for answer in warm_up.values())
+
+        rounds: dict[str, list[float]] = {name: [] for name in requests if name in sides}
+        slowest = max(min(warm_up[name]["seconds"]) for name in rounds)
         steps = case.period * max(1, round(options.seconds / slowest / case.period))
         for _ in range(options.rounds):
-            for name, side in sides.items():
+            for name, seconds in rounds.items():
                 time.sleep(SETTLE_SECONDS)
-                rounds[name].append(statistics.fmean(side.ask({"steps": steps})["seconds"]))
-        tuned = min(choices, key=lambda name: statistics.median(rounds[name]))
+                seconds.append(statistics.fmean(sides[name].ask({"steps": steps})["seconds"]))
+        tuned = min((name for name in choices if name in rounds), key=lambda name: statistics.median(rounds[name]))
         kept = {"ours": "ours", "plain": "plain", "tuned": tuned}
         names = {column: name for column, name in kept.items() if name in sides}
         result = {
@@ -180,7 +203,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "tuned_modulation": tuned,
         }
         # Counted last, as it would raise the peak.
-        return {**result, "flops": sides[choices[-1]].ask({"flops": case.period})["flops"]}
+        return {**result, "flops": flops or sides[counted].ask({"flops": case.period})["flops"]}
 
 
 def processor() -> str:

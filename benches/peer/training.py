@@ -1,7 +1,7 @@
 """The training loop of `vision-aided-finetune` in PyTorch, with its random numbers: both sides report the same losses.
 
-Non-saturating logistic loss, path length every 4 and R1 every 16 iterations with double backpropagation, style mixing, Adam with the
-corrections for lazy regularisation, running average. Without augmentation, mirroring and noise, as the zoo is trained.
+Non-saturating logistic loss, path length every 4 and R1 every 16 iterations with double backpropagation, style mixing, Adam with
+the corrections for lazy regularisation, running average. Without augmentation, mirroring and noise, as the zoo is trained.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def stream(seed: int, index: int, number: int) -> np.random.RandomState:
 
 
 def load(request: dict[str, Any], formulation: Formulation) -> Training:
-    """The run that a request to the worker describes."""
+    """Load the run that a request to the worker describes."""
     files = request["training"]
     return Training(
         Generator.load(Path(request["model"])),
@@ -77,12 +77,12 @@ def load(request: dict[str, Any], formulation: Formulation) -> Training:
 
 
 def below(random: np.random.RandomState, count: int) -> int:
-    """A whole number under `count`."""
+    """Draw a whole number under `count`."""
     return min(int(random.random_sample() * count), count - 1)
 
 
 def normals(random: np.random.RandomState, *shape: int) -> Tensor:
-    """Standard normal numbers, rounded to f32."""
+    """Draw standard normal numbers, rounded to f32."""
     return torch.from_numpy(random.randn(*shape).astype(np.float32)).to(torch.get_default_dtype())
 
 
@@ -95,7 +95,9 @@ def lazy_adam(parameters: Iterable[nn.Parameter], learning_rate: float, interval
 class Training:
     """Networks, optimisers and position of a run."""
 
-    def __init__(self, generator: Generator, discriminator: Discriminator, images: Tensor, config: Config, formulation: Formulation) -> None:
+    def __init__(
+        self, generator: Generator, discriminator: Discriminator, images: Tensor, config: Config, formulation: Formulation
+    ) -> None:
         self.generator = generator.train().requires_grad_()
         self.average = copy.deepcopy(generator).eval().requires_grad_(False)
         self.discriminator = discriminator.train().requires_grad_()
@@ -140,7 +142,7 @@ class Training:
         return Losses(generator_loss, discriminator_loss, r1_penalty, path_length)
 
     def step_generator(self) -> float:
-        """The logistic loss of the generator."""
+        """Update the generator by its logistic loss, which is returned."""
         random = stream(self.config.seed, self.iteration, GENERATOR_LATENTS)
         fake = self.synthesis(self.latents(self.config.batch_size, random))
         loss = F.softplus(-self.discriminator(fake, self.formulation)).mean()
@@ -148,7 +150,7 @@ class Training:
         return loss.item()
 
     def step_path_length(self) -> float:
-        """The path length penalty."""
+        """Update the generator by the path length penalty and return the mean length."""
         config = self.config
         batch = config.batch_size // config.path_length_batch_shrink
         w_plus = self.latents(batch, stream(config.seed, self.iteration, PATH_LENGTH_LATENTS))
@@ -164,7 +166,7 @@ class Training:
         return lengths.mean().item()
 
     def real_images(self) -> Tensor:
-        """The next images, in the order of `ShuffledOrder`."""
+        """Return the next images, in the order of `ShuffledOrder`."""
         count, first = len(self.images), self.iteration * self.config.batch_size
         indices = []
         for position in range(first, first + self.config.batch_size):
@@ -180,7 +182,7 @@ class Training:
         return self.images[indices].to(torch.get_default_dtype()) / 127.5 - 1
 
     def step_discriminator(self, real: Tensor) -> float:
-        """The logistic loss of the discriminator."""
+        """Update the discriminator by its logistic loss, which is returned."""
         random = stream(self.config.seed, self.iteration, DISCRIMINATOR_LATENTS)
         with torch.no_grad():
             fake = self.synthesis(self.latents(self.config.batch_size, random))
@@ -190,7 +192,7 @@ class Training:
         return loss.item()
 
     def step_r1(self, real: Tensor) -> float:
-        """The gradient penalty of real images."""
+        """Update the discriminator by the gradient penalty of real images, which is returned."""
         real = real.detach().requires_grad_()
         logits = self.discriminator(real, self.formulation)
         (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)

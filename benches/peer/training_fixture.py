@@ -1,7 +1,7 @@
 """Writes the first iterations of a small training run, computed in f64, for the golden test of `vision-aided-finetune`.
 
-`python training_fixture.py FILE.safetensors`: weights at the start under `G.` and `D.`, images, and per iteration the losses, penalties and
-lengths; weights of some layers at the end under `end/`. The metadata holds the configurations.
+`python training_fixture.py FILE.safetensors`: weights at the start under `G.` and `D.`, images, and per iteration the losses,
+penalties and lengths; weights of some layers at the end under `end/`. The metadata holds the configurations.
 """
 
 from __future__ import annotations

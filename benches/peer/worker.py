@@ -1,8 +1,8 @@
 """The PyTorch side of the comparison: reads requests as JSON lines, answers each with one line.
 
 `{"hello": true}` is answered once everything is imported. `{"load": {...}}` prepares a case. `{"steps": n}` runs n steps and
-answers with the seconds and the loss of each (0 for synthesis, the sum of both networks' losses for training, the sum of all features for a
-feature network). `{"flops": n}` counts a step's operations, the mean of n steps, and
+answers with the seconds and the loss of each (0 for synthesis, the sum of both networks' losses for training, the sum of
+all features for a feature network). `{"flops": n}` counts a step's operations, the mean of n steps, and
 `{"roof": threads}` measures how many a second PyTorch's best 3x3 convolution reaches.
 """
 
