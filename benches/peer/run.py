@@ -43,7 +43,7 @@ CLEARLY_SLOWER = 1.25
 SETTLE_SECONDS = 0.05
 
 # Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that a
-# tenth of a step goes into page faults. Ours and *tuned* keep them; *plain* runs with the defaults, as the official scripts do.
+# tenth of a step and more goes into page faults. Ours and *tuned* keep them; *plain* runs with the defaults, as the official scripts do.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
 
 
@@ -163,7 +163,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
 
         def start(name: str) -> None:
             command = [str(options.ours.resolve())] if name == "ours" else worker
-            environment = None if name == "plain" else KEEP_FREED_MEMORY
+            environment = KEEP_FREED_MEMORY if name in choices else None
             sides[name] = processes.enter_context(Side(command, options.threads, environment))
             sides[name].ask({"load": requests[name]})
             warm_up[name] = sides[name].ask({"steps": WARM_UP_STEPS})
