@@ -11,9 +11,9 @@ use crate::cli::{INTERRUPTED, output, table};
 use crate::options::Options;
 use crate::training::start::{generator_file, name_of};
 use crate::transfer::distance::{Measurement, best};
+use crate::transfer::job::{Job, Outcome};
 use crate::transfer::ranking::ranking;
 use crate::transfer::record::Record;
-use crate::transfer::run::{Job, Outcome};
 
 /// What is fine-tuned on without arguments.
 const DEMONSTRATION: &str = "avataaars";

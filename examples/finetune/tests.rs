@@ -16,9 +16,8 @@ use tempfile::TempDir;
 use crate::cli::{INTERRUPTED, small_model};
 use crate::options::Options;
 use crate::training::samples;
-use crate::transfer::distance::{Distances, Measurement};
+use crate::transfer::distance::{Distances, Measurement, distances_file};
 use crate::transfer::record::Record;
-use crate::transfer::run::distances;
 use crate::{Failure, report};
 
 /// Images to train on, and of a measurement.
@@ -91,7 +90,7 @@ impl Workplace {
 
     /// Without how long they took.
     fn measurements(&self, out: &str) -> Vec<Measurement> {
-        let log = Distances::open(distances(&self.path(out)), u64::MAX).unwrap();
+        let log = Distances::open(distances_file(&self.path(out)), u64::MAX).unwrap();
         let entries = log.entries().iter().cloned();
         entries
             .map(|entry| Measurement {

@@ -16,9 +16,9 @@ use crate::options::Options;
 use crate::plan::{Source, Target};
 use crate::study::seeds;
 use crate::summary::{Summary, common_level};
-use crate::transfer::distance::Measurement;
+use crate::transfer::distance::{Measurement, distances_file};
 use crate::transfer::ranking::Ranked;
-use crate::transfer::{run, sheet};
+use crate::transfer::sheet;
 
 #[derive(Serialize)]
 struct Study {
@@ -202,7 +202,7 @@ fn target_report(
 
 /// The measurements of a run, as far as its budget goes; another process may be adding to them.
 fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Failure> {
-    let path = run::distances(folder);
+    let path = distances_file(folder);
     if !path.is_file() {
         return Ok(Vec::new());
     }

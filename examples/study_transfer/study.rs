@@ -12,7 +12,7 @@ use crate::independent::Independent;
 use crate::options::Options;
 use crate::plan::{self, Source, Target};
 use crate::report;
-use crate::transfer::run::Job;
+use crate::transfer::job::Job;
 
 /// Does the runs of this shard that are not done, and reports on all that there are.
 pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {

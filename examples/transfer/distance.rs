@@ -34,6 +34,11 @@ pub struct Measurement {
 /// A run's measurements.
 pub type Distances = Log<Measurement>;
 
+/// Where a run keeps its measurements.
+pub fn distances_file(folder: &Path) -> PathBuf {
+    folder.join("distances.jsonl")
+}
+
 /// The measurement with the least distance to the reference, the earliest of several.
 pub fn best(measurements: &[Measurement]) -> Option<&Measurement> {
     measurements

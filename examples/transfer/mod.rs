@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each program uses a part of it")]
 
 pub mod distance;
+pub mod job;
 pub mod options;
+pub mod pictures;
 pub mod ranking;
 pub mod record;
 pub mod run;
 pub mod sheet;
+pub mod snapshots;
 pub mod stages;

@@ -14,7 +14,7 @@
 //! depends on another image, and Adam works on each number for itself. Matrix products choose their order of summation by their size, so that batches of
 //! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!
-//! On Linux a program had better call `kernels::keep_freed_memory` first: with the allocator's defaults steps of small networks take up to
+//! On Linux a program had better call [`kernels::keep_freed_memory`] first: with the allocator's defaults steps of small networks take up to
 //! 1.4 times as long.
 //!
 //! ```

@@ -180,7 +180,7 @@ impl<T> Shared<T> {
         Self(unsafe { self.0.add(start) })
     }
 
-    /// The first element.
+    /// The first element. What for is [`Self::slice`]'s matter: a task reads and writes its own elements only, while the slice is borrowed.
     pub fn as_mut_ptr(&self) -> *mut T {
         self.0
     }
@@ -196,7 +196,7 @@ impl<T> Shared<T> {
     }
 }
 
-// SAFETY: the pointer is only used through `slice`, whose caller promises disjoint ranges.
+// SAFETY: whoever reads or writes through the pointer promises that no other task touches the same elements.
 unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T> {}

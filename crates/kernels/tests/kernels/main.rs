@@ -6,8 +6,6 @@
 
 mod bias_act;
 mod filter;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod freed_memory;
 mod reference;
 mod upfirdn2d;
 

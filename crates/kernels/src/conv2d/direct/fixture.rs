@@ -2,7 +2,7 @@ use std::mem::MaybeUninit;
 
 use testkit::seeded;
 
-use super::correlate::{Operands, WeightView};
+use super::operands::{Operands, WeightView};
 use super::plan::{Extent, Plan};
 use crate::Conv2d;
 
@@ -20,6 +20,7 @@ pub(super) struct Case {
     input_scale: Vec<f32>,
     output_scale: Vec<f32>,
     bias: Vec<f32>,
+    has_factors: bool,
 }
 
 impl Case {
@@ -34,13 +35,19 @@ impl Case {
         Self::new(shape, extent, Plan::convolution(extent, options))
     }
 
-    /// The adjoint of a convolution, with the same meaning of `shape`.
-    pub fn adjoint(shape: [usize; 6], kernel: [usize; 2], options: Conv2d) -> Self {
+    /// The adjoint of a convolution, with the same meaning of `shape`; `more` rows and columns that no input reaches.
+    pub fn adjoint(
+        shape: [usize; 6],
+        kernel: [usize; 2],
+        options: Conv2d,
+        more: [usize; 2],
+    ) -> Self {
         let input = [shape[4], shape[5]];
+        let reached = options.transposed_output_size(input, kernel);
         let extent = Extent {
             input,
             kernel,
-            output: options.transposed_output_size(input, kernel),
+            output: [reached[0] + more[0], reached[1] + more[1]],
         };
         Self::new(shape, extent, Plan::adjoint(extent, options))
     }
@@ -63,6 +70,15 @@ impl Case {
             input_scale: seeded("input", batch * groups * channels, 1.0),
             output_scale: seeded("output", batch * groups * rows, 1.0),
             bias: seeded("bias", groups * rows, 1.0),
+            has_factors: true,
+        }
+    }
+
+    /// Without factors and biases.
+    pub fn bare(self) -> Self {
+        Self {
+            has_factors: false,
+            ..self
         }
     }
 
@@ -101,9 +117,9 @@ impl Case {
                 channel: area as isize,
                 kernel: [kernel_width as isize, 1],
             },
-            input_scale: Some(&self.input_scale),
-            output_scale: Some(&self.output_scale),
-            bias: Some(&self.bias),
+            input_scale: self.has_factors.then_some(&self.input_scale),
+            output_scale: self.has_factors.then_some(&self.output_scale),
+            bias: self.has_factors.then_some(&self.bias),
             batch: self.batch,
             groups: self.groups,
             channels: self.channels,

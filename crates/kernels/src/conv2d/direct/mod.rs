@@ -11,21 +11,25 @@
 //! batch in the vectors: `side_by_side`.
 
 mod column_product;
+mod columns;
 mod correlate;
 #[cfg(test)]
 mod fixture;
 mod microkernel;
+mod operands;
 mod pack;
 mod plan;
 pub(super) mod planes;
 mod positions;
 mod scratch;
 mod side_by_side;
+mod sweep;
 mod tasks;
 mod transpose;
 mod weight_gradient;
 mod winograd;
 
-pub(super) use correlate::{Operands, WeightView, correlate};
+pub(super) use correlate::correlate;
+pub(super) use operands::{Operands, WeightView};
 pub(super) use plan::{Extent, Plan};
 pub(super) use weight_gradient::{WeightGradient, weight_gradient};

@@ -58,6 +58,23 @@ impl Packing {
         self.phases[0] * self.phases[1] * self.phase()
     }
 
+    fn tap(&self, phase: [usize; 2], at: [usize; 2], kernel: [usize; 2]) -> Tap {
+        let index = phase[0] * self.phases[1] + phase[1];
+        Tap {
+            offset: index * self.phase() + at[0] * self.pitch + at[1],
+            phase,
+            at,
+            kernel,
+        }
+    }
+
+    /// The row or column of an image of this size that a tap reads when the grid's position has this row or column; none in the padding.
+    pub fn source(&self, axis: usize, tap: &Tap, position: usize, size: usize) -> Option<usize> {
+        let element = (tap.at[axis] + position) * self.stride[axis] + tap.phase[axis];
+        let source = element.checked_sub(self.before[axis])?;
+        (source < size).then_some(source)
+    }
+
     /// Whether the packed plane would be the image itself.
     pub fn is_identity(&self, [height, width]: [usize; 2]) -> bool {
         self.stride == [1, 1]
@@ -71,8 +88,12 @@ impl Packing {
 /// One kernel tap: where it reads, relative to the position computed, and which weight it multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::conv2d) struct Tap {
-    /// Offset into the packed plane.
+    /// Offset into the packed plane: of `at` in `phase`.
     pub offset: usize,
+    /// Phase of the packed plane, `[y, x]`.
+    pub phase: [usize; 2],
+    /// Row and column in the phase.
+    pub at: [usize; 2],
     /// Row and column of the weight in the kernel.
     pub kernel: [usize; 2],
 }
@@ -130,13 +151,11 @@ impl Plan {
         let mut taps = Vec::with_capacity(kernel[0] * kernel[1]);
         for ky in 0..kernel[0] {
             for kx in 0..kernel[1] {
-                let phase = (ky % stride[0]) * phases[1] + kx % stride[1];
-                taps.push(Tap {
-                    offset: phase * packing.phase()
-                        + ky / stride[0] * packing.pitch
-                        + kx / stride[1],
-                    kernel: [ky, kx],
-                });
+                taps.push(packing.tap(
+                    [ky % stride[0], kx % stride[1]],
+                    [ky / stride[0], kx / stride[1]],
+                    [ky, kx],
+                ));
             }
         }
         let pass = Pass {
@@ -193,15 +212,14 @@ impl Plan {
                 let mut taps = Vec::with_capacity(y.taps * x.taps);
                 for ty in 0..y.taps {
                     for tx in 0..x.taps {
-                        let row = y.start + before[0] - ty;
-                        let column = x.start + before[1] - tx;
-                        taps.push(Tap {
-                            offset: row * packing.pitch + column,
-                            kernel: [
+                        taps.push(packing.tap(
+                            [0, 0],
+                            [y.start + before[0] - ty, x.start + before[1] - tx],
+                            [
                                 y.phase + options.stride[0] * ty,
                                 x.phase + options.stride[1] * tx,
                             ],
-                        });
+                        ));
                     }
                 }
                 passes.push(Pass {

@@ -114,6 +114,7 @@ fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
         _ => None,
     }
 }
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{

@@ -2,26 +2,33 @@
 //!
 //! Where planes have few positions, vectors along their rows are filled badly, and many taps read nothing but zeros of the padding: two of
 //! five at 3x3 with a 3x3 kernel. Here every position has its own list of taps, without those. The sums that are left are taken in the order
-//! of the other correlations, and adding zeros changes nothing, so that an image's results do not depend on those beside it.
+//! of the other correlations, and adding zeros changes nothing (weights are finite), so that an image's results do not depend on those beside
+//! it.
 
+mod factors;
 mod runs;
 #[cfg(test)]
 mod tests;
 
 use std::mem::MaybeUninit;
 
-use super::correlate::{Operands, is_gathered, vectors};
+use super::columns::{is_gathered, vectors};
 use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TileInput};
+use super::operands::Operands;
 use super::pack::GATHER_COST;
 use super::plan::Plan;
 use super::scratch::Scratch;
 use super::transpose::{Lines, interleave, separate};
-use crate::simd::{self, Kernel, multiply_add};
+use crate::simd;
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
+use factors::Scale;
 use runs::Run;
 
 /// Planes of more positions have vectors that are filled well enough.
 const MOST_POSITIONS: usize = 320;
+
+/// Fewer output channels leave a tile of one vector waiting for its own sums.
+const LEAST_ROWS: usize = 4;
 
 /// Cost of putting a vector of positions beside those of other images, or of taking it apart, in vector multiply-adds.
 const TRANSPOSITION_COST: usize = 4;
@@ -29,38 +36,50 @@ const TRANSPOSITION_COST: usize = 4;
 /// A correlation with images side by side.
 pub(super) struct SideBySide {
     runs: Vec<Run>,
+    /// Vectors multiplied and added for each input and output channel.
+    products: usize,
 }
 
 impl SideBySide {
     /// For a correlation that is faster so.
     pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
+        let Operands {
+            batch,
+            groups,
+            channels,
+            rows,
+            ..
+        } = *operands;
         let [positions_in, positions_out] = positions(operands);
-        let blocks = operands.batch.div_ceil(kernels.lanes);
-        let half_full = 2 * operands.batch >= blocks * kernels.lanes;
-        if positions_in.max(positions_out) > MOST_POSITIONS || !half_full {
+        let blocks = batch.div_ceil(kernels.lanes);
+        if positions_in.max(positions_out) > MOST_POSITIONS
+            || rows < LEAST_ROWS
+            || 2 * batch < blocks * kernels.lanes
+        {
             return None;
         }
-        let images = Self::of(kernels, plan, operands);
-        let mut products = 0;
-        let mut gathered = 0;
+        let own = channels * rows * runs::products(plan, operands);
+        if tasks(kernels, operands) < threads::threads_for(blocks * groups * own) {
+            return None;
+        }
+        let mut along_rows = 0;
         for pass in &plan.passes {
-            let vectors = pass.taps.len() * vectors(kernels, &plan.packing, pass, operands);
-            products += vectors;
+            let products = pass.taps.len() * vectors(kernels, &plan.packing, pass, operands);
+            along_rows += rows * products;
             if is_gathered(kernels, &plan.packing, pass, operands) {
-                gathered += vectors;
+                along_rows += GATHER_COST * products;
             }
         }
-        let Operands { channels, rows, .. } = *operands;
-        let along_rows = channels * (rows * products + GATHER_COST * gathered);
-        let own = images.runs.iter().map(Run::products).sum::<usize>() * channels * rows;
         let moved = channels * positions_in + rows * positions_out;
-        (blocks * (own + TRANSPOSITION_COST * moved) < along_rows).then_some(images)
+        (blocks * (own + TRANSPOSITION_COST * moved) < channels * along_rows)
+            .then(|| Self::of(kernels, plan, operands))
     }
 
     /// For any correlation.
     fn of(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Self {
         Self {
-            runs: runs::of(kernels, plan, operands),
+            runs: runs::of(kernels.lanes, plan, operands),
+            products: runs::products(plan, operands),
         }
     }
 
@@ -80,6 +99,11 @@ impl SideBySide {
             ..
         } = *operands;
         let [positions_in, positions_out] = positions(operands);
+        assert_eq!(
+            out.len(),
+            batch * groups * rows * positions_out,
+            "output elements"
+        );
         let x = interleaved(kernels, operands);
         let sweep = Sweep {
             kernels,
@@ -90,14 +114,19 @@ impl SideBySide {
             positions: positions_out,
             out: Shared::new(out),
         };
-        let instances = batch.div_ceil(lanes) * groups;
         let row_blocks = rows.div_ceil(kernels.rows);
-        let products = self.runs.iter().map(Run::products).sum::<usize>();
-        let threads = threads::threads_for(instances * rows * channels * products);
-        threads::run(threads, instances * row_blocks, |task| {
+        let products = batch.div_ceil(lanes) * groups * channels * rows * self.products;
+        let threads = threads::threads_for(products);
+        threads::run(threads, tasks(kernels, operands), |task| {
             sweep.rows(task / row_blocks, task % row_blocks);
         });
     }
+}
+
+/// One for each block of images, group and block of output channels.
+fn tasks(kernels: Microkernels, operands: &Operands<'_>) -> usize {
+    let blocks = operands.batch.div_ceil(kernels.lanes);
+    blocks * operands.groups * operands.rows.div_ceil(kernels.rows)
 }
 
 /// Positions of an input and of an output plane.
@@ -138,49 +167,13 @@ fn interleaved(kernels: Microkernels, operands: &Operands<'_>) -> Scratch {
             for (plane, line) in to.chunks_exact_mut(positions * lanes).enumerate() {
                 simd::run(Scale {
                     line,
-                    factors: beside(scale, planes, first + plane, first_image, lanes),
+                    factors: factors::of_images(scale, planes, first + plane, first_image, lanes),
                     bias: 0.0,
                 });
             }
         }
     });
     x
-}
-
-/// The factors of a plane in `lanes` images, repeated to the widest vector; 1 in lanes behind the last image.
-fn beside(
-    scale: &[f32],
-    planes: usize,
-    plane: usize,
-    first_image: usize,
-    lanes: usize,
-) -> [f32; MAX_LANES] {
-    std::array::from_fn(|lane| {
-        let image = first_image + lane % lanes;
-        scale.get(image * planes + plane).copied().unwrap_or(1.0)
-    })
-}
-
-/// Multiplies lanes by their factors and adds a bias.
-struct Scale<'a> {
-    line: &'a mut [f32],
-    factors: [f32; MAX_LANES],
-    bias: f32,
-}
-
-impl Kernel for Scale<'_> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let (vectors, rest) = self.line.as_chunks_mut::<MAX_LANES>();
-        for vector in vectors {
-            for (value, factor) in vector.iter_mut().zip(&self.factors) {
-                *value = multiply_add::<FUSED>(*value, *factor, self.bias);
-            }
-        }
-        for (value, factor) in rest.iter_mut().zip(&self.factors) {
-            *value = multiply_add::<FUSED>(*value, *factor, self.bias);
-        }
-    }
 }
 
 /// All blocks of images, groups, output channels and positions.
@@ -225,7 +218,8 @@ impl Sweep<'_> {
             for at in (0..run.positions).step_by(self.kernels.vectors) {
                 let vectors = self.kernels.vectors.min(run.positions - at);
                 let input = TileInput {
-                    x: x[at * lanes..].as_ptr(),
+                    // Without taps nothing is read, and positions may be more than the input has.
+                    x: x.as_ptr().wrapping_add(at * lanes),
                     x_channel: self.x_channel,
                     w: weight.values.as_ptr().wrapping_offset(w),
                     w_row: weight.row,
@@ -257,7 +251,7 @@ impl Sweep<'_> {
                 simd::run(Scale {
                     line,
                     factors: output_scale.map_or([1.0; MAX_LANES], |scale| {
-                        beside(scale, groups * rows, plane, first_image, lanes)
+                        factors::of_images(scale, groups * rows, plane, first_image, lanes)
                     }),
                     bias: bias.map_or(0.0, |bias| bias[plane]),
                 });

@@ -1,6 +1,6 @@
-use super::super::correlate::Operands;
-use super::super::microkernel::{Microkernels, TapOffset};
-use super::super::plan::{Packing, Plan, Tap};
+use super::super::microkernel::TapOffset;
+use super::super::operands::Operands;
+use super::super::plan::{Pass, Plan};
 
 /// Outputs that sum the same taps of neighbouring inputs.
 #[derive(Debug)]
@@ -16,11 +16,6 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Vectors multiplied and added for each input and output channel.
-    pub fn products(&self) -> usize {
-        self.positions * self.taps.len()
-    }
-
     /// Whether `taps` are those of the next position.
     fn is_continued_by(&self, taps: &[TapOffset], lanes: usize) -> bool {
         let shift = self.positions * lanes;
@@ -33,58 +28,56 @@ impl Run {
     }
 }
 
-/// The runs that make up all outputs of a plane.
-pub(super) fn of(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Vec<Run> {
-    let width = operands.extent.output[1];
+/// Vectors multiplied and added for each input and output channel by all runs together.
+pub(super) fn products(plan: &Plan, operands: &Operands<'_>) -> usize {
+    let input = operands.extent.input;
+    let of_pass = |pass: &Pass| {
+        let of_tap = pass.taps.iter().map(|tap| {
+            let [rows, columns] = [0, 1].map(|axis: usize| {
+                (0..pass.grid[axis])
+                    .filter(|at| plan.packing.source(axis, tap, *at, input[axis]).is_some())
+                    .count()
+            });
+            rows * columns
+        });
+        of_tap.sum::<usize>()
+    };
+    plan.passes.iter().map(of_pass).sum()
+}
+
+/// The runs that make up all outputs of a plane, for vectors of `lanes` images.
+pub(super) fn of(lanes: usize, plan: &Plan, operands: &Operands<'_>) -> Vec<Run> {
+    let [height, width] = operands.extent.input;
+    let out_width = operands.extent.output[1];
     let kernel = operands.weight.kernel;
     let mut runs = Vec::new();
+    let mut taps = Vec::new();
     for pass in &plan.passes {
         for row in 0..pass.grid[0] {
+            let first = (pass.first[0] + row * pass.step[0]) * out_width + pass.first[1];
             let mut last: Option<Run> = None;
             for column in 0..pass.grid[1] {
-                let output =
-                    [0, 1].map(|axis| pass.first[axis] + [row, column][axis] * pass.step[axis]);
-                let taps = pass.taps.iter().filter_map(|tap| {
-                    let input = input(&plan.packing, operands.extent.input, tap, [row, column])?;
+                taps.clear();
+                taps.extend(pass.taps.iter().filter_map(|tap| {
+                    let y = plan.packing.source(0, tap, row, height)?;
+                    let x = plan.packing.source(1, tap, column, width)?;
                     Some(TapOffset {
-                        x: input * kernels.lanes,
+                        x: (y * width + x) * lanes,
                         w: tap.kernel[0] as isize * kernel[0] + tap.kernel[1] as isize * kernel[1],
                     })
-                });
-                let taps: Vec<TapOffset> = taps.collect();
+                }));
                 match &mut last {
-                    Some(run) if run.is_continued_by(&taps, kernels.lanes) => run.positions += 1,
-                    _ => {
-                        runs.extend(last.replace(Run {
-                            first: output[0] * width + output[1],
-                            step: pass.step[1],
-                            positions: 1,
-                            taps,
-                        }));
-                    }
+                    Some(run) if run.is_continued_by(&taps, lanes) => run.positions += 1,
+                    _ => runs.extend(last.replace(Run {
+                        first: first + column * pass.step[1],
+                        step: pass.step[1],
+                        positions: 1,
+                        taps: taps.clone(),
+                    })),
                 }
             }
             runs.extend(last);
         }
     }
     runs
-}
-
-/// The element of an input plane that a tap reads at a position of the grid; none where it reads padding.
-fn input(
-    packing: &Packing,
-    [height, width]: [usize; 2],
-    tap: &Tap,
-    [row, column]: [usize; 2],
-) -> Option<usize> {
-    let (phase, offset) = (tap.offset / packing.phase(), tap.offset % packing.phase());
-    // Behind the end of a row lies the padding of the next one.
-    let element = offset + row * packing.pitch + column;
-    let at = [element / packing.pitch, element % packing.pitch];
-    let phase = [phase / packing.phases[1], phase % packing.phases[1]];
-    let [y, x] = [0, 1].map(|axis| {
-        (at[axis] * packing.stride[axis] + phase[axis]).checked_sub(packing.before[axis])
-    });
-    let (y, x) = (y?, x?);
-    (y < height && x < width).then_some(y * width + x)
 }

@@ -43,11 +43,50 @@ fn equals_the_correlation_along_rows() {
                         (shape[4 + axis] - 1) * stride[axis] + kernel[axis] > 2 * padding[axis]
                     };
                     if grows(0) && grows(1) {
-                        let case = Case::adjoint(shape, kernel, options);
+                        let more = stride.map(|stride| stride - 1);
+                        let case = Case::adjoint(shape, kernel, options, more);
                         assert_equals_along_rows(&format!("adjoint, {what}"), &case);
                     }
                 }
             }
         }
     }
+}
+
+#[test]
+fn positions_without_taps_are_biases() {
+    // More of them on end than the input has elements: between the reach of a small image in wide padding, and between the outputs of a stride.
+    let padded = Conv2d {
+        padding: [6, 6],
+        ..Conv2d::default()
+    };
+    let case = Case::convolution([16, 1, 1, 4, 1, 1], [5, 5], padded);
+    assert_equals_along_rows("an image of one pixel", &case);
+    let strided = Conv2d {
+        stride: [2, 1],
+        ..Conv2d::default()
+    };
+    let case = Case::adjoint([16, 1, 1, 4, 2, 1], [1, 9], strided, [0, 0]);
+    assert_equals_along_rows("a row in between", &case);
+}
+
+#[test]
+fn factors_and_biases_may_be_absent() {
+    let options = Conv2d {
+        padding: [1, 1],
+        ..Conv2d::default()
+    };
+    let case = Case::convolution([16, 1, 5, 9, 4, 4], [3, 3], options).bare();
+    assert_equals_along_rows("without factors", &case);
+}
+
+#[test]
+fn threads_share_the_planes() {
+    // Enough planes for several threads to put them side by side.
+    let options = Conv2d {
+        padding: [2, 2],
+        ..Conv2d::default()
+    };
+    let case = Case::convolution([16, 1, 256, 16, 8, 8], [5, 5], options);
+    assert_equals_along_rows("256 planes", &case);
 }

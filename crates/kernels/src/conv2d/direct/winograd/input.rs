@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::super::correlate::Operands;
+use super::super::operands::Operands;
 use super::super::plan::Packing;
 use super::super::positions::MAX_POSITIONS;
 use super::super::scratch::Scratch;

@@ -22,8 +22,8 @@ mod weights;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::correlate::Operands;
 use super::microkernel::{MAX_ROWS, Microkernels, TapOffset, TileInput};
+use super::operands::Operands;
 use super::plan::{Packing, Plan};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
 use super::tasks::Tasks;
@@ -203,9 +203,8 @@ fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {
     }
     let mut kernel = [[[0; 2]; TAPS]; TAPS];
     for tap in &pass.taps {
-        let (row, column) = (tap.offset / packing.pitch, tap.offset % packing.pitch);
-        // Nine different offsets in a square of nine fill it; where rows are shorter than the kernel, the last lies below it.
-        *kernel.get_mut(row)?.get_mut(column)? = tap.kernel;
+        // Nine different places in a square of nine fill it.
+        *kernel.get_mut(tap.at[0])?.get_mut(tap.at[1])? = tap.kernel;
     }
     Some(kernel)
 }

@@ -1,6 +1,6 @@
 use std::mem::MaybeUninit;
 
-use super::super::correlate::Operands;
+use super::super::operands::Operands;
 use super::super::positions::Segment;
 use super::lanes::{LANES, Lanes};
 use super::{OUTPUTS, TILE};

@@ -30,6 +30,14 @@ fn padded(padding: [usize; 2], groups: usize) -> Conv2d {
 }
 
 #[test]
+fn rows_may_be_shorter_than_the_kernel() {
+    for size in [[9, 1], [6, 2]] {
+        let case = Case::convolution([2, 1, 3, 5, size[0], size[1]], [3, 3], padded([1, 1], 1));
+        assert_equals_direct(&format!("{size:?}"), &case);
+    }
+}
+
+#[test]
 fn equals_the_direct_correlation() {
     // Whole and partial bands, rows shorter and longer than a vector, row blocks that end early, one image and several, and an image
     // whose bands are several tasks.
@@ -60,7 +68,7 @@ fn equals_the_direct_adjoint() {
         for padding in [[0, 0], [1, 1], [2, 2], [0, 1], [2, 0]] {
             let options = padded(padding, shape[1]);
             let what = format!("adjoint of {shape:?}, padding {padding:?}");
-            assert_equals_direct(&what, &Case::adjoint(shape, [3, 3], options));
+            assert_equals_direct(&what, &Case::adjoint(shape, [3, 3], options, [0, 0]));
         }
     }
 }
@@ -89,7 +97,4 @@ fn other_forms_are_left_to_the_direct_correlation() {
     ] {
         assert!(!takes(kernel, stride), "{kernel:?}, stride {stride:?}");
     }
-    Case::convolution([1, 1, 8, 8, 64, 1], [3, 3], padded([1, 1], 1)).run(|plan, operands, _| {
-        assert!(Bands::of(plan, operands).is_none(), "rows of two elements");
-    });
 }

@@ -1,4 +1,4 @@
-use super::super::correlate::Operands;
+use super::super::operands::Operands;
 use super::super::scratch::Scratch;
 use super::{POINTS, TAPS};
 use crate::simd::{self, Kernel};

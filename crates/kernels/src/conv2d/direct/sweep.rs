@@ -1,0 +1,270 @@
+use std::mem::MaybeUninit;
+
+use super::columns::{flat_positions, gather, is_gathered};
+use super::microkernel::{MAX_ROWS, Microkernels, TapOffset, TileInput};
+use super::operands::Operands;
+use super::plan::{Packing, Pass};
+use super::positions::{MAX_POSITIONS, Positions, Segment};
+use super::tasks::Tasks;
+use crate::simd::{self, Kernel, multiply_add};
+use crate::threads::Shared;
+
+/// Computes the positions of one pass in all images from packed planes.
+pub(super) fn run_pass(
+    kernels: Microkernels,
+    packing: &Packing,
+    pass: &Pass,
+    operands: &Operands<'_>,
+    packed: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
+    let [grid_rows, grid_columns] = pass.grid;
+    let [out_height, out_width] = operands.extent.output;
+    let plane_out = out_height * out_width;
+    let taps: Vec<TapOffset> = pass
+        .taps
+        .iter()
+        .map(|tap| TapOffset {
+            x: tap.offset,
+            w: tap.kernel[0] as isize * operands.weight.kernel[0]
+                + tap.kernel[1] as isize * operands.weight.kernel[1],
+        })
+        .collect();
+
+    let flat = flat_positions(packing, pass);
+    let dense = grid_rows * grid_columns;
+    let gathered = is_gathered(kernels, packing, pass, operands);
+
+    let mut positions = Positions {
+        count: flat,
+        image: flat,
+        pitch: packing.pitch,
+        columns: grid_columns,
+        out_image: operands.groups * operands.rows * plane_out,
+        out_row: pass.step[0] * out_width,
+        out_column: pass.step[1],
+        out_first: pass.first[0] * out_width + pass.first[1],
+    };
+    if gathered {
+        positions.count = operands.batch * dense;
+        positions.image = dense;
+        positions.pitch = grid_columns;
+    }
+    if positions.pitch == grid_columns
+        && positions.out_column == 1
+        && positions.out_row == grid_columns
+    {
+        // Rows follow each other without a gap on both sides.
+        positions.pitch = dense;
+        positions.columns = dense;
+    }
+    let out = Shared::new(out);
+    let planes = operands.groups * operands.channels;
+    if gathered {
+        let panel = kernels.vectors * kernels.lanes;
+        let dense_taps: Vec<TapOffset> = taps
+            .iter()
+            .enumerate()
+            .map(|(index, tap)| TapOffset {
+                x: index * panel,
+                w: tap.w,
+            })
+            .collect();
+        let source = Positions {
+            count: positions.count,
+            image: dense,
+            pitch: grid_columns,
+            columns: grid_columns,
+            out_image: planes * packing.plane(),
+            out_row: packing.pitch,
+            out_column: 1,
+            out_first: 0,
+        };
+        let columns = gather(&source, panel, packed, packing.plane(), planes, &taps);
+        let x_channel = taps.len() * panel;
+        Sweep {
+            kernels,
+            operands,
+            x: &columns,
+            x_instance: operands.channels * x_channel,
+            x_channel,
+            x_block: Some(planes * x_channel),
+            positions,
+            images: 1,
+            taps: &dense_taps,
+            out,
+        }
+        .run();
+    } else {
+        debug_assert!(packed.len() >= operands.batch * planes * packing.plane());
+        Sweep {
+            kernels,
+            operands,
+            positions,
+            x: packed,
+            x_instance: operands.channels * packing.plane(),
+            x_channel: packing.plane(),
+            x_block: None,
+            images: operands.batch,
+            taps: &taps,
+            out,
+        }
+        .run();
+    }
+}
+
+/// One pass over all images, groups, output channels and positions.
+struct Sweep<'a> {
+    kernels: Microkernels,
+    operands: &'a Operands<'a>,
+    positions: Positions,
+    x: &'a [f32],
+    /// Elements from one group of one image to the next.
+    x_instance: usize,
+    x_channel: usize,
+    /// Elements from one block of positions to the next where each has its own panel; else positions follow each other.
+    x_block: Option<usize>,
+    /// Images swept one by one; 1 where all of them lie on one axis.
+    images: usize,
+    taps: &'a [TapOffset],
+    out: Shared<MaybeUninit<f32>>,
+}
+
+impl Sweep<'_> {
+    fn run(&self) {
+        let Operands {
+            groups,
+            rows,
+            channels,
+            ..
+        } = *self.operands;
+        Tasks {
+            instances: self.images * groups,
+            rows,
+            depth: channels * self.taps.len().max(1),
+            positions: self.positions.count,
+        }
+        .run(self.kernels, |instance, block, row_blocks| {
+            self.tiles(instance, block, row_blocks);
+        });
+    }
+
+    /// The tiles of one block of positions and a range of row blocks.
+    fn tiles(&self, instance: usize, block: usize, row_blocks: std::ops::Range<usize>) {
+        let Operands {
+            groups,
+            rows,
+            channels,
+            weight,
+            ..
+        } = *self.operands;
+        let (image, group) = (instance / groups, instance % groups);
+        let tile = self.positions.block(self.kernels, block);
+        let (begin, vectors, width) = (tile.positions.start, tile.vectors, tile.width);
+        let mut buffer = [Segment::default(); MAX_POSITIONS];
+        let segments = self.positions.segments(tile.positions.clone(), &mut buffer);
+
+        let (start, x_start) = match self.x_block {
+            None => {
+                let start = tile.moved_back(self.positions.count);
+                (start, start)
+            }
+            Some(panel) => (begin, block * panel),
+        };
+        let x = &self.x[instance * self.x_instance..];
+        let reach = (channels - 1) * self.x_channel
+            + self.taps.iter().map(|tap| tap.x).max().unwrap_or(0)
+            + x_start
+            + width;
+        assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
+
+        let mut sums = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
+        for row_block in row_blocks {
+            let first = row_block * self.kernels.rows;
+            let tile_rows = self.kernels.rows.min(rows - first);
+            let input = TileInput {
+                x: x[x_start..].as_ptr(),
+                x_channel: self.x_channel,
+                w: weight.values.as_ptr().wrapping_offset(
+                    weight.offset as isize
+                        + group as isize * weight.group
+                        + first as isize * weight.row,
+                ),
+                w_row: weight.row,
+                w_channel: weight.channel,
+                channels,
+                taps: self.taps,
+            };
+            // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
+            // the largest of any set, and the set was detected.
+            unsafe { self.kernels.tile(tile_rows, vectors)(&input, sums.as_mut_ptr()) };
+            simd::run(Store {
+                sweep: self,
+                segments,
+                tile: &sums[begin - start..],
+                width,
+                image,
+                first: group * rows + first,
+                rows: tile_rows,
+            });
+        }
+    }
+}
+
+/// Stores a tile's sums, times their factor and with their bias.
+struct Store<'a> {
+    sweep: &'a Sweep<'a>,
+    segments: &'a [Segment],
+    tile: &'a [f32],
+    /// Elements of a row of the tile.
+    width: usize,
+    /// Image of the tile's first position.
+    image: usize,
+    /// Output channel of the first row, counted through all groups.
+    first: usize,
+    rows: usize,
+}
+
+impl Kernel for Store<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Operands {
+            groups,
+            rows,
+            output_scale,
+            bias,
+            extent,
+            ..
+        } = *self.sweep.operands;
+        let plane = extent.output[0] * extent.output[1];
+        let step = self.sweep.positions.out_column;
+        for row in 0..self.rows {
+            let channel = self.first + row;
+            let bias = bias.map_or(0.0, |bias| bias[channel]);
+            let first_plane = self.image * groups * rows + channel;
+            let sums = &self.tile[row * self.width..];
+            for segment in self.segments {
+                let scale = output_scale.map_or(1.0, |scale| {
+                    scale[first_plane + segment.image * groups * rows]
+                });
+                let sums = &sums[segment.position..][..segment.length];
+                // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.
+                let to = unsafe {
+                    self.sweep.out.slice(
+                        first_plane * plane + segment.out,
+                        (segment.length - 1) * step + 1,
+                    )
+                };
+                if step == 1 {
+                    for (to, sum) in to.iter_mut().zip(sums) {
+                        to.write(multiply_add::<FUSED>(*sum, scale, bias));
+                    }
+                } else {
+                    for (to, sum) in to.iter_mut().step_by(step).zip(sums) {
+                        to.write(multiply_add::<FUSED>(*sum, scale, bias));
+                    }
+                }
+            }
+        }
+    }
+}

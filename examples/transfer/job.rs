@@ -1,0 +1,186 @@
+//! One run: from a source to a generator of the target's images.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use metrics_fid::ImageFeatures;
+use stylegan2::Generator;
+use vision_aided_finetune::vision_aided::VisionBackbone;
+use vision_aided_finetune::{
+    History, HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers,
+};
+
+use super::distance::{Distances, Measurement, Yardstick, distances_file};
+use super::options::{Settings, TransferArgs};
+use super::record::Record;
+use super::run::{Run, begin_stage, resumed};
+use super::stages::Schedule;
+use crate::Failure;
+use crate::cli::weights::Weights;
+use crate::cli::{output, progress};
+use crate::training::provenance::{DataFile, Start};
+use crate::training::run_folder::RunFolder;
+use crate::training::start::Networks;
+
+/// What a run is to do.
+pub struct Job<'a> {
+    /// Shown beside the progress.
+    pub name: String,
+    /// The generator's file.
+    pub source: PathBuf,
+    /// Instead of the discriminator beside it.
+    pub discriminator: Option<PathBuf>,
+    /// Folder or packed file.
+    pub images: PathBuf,
+    /// What distances are measured against; the images themselves without.
+    pub reference: Option<PathBuf>,
+    pub out: PathBuf,
+    /// Where statistics of real images are kept.
+    pub statistics: PathBuf,
+    /// Thousands of images of each stage.
+    pub kimg: Vec<f64>,
+    pub settings: Settings,
+    pub options: &'a TransferArgs,
+    pub weights: Option<&'a Weights>,
+    /// The network of the distances.
+    pub features: &'a ImageFeatures,
+}
+
+/// How a call ended.
+pub struct Outcome {
+    pub finished: bool,
+    pub kimg: f64,
+    pub record: Record,
+    pub measurements: Vec<Measurement>,
+    pub history: Vec<HistoryEntry>,
+    /// The distances' name.
+    pub distance_name: String,
+}
+
+impl Job<'_> {
+    /// Starts the run, or goes on with the one in the folder, until it has its length or `interrupted` says that it is to end; `None` when that was before
+    /// anything could be measured.
+    pub fn run(
+        &self,
+        interrupted: &dyn Fn() -> bool,
+        device: &Device,
+    ) -> Result<Option<Outcome>, Failure> {
+        let folder = RunFolder::open(&self.out)?;
+        output::make_folder(&self.statistics)?;
+        let checkpoint = folder.checkpoint();
+        let side = if checkpoint.is_file() {
+            Trainer::image_side(&checkpoint)?
+        } else {
+            self.source_side(device)?
+        };
+        let images = Arc::new(ImageSet::open(&self.images, side)?);
+        let reference = match &self.reference {
+            Some(path) => Arc::new(ImageSet::open(path, side)?),
+            None => images.clone(),
+        };
+        let reference_path = self.reference.as_ref().unwrap_or(&self.images);
+        let networks = self.networks(device)?;
+        let schedule = Schedule::new(self.kimg.clone(), networks)?;
+        let mut record = Record {
+            source: Start::file(&self.source, self.weights)?,
+            discriminator: Start::random(0),
+            images: DataFile::new(&self.images, &images, self.weights),
+            reference: DataFile::new(reference_path, &reference, self.weights),
+            settings: self.settings.clone(),
+            kimg: self.kimg.clone(),
+            stages: Vec::new(),
+        };
+        let trainer = if checkpoint.is_file() {
+            let kept = Record::read(&checkpoint)?;
+            kept.check_same(&record)?;
+            record = Record {
+                kimg: record.kimg,
+                ..kept
+            };
+            let mut trainer = resumed(&checkpoint, images.clone(), &schedule, device)?;
+            record.keep(&mut trainer)?;
+            trainer
+        } else {
+            self.started(images.clone(), &schedule, &mut record, device)?
+        };
+        let yardstick = Yardstick::new(
+            self.features,
+            self.settings.samples,
+            &reference,
+            &images,
+            &self.statistics,
+            interrupted,
+            device,
+        )?;
+        let Some(yardstick) = yardstick else {
+            return Ok(None);
+        };
+        let iterations = trainer.iterations();
+        let run = Run {
+            history: History::open(folder.history(), iterations)?,
+            distances: Distances::open(distances_file(&self.out), iterations)?,
+            bar: progress::bar(0, &self.name),
+            saved: Instant::now(),
+            reports: Vec::new(),
+            unreported: Duration::ZERO,
+            job: self,
+            folder,
+            schedule,
+            yardstick,
+            record,
+            trainer,
+            device,
+        };
+        run.finish(interrupted).map(Some)
+    }
+
+    /// Side of the images that the source makes.
+    fn source_side(&self, device: &Device) -> Result<usize, Failure> {
+        Ok(Generator::load(&self.source, device)?
+            .config()
+            .img_resolution)
+    }
+
+    fn networks(&self, device: &Device) -> Result<Vec<VisionBackbone>, Failure> {
+        let wanted = &self.settings.vision_aided;
+        self.options
+            .vision_aided
+            .iter()
+            .filter(|network| wanted.contains(&network.name()))
+            .map(|network| network.load(self.settings.vision_aided_input, self.weights, device))
+            .collect()
+    }
+
+    fn started(
+        &self,
+        images: Arc<ImageSet>,
+        schedule: &Schedule,
+        record: &mut Record,
+        device: &Device,
+    ) -> Result<Trainer, Failure> {
+        let config = self.settings.training.clone();
+        let seeds = config.initial_weight_seeds();
+        let chosen = self.discriminator.as_deref();
+        let networks = Networks::open(&self.source, chosen, seeds, self.weights, device)?;
+        // Also for 0: the file's discriminator may have frozen layers.
+        let discriminator = freeze_discriminator_layers(
+            &networks.discriminator,
+            self.settings.freeze_layers,
+            device,
+        )?;
+        record.source = networks.generator_start;
+        record.discriminator = networks.discriminator_start;
+        let mut trainer = Trainer::new(
+            config,
+            networks.generator,
+            networks.average,
+            discriminator,
+            images,
+            device,
+        )?;
+        begin_stage(&mut trainer, schedule, record, 0, device)?;
+        Ok(trainer)
+    }
+}

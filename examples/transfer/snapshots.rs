@@ -1,0 +1,39 @@
+//! Checkpoints of a run's measurements that were the best when they were made.
+
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+
+const NAME: &str = "best-";
+const EXTENSION: &str = ".safetensors";
+
+/// Those in the folder of a run.
+pub struct Snapshots<'a> {
+    pub folder: &'a Path,
+}
+
+impl Snapshots<'_> {
+    /// The one after so many iterations.
+    pub fn file(&self, iteration: u64) -> PathBuf {
+        self.folder.join(format!("{NAME}{iteration:06}{EXTENSION}"))
+    }
+
+    /// Removes those of other iterations.
+    pub fn keep(&self, keep: impl Fn(u64) -> bool) -> Result<(), Failure> {
+        let folder = self.folder;
+        let unreadable = |e: std::io::Error| format!("{}: {e}", folder.display());
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let iteration = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_prefix(NAME)?.strip_suffix(EXTENSION))
+                .and_then(|number| number.parse().ok());
+            if iteration.is_some_and(|iteration| !keep(iteration)) {
+                std::fs::remove_file(&path)
+                    .map_err(|e| format!("{}: cannot be removed ({e})", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
