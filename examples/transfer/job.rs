@@ -2,24 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 use stylegan2::Generator;
 use vision_aided_finetune::vision_aided::VisionBackbone;
-use vision_aided_finetune::{
-    History, HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers,
-};
+use vision_aided_finetune::{HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers};
 
-use super::distance::{Distances, Measurement, Yardstick, distances_file};
+use super::distance::{Measurement, Yardstick};
 use super::options::{Settings, TransferArgs};
 use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
 use crate::Failure;
+use crate::cli::output;
 use crate::cli::weights::Weights;
-use crate::cli::{output, progress};
 use crate::training::provenance::{DataFile, Start};
 use crate::training::run_folder::RunFolder;
 use crate::training::start::Networks;
@@ -117,22 +114,7 @@ impl Job<'_> {
         let Some(yardstick) = yardstick else {
             return Ok(None);
         };
-        let iterations = trainer.iterations();
-        let run = Run {
-            history: History::open(folder.history(), iterations)?,
-            distances: Distances::open(distances_file(&self.out), iterations)?,
-            bar: progress::bar(0, &self.name),
-            saved: Instant::now(),
-            reports: Vec::new(),
-            unreported: Duration::ZERO,
-            job: self,
-            folder,
-            schedule,
-            yardstick,
-            record,
-            trainer,
-            device,
-        };
+        let run = Run::open(self, folder, schedule, yardstick, record, trainer, device)?;
         run.finish(interrupted).map(Some)
     }
 

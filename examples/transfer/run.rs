@@ -15,6 +15,7 @@ use super::snapshots::Snapshots;
 use super::stages::{Schedule, Stage};
 use super::{pictures, sheet};
 use crate::Failure;
+use crate::cli::progress;
 use crate::training::export;
 use crate::training::run_folder::RunFolder;
 
@@ -24,24 +25,52 @@ const KILO: f64 = 1000.0;
 
 /// A run under way.
 pub struct Run<'a> {
-    pub job: &'a Job<'a>,
-    pub folder: RunFolder,
-    pub schedule: Schedule,
-    pub yardstick: Yardstick,
-    pub record: Record,
-    pub trainer: Trainer,
-    pub history: History,
-    pub distances: Distances,
-    pub device: &'a Device,
-    pub bar: ProgressBar,
-    pub saved: Instant,
+    job: &'a Job<'a>,
+    folder: RunFolder,
+    schedule: Schedule,
+    yardstick: Yardstick,
+    record: Record,
+    trainer: Trainer,
+    history: History,
+    distances: Distances,
+    device: &'a Device,
+    bar: ProgressBar,
+    saved: Instant,
     /// Since the last entry of the history.
-    pub reports: Vec<StepReport>,
+    reports: Vec<StepReport>,
     /// How long these iterations took, without what was done in between.
-    pub unreported: Duration,
+    unreported: Duration,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// The run of a trainer, with what its folder has of the iterations before.
+    pub fn open(
+        job: &'a Job<'a>,
+        folder: RunFolder,
+        schedule: Schedule,
+        yardstick: Yardstick,
+        record: Record,
+        trainer: Trainer,
+        device: &'a Device,
+    ) -> Result<Self, Failure> {
+        let iterations = trainer.iterations();
+        Ok(Self {
+            history: History::open(folder.history(), iterations)?,
+            distances: Distances::open(distances_file(folder.path()), iterations)?,
+            bar: progress::bar(0, &job.name),
+            saved: Instant::now(),
+            reports: Vec::new(),
+            unreported: Duration::ZERO,
+            job,
+            folder,
+            schedule,
+            yardstick,
+            record,
+            trainer,
+            device,
+        })
+    }
+
     /// Trains to the end, or until `interrupted` says that it is to end, writes pictures, and at the end the networks.
     pub fn finish(mut self, interrupted: &dyn Fn() -> bool) -> Result<Outcome, Failure> {
         let finished = self.iterate(interrupted)?;

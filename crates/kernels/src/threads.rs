@@ -180,7 +180,8 @@ impl<T> Shared<T> {
         Self(unsafe { self.0.add(start) })
     }
 
-    /// The first element. What for is [`Self::slice`]'s matter: a task reads and writes its own elements only, while the slice is borrowed.
+    /// The first element. As with [`Self::slice`], what a task reads or writes through it is touched by no other task, and the slice is still
+    /// borrowed.
     pub fn as_mut_ptr(&self) -> *mut T {
         self.0
     }

@@ -4,8 +4,6 @@
 //! Data"): [`Trainer::step`] is one iteration, [`Trainer::save`] and [`Trainer::resume`] continue it bit for bit on the CPU, and the parts are usable
 //! on their own: [`ImageSet`], [`DiffAugment`], [`Adam`], [`ExponentialMovingAverage`].
 //!
-//! On Linux a program had better call [`kernels::keep_freed_memory`] first, because an iteration takes the memory again that the last one freed.
-//!
 //! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
 
 pub mod augment;

@@ -16,17 +16,20 @@ pub(super) fn flat_positions(packing: &Packing, pass: &Pass) -> usize {
     (pass.grid[0] - 1) * packing.pitch + pass.grid[1]
 }
 
-/// Vectors of positions of all images that a pass has, gaps between rows included where it does not read a column matrix.
-pub(super) fn vectors(
+/// Cost of a pass over all images for each input channel, in vector multiply-adds, with that of its column matrix.
+pub(super) fn cost(
     kernels: Microkernels,
     packing: &Packing,
     pass: &Pass,
     operands: &Operands<'_>,
 ) -> usize {
+    let taps = pass.taps.len();
     if is_gathered(kernels, packing, pass, operands) {
-        (operands.batch * pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes)
+        let dense = operands.batch * pass.grid[0] * pass.grid[1];
+        (operands.rows + GATHER_COST) * taps * dense.div_ceil(kernels.lanes)
     } else {
-        operands.batch * flat_positions(packing, pass).div_ceil(kernels.lanes)
+        let of_image = flat_positions(packing, pass).div_ceil(kernels.lanes);
+        operands.rows * taps * operands.batch * of_image
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! Most 3x3 correlations of stride 1 take half of the products: `winograd` has them. They use the same tiles, on transformed rows and weights.
 //! Planes of a few positions, whose rows would fill vectors badly and whose taps are zeros of the padding in large part, have the images of a
-//! batch in the vectors: `side_by_side`.
+//! batch in the vectors: `side_by_side`. `correlate` chooses among the forms.
 
 mod column_product;
 mod columns;

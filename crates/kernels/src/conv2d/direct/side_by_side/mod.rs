@@ -12,10 +12,9 @@ mod tests;
 
 use std::mem::MaybeUninit;
 
-use super::columns::{is_gathered, vectors};
+use super::columns;
 use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TileInput};
 use super::operands::Operands;
-use super::pack::GATHER_COST;
 use super::plan::Plan;
 use super::scratch::Scratch;
 use super::transpose::{Lines, interleave, separate};
@@ -36,8 +35,6 @@ const TRANSPOSITION_COST: usize = 4;
 /// A correlation with images side by side.
 pub(super) struct SideBySide {
     runs: Vec<Run>,
-    /// Vectors multiplied and added for each input and output channel.
-    products: usize,
 }
 
 impl SideBySide {
@@ -62,14 +59,11 @@ impl SideBySide {
         if tasks(kernels, operands) < threads::threads_for(blocks * groups * own) {
             return None;
         }
-        let mut along_rows = 0;
-        for pass in &plan.passes {
-            let products = pass.taps.len() * vectors(kernels, &plan.packing, pass, operands);
-            along_rows += rows * products;
-            if is_gathered(kernels, &plan.packing, pass, operands) {
-                along_rows += GATHER_COST * products;
-            }
-        }
+        let along_rows = plan
+            .passes
+            .iter()
+            .map(|pass| columns::cost(kernels, &plan.packing, pass, operands))
+            .sum::<usize>();
         let moved = channels * positions_in + rows * positions_out;
         (blocks * (own + TRANSPOSITION_COST * moved) < channels * along_rows)
             .then(|| Self::of(kernels, plan, operands))
@@ -79,7 +73,6 @@ impl SideBySide {
     fn of(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Self {
         Self {
             runs: runs::of(kernels.lanes, plan, operands),
-            products: runs::products(plan, operands),
         }
     }
 
@@ -115,7 +108,8 @@ impl SideBySide {
             out: Shared::new(out),
         };
         let row_blocks = rows.div_ceil(kernels.rows);
-        let products = batch.div_ceil(lanes) * groups * channels * rows * self.products;
+        let of_channels = self.runs.iter().map(Run::products).sum::<usize>();
+        let products = batch.div_ceil(lanes) * groups * channels * rows * of_channels;
         let threads = threads::threads_for(products);
         threads::run(threads, tasks(kernels, operands), |task| {
             sweep.rows(task / row_blocks, task % row_blocks);

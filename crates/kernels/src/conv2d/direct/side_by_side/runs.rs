@@ -16,6 +16,11 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// Vectors multiplied and added for each input and output channel.
+    pub fn products(&self) -> usize {
+        self.positions * self.taps.len()
+    }
+
     /// Whether `taps` are those of the next position.
     fn is_continued_by(&self, taps: &[TapOffset], lanes: usize) -> bool {
         let shift = self.positions * lanes;
@@ -28,7 +33,7 @@ impl Run {
     }
 }
 
-/// Vectors multiplied and added for each input and output channel by all runs together.
+/// [`Run::products`] of all runs together, before there are any.
 pub(super) fn products(plan: &Plan, operands: &Operands<'_>) -> usize {
     let input = operands.extent.input;
     let of_pass = |pass: &Pass| {
