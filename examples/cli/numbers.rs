@@ -31,6 +31,16 @@ pub fn not_negative(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err("expected a number from 0 to 1".to_owned())
+    }
+}
+
 /// A duration, written in minutes.
 pub fn minutes(text: &str) -> Result<Duration, String> {
     const SECONDS: f64 = 60.0;

@@ -77,6 +77,7 @@ struct Training<'a> {
     learning_rate: f64,
     r1_gamma: f64,
     path_length_weight: f64,
+    style_mixing: f64,
     average_kimg: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     average_rampup: Option<f64>,
@@ -222,6 +223,7 @@ fn training<'a>(run: &Run<'a>) -> Training<'a> {
         learning_rate: config.generator_adam.learning_rate,
         r1_gamma: config.r1_gamma,
         path_length_weight: config.path_length_weight,
+        style_mixing: config.style_mixing_probability,
         average_kimg: config.average.kimg,
         average_rampup: config.average.rampup,
         progressive: config.progressive.iter().map(ToString::to_string).collect(),
