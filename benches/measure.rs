@@ -15,7 +15,7 @@ pub fn group(
     name: &str,
     workloads: impl IntoIterator<Item = (usize, Workload)>,
 ) -> Result<(), Error> {
-    kernels::keep_freed_memory();
+    cpu_kernels::keep_freed_memory();
     let mut group = criterion.benchmark_group(name);
     group
         .sample_size(SAMPLES)

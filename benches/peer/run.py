@@ -45,7 +45,7 @@ CLEARLY_SLOWER = 1.5
 SETTLE_SECONDS = 0.05
 
 # Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that
-# up to a quarter of a step goes into page faults. *Tuned* keeps them, and ours does (`kernels::keep_freed_memory`); *plain*
+# up to a quarter of a step goes into page faults. *Tuned* keeps them, and ours does (`cpu_kernels::keep_freed_memory`); *plain*
 # runs with the defaults, as the official scripts do.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
 

@@ -1,9 +1,9 @@
 //! What all programs need that is no option of theirs. The programs are the package's examples.
 
-/// What every program does first: [`end_on_closed_pipe`] and [`kernels::keep_freed_memory`].
+/// What every program does first: [`end_on_closed_pipe`] and [`cpu_kernels::keep_freed_memory`].
 pub fn start() {
     end_on_closed_pipe();
-    kernels::keep_freed_memory();
+    cpu_kernels::keep_freed_memory();
 }
 
 /// Ends the process quietly when the reader of its output has gone, as in `search | head -1`.

@@ -60,7 +60,7 @@ enum Answer {
 }
 
 fn main() -> Result<(), Error> {
-    kernels::keep_freed_memory();
+    cpu_kernels::keep_freed_memory();
     let mut stepper: Option<Stepper> = None;
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use kernels::{Conv2d, conv2d};
+use stylegan2_ops::{Conv2d, conv2d};
 
 /// A convolution with bias whose weights are constants.
 #[derive(Module, Debug)]

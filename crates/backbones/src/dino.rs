@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 use crate::gelu::Gelu;
 use crate::layout::below_anchor;

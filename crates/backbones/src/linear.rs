@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 /// A frozen affine map of the last dimension, in PyTorch's layout.
 #[derive(Module, Debug)]

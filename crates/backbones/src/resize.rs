@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, resampling_matrix};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 /// How planes of one size become planes of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 use burn::tensor::ops::PadMode;
-use kernels::Conv2d;
+use stylegan2_ops::Conv2d;
 
 use crate::convolution::Convolution;
 

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 use crate::gelu::Gelu;
 use crate::linear::Linear;

@@ -1,142 +1,123 @@
-//! `bias_act` on the processor: one pass, in place where the input's memory is free.
+//! Functions of every value, in one pass: in place where the memory is free, else into memory of their own.
 
 use std::mem::MaybeUninit;
 
-use burn::backend::flex::{Flex, FlexTensor};
-use burn::tensor::{Shape, TensorData};
-
-use super::backend::{BiasActGradientOps, BiasActOps, Pointwise, Reference};
-use crate::Activation;
-use crate::activation::{SELU_ALPHA, SELU_SCALE};
+use crate::initialised::written_by;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
-/// Below this many values the calling thread is done before others would have woken up.
-const PARALLEL_VALUES: usize = 1 << 17;
-
-/// The same for activations with an exponential, which cost some ten times as much a value.
-const PARALLEL_EXPONENTIALS: usize = 1 << 13;
-
-impl BiasActOps for Flex {
-    fn bias_act(x: FlexTensor, bias: FlexTensor, pointwise: Pointwise) -> FlexTensor {
-        let bias = bias.to_contiguous();
-        forward(x, Some(values(&bias)), pointwise)
-    }
-
-    fn activate(x: FlexTensor, pointwise: Pointwise) -> FlexTensor {
-        forward(x, None, pointwise)
-    }
+/// What a function of one value costs, beside its memory traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// A few operations that vector instructions have.
+    Arithmetic,
+    /// An exponential or more.
+    Exponential,
 }
 
-impl BiasActGradientOps for Flex {
-    fn bias_act_gradient(
-        gradient: FlexTensor,
-        reference: FlexTensor,
-        pointwise: Pointwise,
-    ) -> FlexTensor {
-        let Pointwise { gain, alpha, .. } = pointwise;
-        let reference = contiguous(reference);
-        // The table of bias_act.cu: derivatives from the result `y` before the gain, or from the biased input `v`.
-        match (pointwise.activation, pointwise.reference()) {
-            (_, Reference::Constant) | (Activation::Linear, _) => {
-                gradient_with(gradient, &reference, pointwise, |_| 1.0)
-            }
-            (Activation::Relu, _) => {
-                gradient_with(gradient, &reference, pointwise, |y| positive(y, 1.0, 0.0))
-            }
-            (Activation::LeakyRelu, Reference::Output) => {
-                gradient_with(gradient, &reference, pointwise, move |y| {
-                    positive(y, 1.0, alpha)
-                })
-            }
-            (Activation::Tanh, _) => {
-                gradient_with(gradient, &reference, pointwise, |y| 1.0 - y * y)
-            }
-            (Activation::Sigmoid, _) => {
-                gradient_with(gradient, &reference, pointwise, |y| y * (1.0 - y))
-            }
-            (Activation::Elu, _) => gradient_with(gradient, &reference, pointwise, |y| {
-                positive(y, 1.0, y + 1.0)
-            }),
-            (Activation::Selu, _) => gradient_with(gradient, &reference, pointwise, |y| {
-                positive(y, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
-            }),
-            (Activation::Softplus, _) => {
-                gradient_with(gradient, &reference, pointwise, |y| -(-y).exp_m1())
-            }
-            (Activation::LeakyRelu, Reference::Input) => {
-                let clamp = pointwise.clamp.unwrap_or(f32::INFINITY);
-                zip(gradient, &reference, PARALLEL_VALUES, move |g, v| {
-                    let slope = positive(v, 1.0, alpha) * gain;
-                    inside(v * slope, clamp, g * slope)
-                })
-            }
-            (Activation::Swish, _) => {
-                let clamp = pointwise.clamp.unwrap_or(f32::INFINITY);
-                zip(gradient, &reference, PARALLEL_EXPONENTIALS, move |g, v| {
-                    let s = sigmoid(v);
-                    inside(v * s * gain, clamp, g * gain * s * (1.0 + v * (1.0 - s)))
-                })
-            }
+impl Cost {
+    /// Below this many values the calling thread is done before others would have woken up.
+    fn parallel_values(self) -> usize {
+        match self {
+            Self::Arithmetic => 1 << 17,
+            // These cost some ten times as much a value.
+            Self::Exponential => 1 << 13,
         }
     }
 }
 
-fn forward(x: FlexTensor, bias: Option<&[f32]>, pointwise: Pointwise) -> FlexTensor {
-    let alpha = pointwise.alpha;
-    match pointwise.activation {
-        Activation::Linear => forward_with(x, bias, pointwise, PARALLEL_VALUES, |v| v),
-        // `max` would make 0 of what is no number, and a diverged network look alive.
-        Activation::Relu => forward_with(x, bias, pointwise, PARALLEL_VALUES, |v| {
-            if v < 0.0 { 0.0 } else { v }
-        }),
-        Activation::LeakyRelu => forward_with(x, bias, pointwise, PARALLEL_VALUES, move |v| {
-            positive(v, v, alpha * v)
-        }),
-        Activation::Tanh => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, f32::tanh),
-        Activation::Sigmoid => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, sigmoid),
-        Activation::Elu => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, |v| {
-            positive(v, v, v.exp_m1())
-        }),
-        Activation::Selu => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, |v| {
-            SELU_SCALE * positive(v, v, SELU_ALPHA * v.exp_m1())
-        }),
-        // Written so that the exponential cannot overflow.
-        Activation::Softplus => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, |v| {
-            v.max(0.0) + (-v.abs()).exp().ln_1p()
-        }),
-        Activation::Swish => forward_with(x, bias, pointwise, PARALLEL_EXPONENTIALS, |v| {
-            v * sigmoid(v)
-        }),
+/// The values of a pass.
+#[derive(Debug)]
+pub enum Values<'a> {
+    /// Read, and overwritten by the results.
+    InPlace(&'a mut [f32]),
+    /// Only read.
+    Shared(&'a [f32]),
+}
+
+impl Values<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::InPlace(values) => values.len(),
+            Self::Shared(values) => values.len(),
+        }
     }
 }
 
-#[inline(always)]
-fn positive(v: f32, then: f32, otherwise: f32) -> f32 {
-    if v > 0.0 { then } else { otherwise }
+/// A value for each channel of a tensor `[batch, channels, pixels]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bias<'a> {
+    /// One a channel.
+    pub values: &'a [f32],
+    /// Pixels of a plane.
+    pub pixels: usize,
 }
 
-#[inline(always)]
-fn inside(y: f32, clamp: f32, then: f32) -> f32 {
-    if y.abs() < clamp { then } else { 0.0 }
+/// `f(x + bias)` for every value of `x`. The results are returned where they were not written in place.
+///
+/// # Panics
+/// When `x` has no whole number of images of `bias`.
+pub fn map(
+    x: Values<'_>,
+    bias: Option<Bias<'_>>,
+    cost: Cost,
+    f: impl Fn(f32) -> f32 + Copy + Sync,
+) -> Option<Vec<f32>> {
+    let values = cost.parallel_values();
+    let Some(Bias {
+        values: bias,
+        pixels,
+    }) = bias
+    else {
+        return with_memory(x, |memory| {
+            in_pieces(memory, 1, values, |memory, _| {
+                simd::run(Map { memory, f });
+            });
+        });
+    };
+    let image = bias.len() * pixels;
+    assert!(
+        image > 0 && x.len().is_multiple_of(image),
+        "images of {} channels and {pixels} pixels, found {} values",
+        bias.len(),
+        x.len()
+    );
+    with_memory(x, |memory| {
+        if pixels == 1 {
+            in_pieces(memory, bias.len(), values, |memory, _| {
+                simd::run(MapRows { memory, bias, f });
+            });
+        } else {
+            in_pieces(memory, pixels, values, |memory, start| {
+                simd::run(MapPlanes {
+                    memory,
+                    bias,
+                    first: start / pixels,
+                    pixels,
+                    f,
+                });
+            });
+        }
+    })
 }
 
-#[inline(always)]
-fn sigmoid(v: f32) -> f32 {
-    1.0 / (1.0 + (-v).exp())
-}
-
-fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() {
-        x
-    } else {
-        x.to_contiguous()
-    }
-}
-
-fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice()
-        .unwrap_or_else(|| panic!("bias_act: expected contiguous f32, found {x:?}"))
+/// `f(x, other)` for every value of `x` and its partner in `others`. The results are returned where they were not written in place.
+///
+/// # Panics
+/// When there are not as many of both.
+pub fn zip(
+    x: Values<'_>,
+    others: &[f32],
+    cost: Cost,
+    f: impl Fn(f32, f32) -> f32 + Copy + Sync,
+) -> Option<Vec<f32>> {
+    assert_eq!(x.len(), others.len(), "as many values as partners");
+    with_memory(x, |memory| {
+        in_pieces(memory, 1, cost.parallel_values(), |memory, start| {
+            let others = &others[start..][..memory.len()];
+            simd::run(Zip { memory, others, f });
+        });
+    })
 }
 
 /// Where a map reads and writes.
@@ -200,27 +181,19 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Calls `work` with the memory of `x` and of the result, which is the same where nobody else holds it. `work` writes all of it.
-fn with_memory(x: FlexTensor, work: impl FnOnce(Memory<'_>)) -> FlexTensor {
-    let mut x = contiguous(x);
-    let (start, end) = x
-        .layout()
-        .contiguous_offsets()
-        .unwrap_or_else(|| panic!("bias_act: expected contiguous memory, found {x:?}"));
-    if let Some(storage) = x.try_storage_mut::<f32>() {
-        work(Memory::InPlace(&mut storage[start..end]));
-        return x;
+/// Calls `work`, which writes all of it, with the memory of `x` and of the results.
+fn with_memory(x: Values<'_>, work: impl FnOnce(Memory<'_>)) -> Option<Vec<f32>> {
+    match x {
+        Values::InPlace(values) => {
+            work(Memory::InPlace(values));
+            None
+        }
+        Values::Shared(from) => {
+            // SAFETY: the pieces of a memory are all of it, and both maps write a piece from end to end, as `split_at` keeps what is read and what
+            // is written at one length.
+            Some(unsafe { written_by(from.len(), |to| work(Memory::Apart(from, to))) })
+        }
     }
-    let shape: Shape = x.layout().shape().clone();
-    let from = values(&x);
-    let mut to: Vec<f32> = Vec::with_capacity(from.len());
-    work(Memory::Apart(
-        from,
-        &mut to.spare_capacity_mut()[..from.len()],
-    ));
-    // SAFETY: `work` has written all values, as `split_at` and both maps keep the two slices at one length.
-    unsafe { to.set_len(from.len()) };
-    FlexTensor::from_data(TensorData::new(to, shape))
 }
 
 /// Calls `work` with pieces of `memory` and their positions, on all threads where there are more than `threshold` values.
@@ -253,75 +226,6 @@ fn in_pieces(
             work(piece, index * length);
         }
     });
-}
-
-/// `clamp(gain * f(x + bias))`.
-fn forward_with(
-    x: FlexTensor,
-    bias: Option<&[f32]>,
-    pointwise: Pointwise,
-    threshold: usize,
-    f: impl Fn(f32) -> f32 + Copy + Sync,
-) -> FlexTensor {
-    let gain = pointwise.gain;
-    // An infinite clamp costs nothing beside the memory traffic and spares half of the compiled variants.
-    let clamp = pointwise.clamp.unwrap_or(f32::INFINITY);
-    let f = move |v| (gain * f(v)).clamp(-clamp, clamp);
-    let shape = x.layout().shape();
-    let pixels: usize = shape.iter().skip(2).product();
-    let channels = shape[1];
-    with_memory(x, |memory| match bias {
-        None => in_pieces(memory, 1, threshold, |memory, _| {
-            simd::run(Map { memory, f });
-        }),
-        Some(bias) if pixels == 1 => in_pieces(memory, channels, threshold, |memory, _| {
-            simd::run(MapRows { memory, bias, f });
-        }),
-        Some(bias) => in_pieces(memory, pixels, threshold, |memory, start| {
-            simd::run(MapPlanes {
-                memory,
-                bias,
-                first: start / pixels,
-                pixels,
-                f,
-            });
-        }),
-    })
-}
-
-/// `gradient * gain * f(y)` inside the clamp, with `y` the result before the gain.
-fn gradient_with(
-    gradient: FlexTensor,
-    reference: &FlexTensor,
-    pointwise: Pointwise,
-    f: impl Fn(f32) -> f32 + Copy + Sync,
-) -> FlexTensor {
-    let gain = pointwise.gain;
-    // A gain of 0 makes every gradient 0, whatever the derivative is.
-    let inverse = if gain == 0.0 { 0.0 } else { 1.0 / gain };
-    match pointwise.clamp {
-        None => zip(gradient, reference, PARALLEL_VALUES, move |g, y| {
-            g * (gain * f(y * inverse))
-        }),
-        Some(clamp) => zip(gradient, reference, PARALLEL_VALUES, move |g, y| {
-            inside(y, clamp, g * (gain * f(y * inverse)))
-        }),
-    }
-}
-
-fn zip(
-    x: FlexTensor,
-    others: &FlexTensor,
-    threshold: usize,
-    f: impl Fn(f32, f32) -> f32 + Copy + Sync,
-) -> FlexTensor {
-    let others = values(others);
-    with_memory(x, |memory| {
-        in_pieces(memory, 1, threshold, |memory, start| {
-            let others = &others[start..][..memory.len()];
-            simd::run(Zip { memory, others, f });
-        });
-    })
 }
 
 struct Map<'a, F> {
@@ -389,5 +293,72 @@ impl<F: Fn(f32, f32) -> f32> Kernel for Zip<'_, F> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         self.memory.map_with(self.others, self.f);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::seeded;
+
+    use super::*;
+
+    fn tripled(v: f32) -> f32 {
+        3.0 * v
+    }
+
+    /// In place and apart; the results are products rounded once, so that they are equal.
+    fn both(x: &[f32], pass: impl Fn(Values<'_>) -> Option<Vec<f32>>) -> Vec<f32> {
+        let mut in_place = x.to_vec();
+        assert_eq!(pass(Values::InPlace(&mut in_place)), None);
+        let apart = pass(Values::Shared(x));
+        assert_eq!(apart.as_ref(), Some(&in_place));
+        in_place
+    }
+
+    #[test]
+    fn every_value_is_mapped_with_the_bias_of_its_channel() {
+        // One value a channel and many, on one thread and on several.
+        for (channels, pixels, images) in [(1, 1, 1), (3, 1, 5), (3, 7, 2), (5, 11, 700)] {
+            let x = seeded("x", images * channels * pixels, 1.0);
+            let bias = seeded("bias", channels, 1.0);
+            for cost in [Cost::Arithmetic, Cost::Exponential] {
+                let values = Bias {
+                    values: &bias,
+                    pixels,
+                };
+                let found = both(&x, |x| map(x, Some(values), cost, tripled));
+                for (index, (found, x)) in found.iter().zip(&x).enumerate() {
+                    let bias = bias[index / pixels % channels];
+                    assert_eq!(*found, tripled(x + bias), "{channels} {pixels} {index}");
+                }
+                let found = both(&x, |x| map(x, None, cost, tripled));
+                assert!(found.iter().zip(&x).all(|(y, x)| *y == tripled(*x)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_value_meets_its_partner() {
+        for count in [0, 1, 100_000] {
+            let (x, others) = (seeded("x", count, 1.0), seeded("others", count, 1.0));
+            let found = both(&x, |x| zip(x, &others, Cost::Exponential, |a, b| a - b));
+            let expected: Vec<f32> = x.iter().zip(&others).map(|(a, b)| a - b).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "images of 3 channels")]
+    fn an_incomplete_image_is_refused() {
+        let bias = Bias {
+            values: &[0.0; 3],
+            pixels: 2,
+        };
+        map(
+            Values::Shared(&[0.0; 7]),
+            Some(bias),
+            Cost::Arithmetic,
+            tripled,
+        );
     }
 }

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// A buffer of arbitrary, initialised contents, reused between calls because fresh pages cost more than the copy they receive.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     buffer: Vec<f32>,
     len: usize,
 }

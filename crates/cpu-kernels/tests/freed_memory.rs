@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use kernels::keep_freed_memory;
+use cpu_kernels::keep_freed_memory;
 
 /// Between glibc's first threshold, above which memory goes back to the system when it is freed, and its largest.
 const BYTES: usize = 24 << 20;

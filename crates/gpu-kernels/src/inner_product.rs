@@ -1,12 +1,12 @@
-use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::extension::InnerProductOps;
-use crate::cube::{UNITS, addressable, cubes_wanted, join};
+use crate::join::join;
+use crate::limits::addressable;
+use crate::tile::{UNITS, cubes_wanted};
 
 /// Rows up to this length are a unit's work.
 const SHORT: usize = 64;
@@ -14,15 +14,17 @@ const SHORT: usize = 64;
 /// Values of a row that are worth a cube of their own.
 const SHORTEST_PART: usize = 8 * UNITS;
 
-impl InnerProductOps for CubeBackend {
-    fn row_products(a: CubeTensor, b: CubeTensor) -> CubeTensor {
-        let rows = a.meta.shape()[0];
-        rows_dot(a, b, &[rows])
-    }
-}
-
-/// Inner products of the rows of two tensors `[shape, ..]`, where all further sizes make up a row.
-pub(crate) fn rows_dot(a: CubeTensor, b: CubeTensor, shape: &[usize]) -> CubeTensor {
+/// Inner products of the rows of two `f32` tensors `[shape, ..]`, where all further sizes make up a row.
+///
+/// # Panics
+/// When the tensors have other shapes than each other, or their first sizes are not those of `shape`.
+pub fn rows_dot(a: CubeTensor, b: CubeTensor, shape: &[usize]) -> CubeTensor {
+    assert!(
+        a.meta.shape() == b.meta.shape() && a.meta.shape().iter().zip(shape).all(|(a, b)| a == b),
+        "rows of two tensors {:?} and {:?}, {shape:?} of them",
+        a.meta.shape(),
+        b.meta.shape()
+    );
     let (a, b) = (into_contiguous(a), into_contiguous(b));
     let client = a.client.clone();
     let rows: usize = shape.iter().product();

@@ -4,7 +4,7 @@
 ///
 /// # Panics
 /// When there are more than 2^32 - 1 values.
-pub(crate) fn addressable(count: usize) -> usize {
+pub fn addressable(count: usize) -> usize {
     assert!(
         u32::try_from(count).is_ok(),
         "a tensor of {count} values is more than the 4294967295 that a kernel on a graphics processor addresses; use a smaller batch"

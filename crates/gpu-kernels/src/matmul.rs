@@ -8,42 +8,55 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::extension::MatrixProductOps;
-use crate::cube::{Distribution, LANES, Tile, UNITS, addressable, join, multiply};
+use crate::join::join;
+use crate::limits::addressable;
+use crate::multiplication::multiply;
+use crate::tile::{Distribution, LANES, Tile, UNITS};
 
-impl MatrixProductOps for CubeBackend {
-    fn matrix_product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
-        let rank = a.meta.shape().num_dims();
-        let [m, k, n] = [
-            a.meta.shape()[rank - 2],
-            a.meta.shape()[rank - 1],
-            b.meta.shape()[rank - 1],
-        ];
-        let leading: Vec<usize> = (0..rank - 2)
-            .map(|axis| match a.meta.shape()[axis] {
-                1 => b.meta.shape()[axis],
-                size => size,
-            })
-            .collect();
-        let batch: usize = leading.iter().product();
-        let a = Factor::new(a, &leading);
-        let b = Factor::new(b, &leading).transposed();
-        // Tiles are wider than high.
-        let swapped = n < m && n <= Tile::FLAT.rows;
-        let (rows, columns) = if swapped { (n, m) } else { (m, n) };
-        let client = &a.values.client;
-        let distribution = Distribution::choose(client, rows, columns, batch, k);
-        let shape: Vec<usize> = leading.into_iter().chain([m, n]).collect();
-        let (left, right) = if swapped { (b, a) } else { (a, b) };
-        product(
-            left,
-            right,
-            &shape,
-            [rows, columns, k],
-            swapped,
-            distribution,
-        )
-    }
+/// The product of `f32` matrices `[.., m, k]` and `[.., k, n]`, whose leading sizes are equal or 1.
+///
+/// # Panics
+/// When the sizes do not match.
+pub fn matrix_product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+    let rank = a.meta.shape().num_dims();
+    let (left, right) = (a.meta.shape(), b.meta.shape());
+    assert!(
+        rank >= 2
+            && right.num_dims() == rank
+            && left[rank - 1] == right[rank - 2]
+            && (0..rank - 2)
+                .all(|axis| { left[axis] == right[axis] || left[axis] == 1 || right[axis] == 1 }),
+        "matrices {left:?} and {right:?} do not fit"
+    );
+    let [m, k, n] = [
+        a.meta.shape()[rank - 2],
+        a.meta.shape()[rank - 1],
+        b.meta.shape()[rank - 1],
+    ];
+    let leading: Vec<usize> = (0..rank - 2)
+        .map(|axis| match a.meta.shape()[axis] {
+            1 => b.meta.shape()[axis],
+            size => size,
+        })
+        .collect();
+    let batch: usize = leading.iter().product();
+    let a = Factor::new(a, &leading);
+    let b = Factor::new(b, &leading).transposed();
+    // Tiles are wider than high.
+    let swapped = n < m && n <= Tile::FLAT.rows;
+    let (rows, columns) = if swapped { (n, m) } else { (m, n) };
+    let client = &a.values.client;
+    let distribution = Distribution::choose(client, rows, columns, batch, k);
+    let shape: Vec<usize> = leading.into_iter().chain([m, n]).collect();
+    let (left, right) = if swapped { (b, a) } else { (a, b) };
+    product(
+        left,
+        right,
+        &shape,
+        [rows, columns, k],
+        swapped,
+        distribution,
+    )
 }
 
 /// A matrix for each element of a batch.

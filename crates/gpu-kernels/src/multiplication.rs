@@ -1,6 +1,6 @@
 use cubecl::prelude::*;
 
-use super::tile::{LANES, Tile};
+use crate::tile::{LANES, Tile};
 
 /// Adds the product of one piece of both factors, `[depth, rows]` and `[depth, columns]` in vectors, to a unit's sums `[unit rows, unit columns]`.
 ///

@@ -1,4 +1,4 @@
-//! `upfirdn2d` on graphics processors: one unit for each output pixel gathers the pixels that its taps meet.
+//! Upsampling, FIR filtering and downsampling: one unit for each output pixel gathers the pixels that its taps meet.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::TensorData;
@@ -9,48 +9,68 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::backend::UpFirDn2dOps;
-use super::{UpFirDn2d, correlation_taps};
-use crate::Filter;
-use crate::cube::addressable;
+use crate::limits::addressable;
 
-impl UpFirDn2dOps for CubeBackend {
-    fn upfirdn2d(x: CubeTensor, filter: Filter, parameters: UpFirDn2d) -> CubeTensor {
-        let shape: [usize; 4] = x.meta.shape().dims();
-        let out_shape = parameters.output_shape(shape, &filter);
-        let x = into_contiguous(x);
-        let taps = correlation_taps(filter.taps(), parameters.flip_filter, parameters.gain);
-        let count = taps.len();
-        let taps = Self::float_from_data(TensorData::new(taps, [count]), &x.device);
-        let y = empty_device_contiguous_dtype(
-            x.client.clone(),
-            x.device.clone(),
-            out_shape.into(),
-            x.dtype,
-        );
-        let pixels = addressable(out_shape.iter().product());
-        let client = x.client.clone();
-        let cube_dim = CubeDim::new(&client, pixels);
-        let [left, _, top, _] = parameters.padding;
-        upfirdn2d_kernel::launch(
-            &client,
-            calculate_cube_count_elemwise(&client, pixels, cube_dim),
-            cube_dim,
-            x.into_buffer_arg(),
-            taps.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
-            shape[2] as i32,
-            shape[3] as i32,
-            out_shape[2] as u32,
-            out_shape[3] as u32,
-            top as i32,
-            left as i32,
-            parameters.up.map(|up| up as i32),
-            parameters.down.map(|down| down as i32),
-            [filter.height() as i32, filter.width() as i32],
-        );
-        y
-    }
+/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
+/// `o down + k - before`, and zero outside it.
+#[derive(Clone, Debug)]
+pub struct Resampling {
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// Upsampling factors: zeros are inserted between pixels.
+    pub up: [usize; 2],
+    /// Downsampling factors.
+    pub down: [usize; 2],
+    /// Zeros above and left of the upsampled input; negative crops.
+    pub before: [isize; 2],
+    /// Height and width of the filter.
+    pub size: [usize; 2],
+    /// The filter, row after row, in the order in which its taps meet the pixels.
+    pub taps: Vec<f32>,
+}
+
+/// Resamples the planes of `x` `[batch, channels, height, width]`, `f32`.
+pub fn upfirdn2d(x: CubeTensor, resampling: Resampling) -> CubeTensor {
+    let Resampling {
+        output,
+        up,
+        down,
+        before,
+        size,
+        taps,
+    } = resampling;
+    let [batch, channels, height, width] = x.meta.shape().dims();
+    let out_shape = [batch, channels, output[0], output[1]];
+    let x = into_contiguous(x);
+    let count = taps.len();
+    let taps = CubeBackend::float_from_data(TensorData::new(taps, [count]), &x.device);
+    let y = empty_device_contiguous_dtype(
+        x.client.clone(),
+        x.device.clone(),
+        out_shape.into(),
+        x.dtype,
+    );
+    let pixels = addressable(out_shape.iter().product());
+    let client = x.client.clone();
+    let cube_dim = CubeDim::new(&client, pixels);
+    upfirdn2d_kernel::launch(
+        &client,
+        calculate_cube_count_elemwise(&client, pixels, cube_dim),
+        cube_dim,
+        x.into_buffer_arg(),
+        taps.into_buffer_arg(),
+        y.clone().into_buffer_arg(),
+        height as i32,
+        width as i32,
+        output[0] as u32,
+        output[1] as u32,
+        before[0] as i32,
+        before[1] as i32,
+        up.map(|up| up as i32),
+        down.map(|down| down as i32),
+        size.map(|size| size as i32),
+    );
+    y
 }
 
 /// First tap that meets a pixel, not an inserted zero, when tap 0 lies at `first` of the upsampled image.

@@ -14,7 +14,7 @@
 //! depends on another image, and Adam works on each number for itself. Matrix products choose their order of summation by their size, so that batches of
 //! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!
-//! On Linux a program had better call [`kernels::keep_freed_memory`] first: with the allocator's defaults a step at 64x64, batch 16, takes 1.3
+//! On Linux a program had better call `cpu_kernels::keep_freed_memory` first: with the allocator's defaults a step at 64x64, batch 16, takes 1.3
 //! times as long.
 //!
 //! ```

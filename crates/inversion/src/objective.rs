@@ -1,8 +1,8 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use kernels::inner_products;
 use lpips::{Lpips, TargetFeatures};
 use stylegan2::{Generator, NoiseMode};
+use stylegan2_ops::inner_products;
 
 use crate::noise_regularisation::noise_regularisation;
 use crate::w_statistics::mean_latent;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use backbones::{Interpolation, Preprocessing, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 use crate::MetricsError;
 

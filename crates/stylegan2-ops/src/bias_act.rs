@@ -33,7 +33,7 @@ pub struct BiasAct {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use kernels::{Activation, BiasAct, bias_act};
+/// use stylegan2_ops::{Activation, BiasAct, bias_act};
 ///
 /// let device = Device::flex();
 /// let x = Tensor::<2>::from_data([[1.0, -2.0]], &device);

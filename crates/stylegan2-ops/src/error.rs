@@ -1,7 +1,7 @@
 /// What can be wrong with the values that a user gives this crate.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KernelsError {
+pub enum FilterError {
     /// A filter without taps.
     #[error("a {height}x{width} filter has no taps; give at least one row and one column")]
     EmptyFilter {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::KernelsError;
+use crate::FilterError;
 
 /// A two-dimensional FIR filter, kept on the host because it is a constant of the network.
 ///
@@ -76,16 +76,16 @@ impl Filter {
     /// The outer product of one-dimensional `taps` with itself, as the official `setup_filter` makes it of a list.
     ///
     /// ```
-    /// use kernels::{Filter, FilterOptions};
+    /// use stylegan2_ops::{Filter, FilterOptions};
     ///
     /// let filter = Filter::from_row(&[1.0, 1.0], FilterOptions::default())?;
     /// assert_eq!(filter.taps(), [0.25, 0.25, 0.25, 0.25]);
-    /// # Ok::<(), kernels::KernelsError>(())
+    /// # Ok::<(), stylegan2_ops::FilterError>(())
     /// ```
     ///
     /// # Errors
     /// When there are no taps, a tap or the gain is not finite, or taps that sum to 0 are to be normalised.
-    pub fn from_row(taps: &[f32], options: FilterOptions) -> Result<Self, KernelsError> {
+    pub fn from_row(taps: &[f32], options: FilterOptions) -> Result<Self, FilterError> {
         let size = taps.len();
         check(size, size, taps, size)?;
         let mut row = prepare(taps, options)?;
@@ -120,7 +120,7 @@ impl Filter {
         width: usize,
         taps: &[f32],
         options: FilterOptions,
-    ) -> Result<Self, KernelsError> {
+    ) -> Result<Self, FilterError> {
         check(height, width, taps, height.saturating_mul(width))?;
         let mut taps = prepare(taps, options)?;
         for tap in &mut taps {
@@ -152,12 +152,12 @@ impl Filter {
     }
 }
 
-fn check(height: usize, width: usize, taps: &[f32], count: usize) -> Result<(), KernelsError> {
+fn check(height: usize, width: usize, taps: &[f32], count: usize) -> Result<(), FilterError> {
     if height == 0 || width == 0 {
-        return Err(KernelsError::EmptyFilter { height, width });
+        return Err(FilterError::EmptyFilter { height, width });
     }
     if taps.len() != count {
-        return Err(KernelsError::TapCount {
+        return Err(FilterError::TapCount {
             height,
             width,
             found: taps.len(),
@@ -166,10 +166,10 @@ fn check(height: usize, width: usize, taps: &[f32], count: usize) -> Result<(), 
     Ok(())
 }
 
-fn prepare(taps: &[f32], options: FilterOptions) -> Result<Vec<f32>, KernelsError> {
+fn prepare(taps: &[f32], options: FilterOptions) -> Result<Vec<f32>, FilterError> {
     let finite = |what: String, value: f32| match value.is_finite() {
         true => Ok(()),
-        false => Err(KernelsError::NotFinite { what, value }),
+        false => Err(FilterError::NotFinite { what, value }),
     };
     for (index, tap) in taps.iter().enumerate() {
         finite(format!("tap {index}"), *tap)?;
@@ -179,7 +179,7 @@ fn prepare(taps: &[f32], options: FilterOptions) -> Result<Vec<f32>, KernelsErro
     if options.normalize {
         let sum: f32 = taps.iter().sum();
         if sum == 0.0 || !sum.is_finite() {
-            return Err(KernelsError::ZeroSum { sum });
+            return Err(FilterError::ZeroSum { sum });
         }
         for tap in &mut taps {
             *tap /= sum;

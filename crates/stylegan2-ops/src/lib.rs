@@ -4,28 +4,20 @@ mod activation;
 mod bias_act;
 mod conv2d;
 mod conv2d_resample;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod cube;
 mod dtype;
 mod error;
 mod filter;
-mod freed_memory;
 mod inner_product;
 mod matmul;
 mod modulated_conv2d;
-#[cfg(feature = "cpu")]
-mod simd;
-#[cfg(feature = "cpu")]
-mod threads;
 mod upfirdn2d;
 
 pub use activation::Activation;
 pub use bias_act::{BiasAct, bias_act};
 pub use conv2d::{Conv2d, conv_transpose2d, conv2d};
 pub use conv2d_resample::{Conv2dResample, conv2d_resample};
-pub use error::KernelsError;
+pub use error::FilterError;
 pub use filter::{Filter, FilterOptions};
-pub use freed_memory::keep_freed_memory;
 pub use inner_product::inner_products;
 pub use matmul::matmul;
 pub use modulated_conv2d::{ModulatedConv2d, modulated_conv2d};

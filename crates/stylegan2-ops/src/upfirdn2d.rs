@@ -5,10 +5,6 @@ mod backend;
 mod cube;
 #[cfg(feature = "cpu")]
 mod flex;
-#[cfg(feature = "cpu")]
-mod plan;
-#[cfg(feature = "cpu")]
-mod polyphase;
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -129,7 +125,7 @@ impl UpFirDn2d {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use kernels::{Filter, UpFirDn2d, upfirdn2d};
+/// use stylegan2_ops::{Filter, UpFirDn2d, upfirdn2d};
 ///
 /// let x = Tensor::<4>::from_data([[[[1.0, 2.0, 4.0]]]], &Device::flex());
 /// let sums = UpFirDn2d { padding: [1, 0, 0, 0], ..UpFirDn2d::default() };

@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use kernels::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
+use stylegan2_ops::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
 
 use crate::ResampleTaps;
 use crate::initialiser::Initialiser;

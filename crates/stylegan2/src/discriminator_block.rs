@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use kernels::{Activation, downsample2d};
+use stylegan2_ops::{Activation, downsample2d};
 
 use crate::config::{Architecture, DiscriminatorConfig};
 use crate::conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};

@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use kernels::{Activation, BiasAct, bias_act, matmul};
+use stylegan2_ops::{Activation, BiasAct, bias_act, matmul};
 
 use crate::initialiser::Initialiser;
 

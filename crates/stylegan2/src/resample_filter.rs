@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use checkpoint::StoredTensor;
-use kernels::Filter;
+use stylegan2_ops::Filter;
 
 use crate::StyleGan2Error;
 use crate::config::ResampleTaps;

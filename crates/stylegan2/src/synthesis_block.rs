@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use kernels::{Activation, upsample2d};
+use stylegan2_ops::{Activation, upsample2d};
 
 use crate::config::{Architecture, GeneratorConfig};
 use crate::conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};

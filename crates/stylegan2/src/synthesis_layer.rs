@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use kernels::{Activation, BiasAct, ModulatedConv2d, bias_act, modulated_conv2d};
+use stylegan2_ops::{Activation, BiasAct, ModulatedConv2d, bias_act, modulated_conv2d};
 
 use crate::fully_connected::{FullyConnected, FullyConnectedOptions};
 use crate::initialiser::Initialiser;

@@ -2,7 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use kernels::{BiasAct, bias_act, matmul};
+use stylegan2_ops::{BiasAct, bias_act, matmul};
 
 use crate::fully_connected::FullyConnected;
 use crate::initialiser::Initialiser;

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
-use kernels::{Filter, upsample2d};
 use serde::{Deserialize, Serialize};
+use stylegan2_ops::{Filter, upsample2d};
 
 use crate::TrainingError;
 

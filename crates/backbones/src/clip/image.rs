@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 use super::{DEPTH, EMBEDDING, block_key, state_dict, variant};
 use crate::transformer::{LayerNorm, Transformer, constant, patches, plain};

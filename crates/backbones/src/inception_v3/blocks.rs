@@ -2,7 +2,7 @@
 
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
-use kernels::Conv2d;
+use stylegan2_ops::Conv2d;
 
 use super::{Device, Module, Remainder, Tensor, max_pool, relu};
 use crate::convolution::Convolution;

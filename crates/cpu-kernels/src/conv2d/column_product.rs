@@ -5,9 +5,8 @@ use gemm::{Parallelism, gemm};
 use super::microkernel::MAX_LANES;
 use super::pack::{Planes, pack, spread};
 use super::plan::Plan;
-use super::scratch::Scratch;
 use super::weight_gradient::WeightGradient;
-use crate::Conv2d;
+use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
 /// Elements of the column matrix in hand: 4 MiB, so that it is still in cache when it is multiplied.
@@ -24,27 +23,27 @@ pub(super) fn is_narrow(input: &WeightGradient<'_>) -> bool {
 /// Gradient of a cross-correlation in its weight, `[groups rows, channels, kh, kw]`.
 ///
 /// One matrix product for each group, gradient times the transposed column matrix, in pieces of [`COLUMN_ELEMENTS`].
-pub(super) fn weight_gradient(input: &WeightGradient<'_>, options: Conv2d) -> Vec<f32> {
+pub(super) fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
     let WeightGradient {
         batch,
         groups,
         channels,
         rows,
-        extent,
+        geometry,
         ..
     } = *input;
-    let [out_height, out_width] = extent.output;
+    let [out_height, out_width] = geometry.output;
     let area_out = out_height * out_width;
-    let plan = Plan::convolution(extent, options);
+    let plan = Plan::convolution(geometry);
     let offsets: Vec<usize> = plan.passes[0].taps.iter().map(|tap| tap.offset).collect();
     let depth = channels * offsets.len();
     let mut result = vec![0.0; groups * rows * depth];
 
-    let in_place = plan.packing.is_identity(extent.input);
+    let in_place = plan.packing.is_identity(geometry.input);
     let packed = (!in_place).then(|| {
         let planes = batch * groups * channels;
         let mut packed = Scratch::new(planes * plan.packing.plane());
-        pack(input.x, extent.input, &plan.packing, None, &mut packed);
+        pack(input.x, geometry.input, &plan.packing, None, &mut packed);
         packed
     });
     let inputs = Planes {

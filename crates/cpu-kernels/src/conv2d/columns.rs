@@ -5,7 +5,7 @@ use super::operands::Operands;
 use super::pack::GATHER_COST;
 use super::plan::{Packing, Pass};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
-use super::scratch::Scratch;
+use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
 /// A column matrix must save at least one vector in so many: it is as many times larger than the input as there are taps.

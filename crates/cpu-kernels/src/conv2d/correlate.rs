@@ -6,24 +6,47 @@ use super::operands::Operands;
 use super::pack::pack;
 use super::plan::Plan;
 use super::positions::MAX_POSITIONS;
-use super::scratch::Scratch;
 use super::side_by_side::SideBySide;
 use super::sweep::run_pass;
 use super::winograd::Bands;
+use crate::initialised::written_by;
+use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
 /// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
 const IMAGES_PER_THREAD: usize = 2;
 
-/// Carries out `plan` and writes all of `out`, `[batch, groups rows, height, width]`.
-pub(in crate::conv2d) fn correlate(
-    plan: &Plan,
-    operands: &Operands<'_>,
-    out: &mut [MaybeUninit<f32>],
-) {
-    correlate_with(Microkernels::detect(), plan, operands, out);
+/// Cross-correlation, `[batch, groups rows, height, width]`.
+///
+/// # Panics
+/// When an operand does not have the sizes that it says, or one of them is zero.
+pub fn correlate(operands: &Operands<'_>) -> Vec<f32> {
+    operands.geometry.check();
+    run(&Plan::convolution(operands.geometry), operands)
 }
 
+/// The adjoint of [`correlate`] in its input: a transposed convolution, `[batch, groups rows, height, width]`.
+///
+/// The input is what [`correlate`] gives, and the output what it takes: `geometry.output` may have rows and columns behind those that the input
+/// reaches, which a stride has skipped.
+///
+/// # Panics
+/// As for [`correlate`].
+pub fn correlate_adjoint(operands: &Operands<'_>) -> Vec<f32> {
+    operands.geometry.check();
+    run(&Plan::adjoint(operands.geometry), operands)
+}
+
+fn run(plan: &Plan, operands: &Operands<'_>) -> Vec<f32> {
+    // SAFETY: the passes of a plan have all outputs between them, and each form writes all outputs of a pass.
+    unsafe {
+        written_by(operands.outputs(), |out| {
+            correlate_with(Microkernels::detect(), plan, operands, out);
+        })
+    }
+}
+
+/// Carries out `plan` and writes all of `out`.
 fn correlate_with(
     kernels: Microkernels,
     plan: &Plan,
@@ -68,7 +91,7 @@ pub(super) fn correlate_packed(
     operands: &Operands<'_>,
     out: &mut [MaybeUninit<f32>],
 ) {
-    let [height, width] = operands.extent.input;
+    let [height, width] = operands.geometry.input;
     // Without packing there is no room behind the last position, so that a tile must fit before it.
     let in_place = operands.input_scale.is_none()
         && plan.packing.is_identity([height, width])
@@ -100,10 +123,9 @@ pub(super) fn correlate_packed(
 mod tests {
     use testkit::assert_close;
 
-    use super::super::fixture::Case;
+    use super::super::fixture::{Case, Window};
     use super::super::microkernel::MAX_ROWS;
     use super::{Microkernels, SideBySide, correlate_with};
-    use crate::Conv2d;
 
     /// One rounding more or less for each of a few hundred sums: fused and separate multiply-adds differ.
     const ROUNDING: f64 = 2e-6;
@@ -112,10 +134,7 @@ mod tests {
         Case::convolution(
             [batch, 1, channels, rows, height, width],
             [kernel; 2],
-            Conv2d {
-                padding: [kernel / 2; 2],
-                ..Conv2d::default()
-            },
+            Window::padded([kernel / 2; 2]),
         )
     }
 

@@ -2,14 +2,30 @@ use std::mem::MaybeUninit;
 
 use testkit::seeded;
 
+use super::geometry::Geometry;
 use super::operands::{Operands, WeightView};
-use super::plan::{Extent, Plan};
-use crate::Conv2d;
+use super::plan::Plan;
+
+/// How a kernel goes over an image, `[y, x]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+}
+
+impl Window {
+    pub fn padded(padding: [usize; 2]) -> Self {
+        Self {
+            stride: [1, 1],
+            padding,
+        }
+    }
+}
 
 /// A correlation of seeded values with all that it may have: factors of input and output planes, and biases.
 pub(super) struct Case {
     plan: Plan,
-    extent: Extent,
+    geometry: Geometry,
     batch: usize,
     groups: usize,
     channels: usize,
@@ -25,42 +41,50 @@ pub(super) struct Case {
 
 impl Case {
     /// Batch, groups, channels and rows of a group, height and width of the input.
-    pub fn convolution(shape: [usize; 6], kernel: [usize; 2], options: Conv2d) -> Self {
+    pub fn convolution(shape: [usize; 6], kernel: [usize; 2], window: Window) -> Self {
+        let Window { stride, padding } = window;
         let input = [shape[4], shape[5]];
-        let extent = Extent {
+        let geometry = Geometry {
             input,
             kernel,
-            output: options.output_size(input, kernel),
+            output: [0, 1]
+                .map(|axis| (input[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1),
+            stride,
+            padding,
         };
-        Self::new(shape, extent, Plan::convolution(extent, options))
+        Self::new(shape, geometry, Plan::convolution(geometry))
     }
 
     /// The adjoint of a convolution, with the same meaning of `shape`; `more` rows and columns that no input reaches.
     pub fn adjoint(
         shape: [usize; 6],
         kernel: [usize; 2],
-        options: Conv2d,
+        window: Window,
         more: [usize; 2],
     ) -> Self {
+        let Window { stride, padding } = window;
         let input = [shape[4], shape[5]];
-        let reached = options.transposed_output_size(input, kernel);
-        let extent = Extent {
+        let geometry = Geometry {
             input,
             kernel,
-            output: [reached[0] + more[0], reached[1] + more[1]],
+            output: [0, 1].map(|axis| {
+                (input[axis] - 1) * stride[axis] + kernel[axis] + more[axis] - 2 * padding[axis]
+            }),
+            stride,
+            padding,
         };
-        Self::new(shape, extent, Plan::adjoint(extent, options))
+        Self::new(shape, geometry, Plan::adjoint(geometry))
     }
 
     fn new(
         [batch, groups, channels, rows, height, width]: [usize; 6],
-        extent: Extent,
+        geometry: Geometry,
         plan: Plan,
     ) -> Self {
-        let area = extent.kernel[0] * extent.kernel[1];
+        let area = geometry.kernel[0] * geometry.kernel[1];
         Self {
             plan,
-            extent,
+            geometry,
             batch,
             groups,
             channels,
@@ -105,7 +129,7 @@ impl Case {
         &self,
         correlate: impl FnOnce(&Plan, &Operands<'_>, &mut [MaybeUninit<f32>]),
     ) -> Vec<f32> {
-        let [kernel_height, kernel_width] = self.extent.kernel;
+        let [kernel_height, kernel_width] = self.geometry.kernel;
         let area = kernel_height * kernel_width;
         let operands = Operands {
             x: &self.x,
@@ -124,9 +148,9 @@ impl Case {
             groups: self.groups,
             channels: self.channels,
             rows: self.rows,
-            extent: self.extent,
+            geometry: self.geometry,
         };
-        let [height, width] = self.extent.output;
+        let [height, width] = self.geometry.output;
         let mut out =
             vec![MaybeUninit::new(f32::NAN); self.batch * self.groups * self.rows * height * width];
         correlate(&self.plan, &operands, &mut out);

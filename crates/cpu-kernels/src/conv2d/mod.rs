@@ -15,13 +15,13 @@ mod columns;
 mod correlate;
 #[cfg(test)]
 mod fixture;
+mod geometry;
 mod microkernel;
 mod operands;
 mod pack;
 mod plan;
-pub(super) mod planes;
+pub mod planes;
 mod positions;
-mod scratch;
 mod side_by_side;
 mod sweep;
 mod tasks;
@@ -29,7 +29,7 @@ mod transpose;
 mod weight_gradient;
 mod winograd;
 
-pub(super) use correlate::correlate;
-pub(super) use operands::{Operands, WeightView};
-pub(super) use plan::{Extent, Plan};
-pub(super) use weight_gradient::{WeightGradient, weight_gradient};
+pub use correlate::{correlate, correlate_adjoint};
+pub use geometry::Geometry;
+pub use operands::{Operands, WeightView};
+pub use weight_gradient::{WeightGradient, weight_gradient};

@@ -1,8 +1,8 @@
-use super::plan::Extent;
+use super::geometry::Geometry;
 
 /// A weight where it lies: any strides, also negative ones, and an element for offset zero.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::conv2d) struct WeightView<'a> {
+pub struct WeightView<'a> {
     /// Storage.
     pub values: &'a [f32],
     /// Element of group 0, row 0, channel 0, kernel position (0, 0).
@@ -19,7 +19,7 @@ pub(in crate::conv2d) struct WeightView<'a> {
 
 /// What a correlation reads.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::conv2d) struct Operands<'a> {
+pub struct Operands<'a> {
     /// Images, `[batch, groups channels, height, width]`, dense.
     pub x: &'a [f32],
     /// Weights of `groups` groups of `rows` output and `channels` input channels.
@@ -39,7 +39,7 @@ pub(in crate::conv2d) struct Operands<'a> {
     /// Output channels of a group.
     pub rows: usize,
     /// Sizes of planes and kernel.
-    pub extent: Extent,
+    pub geometry: Geometry,
 }
 
 impl Operands<'_> {
@@ -59,20 +59,27 @@ impl Operands<'_> {
         }
     }
 
-    /// The kernels read and write through pointers, so every extent is compared with its storage here.
+    /// Elements of the output.
+    pub(super) fn outputs(&self) -> usize {
+        let [height, width] = self.geometry.output;
+        product([self.batch, self.groups, self.rows, height, width])
+    }
+
+    /// The kernels read and write through pointers, so every size is compared with its storage here.
     pub(super) fn check(&self, out: usize) {
-        let planes_in = self.batch * self.groups * self.channels;
-        let planes_out = self.batch * self.groups * self.rows;
-        let area = |[height, width]: [usize; 2]| height * width;
+        self.geometry.check();
+        let [height, width] = self.geometry.input;
+        let planes_in = product([self.batch, self.groups, self.channels]);
+        let planes_out = product([self.batch, self.groups, self.rows]);
         assert_eq!(
             self.x.len(),
-            planes_in * area(self.extent.input),
+            product([planes_in, height, width]),
             "input elements"
         );
-        assert_eq!(
-            out,
-            planes_out * area(self.extent.output),
-            "output elements"
+        assert_eq!(out, self.outputs(), "output elements");
+        assert!(
+            planes_in > 0 && planes_out > 0,
+            "at least one image, group and channel"
         );
         assert!(
             self.input_scale.is_none_or(|s| s.len() == planes_in),
@@ -92,12 +99,14 @@ impl Operands<'_> {
             (weight.group, self.groups),
             (weight.row, self.rows),
             (weight.channel, self.channels),
-            (weight.kernel[0], self.extent.kernel[0]),
-            (weight.kernel[1], self.extent.kernel[1]),
+            (weight.kernel[0], self.geometry.kernel[0]),
+            (weight.kernel[1], self.geometry.kernel[1]),
         ] {
-            let reach = stride * (count as isize - 1);
-            least += reach.min(0);
-            most += reach.max(0);
+            let last = isize::try_from(count - 1).ok();
+            let reach = last.and_then(|last| stride.checked_mul(last));
+            let reach = reach.expect("weights that the address space holds");
+            least = least.saturating_add(reach.min(0));
+            most = most.saturating_add(reach.max(0));
         }
         assert!(
             least >= 0 && (most as usize) < weight.values.len(),
@@ -105,4 +114,12 @@ impl Operands<'_> {
             weight.values.len()
         );
     }
+}
+
+/// The product of sizes, which a wrapped one would pretend to be small.
+pub(super) fn product<const D: usize>(sizes: [usize; D]) -> usize {
+    let product = sizes
+        .into_iter()
+        .try_fold(1_usize, |product, size| product.checked_mul(size));
+    product.expect("sizes that the address space holds")
 }

@@ -1,11 +1,11 @@
-use crate::Conv2d;
+use super::geometry::Geometry;
 
 /// Layout of one packed input plane: the padded image, split into the phases of the stride, in rows of equal pitch.
 ///
 /// Element `(row, column)` of phase `(a, b)` is the input at `(row stride_y + a - before_y, column stride_x + b - before_x)`, or zero
 /// outside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::conv2d) struct Packing {
+pub(super) struct Packing {
     /// Stride that the phases undo, `[y, x]`.
     pub stride: [usize; 2],
     /// Phases that a tap uses, `[y, x]`.
@@ -87,7 +87,7 @@ impl Packing {
 
 /// One kernel tap: where it reads, relative to the position computed, and which weight it multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::conv2d) struct Tap {
+pub(super) struct Tap {
     /// Offset into the packed plane: of `at` in `phase`.
     pub offset: usize,
     /// Phase of the packed plane, `[y, x]`.
@@ -100,7 +100,7 @@ pub(in crate::conv2d) struct Tap {
 
 /// One stride-1 correlation: a grid of positions, the taps they sum and where the sums belong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::conv2d) struct Pass {
+pub(super) struct Pass {
     /// Taps; none where the stride leaves an output phase without a weight.
     pub taps: Vec<Tap>,
     /// Rows and columns of positions.
@@ -111,39 +111,29 @@ pub(in crate::conv2d) struct Pass {
     pub step: [usize; 2],
 }
 
-/// Sizes that a plan depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::conv2d) struct Extent {
-    /// Height and width of the input.
-    pub input: [usize; 2],
-    /// Height and width of the kernel.
-    pub kernel: [usize; 2],
-    /// Height and width of the output.
-    pub output: [usize; 2],
-}
-
 /// How a convolution or its adjoint is carried out: one packed input, one or more passes over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::conv2d) struct Plan {
+pub(super) struct Plan {
     pub packing: Packing,
     pub passes: Vec<Pass>,
 }
 
 impl Plan {
     /// Plan of a cross-correlation.
-    pub fn convolution(extent: Extent, options: Conv2d) -> Self {
-        let Extent {
+    pub fn convolution(geometry: Geometry) -> Self {
+        let Geometry {
             input,
             kernel,
             output,
-        } = extent;
-        let stride = options.stride;
+            stride,
+            padding,
+        } = geometry;
         let size = |axis: usize| output[axis] + (kernel[axis] - 1) / stride[axis];
         let phases = [0, 1].map(|axis| stride[axis].min(kernel[axis]));
         let packing = Packing::new(
             stride,
             phases,
-            options.padding,
+            padding,
             [size(0), size(1)],
             input[1],
             output[1],
@@ -174,19 +164,21 @@ impl Plan {
     ///
     /// Along an axis, output `o` sums input `i` times weight `k` over all `i stride + k - padding = o`. With
     /// `o + padding = stride j + phase` the taps of a phase are `k = phase + stride t`, and they read `i = j - t`.
-    pub fn adjoint(extent: Extent, options: Conv2d) -> Self {
-        let Extent {
+    pub fn adjoint(geometry: Geometry) -> Self {
+        let Geometry {
             input,
             kernel,
             output,
-        } = extent;
+            stride,
+            padding,
+        } = geometry;
         let axes = [0, 1].map(|axis| {
-            (0..options.stride[axis])
+            (0..stride[axis])
                 .filter_map(|phase| {
                     OutputPhase::new(
                         phase,
-                        options.stride[axis],
-                        options.padding[axis],
+                        stride[axis],
+                        padding[axis],
                         kernel[axis],
                         output[axis],
                     )
@@ -215,10 +207,7 @@ impl Plan {
                         taps.push(packing.tap(
                             [0, 0],
                             [y.start + before[0] - ty, x.start + before[1] - tx],
-                            [
-                                y.phase + options.stride[0] * ty,
-                                x.phase + options.stride[1] * tx,
-                            ],
+                            [y.phase + stride[0] * ty, x.phase + stride[1] * tx],
                         ));
                     }
                 }
@@ -226,7 +215,7 @@ impl Plan {
                     taps,
                     grid: [y.count, x.count],
                     first: [y.first, x.first],
-                    step: options.stride,
+                    step: stride,
                 });
             }
         }

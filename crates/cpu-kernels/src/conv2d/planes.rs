@@ -8,7 +8,10 @@ use crate::threads::{self, Shared};
 const TASK_ELEMENTS: usize = 1 << 16;
 
 /// Multiplies plane `i` of `x`, `area` elements long, by `scales[i]`.
-pub(in crate::conv2d) fn scale(x: &mut [f32], scales: &[f32], area: usize) {
+///
+/// # Panics
+/// When there are not as many planes as factors.
+pub fn scale(x: &mut [f32], scales: &[f32], area: usize) {
     assert_eq!(x.len(), scales.len() * area, "one factor for each plane");
     let threads = threads::threads_for(x.len() / MAX_LANES);
     let planes_of_task = (TASK_ELEMENTS / area.max(1)).max(1);
@@ -24,7 +27,10 @@ pub(in crate::conv2d) fn scale(x: &mut [f32], scales: &[f32], area: usize) {
 }
 
 /// Inner products of the `planes` planes, `area` elements long, of `a` and `b`.
-pub(in crate::conv2d) fn products(a: &[f32], b: &[f32], planes: usize, area: usize) -> Vec<f32> {
+///
+/// # Panics
+/// When one of them has another length.
+pub fn products(a: &[f32], b: &[f32], planes: usize, area: usize) -> Vec<f32> {
     assert!(
         a.len() == planes * area && b.len() == planes * area,
         "planes of equal size"

@@ -19,7 +19,7 @@ pub(super) fn run_pass(
     out: &mut [MaybeUninit<f32>],
 ) {
     let [grid_rows, grid_columns] = pass.grid;
-    let [out_height, out_width] = operands.extent.output;
+    let [out_height, out_width] = operands.geometry.output;
     let plane_out = out_height * out_width;
     let taps: Vec<TapOffset> = pass
         .taps
@@ -233,10 +233,10 @@ impl Kernel for Store<'_> {
             rows,
             output_scale,
             bias,
-            extent,
+            geometry,
             ..
         } = *self.sweep.operands;
-        let plane = extent.output[0] * extent.output[1];
+        let plane = geometry.output[0] * geometry.output[1];
         let step = self.sweep.positions.out_column;
         for row in 0..self.rows {
             let channel = self.first + row;

@@ -1,12 +1,13 @@
 use std::ops::Range;
 
 use super::column_product::{self, is_narrow};
+use super::geometry::Geometry;
 use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, OuterInput};
+use super::operands::product;
 use super::pack::pack;
-use super::plan::{Extent, Packing, Plan};
-use super::scratch::Scratch;
+use super::plan::{Packing, Plan};
 use super::transpose::{Lines, interleave};
-use crate::Conv2d;
+use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
 /// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1 MiB
@@ -24,7 +25,7 @@ const SCATTERED_PER_MULTIPLY_ADD: usize = 2;
 
 /// What a weight gradient is computed from.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::conv2d) struct WeightGradient<'a> {
+pub struct WeightGradient<'a> {
     /// Input of the cross-correlation, `[batch, groups channels, height, width]`.
     pub x: &'a [f32],
     /// Gradient of its output, `[batch, groups rows, height, width]`.
@@ -38,7 +39,7 @@ pub(in crate::conv2d) struct WeightGradient<'a> {
     /// Output channels of a group.
     pub rows: usize,
     /// Sizes of planes and kernel.
-    pub extent: Extent,
+    pub geometry: Geometry,
 }
 
 /// Gradient of a cross-correlation in its weight, `[groups rows, channels, kh, kw]`.
@@ -46,36 +47,50 @@ pub(in crate::conv2d) struct WeightGradient<'a> {
 /// A tile holds a few output channels times a few vectors, each of one tap and neighbouring input channels, and sums over positions.
 /// To that end the padded input is laid out with the channels of a vector side by side, so that a tap is an offset here too, and the
 /// gradient with the output channels of a tile side by side. The order of the sums depends on the sizes alone, not on the threads.
-pub(in crate::conv2d) fn weight_gradient(input: &WeightGradient<'_>, options: Conv2d) -> Vec<f32> {
+///
+/// # Panics
+/// When an operand does not have the sizes that it says, or one of them is zero.
+pub fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
+    input.check();
     if is_narrow(input) {
-        return column_product::weight_gradient(input, options);
+        return column_product::weight_gradient(input);
     }
-    weight_gradient_with(Microkernels::detect(), input, options)
+    weight_gradient_with(Microkernels::detect(), input)
 }
 
-fn weight_gradient_with(
-    kernels: Microkernels,
-    input: &WeightGradient<'_>,
-    options: Conv2d,
-) -> Vec<f32> {
+impl WeightGradient<'_> {
+    /// The kernels read through pointers, so every size is compared with its storage here.
+    fn check(&self) {
+        self.geometry.check();
+        let [height, width] = self.geometry.input;
+        let [out_height, out_width] = self.geometry.output;
+        let planes_in = product([self.batch, self.groups, self.channels]);
+        let planes_out = product([self.batch, self.groups, self.rows]);
+        assert_eq!(self.x.len(), product([planes_in, height, width]), "input");
+        assert_eq!(
+            self.gradient.len(),
+            product([planes_out, out_height, out_width]),
+            "gradient"
+        );
+        assert!(
+            planes_in > 0 && planes_out > 0,
+            "at least one image, group and channel"
+        );
+    }
+}
+
+fn weight_gradient_with(kernels: Microkernels, input: &WeightGradient<'_>) -> Vec<f32> {
     let WeightGradient {
         batch,
         groups,
         channels,
         rows,
-        extent,
+        geometry,
         ..
     } = *input;
-    let plan = Plan::convolution(extent, options);
+    let plan = Plan::convolution(geometry);
     let packing = &plan.packing;
-    let area_in = extent.input[0] * extent.input[1];
-    let area_out = extent.output[0] * extent.output[1];
-    assert_eq!(input.x.len(), batch * groups * channels * area_in, "input");
-    assert_eq!(
-        input.gradient.len(),
-        batch * groups * rows * area_out,
-        "gradient"
-    );
+    let area_out = geometry.output[0] * geometry.output[1];
 
     let images = Interleaved {
         lanes: kernels.lanes,
@@ -85,7 +100,7 @@ fn weight_gradient_with(
         plane: packing.plane(),
     };
     let mut x = Scratch::new(images.elements());
-    let padding = (!packing.is_identity(extent.input)).then_some((packing, extent.input));
+    let padding = (!packing.is_identity(geometry.input)).then_some((packing, geometry.input));
     images.fill(input.x, padding, &mut x);
     let gradients = Interleaved {
         lanes: kernels.rows,
@@ -186,7 +201,7 @@ impl<'a> Sums<'a> {
         let vectors = input.channels.div_ceil(kernels.lanes) * taps.len();
         let column_tiles = vectors.div_ceil(kernels.vectors);
         let tiles = input.groups * row_blocks * column_tiles;
-        let [height, width] = input.extent.output;
+        let [height, width] = input.geometry.output;
         let lines = input.batch * height;
         let resident_lines = RESIDENT_POSITIONS.div_ceil(width).min(lines);
         // Few tiles are summed by many tasks in shares of the positions, many tiles by a task each few.
@@ -220,14 +235,14 @@ impl<'a> Sums<'a> {
             groups,
             channels,
             rows,
-            extent,
+            geometry,
             ..
         } = *self.input;
         let (tiles, tile_elements) = (self.tiles(), self.tile_elements());
         let shares = self.lines.div_ceil(self.lines_of_share);
         let tile_tasks = tiles.div_ceil(self.tiles_of_task);
         let mut sums = Scratch::new(shares * tiles * tile_elements);
-        let positions = self.lines * extent.output[1];
+        let positions = self.lines * geometry.output[1];
         let threads =
             threads::threads_for(tiles * positions * self.kernels.rows * self.kernels.vectors);
         let shared = Shared::new(&mut sums);
@@ -307,10 +322,10 @@ impl<'a> Sums<'a> {
             batch,
             channels,
             rows,
-            extent,
+            geometry,
             ..
         } = *self.input;
-        let [height, width] = extent.output;
+        let [height, width] = geometry.output;
         let lanes = self.kernels.lanes;
         let (row_block, column_tile) = (tile / self.column_tiles, tile % self.column_tiles);
         let (group, row_block) = (row_block / self.row_blocks, row_block % self.row_blocks);
@@ -363,39 +378,38 @@ impl<'a> Sums<'a> {
 mod tests {
     use testkit::{assert_close, seeded};
 
-    use super::{Extent, Microkernels, WeightGradient, weight_gradient_with};
-    use crate::Conv2d;
-    use crate::conv2d::direct::column_product;
+    use super::{Geometry, Microkernels, WeightGradient, weight_gradient_with};
+    use crate::conv2d::column_product;
 
     /// Rounding of sums of up to a few thousand products of order 1, in any order.
     const ROUNDING: f64 = 1e-5;
 
     /// The definition, in f64: the sum over images and positions of output gradient times shifted input.
-    fn defined(input: &WeightGradient<'_>, options: Conv2d) -> Vec<f32> {
+    fn defined(input: &WeightGradient<'_>) -> Vec<f32> {
         let WeightGradient {
             batch,
             groups,
             channels,
             rows,
-            extent,
+            geometry,
             ..
         } = *input;
-        let ([height, width], [out_height, out_width]) = (extent.input, extent.output);
+        let ([height, width], [out_height, out_width]) = (geometry.input, geometry.output);
         let mut result = Vec::new();
         for row in 0..groups * rows {
             for channel in 0..channels {
-                for ky in 0..extent.kernel[0] {
-                    for kx in 0..extent.kernel[1] {
+                for ky in 0..geometry.kernel[0] {
+                    for kx in 0..geometry.kernel[1] {
                         let mut sum = 0.0;
                         for image in 0..batch {
                             let from = (image * groups + row / rows) * channels + channel;
                             for y in 0..out_height {
                                 for x in 0..out_width {
                                     let [Some(iy), Some(ix)] = [
-                                        (y * options.stride[0] + ky)
-                                            .checked_sub(options.padding[0]),
-                                        (x * options.stride[1] + kx)
-                                            .checked_sub(options.padding[1]),
+                                        (y * geometry.stride[0] + ky)
+                                            .checked_sub(geometry.padding[0]),
+                                        (x * geometry.stride[1] + kx)
+                                            .checked_sub(geometry.padding[1]),
                                     ] else {
                                         continue;
                                     };
@@ -445,12 +459,7 @@ mod tests {
                 stride,
                 padding,
             ] = shape;
-            let options = Conv2d {
-                stride: [stride; 2],
-                padding: [padding; 2],
-                groups,
-            };
-            let output = options.output_size([height, width], [kernel; 2]);
+            let output = [height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
             let x = seeded("x", batch * groups * channels * height * width, 1.0);
             let count = batch * groups * rows * output[0] * output[1];
             let gradient = seeded("gradient", count, 1.0);
@@ -461,18 +470,20 @@ mod tests {
                 groups,
                 channels,
                 rows,
-                extent: Extent {
+                geometry: Geometry {
                     input: [height, width],
                     kernel: [kernel; 2],
                     output,
+                    stride: [stride; 2],
+                    padding: [padding; 2],
                 },
             };
-            let expected = defined(&input, options);
+            let expected = defined(&input);
             for (name, set) in Microkernels::available() {
-                let result = weight_gradient_with(set, &input, options);
+                let result = weight_gradient_with(set, &input);
                 assert_close(&format!("{name}: {shape:?}"), &result, &expected, ROUNDING);
             }
-            let result = column_product::weight_gradient(&input, options);
+            let result = column_product::weight_gradient(&input);
             assert_close(&format!("columns: {shape:?}"), &result, &expected, ROUNDING);
         }
     }

@@ -1,19 +1,17 @@
-//! `upfirdn2d` on the processor: rows are filtered as sums of shifted contiguous slices.
+//! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
 //! A ring keeps the input rows that the current output row needs. A filter of rank one is applied along a row when it enters the ring
-//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over [`Lanes`](super::polyphase::Lanes).
+//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over [`Lanes`](polyphase::Lanes).
+
+mod plan;
+mod polyphase;
 
 use std::mem::MaybeUninit;
 
-use burn::backend::flex::{Flex, FlexTensor};
-use burn::tensor::TensorData;
-
-use super::UpFirDn2d;
-use super::backend::UpFirDn2dOps;
-use super::plan::{CACHE_LINE, PhaseFilter, Plan, Weighted};
-use crate::Filter;
+use crate::initialised::written_by;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::{self, Shared};
+use plan::{CACHE_LINE, PhaseFilter, Plan, Weighted};
 
 /// Below this many output pixels the calling thread is done before others would have woken up.
 const PARALLEL_PIXELS: usize = 1 << 16;
@@ -21,51 +19,112 @@ const PARALLEL_PIXELS: usize = 1 << 16;
 /// Pieces of work for each thread: more even out threads of unequal speed, fewer refill the ring less often.
 const PIECES_PER_THREAD: usize = 4;
 
-impl UpFirDn2dOps for Flex {
-    fn upfirdn2d(x: FlexTensor, filter: Filter, parameters: UpFirDn2d) -> FlexTensor {
-        let shape: [usize; 4] = x.layout().shape().dims();
-        let out_shape = parameters.output_shape(shape, &filter);
-        let x = if x.is_contiguous() {
-            x
-        } else {
-            x.to_contiguous()
-        };
-        let pixels: &[f32] = x
-            .as_slice()
-            .unwrap_or_else(|| panic!("upfirdn2d: expected f32, found {:?}", x.dtype()));
-        let plan = Plan::new(shape, out_shape, &filter, &parameters);
+/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
+/// `o down + k - before`, and zero outside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Resampling<'a> {
+    /// Height and width of the input.
+    pub input: [usize; 2],
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// Upsampling factors: zeros are inserted between pixels.
+    pub up: [usize; 2],
+    /// Downsampling factors.
+    pub down: [usize; 2],
+    /// Zeros above and left of the upsampled input; negative crops.
+    pub before: [isize; 2],
+    /// The filter, in the order in which its taps meet the pixels.
+    pub taps: Taps<'a>,
+}
 
-        let count = out_shape.iter().product();
-        let mut out: Vec<f32> = Vec::with_capacity(count);
-        let slots = &mut out.spare_capacity_mut()[..count];
-        let rows = count / plan.x.output;
-        let rows_at = |first_row: usize, slots| Rows {
-            plan: &plan,
-            pixels,
-            slots,
-            first_row,
-        };
-        let threads = rayon::current_num_threads();
-        if count < PARALLEL_PIXELS || threads == 1 {
-            simd::run(rows_at(0, slots));
-        } else {
-            let rows_each = rows.div_ceil(threads * PIECES_PER_THREAD);
-            let shared = Shared::new(slots);
-            threads::run(threads, rows.div_ceil(rows_each), |piece| {
-                let first = piece * rows_each;
-                let length = rows_each.min(rows - first) * plan.x.output;
-                // SAFETY: each row belongs to one task and lies inside the slots.
-                let slots = unsafe { shared.slice(first * plan.x.output, length) };
-                simd::run(rows_at(first, slots));
-            });
+/// A two-dimensional filter.
+#[derive(Clone, Copy, Debug)]
+pub enum Taps<'a> {
+    /// The outer product of two vectors.
+    Separable {
+        /// The vertical factor.
+        column: &'a [f32],
+        /// The horizontal factor.
+        row: &'a [f32],
+    },
+    /// Of any rank.
+    Dense {
+        /// Number of columns.
+        width: usize,
+        /// All taps, row after row.
+        taps: &'a [f32],
+    },
+}
+
+impl Taps<'_> {
+    /// Height and width.
+    fn size(&self) -> [usize; 2] {
+        match *self {
+            Self::Separable { column, row } => [column.len(), row.len()],
+            Self::Dense { width, taps } => [taps.len() / width.max(1), width],
         }
-        // SAFETY: the pieces cover all `count` slots, and `Rows` writes every slot of its piece.
-        unsafe { out.set_len(count) };
-        FlexTensor::from_data(TensorData::new(out, out_shape))
     }
 }
 
-/// A run of output rows, counted through all planes.
+/// Resamples planes `[planes, height, width]`, one after the other.
+///
+/// # Panics
+/// When a factor or a size is zero, the filter has no taps, or `x` is no number of planes.
+pub fn upfirdn2d(x: &[f32], resampling: &Resampling<'_>) -> Vec<f32> {
+    let Resampling {
+        input,
+        output,
+        up,
+        down,
+        taps,
+        ..
+    } = *resampling;
+    let sizes = [input, output, up, down, taps.size()];
+    assert!(
+        sizes.iter().all(|sizes| !sizes.contains(&0))
+            && x.len().is_multiple_of(input[0] * input[1]),
+        "planes and a filter, found {} pixels for {resampling:?}",
+        x.len()
+    );
+    let plan = Plan::new(resampling);
+    let planes = x.len() / (input[0] * input[1]);
+    // SAFETY: `write` covers all slots.
+    unsafe {
+        written_by(planes * output[0] * output[1], |slots| {
+            write(&plan, x, slots)
+        })
+    }
+}
+
+/// Writes all of `slots`, the rows of all planes.
+fn write(plan: &Plan, pixels: &[f32], slots: &mut [MaybeUninit<f32>]) {
+    let (count, width) = (slots.len(), plan.x.output);
+    let threads = rayon::current_num_threads();
+    if count < PARALLEL_PIXELS || threads == 1 {
+        return simd::run(Rows {
+            plan,
+            pixels,
+            slots,
+            first_row: 0,
+        });
+    }
+    let rows = count / width;
+    let rows_each = rows.div_ceil(threads * PIECES_PER_THREAD);
+    let shared = Shared::new(slots);
+    threads::run(threads, rows.div_ceil(rows_each), |piece| {
+        let first_row = piece * rows_each;
+        let length = rows_each.min(rows - first_row) * width;
+        simd::run(Rows {
+            plan,
+            pixels,
+            // SAFETY: each row belongs to one task and lies inside the slots.
+            slots: unsafe { shared.slice(first_row * width, length) },
+            first_row,
+        });
+    });
+}
+
+/// A run of output rows, counted through all planes; `run` writes every slot.
 struct Rows<'a> {
     plan: &'a Plan,
     pixels: &'a [f32],

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::polyphase::{Axis, Lanes};
-use super::{UpFirDn2d, correlation_taps};
-use crate::Filter;
+use super::{Resampling, Taps};
 
 /// Floats in a cache line of the usual 64 bytes. Vectors that straddle two lines take twice as long to load.
 pub(super) const CACHE_LINE: usize = 16;
@@ -50,36 +49,29 @@ pub(super) struct Weighted {
 }
 
 impl Plan {
-    pub(super) fn new(
-        [_, _, height, width]: [usize; 4],
-        [_, _, out_height, out_width]: [usize; 4],
-        filter: &Filter,
-        parameters: &UpFirDn2d,
-    ) -> Self {
-        let [left, _, top, _] = parameters.padding;
-        let axis = |index: usize, before, taps, input, output| Axis {
-            up: parameters.up[index],
-            down: parameters.down[index],
-            before,
-            taps,
-            input,
-            output,
-        };
-        let y = axis(0, top, filter.height(), height, out_height);
-        let x = axis(1, left, filter.width(), width, out_width);
-        let lanes = Lanes::new(x);
-        let in_order = |taps, gain| correlation_taps(taps, parameters.flip_filter, gain);
-        let row_filter = filter.separable().map(|(_, row)| {
-            let row = in_order(row, 1.0);
-            (0..x.up)
-                .map(|p| PhaseFilter::new(&lanes, p, &row, width))
-                .collect()
+    pub(super) fn new(resampling: &Resampling<'_>) -> Self {
+        let size = resampling.taps.size();
+        let [y, x] = [0, 1].map(|axis: usize| Axis {
+            up: resampling.up[axis],
+            down: resampling.down[axis],
+            before: resampling.before[axis],
+            taps: size[axis],
+            input: resampling.input[axis],
+            output: resampling.output[axis],
         });
+        let lanes = Lanes::new(x);
+        let row_filter = match resampling.taps {
+            Taps::Separable { row, .. } => {
+                let phases = (0..x.up).map(|p| PhaseFilter::new(&lanes, p, row, x.input));
+                Some(phases.collect())
+            }
+            Taps::Dense { .. } => None,
+        };
         let mut plan = Self {
             x,
             y,
             stride: match row_filter {
-                Some(_) => out_width.next_multiple_of(CACHE_LINE),
+                Some(_) => x.output.next_multiple_of(CACHE_LINE),
                 None => lanes.size(),
             },
             sums_per_row: match row_filter {
@@ -87,15 +79,15 @@ impl Plan {
                 None => x.up,
             },
             ring: y.most_meetings().next_power_of_two(),
-            needs: Vec::with_capacity(out_height),
+            needs: Vec::with_capacity(y.output),
             sums: Vec::new(),
             terms: Vec::new(),
             row_filter,
             lanes,
         };
-        match filter.separable() {
-            Some((column, _)) => plan.add_sums_of_columns(&in_order(column, parameters.gain)),
-            None => plan.add_sums_of_lanes(&in_order(filter.taps(), parameters.gain)),
+        match resampling.taps {
+            Taps::Separable { column, .. } => plan.add_sums_of_columns(column),
+            Taps::Dense { taps, .. } => plan.add_sums_of_lanes(taps),
         }
         plan
     }

@@ -6,7 +6,8 @@
 
 use cubecl::prelude::*;
 
-use crate::cube::{LANES, Tile, UNITS, multiply};
+use crate::multiplication::multiply;
+use crate::tile::{LANES, Tile, UNITS};
 
 /// A row of a column's image that no tap reaches, and times a width still a number of 32 bits.
 const NOWHERE: i32 = -(1 << 16);

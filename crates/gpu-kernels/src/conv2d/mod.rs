@@ -1,51 +1,103 @@
-use burn_cubecl::CubeBackend;
+//! Convolutions and their adjoints: what CubeCL offers for them computes either one value at a time or with the ten bits of TensorFloat-32, which a
+//! demodulation magnifies.
+
+mod gather;
+mod pack;
+#[cfg(test)]
+mod tests;
+
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::gather::{GeometryLaunch, gather_kernel};
-use super::pack::{Axes, Packed};
-use crate::Conv2d;
-use crate::conv2d::extension::Scales;
-use crate::cube::{Distribution, LANES, UNITS, addressable, join};
+use crate::join::join;
+use crate::limits::addressable;
+use crate::tile::{Distribution, LANES, UNITS};
+use gather::{GeometryLaunch, gather_kernel};
+use pack::{Axes, Packed};
 
+/// Which of the two linear maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub enum Direction {
     /// From the input to the output.
     Forward,
     /// From the output's gradient to the input's.
     Adjoint,
 }
 
-impl Direction {
+/// What [`convolve`] computes.
+#[derive(Clone, Copy, Debug)]
+pub struct Convolution {
+    /// Forward, or the adjoint in the input.
+    pub direction: Direction,
+    /// Stride of the forward map, `[y, x]`.
+    pub stride: [usize; 2],
+    /// Zeros on both sides of its input, `[y, x]`.
+    pub padding: [usize; 2],
+    /// Height and width of the result.
+    pub output: [usize; 2],
+}
+
+impl Convolution {
     /// Distance of the result's pixels that meet the same taps.
-    fn steps(self, options: Conv2d) -> [usize; 2] {
-        match self {
-            Self::Forward => [1, 1],
-            Self::Adjoint => options.stride,
+    fn steps(&self) -> [usize; 2] {
+        match self.direction {
+            Direction::Forward => [1, 1],
+            Direction::Adjoint => self.stride,
         }
+    }
+
+    fn phases(&self) -> usize {
+        self.steps().iter().product()
+    }
+
+    /// Pixels of the largest phase, which is the first.
+    fn pixels_of_phase(&self) -> usize {
+        let steps = self.steps();
+        self.output[0].div_ceil(steps[0]) * self.output[1].div_ceil(steps[1])
+    }
+
+    /// Whether the pixels of every phase come in whole vectors.
+    fn vectors_keep_to_images(&self) -> bool {
+        let steps = self.steps();
+        let length = |axis: usize, phase: usize| (self.output[axis] - phase).div_ceil(steps[axis]);
+        (0..steps[0].min(self.output[0])).all(|y| {
+            (0..steps[1].min(self.output[1]))
+                .all(|x| (length(0, y) * length(1, x)).is_multiple_of(LANES))
+        })
     }
 }
 
-/// The convolution of `x` in one direction, `[batch, rows, size]`, distributed as suits the device.
-pub(super) fn gather(
+/// Factors on the planes of the input and of the output, both `[batch, channels]`.
+#[derive(Clone, Debug, Default)]
+pub struct Scales {
+    /// Of the input.
+    pub input: Option<CubeTensor>,
+    /// Of the output, before the bias is added.
+    pub output: Option<CubeTensor>,
+}
+
+/// A convolution with `weight` `[out, in, kh, kw]` in one direction, scaled, plus `bias`: `[batch, channels, output]` from `x` `[batch, channels, height, width]`,
+/// all `f32`.
+///
+/// # Panics
+/// When the shapes do not fit each other.
+pub fn convolve(
     x: CubeTensor,
     weight: CubeTensor,
     bias: Option<CubeTensor>,
-    scales: Scales<CubeBackend>,
-    options: Conv2d,
-    direction: Direction,
-    size: [usize; 2],
+    scales: Scales,
+    convolution: Convolution,
 ) -> CubeTensor {
     let [batch, _, _, _] = x.meta.shape().dims();
-    let problem = Problem::new(&weight, options, direction, size);
+    let problem = Problem::new(&weight, convolution);
     let distribution = Distribution::choose(
         &x.client,
         problem.rows,
-        batch * problem.pixels_of_phase(),
-        problem.phases(),
+        batch * convolution.pixels_of_phase(),
+        convolution.phases(),
         problem.reduction,
     );
     problem.launch(x, weight, bias, scales, distribution)
@@ -53,26 +105,19 @@ pub(super) fn gather(
 
 /// What does not depend on the distribution.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Problem {
-    options: Conv2d,
-    direction: Direction,
+struct Problem {
+    convolution: Convolution,
     axes: Axes,
     kernel: [usize; 2],
     rows: usize,
     /// Terms of a sum, in the phase that has most.
     reduction: usize,
-    size: [usize; 2],
 }
 
 impl Problem {
-    pub fn new(
-        weight: &CubeTensor,
-        options: Conv2d,
-        direction: Direction,
-        size: [usize; 2],
-    ) -> Self {
+    fn new(weight: &CubeTensor, convolution: Convolution) -> Self {
         let shape: [usize; 4] = weight.meta.shape().dims();
-        let axes = match direction {
+        let axes = match convolution.direction {
             Direction::Forward => Axes {
                 rows: 0,
                 reduction: 1,
@@ -83,54 +128,50 @@ impl Problem {
             },
         };
         let kernel = [shape[2], shape[3]];
-        let steps = direction.steps(options);
+        let steps = convolution.steps();
         Self {
-            options,
-            direction,
+            convolution,
             axes,
             kernel,
             rows: shape[axes.rows],
             reduction: shape[axes.reduction]
                 * kernel[0].div_ceil(steps[0])
                 * kernel[1].div_ceil(steps[1]),
-            size,
         }
     }
 
-    fn phases(&self) -> usize {
-        self.direction.steps(self.options).iter().product()
-    }
-
-    /// Pixels of the largest phase, which is the first.
-    fn pixels_of_phase(&self) -> usize {
-        let steps = self.direction.steps(self.options);
-        self.size[0].div_ceil(steps[0]) * self.size[1].div_ceil(steps[1])
-    }
-
-    /// Whether the pixels of every phase come in whole vectors.
-    fn vectors_keep_to_images(&self) -> bool {
-        let steps = self.direction.steps(self.options);
-        let length = |axis: usize, phase: usize| (self.size[axis] - phase).div_ceil(steps[axis]);
-        (0..steps[0].min(self.size[0])).all(|y| {
-            (0..steps[1].min(self.size[1]))
-                .all(|x| (length(0, y) * length(1, x)).is_multiple_of(LANES))
-        })
-    }
-
-    pub fn launch(
+    fn launch(
         self,
         x: CubeTensor,
         weight: CubeTensor,
         bias: Option<CubeTensor>,
-        scales: Scales<CubeBackend>,
+        scales: Scales,
         distribution: Distribution,
     ) -> CubeTensor {
         let Distribution { tile, splits } = distribution;
+        let Convolution {
+            direction,
+            stride,
+            padding,
+            output: [out_height, out_width],
+        } = self.convolution;
         let x = into_contiguous(x);
         let shape: [usize; 4] = x.meta.shape().dims();
         addressable(shape.iter().product());
         let [batch, channels, height, width] = shape;
-        let [out_height, out_width] = self.size;
+        assert_eq!(
+            weight.meta.shape()[self.axes.reduction],
+            channels,
+            "channels of the input and of the weight"
+        );
+        for (what, tensor, expected) in [
+            ("input factors", &scales.input, batch * channels),
+            ("output factors", &scales.output, batch * self.rows),
+            ("bias", &bias, self.rows),
+        ] {
+            let found = tensor.as_ref().map(|tensor| tensor.meta.num_elements());
+            assert_eq!(found.unwrap_or(expected), expected, "values of the {what}");
+        }
         let packed = Packed::new(&weight, self.axes, tile);
         let client = x.client.clone();
         let empty = |shape: &[usize]| {
@@ -148,8 +189,8 @@ impl Problem {
         };
 
         let row_tiles = self.rows.div_ceil(tile.rows);
-        let column_tiles = (batch * self.pixels_of_phase()).div_ceil(tile.columns);
-        let cubes = row_tiles * column_tiles * splits * self.phases();
+        let column_tiles = (batch * self.convolution.pixels_of_phase()).div_ceil(tile.columns);
+        let cubes = row_tiles * column_tiles * splits * self.convolution.phases();
         let cube_dim = CubeDim::new_1d(UNITS as u32);
         // Parts are summed before they are scaled.
         let argument = |tensor: &Option<CubeTensor>| {
@@ -189,14 +230,14 @@ impl Problem {
                     out_width,
                     self.kernel[0],
                     self.kernel[1],
-                    self.options.stride[0],
-                    self.options.stride[1],
-                    self.options.padding[0],
-                    self.options.padding[1],
+                    stride[0],
+                    stride[1],
+                    padding[0],
+                    padding[1],
                 ),
                 tile,
-                self.direction == Direction::Adjoint,
-                self.vectors_keep_to_images(),
+                direction == Direction::Adjoint,
+                self.convolution.vectors_keep_to_images(),
             );
         }
         if splits > 1 {

@@ -3,7 +3,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use crate::cube::{Tile, addressable};
+use crate::limits::addressable;
+use crate::tile::Tile;
 
 /// A weight as the kernels read it: `[taps, depth, rows]`, both padded with zeros to whole tiles.
 pub(super) struct Packed {

@@ -1,12 +1,12 @@
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use testkit::{assert_close, seeded};
 
-use super::launch::{Direction, Problem};
-use crate::Conv2d;
-use crate::conv2d::extension::Scales;
-use crate::cube::{Distribution, Tile};
+use super::{Convolution, Direction, Problem, Scales};
+use crate::tile::{Distribution, Tile};
 
 /// Sums of up to a thousand products in another order: a few rounding errors of f32.
 const ROUNDING: f64 = 2e-6;
@@ -59,14 +59,14 @@ fn every_distribution_computes_the_same() {
             continue;
         }
         for case in cases() {
-            let options = Conv2d {
-                stride: [case.stride; 2],
-                padding: [case.padding; 2],
-                groups: 1,
-            };
+            let Case {
+                kernel,
+                stride,
+                padding,
+                ..
+            } = case;
             let [batch, channels, height, width] = case.x;
-            let kernel = [case.kernel; 2];
-            let size = options.output_size([height, width], kernel);
+            let size = [height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
             for direction in [Direction::Forward, Direction::Adjoint] {
                 let (from, to, result) = match direction {
                     Direction::Forward => (case.x, case.out, size),
@@ -77,9 +77,8 @@ fn every_distribution_computes_the_same() {
                     ),
                 };
                 let x = |device: &Device| tensor("x", from, device);
-                let weight = |device: &Device| {
-                    tensor("w", [case.out, channels, case.kernel, case.kernel], device)
-                };
+                let weight =
+                    |device: &Device| tensor("w", [case.out, channels, kernel, kernel], device);
                 let input = |device: &Device| tensor("input", [batch, from[1]], device);
                 let output = |device: &Device| tensor("output", [batch, to], device);
                 let bias = |device: &Device| tensor("bias", [to], device);
@@ -87,12 +86,16 @@ fn every_distribution_computes_the_same() {
                 let cpu = Device::flex();
                 let scaled = x(&cpu) * input(&cpu).reshape([batch, from[1], 1, 1]);
                 let y = match direction {
-                    Direction::Forward => crate::conv2d(scaled, weight(&cpu), None, options),
+                    Direction::Forward => {
+                        let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+                        conv2d(scaled, weight(&cpu), None, options)
+                    }
                     Direction::Adjoint => {
-                        let reached = options.transposed_output_size(size, kernel);
-                        let y = crate::conv_transpose2d(scaled, weight(&cpu), options);
+                        let reached = size.map(|size| (size - 1) * stride + kernel - 2 * padding);
                         let rest = [height - reached[0], width - reached[1]];
-                        y.pad((0, rest[1], 0, rest[0]), 0.0)
+                        let options =
+                            ConvTransposeOptions::new([stride; 2], [padding; 2], rest, [1, 1], 1);
+                        conv_transpose2d(scaled, weight(&cpu), None, options)
                     }
                 };
                 let y =
@@ -102,7 +105,13 @@ fn every_distribution_computes_the_same() {
                 for tile in Tile::ALL {
                     for splits in [1, 2, 5] {
                         let weight = primitive(weight(&device));
-                        let problem = Problem::new(&weight, options, direction, result);
+                        let convolution = Convolution {
+                            direction,
+                            stride: [stride; 2],
+                            padding: [padding; 2],
+                            output: result,
+                        };
+                        let problem = Problem::new(&weight, convolution);
                         let y = problem.launch(
                             primitive(x(&device)),
                             weight,

@@ -6,11 +6,11 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
+use gpu_kernels::addressable;
 
 use super::backend::{BiasActGradientOps, BiasActOps, Pointwise, Reference};
 use crate::Activation;
 use crate::activation::{SELU_ALPHA, SELU_SCALE};
-use crate::cube::addressable;
 
 impl BiasActOps for CubeBackend {
     fn bias_act(x: CubeTensor, bias: CubeTensor, pointwise: Pointwise) -> CubeTensor {

@@ -1,14 +1,13 @@
-use std::mem::MaybeUninit;
-
 use burn::backend::flex::{Flex, FlexTensor, Layout};
 use burn::backend::ops::ModuleOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Bytes, DType, Shape};
-
-use super::direct::{
-    Extent, Operands, Plan, WeightGradient, WeightView, correlate, planes, weight_gradient,
+use cpu_kernels::conv2d::{
+    Geometry, Operands, WeightGradient, WeightView, correlate, correlate_adjoint, planes,
+    weight_gradient,
 };
+
 use super::extension::{ConvolutionKernels, Scales, scaled_by_parts};
 use crate::Conv2d;
 
@@ -29,10 +28,12 @@ impl ConvolutionKernels for Flex {
         }
         let [batch, _, height, width] = dimensions(&x);
         let [out, channels, kh, kw] = dimensions(&weight);
-        let extent = Extent {
+        let geometry = Geometry {
             input: [height, width],
             kernel: [kh, kw],
             output: options.output_size([height, width], [kh, kw]),
+            stride: options.stride,
+            padding: options.padding,
         };
         let rows = out / options.groups;
         let strides = weight.layout().strides();
@@ -56,9 +57,9 @@ impl ConvolutionKernels for Flex {
             groups: options.groups,
             channels,
             rows,
-            extent,
+            geometry,
         };
-        run(&Plan::convolution(extent, options), &operands)
+        outputs(correlate(&operands), &operands)
     }
 
     fn correlate_adjoint(
@@ -83,10 +84,12 @@ impl ConvolutionKernels for Flex {
                 Self::conv_transpose2d(gradient, weight, None, options)
             });
         }
-        let extent = Extent {
+        let geometry = Geometry {
             input: [height, width],
             kernel: [kh, kw],
             output: size,
+            stride: options.stride,
+            padding: options.padding,
         };
         let strides = weight.layout().strides();
         let gradient = gradient.to_contiguous();
@@ -109,9 +112,9 @@ impl ConvolutionKernels for Flex {
             groups: options.groups,
             channels: group_rows,
             rows: channels,
-            extent,
+            geometry,
         };
-        run(&Plan::adjoint(extent, options), &operands)
+        outputs(correlate_adjoint(&operands), &operands)
     }
 
     fn correlate_weight_adjoint(
@@ -137,13 +140,15 @@ impl ConvolutionKernels for Flex {
             groups: options.groups,
             channels: group_channels,
             rows: rows / options.groups,
-            extent: Extent {
+            geometry: Geometry {
                 input: [height, width],
                 kernel,
                 output: [out_height, out_width],
+                stride: options.stride,
+                padding: options.padding,
             },
         };
-        tensor(weight_gradient(&input, options), shape)
+        tensor(weight_gradient(&input), shape)
     }
 
     fn scale_planes(x: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -203,19 +208,9 @@ fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
     )
 }
 
-fn run(plan: &Plan, operands: &Operands<'_>) -> FlexTensor {
-    let [height, width] = operands.extent.output;
-    let shape = [
-        operands.batch,
-        operands.groups * operands.rows,
-        height,
-        width,
-    ];
-    let count = shape.iter().product();
-    let mut values: Vec<f32> = Vec::with_capacity(count);
-    let spare: &mut [MaybeUninit<f32>] = &mut values.spare_capacity_mut()[..count];
-    correlate(plan, operands, spare);
-    // SAFETY: `correlate` writes every element.
-    unsafe { values.set_len(count) };
-    tensor(values, shape)
+/// What a correlation has computed.
+fn outputs(values: Vec<f32>, operands: &Operands<'_>) -> FlexTensor {
+    let [height, width] = operands.geometry.output;
+    let planes = operands.groups * operands.rows;
+    tensor(values, [operands.batch, planes, height, width])
 }

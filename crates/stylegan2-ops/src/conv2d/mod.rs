@@ -3,8 +3,6 @@ pub(crate) mod extension;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod cube;
 #[cfg(feature = "cpu")]
-mod direct;
-#[cfg(feature = "cpu")]
 mod flex;
 
 #[cfg(test)]
@@ -89,7 +87,7 @@ impl Conv2d {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use kernels::{Conv2d, conv2d};
+/// use stylegan2_ops::{Conv2d, conv2d};
 ///
 /// let device = Device::flex();
 /// let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]]]], &device);

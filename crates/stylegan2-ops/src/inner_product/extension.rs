@@ -27,6 +27,14 @@ impl InnerProductOps for burn::backend::Flex {
     }
 }
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl InnerProductOps for burn_cubecl::CubeBackend {
+    fn row_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let rows = a.shape()[0];
+        gpu_kernels::rows_dot(a, b, &[rows])
+    }
+}
+
 /// What the backward pass keeps: a factor is there only where the other one is tracked.
 #[derive(Clone, Debug)]
 struct Kept {

@@ -1,5 +1,3 @@
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub(crate) mod cube;
 mod extension;
 
 use burn::backend::Dispatch;
@@ -22,7 +20,7 @@ use extension::InnerProductOps;
 /// let device = Device::flex();
 /// let a = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &device);
 /// let b = Tensor::<2>::from_floats([[1.0, 1.0], [1.0, 0.0]], &device);
-/// let products: Vec<f32> = kernels::inner_products(a, b).into_data().try_into_vec().unwrap();
+/// let products: Vec<f32> = stylegan2_ops::inner_products(a, b).into_data().try_into_vec().unwrap();
 /// assert_eq!(products, [3.0, 3.0]);
 /// ```
 pub fn inner_products(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {

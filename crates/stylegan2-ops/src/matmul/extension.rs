@@ -26,6 +26,13 @@ impl MatrixProductOps for burn::backend::Flex {
     }
 }
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl MatrixProductOps for burn_cubecl::CubeBackend {
+    fn matrix_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        gpu_kernels::matrix_product(a, b)
+    }
+}
+
 /// What the backward pass keeps: a factor is there only where the other one is tracked.
 #[derive(Clone, Debug)]
 struct Kept {

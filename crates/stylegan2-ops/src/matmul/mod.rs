@@ -1,5 +1,3 @@
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod cube;
 pub(crate) mod extension;
 
 use burn::backend::Dispatch;
@@ -22,7 +20,7 @@ use extension::MatrixProductOps;
 /// let device = Device::flex();
 /// let a = Tensor::<2>::from_floats([[1.0, 2.0]], &device);
 /// let b = Tensor::<2>::from_floats([[3.0], [4.0]], &device);
-/// assert_eq!(kernels::matmul(a, b).into_scalar::<f32>(), 11.0);
+/// assert_eq!(stylegan2_ops::matmul(a, b).into_scalar::<f32>(), 11.0);
 /// ```
 pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     if a.dtype() != DType::F32 || b.dtype() != DType::F32 {

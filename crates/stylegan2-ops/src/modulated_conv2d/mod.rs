@@ -40,7 +40,7 @@ pub struct ModulatedConv2d {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use kernels::{Filter, ModulatedConv2d, modulated_conv2d};
+/// use stylegan2_ops::{Filter, ModulatedConv2d, modulated_conv2d};
 ///
 /// let device = Device::flex();
 /// let options = ModulatedConv2d { up: 1, padding: 0, demodulate: true, flip_weight: true };

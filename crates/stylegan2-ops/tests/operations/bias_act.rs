@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device, Tensor};
-use kernels::{Activation, BiasAct, bias_act};
+use stylegan2_ops::{Activation, BiasAct, bias_act};
 use testkit::{assert_close, assert_gradient, devices};
 
 use crate::{reference, seeded, values};

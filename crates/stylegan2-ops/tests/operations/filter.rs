@@ -1,4 +1,4 @@
-use kernels::{Filter, FilterOptions, KernelsError};
+use stylegan2_ops::{Filter, FilterError, FilterOptions};
 
 const RAW: FilterOptions = FilterOptions {
     normalize: false,
@@ -67,18 +67,18 @@ fn what_is_no_filter_is_refused() {
     let row = |taps: &[f32], options| Filter::from_row(taps, options).unwrap_err();
     assert_eq!(
         row(&[], RAW),
-        KernelsError::EmptyFilter {
+        FilterError::EmptyFilter {
             height: 0,
             width: 0
         }
     );
     assert_eq!(
         row(&[1.0, -1.0], FilterOptions::default()),
-        KernelsError::ZeroSum { sum: 0.0 }
+        FilterError::ZeroSum { sum: 0.0 }
     );
     assert!(matches!(
         row(&[1.0, f32::NAN], RAW),
-        KernelsError::NotFinite { what, .. } if what == "tap 1"
+        FilterError::NotFinite { what, .. } if what == "tap 1"
     ));
     let infinite = FilterOptions {
         gain: f32::INFINITY,
@@ -86,7 +86,7 @@ fn what_is_no_filter_is_refused() {
     };
     assert!(matches!(
         row(&[1.0], infinite),
-        KernelsError::NotFinite { what, .. } if what == "gain"
+        FilterError::NotFinite { what, .. } if what == "gain"
     ));
     let error = Filter::from_taps(2, 3, &[1.0; 5], RAW).unwrap_err();
     assert_eq!(error.to_string(), "a 2x3 filter needs 6 taps, found 5");

@@ -2,7 +2,7 @@
 
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Tensor, activation, s};
-use kernels::{Activation, BiasAct, Filter, UpFirDn2d};
+use stylegan2_ops::{Activation, BiasAct, Filter, UpFirDn2d};
 
 /// The definition, step by step: insert zeros, pad or crop, correlate tap by tap, keep every `down`-th pixel.
 pub fn upfirdn2d(x: Tensor<4>, filter: &Filter, parameters: &UpFirDn2d) -> Tensor<4> {

@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device, Tensor};
-use kernels::{Filter, UpFirDn2d, downsample2d, filter2d, upfirdn2d, upsample2d};
+use stylegan2_ops::{Filter, UpFirDn2d, downsample2d, filter2d, upfirdn2d, upsample2d};
 use testkit::{Golden, assert_close, assert_gradient, devices};
 
 use crate::{dot, reference, seeded, values};

@@ -1,12 +1,12 @@
-use kernels::Activation;
 use serde::{Deserialize, Serialize};
+use stylegan2_ops::Activation;
 
 /// An activation of the official `bias_act` table by its official name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(
     missing_docs,
-    reason = "the names are the official ones; `kernels::Activation` has the equations"
+    reason = "the names are the official ones; `stylegan2_ops::Activation` has the equations"
 )]
 pub enum ActivationName {
     Linear,

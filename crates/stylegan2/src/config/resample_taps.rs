@@ -1,5 +1,5 @@
-use kernels::Filter;
 use serde::{Deserialize, Serialize};
+use stylegan2_ops::Filter;
 
 use crate::StyleGan2Error;
 use crate::resample_filter::MAX_TAPS;

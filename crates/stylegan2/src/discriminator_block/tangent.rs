@@ -1,4 +1,4 @@
-use kernels::downsample2d;
+use stylegan2_ops::downsample2d;
 
 use super::DiscriminatorBlock;
 use crate::config::Architecture;

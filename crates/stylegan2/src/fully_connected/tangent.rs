@@ -1,4 +1,4 @@
-use kernels::{BiasAct, matmul};
+use stylegan2_ops::{BiasAct, matmul};
 
 use super::FullyConnected;
 use crate::tangent::{Dual, bias_act_dual};

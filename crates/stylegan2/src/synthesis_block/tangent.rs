@@ -1,4 +1,4 @@
-use kernels::upsample2d;
+use stylegan2_ops::upsample2d;
 
 use super::SynthesisBlock;
 use crate::noise::NoiseImages;

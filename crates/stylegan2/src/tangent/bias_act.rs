@@ -1,5 +1,5 @@
 use burn::tensor::{Tensor, activation};
-use kernels::{Activation, BiasAct, bias_act};
+use stylegan2_ops::{Activation, BiasAct, bias_act};
 
 use super::Dual;
 

@@ -1,12 +1,12 @@
 use burn::tensor::Tensor;
-use kernels::{Conv2dResample, Filter, ModulatedConv2d, conv2d_resample, matmul};
+use stylegan2_ops::{Conv2dResample, Filter, ModulatedConv2d, conv2d_resample, matmul};
 
 use super::Dual;
 
-/// Added to the sum of squares before the demodulation's root, as in `kernels::modulated_conv2d`.
+/// Added to the sum of squares before the demodulation's root, as in `stylegan2_ops::modulated_conv2d`.
 const DEMODULATION_EPSILON: f32 = 1e-8;
 
-/// `kernels::modulated_conv2d` and its tangent.
+/// `stylegan2_ops::modulated_conv2d` and its tangent.
 ///
 /// With the shared convolution C, `y = d C(s x)` and `y' = d' C(s x) + d C(s' x + s x')`: two convolutions for both. The demodulation
 /// `d = (E s² + ε)^(-1/2)`, with E the sums of squares of the weight over the kernel, moves by `d' = -d³ E (s s')`.

@@ -1,10 +1,10 @@
 //! Progressive growing: what a grown network keeps of the one it comes from.
 
-use kernels::{Filter, upsample2d};
 use stylegan2::{
     Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode, Truncation,
     latents_from_seeds,
 };
+use stylegan2_ops::{Filter, upsample2d};
 use testkit::{assert_close, devices};
 
 use crate::values;

@@ -1,5 +1,5 @@
 use burn::tensor::{Tensor, TensorData};
-use kernels::matmul;
+use stylegan2_ops::matmul;
 
 /// Shifts every image by its `[rows, columns]` and fills with 0: `y[r, c] = x[r + rows, c + columns]`.
 ///

@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
-use kernels::{Activation, Conv2d, Filter, UpFirDn2d, upfirdn2d};
 use serde::{Deserialize, Serialize};
 use stylegan2::{
     Conv2dLayer, Conv2dLayerOptions, FullyConnected, FullyConnectedOptions, RandomState,
 };
+use stylegan2_ops::{Activation, Conv2d, Filter, UpFirDn2d, upfirdn2d};
 
 use super::spectral_norm::{SpectralConv2d, SpectralLinear};
 use super::{LevelShape, VisionFeature};

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::{Conv2d, conv2d, matmul};
 use stylegan2::RandomState;
+use stylegan2_ops::{Conv2d, conv2d, matmul};
 
 /// Added to lengths before a division, as PyTorch's `spectral_norm` does.
 const EPSILON: f32 = 1e-12;

@@ -16,8 +16,8 @@ use super::columns;
 use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, TileInput};
 use super::operands::Operands;
 use super::plan::Plan;
-use super::scratch::Scratch;
 use super::transpose::{Lines, interleave, separate};
+use crate::scratch::Scratch;
 use crate::simd;
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 use factors::Scale;
@@ -125,8 +125,8 @@ fn tasks(kernels: Microkernels, operands: &Operands<'_>) -> usize {
 
 /// Positions of an input and of an output plane.
 fn positions(operands: &Operands<'_>) -> [usize; 2] {
-    let extent = &operands.extent;
-    [extent.input, extent.output].map(|[height, width]| height * width)
+    let geometry = &operands.geometry;
+    [geometry.input, geometry.output].map(|[height, width]| height * width)
 }
 
 /// The input, `[block of images, plane, position, image]`, times its factors.

@@ -35,7 +35,7 @@ impl Run {
 
 /// [`Run::products`] of all runs together, before there are any.
 pub(super) fn products(plan: &Plan, operands: &Operands<'_>) -> usize {
-    let input = operands.extent.input;
+    let input = operands.geometry.input;
     let of_pass = |pass: &Pass| {
         let of_tap = pass.taps.iter().map(|tap| {
             let [rows, columns] = [0, 1].map(|axis: usize| {
@@ -52,8 +52,8 @@ pub(super) fn products(plan: &Plan, operands: &Operands<'_>) -> usize {
 
 /// The runs that make up all outputs of a plane, for vectors of `lanes` images.
 pub(super) fn of(lanes: usize, plan: &Plan, operands: &Operands<'_>) -> Vec<Run> {
-    let [height, width] = operands.extent.input;
-    let out_width = operands.extent.output[1];
+    let [height, width] = operands.geometry.input;
+    let out_width = operands.geometry.output[1];
     let kernel = operands.weight.kernel;
     let mut runs = Vec::new();
     let mut taps = Vec::new();

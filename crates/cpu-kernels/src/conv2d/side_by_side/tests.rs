@@ -1,8 +1,7 @@
 use super::super::correlate::correlate_packed;
-use super::super::fixture::Case;
+use super::super::fixture::{Case, Window};
 use super::super::microkernel::Microkernels;
 use super::SideBySide;
-use crate::Conv2d;
 
 /// The same sums in the same order, but for products with zeros.
 fn assert_equals_along_rows(what: &str, case: &Case) {
@@ -28,15 +27,11 @@ fn equals_the_correlation_along_rows() {
         for kernel in [[1, 1], [3, 3], [5, 5], [2, 3]] {
             for stride in [[1, 1], [2, 2], [1, 2]] {
                 for padding in [[0, 0], [1, 1], [2, 1]] {
-                    let options = Conv2d {
-                        stride,
-                        padding,
-                        groups: shape[1],
-                    };
-                    let what = format!("{shape:?}, kernel {kernel:?}, {options:?}");
+                    let window = Window { stride, padding };
+                    let what = format!("{shape:?}, kernel {kernel:?}, {window:?}");
                     let fits = |axis: usize| shape[4 + axis] + 2 * padding[axis] >= kernel[axis];
                     if fits(0) && fits(1) {
-                        let case = Case::convolution(shape, kernel, options);
+                        let case = Case::convolution(shape, kernel, window);
                         assert_equals_along_rows(&what, &case);
                     }
                     let grows = |axis: usize| {
@@ -44,7 +39,7 @@ fn equals_the_correlation_along_rows() {
                     };
                     if grows(0) && grows(1) {
                         let more = stride.map(|stride| stride - 1);
-                        let case = Case::adjoint(shape, kernel, options, more);
+                        let case = Case::adjoint(shape, kernel, window, more);
                         assert_equals_along_rows(&format!("adjoint, {what}"), &case);
                     }
                 }
@@ -56,15 +51,12 @@ fn equals_the_correlation_along_rows() {
 #[test]
 fn positions_without_taps_are_biases() {
     // More of them on end than the input has elements: between the reach of a small image in wide padding, and between the outputs of a stride.
-    let padded = Conv2d {
-        padding: [6, 6],
-        ..Conv2d::default()
-    };
+    let padded = Window::padded([6, 6]);
     let case = Case::convolution([16, 1, 1, 4, 1, 1], [5, 5], padded);
     assert_equals_along_rows("an image of one pixel", &case);
-    let strided = Conv2d {
+    let strided = Window {
         stride: [2, 1],
-        ..Conv2d::default()
+        padding: [0, 0],
     };
     let case = Case::adjoint([16, 1, 1, 4, 2, 1], [1, 9], strided, [0, 0]);
     assert_equals_along_rows("a row in between", &case);
@@ -72,21 +64,15 @@ fn positions_without_taps_are_biases() {
 
 #[test]
 fn factors_and_biases_may_be_absent() {
-    let options = Conv2d {
-        padding: [1, 1],
-        ..Conv2d::default()
-    };
-    let case = Case::convolution([16, 1, 5, 9, 4, 4], [3, 3], options).bare();
+    let window = Window::padded([1, 1]);
+    let case = Case::convolution([16, 1, 5, 9, 4, 4], [3, 3], window).bare();
     assert_equals_along_rows("without factors", &case);
 }
 
 #[test]
 fn threads_share_the_planes() {
     // Enough planes for several threads to put them side by side.
-    let options = Conv2d {
-        padding: [2, 2],
-        ..Conv2d::default()
-    };
-    let case = Case::convolution([16, 1, 256, 16, 8, 8], [5, 5], options);
+    let window = Window::padded([2, 2]);
+    let case = Case::convolution([16, 1, 256, 16, 8, 8], [5, 5], window);
     assert_equals_along_rows("256 planes", &case);
 }

@@ -3,9 +3,9 @@ use std::ops::Range;
 use super::super::operands::Operands;
 use super::super::plan::Packing;
 use super::super::positions::MAX_POSITIONS;
-use super::super::scratch::Scratch;
 use super::lanes::{LANES, Lanes};
 use super::{OUTPUTS, POINTS};
+use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
@@ -19,7 +19,7 @@ pub(super) fn transformed(
     bands: Range<usize>,
     operands: &Operands<'_>,
 ) -> Scratch {
-    let [height, width] = operands.extent.input;
+    let [height, width] = operands.geometry.input;
     let area = height * width;
     let planes = operands.batch * operands.groups * operands.channels;
     let plane = POINTS * (bands.len() * packing.pitch + packing.tail);

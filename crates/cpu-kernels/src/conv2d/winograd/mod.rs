@@ -73,7 +73,7 @@ impl Bands {
             return None;
         }
         let bands = Self::of(plan, operands)?;
-        let [height, width] = operands.extent.output;
+        let [height, width] = operands.geometry.output;
         let vectors =
             |rows: usize| ((rows - 1) * bands.packing.pitch + width).div_ceil(kernels.lanes);
         let dense = (height * width).div_ceil(kernels.lanes);
@@ -86,7 +86,7 @@ impl Bands {
     fn of(plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
         Some(Self {
             kernel: three_by_three(plan)?,
-            count: operands.extent.output[0].div_ceil(OUTPUTS),
+            count: operands.geometry.output[0].div_ceil(OUTPUTS),
             packing: plan.packing.clone(),
         })
     }
@@ -151,7 +151,7 @@ impl Bands {
         out: Shared<MaybeUninit<f32>>,
     ) {
         let Packing { pitch, tail, .. } = self.packing;
-        let [height, width] = operands.extent.output;
+        let [height, width] = operands.geometry.output;
         let count = (bands.len() - 1) * pitch + width;
         let sweep = Sweep {
             kernels,

@@ -31,10 +31,10 @@ impl Kernel for Store<'_> {
             rows,
             output_scale,
             bias,
-            extent,
+            geometry,
             ..
         } = *self.operands;
-        let [height, width] = extent.output;
+        let [height, width] = geometry.output;
         for row in 0..self.rows {
             let channel = self.first + row;
             let plane = self.image * groups * rows + channel;

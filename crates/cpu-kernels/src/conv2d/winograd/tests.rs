@@ -1,10 +1,9 @@
 use testkit::assert_close;
 
 use super::super::correlate::correlate_packed;
-use super::super::fixture::Case;
+use super::super::fixture::{Case, Window};
 use super::super::microkernel::Microkernels;
 use super::Bands;
-use crate::Conv2d;
 
 /// Sums of a few hundred products; the matrices make rounding errors about three times as large as those of the direct sum.
 const ROUNDING: f64 = 2e-6;
@@ -21,18 +20,14 @@ fn assert_equals_direct(what: &str, case: &Case) {
     }
 }
 
-fn padded(padding: [usize; 2], groups: usize) -> Conv2d {
-    Conv2d {
-        padding,
-        groups,
-        ..Conv2d::default()
-    }
-}
-
 #[test]
 fn rows_may_be_shorter_than_the_kernel() {
     for size in [[9, 1], [6, 2]] {
-        let case = Case::convolution([2, 1, 3, 5, size[0], size[1]], [3, 3], padded([1, 1], 1));
+        let case = Case::convolution(
+            [2, 1, 3, 5, size[0], size[1]],
+            [3, 3],
+            Window::padded([1, 1]),
+        );
         assert_equals_direct(&format!("{size:?}"), &case);
     }
 }
@@ -51,9 +46,9 @@ fn equals_the_direct_correlation() {
         [1, 1, 64, 12, 66, 64],
     ] {
         for padding in [[0, 0], [1, 1], [2, 2], [0, 2], [2, 1], [3, 1], [1, 3]] {
-            let options = padded(padding, shape[1]);
+            let window = Window::padded(padding);
             let what = format!("{shape:?}, padding {padding:?}");
-            assert_equals_direct(&what, &Case::convolution(shape, [3, 3], options));
+            assert_equals_direct(&what, &Case::convolution(shape, [3, 3], window));
         }
     }
 }
@@ -66,9 +61,9 @@ fn equals_the_direct_adjoint() {
         [2, 2, 3, 4, 13, 16],
     ] {
         for padding in [[0, 0], [1, 1], [2, 2], [0, 1], [2, 0]] {
-            let options = padded(padding, shape[1]);
+            let window = Window::padded(padding);
             let what = format!("adjoint of {shape:?}, padding {padding:?}");
-            assert_equals_direct(&what, &Case::adjoint(shape, [3, 3], options, [0, 0]));
+            assert_equals_direct(&what, &Case::adjoint(shape, [3, 3], window, [0, 0]));
         }
     }
 }
@@ -76,12 +71,12 @@ fn equals_the_direct_adjoint() {
 #[test]
 fn other_forms_are_left_to_the_direct_correlation() {
     let takes = |kernel: [usize; 2], stride: [usize; 2]| {
-        let options = Conv2d {
+        let window = Window {
             stride,
-            ..padded([1, 1], 1)
+            padding: [1, 1],
         };
         let mut taken = false;
-        Case::convolution([1, 1, 8, 8, 64, 64], kernel, options).run(|plan, operands, _| {
+        Case::convolution([1, 1, 8, 8, 64, 64], kernel, window).run(|plan, operands, _| {
             taken = Bands::worthwhile(Microkernels::detect(), plan, operands).is_some();
         });
         taken

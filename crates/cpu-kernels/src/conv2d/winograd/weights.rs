@@ -1,6 +1,6 @@
 use super::super::operands::Operands;
-use super::super::scratch::Scratch;
 use super::{POINTS, TAPS};
+use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
 

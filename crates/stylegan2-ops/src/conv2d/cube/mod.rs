@@ -1,21 +1,16 @@
-//! Convolutions on graphics processors in f32: what CubeCL offers for them computes either one value at a time or with the ten bits of
-//! TensorFloat-32, which a demodulation magnifies.
+//! Convolutions on graphics processors: our own kernel, and Burn's for groups and for the gradient of the weight.
 
 mod by_burn;
-mod gather;
-mod launch;
-mod pack;
-#[cfg(test)]
-mod tests;
 
 use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
+use gpu_kernels::conv2d::{Convolution, Direction, convolve};
+use gpu_kernels::rows_dot;
 
 use super::extension::{ConvolutionKernels, Scales, plane};
 use crate::Conv2d;
-use crate::inner_product::cube::rows_dot;
-use launch::Direction;
 
 impl ConvolutionKernels for CubeBackend {
     fn plane_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -34,7 +29,7 @@ impl ConvolutionKernels for CubeBackend {
             return by_burn::correlate(x, weight, bias, scales, options);
         }
         let size = options.output_size(plane::<Self>(&x), plane::<Self>(&weight));
-        launch::gather(x, weight, bias, scales, options, Direction::Forward, size)
+        run(x, weight, bias, scales, options, Direction::Forward, size)
     }
 
     fn correlate_adjoint(
@@ -47,7 +42,7 @@ impl ConvolutionKernels for CubeBackend {
         if options.groups > 1 {
             return by_burn::correlate_adjoint(gradient, weight, scales, options, size);
         }
-        launch::gather(
+        run(
             gradient,
             weight,
             None,
@@ -68,4 +63,23 @@ impl ConvolutionKernels for CubeBackend {
         let shape = [gradient.shape()[1], channels, kernel[0], kernel[1]];
         by_burn::correlate_weight_adjoint(x, gradient, options, shape)
     }
+}
+
+fn run(
+    x: CubeTensor,
+    weight: CubeTensor,
+    bias: Option<CubeTensor>,
+    Scales { input, output }: Scales<CubeBackend>,
+    options: Conv2d,
+    direction: Direction,
+    size: [usize; 2],
+) -> CubeTensor {
+    let scales = gpu_kernels::conv2d::Scales { input, output };
+    let convolution = Convolution {
+        direction,
+        stride: options.stride,
+        padding: options.padding,
+        output: size,
+    };
+    convolve(x, weight, bias, scales, convolution)
 }
