@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example convert -- network-snapshot.pkl --network D --precision f16`
 
-mod cli;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,8 +12,8 @@ use clap::Parser;
 use serde_json::{Value as Json, json};
 use stylegan2::{Discriminator, Generator, StyleGan2Error};
 
-use cli::weights::Weights;
-use cli::{CommonArgs, Failure, output};
+use examples::weights::Weights;
+use examples::{CommonArgs, Failure, output};
 
 /// Networks that are taken when none is asked for, best first: running averages make the better images.
 const PREFERRED_NETWORKS: [&str; 4] = ["G_ema", "g_ema", "G", "g"];
@@ -75,7 +73,7 @@ struct Converted {
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(&Arguments::parse()))
+    examples::exit(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {

@@ -3,8 +3,6 @@
 //! `cargo run --release --example find_and_invert` takes a query image of the repository, ranks the zoo for it, and inverts it with the models at ranks
 //! 1, 10 and 15, as the paper does.
 
-mod cli;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -20,17 +18,17 @@ use retrieval_gaussian::{Query, RankedModel};
 use serde::Serialize;
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
-use cli::figure::{Panel, Row};
-use cli::images::{Target, to_targets};
-use cli::interrupt::Interrupt;
-use cli::inversion_args::InversionArgs;
-use cli::inversion_files::{self, InversionFiles};
-use cli::model::Model;
-use cli::numbers::rank;
-use cli::output::ShownPath;
-use cli::search::{Method, Searcher};
-use cli::weights::Weights;
-use cli::{CommonArgs, Failure, figure, output, progress, table};
+use examples::figure::{Panel, Row};
+use examples::images::{Target, to_targets};
+use examples::interrupt::Interrupt;
+use examples::inversion_args::InversionArgs;
+use examples::inversion_files::{self, InversionFiles};
+use examples::model::Model;
+use examples::numbers::rank;
+use examples::output::ShownPath;
+use examples::search::{Method, Searcher};
+use examples::weights::Weights;
+use examples::{CommonArgs, Failure, figure, output, progress, table};
 
 /// Find the models that could have made an image, and invert the image into them
 ///
@@ -107,7 +105,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(&Args::parse()))
+    examples::exit(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {

@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example generate -- --model micah --seeds 0-31 --truncation-psi 0.7`
 
-mod cli;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,11 +10,11 @@ use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
 use serde::Serialize;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use cli::interrupt::Interrupt;
-use cli::model::Model;
-use cli::output::ShownPath;
-use cli::seeds::Seeds;
-use cli::{CommonArgs, Failure, class, latents, output, progress};
+use examples::interrupt::Interrupt;
+use examples::model::Model;
+use examples::output::ShownPath;
+use examples::seeds::Seeds;
+use examples::{CommonArgs, Failure, class, latents, output, progress};
 
 /// Generate images with a StyleGAN2 model: one file each, or a grid
 #[derive(Parser, Debug)]
@@ -89,7 +87,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(Args::parse()))
+    examples::exit(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {

@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example invert` inverts a query image of the repository into one of its models.
 
-mod cli;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -15,14 +13,14 @@ use inversion::{Inversion, InversionConfig, Progress, StopReason};
 use lpips::{Lpips, Version};
 use serde::Serialize;
 
-use cli::images::{Target, files_in, to_targets};
-use cli::interrupt::Interrupt;
-use cli::inversion_args::InversionArgs;
-use cli::inversion_files::{self, InversionFiles};
-use cli::model::Model;
-use cli::output::Names;
-use cli::weights::Weights;
-use cli::{CommonArgs, Failure, output, progress, table};
+use examples::images::{Target, files_in, to_targets};
+use examples::interrupt::Interrupt;
+use examples::inversion_args::InversionArgs;
+use examples::inversion_files::{self, InversionFiles};
+use examples::model::Model;
+use examples::output::Names;
+use examples::weights::Weights;
+use examples::{CommonArgs, Failure, output, progress, table};
 
 /// Invert images into the latent space of a StyleGAN2 model
 ///
@@ -85,7 +83,7 @@ const MOST_FRAMES: usize = 60;
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(Args::parse()))
+    examples::exit(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {

@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example search -- --image photo.png` prints the table.
 
-mod cli;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,10 +11,10 @@ use image_tensor::{DecodeLimits, RgbImage, decode_file};
 use retrieval_gaussian::{Query, Ranking};
 use serde::Serialize;
 
-use cli::images::files_in;
-use cli::search::{Method, Searcher};
-use cli::weights::Weights;
-use cli::{CommonArgs, Failure, output, table};
+use examples::images::files_in;
+use examples::search::{Method, Searcher};
+use examples::weights::Weights;
+use examples::{CommonArgs, Failure, output, table};
 
 /// Rank the models of a zoo by how likely each is to make an image
 ///
@@ -74,7 +72,7 @@ struct Score {
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(&Args::parse()))
+    examples::exit(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {

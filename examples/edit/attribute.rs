@@ -6,11 +6,11 @@ use burn::tensor::Device;
 use ganspace::LinearScore;
 use image_tensor::{RgbImage, from_signed_unit};
 
-use crate::cli::features::Features;
-use crate::cli::images::{Target, to_targets};
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress};
 use crate::region::RegionColour;
+use examples::features::Features;
+use examples::images::{Target, to_targets};
+use examples::model::Model;
+use examples::{Failure, progress};
 
 /// What an attribute is measured by.
 pub enum Attribute {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::Failure;
+use examples::Failure;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeFile {

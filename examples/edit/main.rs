@@ -4,8 +4,6 @@
 
 mod attribute;
 mod attribute_file;
-#[path = "../cli/mod.rs"]
-mod cli;
 mod gallery;
 mod options;
 mod plan;
@@ -23,13 +21,13 @@ use clap::Parser;
 use image_tensor::{Rgb, RgbImage, grid, magnify, write_png};
 use lpips::{Lpips, Version};
 
-use cli::bases::Bases;
-use cli::interrupt::{Interrupt, Interrupted};
-use cli::latents::{LatentSettings, LatentSource};
-use cli::model::Model;
-use cli::output::ShownPath;
-use cli::weights::Weights;
-use cli::{Failure, INTERRUPTED, class, output};
+use examples::bases::Bases;
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::latents::{LatentSettings, LatentSource};
+use examples::model::Model;
+use examples::output::ShownPath;
+use examples::weights::Weights;
+use examples::{Failure, INTERRUPTED, class, output};
 use options::Options;
 use plan::Plan;
 use ranking::{Candidates, Job};
@@ -48,7 +46,7 @@ fn main() -> ExitCode {
             eprintln!("{failure}");
             ExitCode::from(INTERRUPTED)
         }
-        result => cli::exit(result.map(|()| ExitCode::SUCCESS)),
+        result => examples::exit(result.map(|()| ExitCode::SUCCESS)),
     }
 }
 

@@ -7,12 +7,12 @@ use std::str::FromStr;
 use clap::Parser;
 use ganspace::{Basis, LayerRange};
 
-use crate::cli::CommonArgs;
-use crate::cli::bases::Space;
-use crate::cli::features::FeatureArgs;
-use crate::cli::inversion_args::InversionArgs;
-use crate::cli::latents::LatentSource;
 use crate::region::{Channel, Region, RegionColour};
+use examples::CommonArgs;
+use examples::bases::Space;
+use examples::features::FeatureArgs;
+use examples::inversion_args::InversionArgs;
+use examples::latents::LatentSource;
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
 ///

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
 
-use crate::cli::Failure;
-use crate::cli::bases::Bases;
-use crate::cli::model::Model;
 use crate::options::{AttributeSource, Options};
+use examples::Failure;
+use examples::bases::Bases;
+use examples::model::Model;
 
 /// An edit whose strength changes from picture to picture.
 #[derive(Clone, Debug)]

@@ -8,10 +8,6 @@ use stylegan2::RandomState;
 
 use crate::attribute::Attribute;
 use crate::attribute_file::AttributeFile;
-use crate::cli::latents::{LatentSettings, LatentSource};
-use crate::cli::model::Model;
-use crate::cli::weights::Weights;
-use crate::cli::{Failure, rendering};
 use crate::options::{AttributeSource, Options};
 use crate::plan::Axis;
 use crate::results::{
@@ -19,6 +15,10 @@ use crate::results::{
 };
 use crate::strip::in_strengths;
 use crate::trials::{STRENGTH, Trials};
+use examples::latents::{LatentSettings, LatentSource};
+use examples::model::Model;
+use examples::weights::Weights;
+use examples::{Failure, rendering};
 
 /// Components of a ranking that are shown.
 const SHOWN: usize = 6;

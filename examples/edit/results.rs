@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use ganspace::{Association, Basis, Effect};
 use serde::Serialize;
 
-use crate::cli::model::Model;
-use crate::cli::output::ShownPath;
-use crate::cli::table;
 use crate::options::Options;
 use crate::strip::Edited;
+use examples::model::Model;
+use examples::output::ShownPath;
+use examples::table;
 
 #[derive(Serialize)]
 pub struct Results {

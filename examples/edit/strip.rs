@@ -7,10 +7,10 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::RandomState;
 
-use crate::cli::interrupt::{Interrupt, Interrupted};
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress, rendering};
 use crate::plan::Plan;
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::model::Model;
+use examples::{Failure, progress, rendering};
 
 /// A latent with an edit in each strength.
 pub fn in_strengths(

@@ -7,9 +7,9 @@ use lpips::Lpips;
 use ndarray::Array2;
 
 use crate::attribute::Attribute;
-use crate::cli::interrupt::{Interrupt, Interrupted};
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress, rendering};
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::model::Model;
+use examples::{Failure, progress, rendering};
 
 /// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was trained on.
 pub const STRENGTH: f64 = 2.0;

@@ -2,8 +2,6 @@
 //!
 //! `cargo run --release --example fid -- --real DIR --model micah`
 
-#[path = "../cli/mod.rs"]
-mod cli;
 mod measures;
 mod perceptual;
 mod set;
@@ -17,12 +15,12 @@ use image_tensor::{Rgb, grid, write_png};
 use metrics_fid::{BadImages, Keep, MetricsError, StreamOptions, write_npz_statistics};
 use serde::Serialize;
 
-use cli::interrupt::Interrupt;
-use cli::model::Model;
-use cli::output::ShownPath;
-use cli::protocol::Protocol;
-use cli::weights::Weights;
-use cli::{CommonArgs, Failure, INTERRUPTED, output, table};
+use examples::interrupt::Interrupt;
+use examples::model::Model;
+use examples::output::ShownPath;
+use examples::protocol::Protocol;
+use examples::weights::Weights;
+use examples::{CommonArgs, Failure, INTERRUPTED, output, table};
 use measures::Measures;
 use perceptual::Perceptual;
 use set::{GeneratedImages, Set, SetReport};
@@ -113,7 +111,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(match run(&Args::parse()) {
+    examples::exit(match run(&Args::parse()) {
         Err(failure) if matches!(failure.downcast_ref(), Some(MetricsError::Stopped { .. })) => {
             eprintln!("{failure}; nothing was measured");
             Ok(ExitCode::from(INTERRUPTED))

@@ -8,8 +8,8 @@ use metrics_fid::{
 use serde::Serialize;
 
 use crate::Args;
-use crate::cli::Failure;
 use crate::set::Set;
+use examples::Failure;
 
 /// None for what needs the single images of both sets, where there are only statistics or too few images.
 #[derive(Serialize)]

@@ -10,10 +10,10 @@ use serde::Serialize;
 use stylegan2::{NoiseMode, latents_from_seeds};
 
 use crate::Args;
-use crate::cli::model::Model;
-use crate::cli::weights::Weights;
-use crate::cli::{Failure, progress};
 use crate::set::{FIRST_IMAGES, Set};
+use examples::model::Model;
+use examples::weights::Weights;
+use examples::{Failure, progress};
 
 #[derive(Serialize)]
 pub struct Perceptual {

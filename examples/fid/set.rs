@@ -12,9 +12,9 @@ use metrics_fid::{
 use serde::Serialize;
 use stylegan2::Truncation;
 
-use crate::cli::interrupt::Interrupt;
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress, sampling};
+use examples::interrupt::Interrupt;
+use examples::model::Model;
+use examples::{Failure, progress, sampling};
 
 /// Images of a set that are kept to look at and for distances between them.
 pub const FIRST_IMAGES: usize = 200;

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::cli::CommonArgs;
-use crate::cli::numbers::positive;
-use crate::transfer::options::TransferArgs;
+use examples::CommonArgs;
+use examples::numbers::positive;
+use examples::transfer::options::TransferArgs;
 
 /// Fine-tune a generator on few images, with discriminators on frozen vision networks
 ///

@@ -5,15 +5,15 @@ use std::time::Instant;
 use serde::Serialize;
 use vision_aided_finetune::HistoryEntry;
 
-use crate::Failure;
-use crate::cli::weights::Weights;
-use crate::cli::{INTERRUPTED, output, table};
 use crate::options::Options;
-use crate::training::start::{generator_file, name_of};
-use crate::transfer::distance::{Measurement, best};
-use crate::transfer::job::{Job, Outcome};
-use crate::transfer::ranking::ranking;
-use crate::transfer::record::Record;
+use examples::Failure;
+use examples::training::start::{generator_file, name_of};
+use examples::transfer::distance::{Measurement, best};
+use examples::transfer::job::{Job, Outcome};
+use examples::transfer::ranking::ranking;
+use examples::transfer::record::Record;
+use examples::weights::Weights;
+use examples::{INTERRUPTED, output, table};
 
 /// What is fine-tuned on without arguments.
 const DEMONSTRATION: &str = "avataaars";

@@ -13,12 +13,13 @@ use image_tensor::write_png;
 use stylegan2::{Discriminator, Truncation};
 use tempfile::TempDir;
 
-use crate::cli::{INTERRUPTED, small_model};
 use crate::options::Options;
-use crate::training::samples;
-use crate::transfer::distance::{Distances, Measurement, distances_file};
-use crate::transfer::record::Record;
-use crate::{Failure, report};
+use crate::report;
+use examples::Failure;
+use examples::training::samples;
+use examples::transfer::distance::{Distances, Measurement, distances_file};
+use examples::transfer::record::Record;
+use examples::{INTERRUPTED, small_model};
 
 /// Images to train on, and of a measurement.
 const IMAGES: u32 = 4;

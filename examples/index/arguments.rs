@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::features::FeatureArgs;
-use crate::cli::zoo_place::ZooPlace;
+use examples::features::FeatureArgs;
+use examples::zoo_place::ZooPlace;
 
 /// Build and change the index that `search` ranks models by
 ///

@@ -6,10 +6,10 @@ use model_zoo::{Zoo, ZooModel};
 use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
 
 use crate::arguments::{Build, Sampling};
-use crate::cli::index_record::IndexRecord;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::{Failure, INTERRUPTED, digest};
 use crate::statistics::Protocol;
+use examples::index_record::IndexRecord;
+use examples::interrupt::Interrupt;
+use examples::{Failure, INTERRUPTED, digest};
 
 /// Moments of every model of the zoo, by name; `None` when interrupted.
 pub fn all_moments(

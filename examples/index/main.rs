@@ -2,8 +2,6 @@
 
 mod arguments;
 mod build;
-#[path = "../cli/mod.rs"]
-mod cli;
 mod evaluate;
 mod statistics;
 #[cfg(test)]
@@ -16,13 +14,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
-use cli::Failure;
-use cli::interrupt::Interrupt;
+use examples::Failure;
+use examples::interrupt::Interrupt;
 
 fn main() -> ExitCode {
     examples::start();
     let arguments = Arguments::parse();
-    cli::exit(Interrupt::listen().and_then(|interrupt| run(&arguments.command, &interrupt)))
+    examples::exit(Interrupt::listen().and_then(|interrupt| run(&arguments.command, &interrupt)))
 }
 
 fn run(command: &Command, interrupt: &Interrupt) -> Result<ExitCode, Failure> {

@@ -5,9 +5,9 @@ use feature_stats::Moments;
 use model_zoo::ZooModel;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use crate::cli::features::{FeatureRecord, Features};
-use crate::cli::interrupt::Interrupt;
-use crate::cli::{Failure, digest, kept_moments, output};
+use examples::features::{FeatureRecord, Features};
+use examples::interrupt::Interrupt;
+use examples::{Failure, digest, kept_moments, output};
 
 /// How samples become statistics.
 #[derive(Clone, Debug)]

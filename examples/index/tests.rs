@@ -14,9 +14,9 @@ use retrieval_gaussian::Index;
 use stylegan2::{Generator, GeneratorConfig};
 
 use crate::arguments::Arguments;
-use crate::cli::index_record::{IndexRecord, Outdated};
-use crate::cli::interrupt::Interrupt;
 use crate::{Failure, run};
+use examples::index_record::{IndexRecord, Outdated};
+use examples::interrupt::Interrupt;
 
 fn generator(seed: u32) -> Generator {
     let config = GeneratorConfig::from_json(

@@ -4,8 +4,8 @@ use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Sampling;
 use crate::build::moments_of_each;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::{Failure, digest, diversity, kept_moments, output, training_images};
+use examples::interrupt::Interrupt;
+use examples::{Failure, digest, diversity, kept_moments, output, training_images};
 
 /// Moments of the features of what each model was trained on, as perfect models would have them; `None` when interrupted.
 ///

@@ -7,12 +7,12 @@ use model_zoo::Zoo;
 use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
 
 use crate::arguments::{Add, Update};
-use crate::cli::features::Features;
-use crate::cli::index_record::IndexRecord;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::zoo_place::ZooPlace;
-use crate::cli::{Failure, INTERRUPTED, digest};
 use crate::statistics::Protocol;
+use examples::features::Features;
+use examples::index_record::IndexRecord;
+use examples::interrupt::Interrupt;
+use examples::zoo_place::ZooPlace;
+use examples::{Failure, INTERRUPTED, digest};
 
 /// Samples models and appends them.
 pub fn add(add: &Add, interrupt: &Interrupt) -> Result<ExitCode, Failure> {

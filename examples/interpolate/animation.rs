@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use image_tensor::{FrameTiming, RgbImage, encode_gif, magnify};
 
-use crate::cli::{Failure, output};
+use examples::{Failure, output};
 
 /// What an open path's last frame is shown longer, so that its end is seen.
 const REST: Duration = Duration::from_secs(1);

@@ -3,8 +3,6 @@
 //! `cargo run --release --example interpolate` goes from one seed's image of a model of this repository to another's.
 
 mod animation;
-#[path = "../cli/mod.rs"]
-mod cli;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -21,14 +19,14 @@ use ndarray::Array1;
 use plotters::prelude::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::Serialize;
 
-use cli::interrupt::Interrupt;
-use cli::latents::LatentSettings;
-use cli::line_plot::{Axis, Series, line_plot};
-use cli::measured_path::{MeasuredPath, SmoothnessResult, spread};
-use cli::model::Model;
-use cli::output::ShownPath;
-use cli::weights::Weights;
-use cli::{Failure, output, table};
+use examples::interrupt::Interrupt;
+use examples::latents::LatentSettings;
+use examples::line_plot::{Axis, Series, line_plot};
+use examples::measured_path::{MeasuredPath, SmoothnessResult, spread};
+use examples::model::Model;
+use examples::output::ShownPath;
+use examples::weights::Weights;
+use examples::{Failure, output, table};
 use options::{InterpolationChoice, Options};
 
 #[derive(Serialize)]
@@ -77,7 +75,7 @@ const COLOURS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
 fn main() -> ExitCode {
     examples::start();
-    cli::exit(run(&Options::parse()))
+    examples::exit(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<ExitCode, Failure> {

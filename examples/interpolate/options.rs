@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use ganspace::Easing;
 
-use crate::cli::CommonArgs;
-use crate::cli::inversion_args::InversionArgs;
-use crate::cli::latents::LatentSource;
+use examples::CommonArgs;
+use examples::inversion_args::InversionArgs;
+use examples::latents::LatentSource;
 
 /// Interpolate between images of a StyleGAN2 model, and measure how smooth the way is
 ///

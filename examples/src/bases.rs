@@ -9,9 +9,9 @@ use ganspace::{Basis, IncrementalPca, LatentDirections, LatentRegression, Princi
 use ndarray::Array2;
 use stylegan2::{NoiseMode, RandomState};
 
-use super::interrupt::{Interrupt, Interrupted};
-use super::model::Model;
-use super::{Failure, class, progress};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::model::Model;
+use crate::{Failure, class, progress};
 
 /// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
 const W_BATCH: usize = 256;
@@ -33,6 +33,7 @@ const ACTIVATION_SAMPLES: u32 = 1_000;
 /// What components are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
+    /// Of latents `w`.
     W,
     /// The block of this resolution.
     Block(usize),

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Failure;
-use super::model::Model;
+use crate::Failure;
+use crate::model::Model;
 
 /// The class that was chosen, where the model has classes.
 pub fn check(chosen: Option<usize>, model: &Model) -> Result<Option<usize>, Failure> {

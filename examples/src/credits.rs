@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Failure;
-use super::weights::Weights;
+use crate::Failure;
+use crate::weights::Weights;
 
 /// A style's record in `weights/queries/queries.json`: whose art it is.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Credit {
+    /// What the art is called.
     pub title: String,
+    /// Who made it.
     pub artist: String,
+    /// Where it was published.
     pub source: String,
     licence: String,
+    /// The licence's text.
     pub licence_url: String,
 }
 

@@ -3,13 +3,16 @@
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-use super::Failure;
+use crate::Failure;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
+    /// The processor
     Cpu,
+    /// A graphics processor by Vulkan, Metal or Direct3D 12
     Wgpu,
+    /// An NVIDIA graphics processor
     Cuda,
 }
 

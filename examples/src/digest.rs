@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Failure;
+use crate::Failure;
 
 /// Of a file, which is read piece by piece.
 pub fn of_file(path: &Path) -> Result<String, Failure> {

@@ -5,7 +5,7 @@ use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
-use super::Failure;
+use crate::Failure;
 
 /// Images whose pairs are compared, of the model and of its data.
 pub const IMAGES: usize = 64;

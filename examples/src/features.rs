@@ -10,8 +10,8 @@ use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
-use super::weights::Weights;
+use crate::Failure;
+use crate::weights::Weights;
 
 /// What the embedded network's features of the whole picture, resized to the network's published input, are called.
 pub const WHOLE_EFFICIENTNET_LITE0: &str = "efficientnet_lite0, whole picture";
@@ -37,12 +37,14 @@ pub struct FeatureArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureRecord {
+    /// Its name, as [`FeatureNetworkKind`] shows it.
     pub network: String,
     /// 0 for the published preprocessing.
     pub side: u32,
 }
 
 impl FeatureArgs {
+    /// What has to be the same for features to be comparable with these.
     pub fn record(&self) -> FeatureRecord {
         FeatureRecord {
             network: self.features.to_string(),
@@ -50,6 +52,7 @@ impl FeatureArgs {
         }
     }
 
+    /// Loads the network.
     pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Failure> {
         Features::load(
             &self.record(),

@@ -7,20 +7,24 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image_tensor::{ResizeProtocol, Rgb, RgbImage, encode_png, grid, magnify, resize, write_png};
 
-use super::output::ShownPath;
-use super::{Failure, output};
+use crate::output::ShownPath;
+use crate::{Failure, output};
 
 /// A picture and the lines below it.
 #[derive(Clone, Debug)]
 pub struct Panel {
+    /// The picture, square.
     pub image: RgbImage,
+    /// Lines below it.
     pub caption: Vec<String>,
 }
 
 /// Panels side by side below a heading.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// Above the panels.
     pub heading: String,
+    /// From left to right.
     pub panels: Vec<Panel>,
 }
 

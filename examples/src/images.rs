@@ -9,14 +9,16 @@ use image_tensor::{
 };
 use stylegan2::Generator;
 
-use super::Failure;
+use crate::Failure;
 
 /// An image in a generator's size, with the file it came from.
 #[derive(Clone, Debug)]
 pub struct Target {
+    /// The file.
     pub path: PathBuf,
     /// Base name without extension.
     pub stem: String,
+    /// Square, in the generator's size.
     pub pixels: RgbImage,
     /// Width and height in the file, upright.
     pub original_size: (u32, u32),

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use model_zoo::{Zoo, ZooModel};
 use serde::{Deserialize, Serialize};
 
-use super::features::FeatureRecord;
-use super::{Failure, digest, output};
+use crate::features::FeatureRecord;
+use crate::{Failure, digest, output};
 
 /// `index.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,10 +19,13 @@ pub struct IndexRecord {
     /// Seed of the first sample.
     #[serde(default)]
     pub seed: u32,
+    /// Truncation of the samples.
     pub truncation_psi: f32,
     /// Principal components that features are projected on.
     pub dimension: usize,
+    /// Added to the covariance's diagonal.
     pub ridge: f64,
+    /// Whose features they are.
     pub features: FeatureRecord,
     /// SHA-256 of the generator file that each model's samples were made with.
     #[serde(default)]
@@ -41,10 +44,12 @@ pub struct Outdated {
 }
 
 impl IndexRecord {
+    /// Where the record of an index lies.
     pub fn path(index: &Path) -> PathBuf {
         index.with_extension("toml")
     }
 
+    /// Reads the record of an index.
     pub fn read(index: &Path) -> Result<Self, Failure> {
         let path = Self::path(index);
         let text = std::fs::read_to_string(&path).map_err(|e| {
@@ -56,6 +61,7 @@ impl IndexRecord {
         toml::from_str(&text).map_err(|e| format!("{}: {}", path.display(), e.message()).into())
     }
 
+    /// Writes the record of an index.
     pub fn write(&self, index: &Path) -> Result<(), Failure> {
         output::write(&Self::path(index), toml::to_string_pretty(self)?.as_bytes())
     }

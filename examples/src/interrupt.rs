@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, INTERRUPTED};
+use crate::{Failure, INTERRUPTED};
 
 /// Whether Ctrl-C was pressed. The default listens to nothing.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,7 @@ impl Interrupt {
         Ok(Self(flag))
     }
 
+    /// Whether it was pressed.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

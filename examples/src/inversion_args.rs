@@ -7,7 +7,7 @@ use inversion::{
 };
 use lpips::Network;
 
-use super::device::DeviceChoice;
+use crate::device::DeviceChoice;
 
 /// How images are inverted.
 #[derive(Args, Debug)]
@@ -62,14 +62,18 @@ pub struct InversionArgs {
     pub min_improvement: f64,
 }
 
+/// The latents that are optimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Space {
+    /// One for all layers
     W,
+    /// One for each layer
     #[value(name = "w_plus", alias = "w-plus")]
     WPlus,
 }
 
 impl Space {
+    /// As results name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::W => "w",
@@ -78,13 +82,17 @@ impl Space {
     }
 }
 
+/// Networks that LPIPS has weights for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LpipsNetwork {
+    /// AlexNet
     Alex,
+    /// VGG16
     Vgg,
 }
 
 impl LpipsNetwork {
+    /// The library's name for it.
     pub fn network(self) -> Network {
         match self {
             Self::Alex => Network::AlexNet,
@@ -93,17 +101,21 @@ impl LpipsNetwork {
     }
 }
 
+/// How the learning rate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ScheduleChoice {
+    /// The same at every step
     Constant,
     /// Up over the first twentieth, down over the last quarter
     Ramp,
 }
 
+/// Which noise images an inversion has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NoiseChoice {
     /// The model's own
     Constant,
+    /// No noise
     None,
     /// Optimised with the latents, from random images
     Optimised,

@@ -14,11 +14,11 @@ use inversion::Inversion;
 use serde::Serialize;
 use stylegan2::Generator;
 
-use super::images::Target;
-use super::loss_plot::loss_plot;
-use super::model::Model;
-use super::output::ShownPath;
-use super::{Failure, output};
+use crate::images::Target;
+use crate::loss_plot::loss_plot;
+use crate::model::Model;
+use crate::output::ShownPath;
+use crate::{Failure, output};
 
 /// Files of one inverted image.
 #[derive(Debug, Serialize)]
@@ -27,8 +27,11 @@ pub struct InversionFiles {
     pub figure: ShownPath,
     /// The reconstruction alone, in the model's resolution.
     pub reconstruction: ShownPath,
+    /// LPIPS and MSE at every step.
     pub loss_plot: ShownPath,
+    /// Best and last latents.
     pub latents: ShownPath,
+    /// The course of the optimisation, where it was wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub animation: Option<ShownPath>,
 }
@@ -98,7 +101,7 @@ fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
 /// The target as the model sees it: grey for a grey model.
 fn shown_target(target: &Target, generator: &Generator, device: &Device) -> RgbImage {
     let images = std::slice::from_ref(&target.pixels);
-    image_of(&super::images::to_targets(images, generator, device))
+    image_of(&crate::images::to_targets(images, generator, device))
 }
 
 /// Best and last latents, and optimised noise images under their names in the generator.

@@ -11,12 +11,12 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::{Truncation, latents_from_seeds};
 
-use super::device::DeviceChoice;
-use super::images::{Target, to_targets};
-use super::interrupt::Interrupt;
-use super::inversion_args::InversionArgs;
-use super::model::Model;
-use super::{Failure, class, progress};
+use crate::device::DeviceChoice;
+use crate::images::{Target, to_targets};
+use crate::interrupt::Interrupt;
+use crate::inversion_args::InversionArgs;
+use crate::model::Model;
+use crate::{Failure, class, progress};
 
 /// Where a latent comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,17 @@ pub struct LatentSettings<'a> {
     pub truncation_psi: f32,
     /// Class of seeds.
     pub class: Option<usize>,
+    /// How images are inverted.
     pub inversion: &'a InversionArgs,
+    /// Of what is random in that.
     pub seed: u32,
+    /// Decides how often losses are read.
     pub device_choice: DeviceChoice,
+    /// Where the model is.
     pub device: &'a Device,
+    /// The distance that images are inverted by.
     pub metric: &'a Lpips,
+    /// Ends inversions early.
     pub interrupt: &'a Interrupt,
 }
 

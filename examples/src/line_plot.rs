@@ -4,7 +4,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
-use super::Failure;
+use crate::Failure;
 
 const SIZE: (u32, u32) = (640, 400);
 const MARGIN: u32 = 12;
@@ -26,8 +26,11 @@ const PLAIN_LABELS_FROM: f64 = 1e-3;
 /// A named curve. Points whose value is not finite are left out.
 #[derive(Clone, Debug)]
 pub struct Series<'a> {
+    /// In the legend.
     pub name: &'a str,
+    /// Of line and band.
     pub colour: RGBColor,
+    /// As (x, value).
     pub points: Vec<(f64, f64)>,
     /// Least and greatest value around the points, as (x, least, greatest), drawn as a band; empty for none.
     pub spread: Vec<(f64, f64, f64)>,
@@ -36,13 +39,16 @@ pub struct Series<'a> {
 /// Curves over common axes, with a title.
 #[derive(Clone, Debug)]
 pub struct Panel<'a> {
+    /// Above the axes.
     pub title: &'a str,
+    /// What is drawn.
     pub series: Vec<Series<'a>>,
 }
 
 /// The scale of the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
+    /// From 0, or below, to 1, or above.
     Linear,
     /// Values below a millionth are drawn there.
     Logarithmic,

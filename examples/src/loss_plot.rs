@@ -3,8 +3,8 @@
 use inversion::LossTerms;
 use plotters::prelude::{BLUE, RED};
 
-use super::Failure;
-use super::line_plot::{Axis, Series, line_plot};
+use crate::Failure;
+use crate::line_plot::{Axis, Series, line_plot};
 
 /// LPIPS and MSE at every step, on a logarithmic axis; the text of an SVG file.
 pub fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Failure> {

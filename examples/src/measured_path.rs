@@ -6,10 +6,12 @@ use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use serde::Serialize;
 
-use super::model::Model;
-use super::{Failure, progress, rendering};
+use crate::model::Model;
+use crate::{Failure, progress, rendering};
 
+/// A rendered path.
 pub struct MeasuredPath {
+    /// Shares of the path, one for each image.
     pub times: Vec<f64>,
     /// Fewer than times when the work was interrupted.
     pub images: Vec<RgbImage>,
@@ -82,9 +84,13 @@ impl MeasuredPath {
 /// Smoothness as results name it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SmoothnessResult {
+    /// As [`Smoothness`] has it.
     pub perceptual_path_length: f64,
+    /// Mean LPIPS from an image to the next.
     pub mean_step: f64,
+    /// Largest LPIPS from an image to the next.
     pub largest_step: f64,
+    /// How many times the mean that is.
     pub largest_step_over_mean: f64,
 }
 

@@ -6,13 +6,16 @@ use burn::tensor::Device;
 use model_zoo::ZooModel;
 use stylegan2::Generator;
 
-use super::Failure;
-use super::weights::Weights;
+use crate::Failure;
+use crate::weights::Weights;
 
 /// A loaded generator and what to call it.
 pub struct Model {
+    /// Its name in the zoo, or its file's without extension.
     pub name: String,
+    /// Its file.
     pub path: PathBuf,
+    /// The network.
     pub generator: Generator,
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Failure;
+use crate::Failure;
 
 /// Makes a folder, with those above it.
 pub fn make_folder(folder: &Path) -> Result<(), Failure> {

@@ -8,9 +8,9 @@ use checkpoint::Checkpoint;
 use clap::ValueEnum;
 use metrics_fid::{FidProtocol, ImageFeatures};
 
-use super::Failure;
-use super::features::{self, WHOLE_EFFICIENTNET_LITE0};
-use super::weights::Weights;
+use crate::Failure;
+use crate::features::{self, WHOLE_EFFICIENTNET_LITE0};
+use crate::weights::Weights;
 
 /// A FID protocol, or a network under its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

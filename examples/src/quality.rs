@@ -13,10 +13,10 @@ use model_zoo::Quality;
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
-use super::diversity::{self, Diversity};
-use super::features;
-use super::weights::Weights;
-use super::{Failure, digest, kept_moments, output};
+use crate::diversity::{self, Diversity};
+use crate::features;
+use crate::weights::Weights;
+use crate::{Failure, digest, kept_moments, output};
 
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;

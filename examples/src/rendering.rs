@@ -5,9 +5,9 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::NoiseMode;
 
-use super::Failure;
-use super::latents::to_tensor;
-use super::model::Model;
+use crate::Failure;
+use crate::latents::to_tensor;
+use crate::model::Model;
 
 /// Channels that LPIPS takes.
 const RGB: usize = 3;

@@ -10,10 +10,10 @@ use model_zoo::Zoo;
 use ndarray::Array2;
 use retrieval_gaussian::{Index, Query, Ranking, RetrievalMethod, SearchOptions};
 
-use super::Failure;
-use super::features::Features;
-use super::index_record::IndexRecord;
-use super::weights::{BASE, Weights};
+use crate::Failure;
+use crate::features::Features;
+use crate::index_record::IndexRecord;
+use crate::weights::{BASE, Weights};
 
 /// How models are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,6 +27,7 @@ pub enum Method {
 }
 
 impl Method {
+    /// As results name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::GaussianDensity => "gaussian_density",
@@ -46,7 +47,9 @@ impl Method {
 
 /// A zoo with its index and the network of its features.
 pub struct Searcher {
+    /// The models.
     pub zoo: Zoo,
+    /// The statistics of their features.
     pub index: Index,
     features: Features,
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::weights::{BASE, Weights};
+use crate::Failure;
+use crate::weights::{BASE, Weights};
 
 /// Behind a style's name, the file of its images in `weights/zoo/data`.
 pub const TRAINING_IMAGES: &str = ".training.safetensors";

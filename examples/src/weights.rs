@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use crate::Failure;
 
 /// Folders of one weights folder.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use model_zoo::Zoo;
 
-use super::weights::{BASE, Weights};
-use super::{CommonArgs, Failure};
+use crate::weights::{BASE, Weights};
+use crate::{CommonArgs, Failure};
 
 /// A zoo and what all programs have.
 #[derive(Args, Debug)]
@@ -14,11 +14,13 @@ pub struct ZooPlace {
     /// Folder of models [default: zoo/ in the weights folder]
     #[arg(long, value_name = "DIR")]
     pub zoo: Option<PathBuf>,
+    /// What all programs have.
     #[command(flatten)]
     pub common: CommonArgs,
 }
 
 impl ZooPlace {
+    /// The weights folder.
     pub fn weights(&self) -> Result<Weights, Failure> {
         Weights::open(self.common.weights.as_deref())
     }

@@ -7,7 +7,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_saf
 use image_tensor::RgbImage;
 use ndarray::Array2;
 
-use crate::cli::{Failure, output};
+use examples::{Failure, output};
 
 /// How good an inversion is.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file};
 use metrics_fid::ImageSource;
 
-use crate::cli::Failure;
-use crate::cli::features::BATCH;
-use crate::cli::images::files_in;
-use crate::cli::progress;
-use crate::cli::search::Searcher;
-use crate::cli::weights::Weights;
 use crate::options::Options;
+use examples::Failure;
+use examples::features::BATCH;
+use examples::images::files_in;
+use examples::progress;
+use examples::search::Searcher;
+use examples::weights::Weights;
 
 /// The kinds that the study is of where nothing else is said.
 const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];

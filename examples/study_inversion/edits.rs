@@ -4,12 +4,12 @@ use ganspace::{Edit, EditBook, LayerRange};
 use image_tensor::from_signed_unit;
 use serde::Serialize;
 
-use crate::cli::bases::{Bases, Space};
-use crate::cli::figure::{Panel, Row};
-use crate::cli::model::Model;
-use crate::cli::{Failure, rendering};
 use crate::plan::RankedImage;
 use crate::results::Study;
+use examples::bases::{Bases, Space};
+use examples::figure::{Panel, Row};
+use examples::model::Model;
+use examples::{Failure, rendering};
 
 /// One picture.
 #[derive(Clone, Debug, Serialize)]

@@ -3,12 +3,12 @@
 use ganspace::{Easing, Interpolation};
 use serde::Serialize;
 
-use crate::cli::Failure;
-use crate::cli::figure::{Panel, Row};
-use crate::cli::interrupt::Interrupted;
-use crate::cli::measured_path::{MeasuredPath, SmoothnessResult, spread};
 use crate::plan::{Category, Pair};
 use crate::results::Study;
+use examples::Failure;
+use examples::figure::{Panel, Row};
+use examples::interrupt::Interrupted;
+use examples::measured_path::{MeasuredPath, SmoothnessResult, spread};
 
 /// One way in one model.
 #[derive(Clone, Debug, Serialize)]

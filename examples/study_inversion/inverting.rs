@@ -9,13 +9,13 @@ use lpips::Lpips;
 use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept, Measures};
-use crate::cli::images::to_targets;
-use crate::cli::interrupt::{Interrupt, Interrupted};
-use crate::cli::inversion_files::image_of;
-use crate::cli::latents::from_tensor;
-use crate::cli::model::Model;
-use crate::cli::{Failure, progress, rendering};
 use crate::plan::{Plan, Work};
+use examples::images::to_targets;
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::inversion_files::image_of;
+use examples::latents::from_tensor;
+use examples::model::Model;
+use examples::{Failure, progress, rendering};
 
 /// Inverts images and keeps the results.
 pub struct Inverter<'a> {

@@ -8,8 +8,8 @@ use inversion::InversionConfig;
 use lpips::{Network, Version};
 use model_zoo::ZooModel;
 
-use crate::cli::device::DeviceChoice;
-use crate::cli::{Failure, digest};
+use examples::device::DeviceChoice;
+use examples::{Failure, digest};
 
 /// To be raised when a change of the program changes results.
 const PROTOCOL: u32 = 1;

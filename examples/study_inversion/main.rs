@@ -5,8 +5,6 @@
 mod cache;
 mod categories;
 mod claims;
-#[path = "../cli/mod.rs"]
-mod cli;
 mod edits;
 mod interpolations;
 mod inverting;
@@ -29,11 +27,11 @@ use clap::Parser;
 use lpips::{Lpips, Network, Version};
 
 use cache::Cache;
-use cli::interrupt::{Interrupt, Interrupted};
-use cli::search::Searcher;
-use cli::shard::Shard;
-use cli::weights::Weights;
-use cli::{Failure, INTERRUPTED, output};
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::search::Searcher;
+use examples::shard::Shard;
+use examples::weights::Weights;
+use examples::{Failure, INTERRUPTED, output};
 use inverting::Inverter;
 use key::{Keys, Recipe};
 use options::Options;
@@ -52,7 +50,7 @@ fn main() -> ExitCode {
             );
             ExitCode::from(INTERRUPTED)
         }
-        result => cli::exit(result.map(|()| ExitCode::SUCCESS)),
+        result => examples::exit(result.map(|()| ExitCode::SUCCESS)),
     }
 }
 

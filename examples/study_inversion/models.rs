@@ -4,9 +4,9 @@ use burn::tensor::Device;
 use model_zoo::ZooModel;
 use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
 
-use crate::cli::Failure;
-use crate::cli::search::Searcher;
 use crate::options::Options;
+use examples::Failure;
+use examples::search::Searcher;
 
 /// The models of a study, by name, and what they have in common.
 pub struct Chosen {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, value_parser};
 
-use crate::cli::inversion_args::InversionArgs;
-use crate::cli::numbers::rank;
-use crate::cli::shard::Shard;
-use crate::cli::{CommonArgs, Failure};
+use examples::inversion_args::InversionArgs;
+use examples::numbers::rank;
+use examples::shard::Shard;
+use examples::{CommonArgs, Failure};
 
 /// Reproduce the paper's inversion study: do models that retrieval ranks higher invert an image better?
 ///

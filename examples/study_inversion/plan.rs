@@ -8,10 +8,10 @@ use retrieval_gaussian::{Query, RankedModel};
 use stylegan2::RandomState;
 
 use crate::categories::Image;
-use crate::cli::Failure;
-use crate::cli::search::{Method, Searcher};
-use crate::cli::shard::Shard;
 use crate::key::Keys;
+use examples::Failure;
+use examples::search::{Method, Searcher};
+use examples::shard::Shard;
 
 /// A study: ranked images, and the inversions that its report needs.
 pub struct Plan {

@@ -5,11 +5,11 @@ use lpips::Lpips;
 use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept};
-use crate::cli::Failure;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::model::Model;
 use crate::options::Options;
 use crate::plan::{Plan, RankedImage};
+use examples::Failure;
+use examples::interrupt::Interrupt;
+use examples::model::Model;
 
 /// A study whose inversions are made.
 pub struct Study<'a> {

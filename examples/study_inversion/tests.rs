@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::Value;
 
-use crate::cli::interrupt::Interrupt;
 use crate::options::Options;
 use crate::{Failure, run};
+use examples::interrupt::Interrupt;
 
 /// Three images of each category with three models: ranks that every zoo has. Each model inverts all six images; batches of six and of the three that are
 /// left when half are deleted would round differently, were they not filled up.

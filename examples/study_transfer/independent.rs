@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-use crate::Failure;
-use crate::cli::{digest, output};
 use crate::plan::Target;
-use crate::transfer::distance::Yardstick;
+use examples::Failure;
+use examples::transfer::distance::Yardstick;
+use examples::{digest, output};
 
 const FILE: &str = "independent.json";
 

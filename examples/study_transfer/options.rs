@@ -2,11 +2,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::cli::CommonArgs;
-use crate::cli::numbers::{positive, rank};
-use crate::cli::protocol::Protocol;
-use crate::cli::shard::Shard;
-use crate::transfer::options::TransferArgs;
+use examples::CommonArgs;
+use examples::numbers::{positive, rank};
+use examples::protocol::Protocol;
+use examples::shard::Shard;
+use examples::transfer::options::TransferArgs;
 
 /// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge
 ///

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use crate::Failure;
-use crate::cli::images::files_in;
-use crate::cli::output;
-use crate::cli::weights::Weights;
 use crate::options::Options;
-use crate::training::start::name_of;
-use crate::transfer::ranking::{Ranked, ranking};
+use examples::Failure;
+use examples::images::files_in;
+use examples::output;
+use examples::training::start::name_of;
+use examples::transfer::ranking::{Ranked, ranking};
+use examples::weights::Weights;
 
 /// Images to fine-tune on, with the ranking of the zoo for them.
 pub struct Target {

@@ -7,18 +7,18 @@ use image_tensor::{DecodeLimits, decode_file};
 use plotters::style::RGBColor;
 use serde::Serialize;
 
-use crate::Failure;
-use crate::cli::figure::{self, Panel, Row};
-use crate::cli::line_plot::{self, Axis, Series, line_plots};
-use crate::cli::output;
 use crate::independent::Independent;
 use crate::options::Options;
 use crate::plan::{Source, Target};
 use crate::study::seeds;
 use crate::summary::{Summary, common_level};
-use crate::transfer::distance::{Measurement, distances_file};
-use crate::transfer::ranking::Ranked;
-use crate::transfer::sheet;
+use examples::Failure;
+use examples::figure::{self, Panel, Row};
+use examples::line_plot::{self, Axis, Series, line_plots};
+use examples::output;
+use examples::transfer::distance::{Measurement, distances_file};
+use examples::transfer::ranking::Ranked;
+use examples::transfer::sheet;
 
 #[derive(Serialize)]
 struct Study {

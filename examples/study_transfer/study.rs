@@ -4,15 +4,15 @@ use std::time::Instant;
 use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 
-use crate::Failure;
-use crate::cli::INTERRUPTED;
-use crate::cli::output;
-use crate::cli::weights::Weights;
 use crate::independent::Independent;
 use crate::options::Options;
 use crate::plan::{self, Source, Target};
 use crate::report;
-use crate::transfer::job::Job;
+use examples::Failure;
+use examples::INTERRUPTED;
+use examples::output;
+use examples::transfer::job::Job;
+use examples::weights::Weights;
 
 /// Does the runs of this shard that are not done, and reports on all that there are.
 pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::transfer::distance::{Measurement, best};
+use examples::transfer::distance::{Measurement, best};
 
 /// Distances of all seeds after the same number of images.
 #[derive(Clone, Debug, PartialEq, Serialize)]

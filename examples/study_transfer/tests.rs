@@ -18,12 +18,13 @@ use serde_json::Value;
 use stylegan2::{Generator, GeneratorConfig, Truncation};
 use tempfile::TempDir;
 
-use crate::cli::features::{FeatureRecord, Features};
-use crate::cli::index_record::IndexRecord;
-use crate::cli::weights::Weights;
 use crate::options::Options;
-use crate::training::samples;
-use crate::{Failure, study};
+use crate::study;
+use examples::Failure;
+use examples::features::{FeatureRecord, Features};
+use examples::index_record::IndexRecord;
+use examples::training::samples;
+use examples::weights::Weights;
 
 const SIDE: u32 = 32;
 const SAMPLES: u32 = 12;

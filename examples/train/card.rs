@@ -7,14 +7,14 @@ use model_zoo::Quality;
 use serde::Serialize;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
-use crate::Failure;
-use crate::cli::credits::{self, Credit};
-use crate::cli::quality::rounded;
-use crate::cli::training_images::TRAINING_IMAGES;
-use crate::cli::weights::Weights;
 use crate::held_out;
-use crate::provenance::Provenance;
 use crate::recipe::Recipe;
+use examples::Failure;
+use examples::credits::{self, Credit};
+use examples::quality::rounded;
+use examples::training::provenance::Provenance;
+use examples::training_images::TRAINING_IMAGES;
+use examples::weights::Weights;
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 

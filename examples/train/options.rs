@@ -7,12 +7,12 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
 
-use crate::Failure;
-use crate::cli::CommonArgs;
-use crate::cli::numbers::{minutes, not_negative, positive, share};
-use crate::cli::quality::FRECHET_IMAGES;
-use crate::provenance::shown;
-use crate::vision_networks::VisionNetwork;
+use examples::CommonArgs;
+use examples::Failure;
+use examples::numbers::{minutes, not_negative, positive, share};
+use examples::quality::FRECHET_IMAGES;
+use examples::training::provenance::shown;
+use examples::training::vision_networks::VisionNetwork;
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
 ///

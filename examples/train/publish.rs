@@ -4,13 +4,15 @@ use burn::tensor::Device;
 use checkpoint::FloatPrecision;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
-use crate::cli::output;
-use crate::cli::quality::{QualityMeter, warn_of_collapse};
-use crate::export::{DISCRIMINATOR, GENERATOR};
-use crate::provenance::Provenance;
+use crate::card;
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
-use crate::{Failure, card, samples};
+use examples::Failure;
+use examples::output;
+use examples::quality::{QualityMeter, warn_of_collapse};
+use examples::training::export::{DISCRIMINATOR, GENERATOR};
+use examples::training::provenance::Provenance;
+use examples::training::run_folder::RunFolder;
+use examples::training::samples;
 
 /// How models are measured when they are published.
 pub struct Measurement<'a> {

@@ -5,13 +5,14 @@ use burn::tensor::Device;
 use stylegan2::{Generator, GeneratorConfig};
 use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discriminator_layers};
 
-use crate::cli::weights::{BASE, Weights};
-use crate::cli::{credits, training_images};
 use crate::options::Options;
-use crate::provenance::{Change, DataFile, Provenance};
-use crate::run_folder::RunFolder;
-use crate::training::start::{Networks, generator_file, name_of};
-use crate::{Failure, vision_networks};
+use examples::Failure;
+use examples::training::provenance::{Change, DataFile, Provenance};
+use examples::training::run_folder::RunFolder;
+use examples::training::start::{Networks, generator_file, name_of};
+use examples::training::vision_networks;
+use examples::weights::{BASE, Weights};
+use examples::{credits, training_images};
 
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";

@@ -7,14 +7,15 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
 
-use crate::cli::weights::BASE;
-use crate::cli::{INTERRUPTED, output, progress};
 use crate::options::Options;
-use crate::provenance::Provenance;
 use crate::publish::{Measurement, publish};
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
-use crate::{Failure, export, plot, samples};
+use examples::Failure;
+use examples::training::provenance::Provenance;
+use examples::training::run_folder::RunFolder;
+use examples::training::{export, plot, samples};
+use examples::weights::BASE;
+use examples::{INTERRUPTED, output, progress};
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use tempfile::TempDir;
 
-use crate::cli::INTERRUPTED;
 use crate::options::Options;
-use crate::provenance::Provenance;
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
-use crate::{Failure, run};
+use crate::run;
+use examples::Failure;
+use examples::INTERRUPTED;
+use examples::training::provenance::Provenance;
+use examples::training::run_folder::RunFolder;
 
 /// The least that LPIPS-alex takes.
 const SIDE: usize = 32;

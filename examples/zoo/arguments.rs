@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::quality::FRECHET_IMAGES;
-use crate::cli::zoo_place::ZooPlace;
+use examples::quality::FRECHET_IMAGES;
+use examples::zoo_place::ZooPlace;
 
 /// List the models of a zoo, and measure how good they are
 #[derive(Parser, Debug)]

@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use model_zoo::{Card, Quality};
 use serde::Serialize;
 
-use crate::cli::zoo_place::ZooPlace;
-use crate::cli::{Failure, output, table};
+use examples::zoo_place::ZooPlace;
+use examples::{Failure, output, table};
 
 #[derive(Serialize)]
 struct Results<'a> {

@@ -1,8 +1,6 @@
 //! Lists the models of a zoo and measures how good they are.
 
 mod arguments;
-#[path = "../cli/mod.rs"]
-mod cli;
 mod list;
 mod measure;
 #[cfg(test)]
@@ -13,13 +11,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
-use cli::Failure;
-use cli::interrupt::Interrupt;
+use examples::Failure;
+use examples::interrupt::Interrupt;
 
 fn main() -> ExitCode {
     examples::start();
     let arguments = Arguments::parse();
-    cli::exit(
+    examples::exit(
         Interrupt::listen()
             .and_then(|interrupt| run(&arguments.command, &|| interrupt.requested())),
     )

@@ -7,9 +7,9 @@ use serde::Serialize;
 use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Measure;
-use crate::cli::quality::{QualityMeter, warn_of_collapse};
-use crate::cli::weights::BASE;
-use crate::cli::{Failure, INTERRUPTED, output, table, training_images};
+use examples::quality::{QualityMeter, warn_of_collapse};
+use examples::weights::BASE;
+use examples::{Failure, INTERRUPTED, output, table, training_images};
 
 #[derive(Serialize)]
 struct Results {

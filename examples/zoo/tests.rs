@@ -13,9 +13,9 @@ use model_zoo::{Card, Quality, Zoo};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use crate::arguments::Arguments;
-use crate::cli::INTERRUPTED;
-use crate::cli::small_model::model;
 use crate::{Failure, run};
+use examples::INTERRUPTED;
+use examples::small_model::model;
 
 const IMAGES: u32 = 6;
 

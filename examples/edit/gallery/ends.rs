@@ -5,10 +5,10 @@ use lpips::Lpips;
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::cli::model::Model;
-use crate::cli::{Failure, rendering};
 use crate::region::RegionColour;
 use crate::strip::in_strengths;
+use examples::model::Model;
+use examples::{Failure, rendering};
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -17,19 +17,19 @@ use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::RandomState;
 
-use crate::cli::bases::Bases;
-use crate::cli::images::{Target, files_in};
-use crate::cli::interrupt::{Interrupt, Interrupted};
-use crate::cli::latents::{LatentSettings, LatentSource};
-use crate::cli::model::Model;
-use crate::cli::output::{Names, ShownPath};
-use crate::cli::weights::{BASE, Weights};
-use crate::cli::{Failure, output, rendering};
 use crate::options::Options;
 use crate::plan::range_strengths;
 use crate::region::RegionColour;
 use crate::strip::in_strengths;
 use crate::write_sheet;
+use examples::bases::Bases;
+use examples::images::{Target, files_in};
+use examples::interrupt::{Interrupt, Interrupted};
+use examples::latents::{LatentSettings, LatentSource};
+use examples::model::Model;
+use examples::output::{Names, ShownPath};
+use examples::weights::{BASE, Weights};
+use examples::{Failure, output, rendering};
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]

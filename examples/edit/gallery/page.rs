@@ -144,8 +144,8 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Shown, measured};
-    use crate::cli::output::ShownPath;
     use crate::gallery::EndEffect;
+    use examples::output::ShownPath;
 
     /// An edit shown on one image and measured on those of these numbers.
     fn shown(numbers: &[u32]) -> Shown {

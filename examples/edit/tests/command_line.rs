@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser};
 
 use crate::attribute_file::AttributeFile;
-use crate::cli::bases::Space;
-use crate::cli::latents::LatentSource;
 use crate::options::{EditRequest, Options};
+use examples::bases::Space;
+use examples::latents::LatentSource;
 
 fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
     Options::try_parse_from([&["edit"], arguments].concat())

@@ -9,16 +9,16 @@ use image_tensor::{RgbImage, decode_file, from_signed_unit, write_png};
 use model_zoo::{Card, Zoo};
 use ndarray::Array2;
 
-use crate::cli::bases::Bases;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::model::Model;
-use crate::cli::rendering::render;
-use crate::cli::small_model::{metric, model};
-use crate::cli::weights::Weights;
 use crate::gallery::{self, EndEffect, Ends, replace_section};
 use crate::options::Options;
 use crate::plan::{self, Plan};
 use crate::region::RegionColour;
+use examples::bases::Bases;
+use examples::interrupt::Interrupt;
+use examples::model::Model;
+use examples::rendering::render;
+use examples::small_model::{metric, model};
+use examples::weights::Weights;
 
 fn options(arguments: &[&str]) -> Options {
     Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()

@@ -9,17 +9,17 @@ use image_tensor::from_signed_unit;
 use ndarray::Array2;
 
 use crate::attribute::Attribute;
-use crate::cli::bases::Bases;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::latents::{LatentSettings, LatentSource};
-use crate::cli::model::Model;
-use crate::cli::rendering::{distances, render};
-use crate::cli::small_model::{metric, model};
 use crate::options::Options;
 use crate::plan::{self, Plan};
 use crate::region::RegionColour;
 use crate::strip::Strips;
 use crate::trials::{STRENGTH, Trials};
+use examples::bases::Bases;
+use examples::interrupt::Interrupt;
+use examples::latents::{LatentSettings, LatentSource};
+use examples::model::Model;
+use examples::rendering::{distances, render};
+use examples::small_model::{metric, model};
 
 fn options(arguments: &[&str]) -> Options {
     Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()

@@ -6,9 +6,9 @@ use image_tensor::{Rgb, RgbImage, write_png};
 #[cfg(unix)]
 use crate::animation::Mp4;
 use crate::animation::{frame_file, gif, make_frame_folder};
-use crate::cli::latents::LatentSource;
 use crate::options::Options;
 use crate::spread;
+use examples::latents::LatentSource;
 
 fn frames(count: u8) -> Vec<RgbImage> {
     (0..count)

@@ -11,14 +11,14 @@ use image_tensor::{from_signed_unit, write_png};
 use lpips::Lpips;
 use ndarray::Array2;
 
-use crate::cli::Failure;
-use crate::cli::interrupt::Interrupt;
-use crate::cli::latents::{LatentSettings, LatentSource};
-use crate::cli::measured_path::MeasuredPath;
-use crate::cli::model::Model;
-use crate::cli::rendering::render;
-use crate::cli::small_model::{metric, model};
 use crate::options::Options;
+use examples::Failure;
+use examples::interrupt::Interrupt;
+use examples::latents::{LatentSettings, LatentSource};
+use examples::measured_path::MeasuredPath;
+use examples::model::Model;
+use examples::rendering::render;
+use examples::small_model::{metric, model};
 
 fn load(
     sources: &[LatentSource],

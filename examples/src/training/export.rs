@@ -1,3 +1,5 @@
+//! A finished network as a model of its own.
+
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -9,6 +11,7 @@ use crate::Failure;
 
 /// Files of a trained model.
 pub const GENERATOR: &str = "generator.safetensors";
+/// The file of a discriminator, beside its generator's.
 pub const DISCRIMINATOR: &str = "discriminator.safetensors";
 
 /// Half precision is kept where it changes no value of the compared images by more than one step of 8 bits; the range is 2.

@@ -1,13 +1,17 @@
+//! Losses over the course of a run.
+
 use std::path::Path;
 
 use plotters::style::RGBColor;
 use vision_aided_finetune::HistoryEntry;
 
 use crate::Failure;
-use crate::cli::line_plot::{Axis, Series, line_plot};
-use crate::cli::output;
+use crate::line_plot::{Axis, Series, line_plot};
+use crate::output;
 
+/// Of all that is the generator's.
 pub const GENERATOR: RGBColor = RGBColor(31, 119, 180);
+/// Of all that is the discriminator's.
 pub const DISCRIMINATOR: RGBColor = RGBColor(214, 39, 40);
 const REAL: RGBColor = RGBColor(44, 160, 44);
 const FAKE: RGBColor = RGBColor(148, 103, 189);

@@ -1,17 +1,22 @@
+//! Where networks and images of a run come from.
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use vision_aided_finetune::{ImageSet, Trainer};
 
 use crate::Failure;
-use crate::cli::digest;
-use crate::cli::weights::Weights;
+use crate::digest;
+use crate::weights::Weights;
 
 /// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// What the generator started from.
     pub generator: Start,
+    /// What the discriminator started from.
     pub discriminator: Start,
+    /// What the run was trained on.
     pub data: Vec<DataFile>,
     /// Options that decide what is trained, as they were written, without the length of the run.
     pub command: Vec<String>,
@@ -31,7 +36,9 @@ pub struct Start {
 /// Images of one file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
+    /// Folder or file.
     pub file: String,
+    /// How many it has.
     pub images: usize,
     /// [`ImageSet::fingerprint`] of its images.
     pub fingerprint: String,
@@ -40,7 +47,9 @@ pub struct DataFile {
 /// Options that a resumed run went on with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
+    /// Thousands of images that had been shown.
     pub kimg: f64,
+    /// What was given anew.
     pub options: Vec<String>,
 }
 
@@ -64,6 +73,7 @@ impl Provenance {
 }
 
 impl Start {
+    /// Random weights of a seed.
     pub fn random(seed: u32) -> Self {
         Self {
             from: format!("random weights of seed {seed}"),
@@ -71,6 +81,7 @@ impl Start {
         }
     }
 
+    /// The weights of a file.
     pub fn file(path: &Path, weights: Option<&Weights>) -> Result<Self, Failure> {
         Ok(Self {
             from: shown(path, weights),
@@ -80,6 +91,7 @@ impl Start {
 }
 
 impl DataFile {
+    /// The images of a folder or file.
     pub fn new(path: &Path, images: &ImageSet, weights: Option<&Weights>) -> Self {
         Self {
             file: shown(path, weights),

@@ -1,8 +1,10 @@
+//! The folder of a run, which one process at a time has.
+
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::cli::output;
+use crate::output;
 
 /// The folder of a run, which no other process uses meanwhile.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ impl RunFolder {
         }
     }
 
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -44,6 +47,7 @@ impl RunFolder {
         self.path.join("training.safetensors")
     }
 
+    /// Losses and times.
     pub fn history(&self) -> PathBuf {
         self.path.join("history.jsonl")
     }

@@ -1,3 +1,5 @@
+//! Pictures of what a generator makes.
+
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -5,7 +7,7 @@ use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
 use stylegan2::{Generator, Truncation};
 
 use crate::Failure;
-use crate::cli::sampling;
+use crate::sampling;
 
 /// Seeds of a sheet, each shown once at every truncation.
 const SEEDS: u32 = 32;

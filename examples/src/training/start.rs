@@ -9,15 +9,19 @@ use vision_aided_finetune::SavedNetworks;
 use super::export::DISCRIMINATOR;
 use super::provenance::Start;
 use crate::Failure;
-use crate::cli::weights::{BASE, Weights};
+use crate::weights::{BASE, Weights};
 
 /// The networks that a run starts from, on the plain device, and where they come from.
 pub struct Networks {
+    /// The generator that is trained.
     pub generator: Generator,
     /// Of a training run's checkpoint.
     pub average: Option<Generator>,
+    /// The discriminator that is trained.
     pub discriminator: Discriminator,
+    /// Where the generator's weights are from.
     pub generator_start: Start,
+    /// Where the discriminator's weights are from.
     pub discriminator_start: Start,
 }
 

@@ -1,3 +1,5 @@
+//! Frozen networks by name, with the files of their weights.
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,7 +10,7 @@ use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};
 
 use super::provenance::shown;
 use crate::Failure;
-use crate::cli::weights::Weights;
+use crate::weights::Weights;
 
 /// A frozen network by name, and the file of its weights where it is not the one in the weights folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

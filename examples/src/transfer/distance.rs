@@ -12,7 +12,7 @@ use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 
 use crate::Failure;
-use crate::cli::{output, progress, sampling};
+use crate::{output, progress, sampling};
 
 /// Images that pass the network together.
 const BATCH: usize = 16;
@@ -20,6 +20,7 @@ const BATCH: usize = 16;
 /// How far a generator's images are from real ones after some training: one line of `distances.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
+    /// Iterations before it.
     pub iteration: u64,
     /// Thousands of real images shown so far.
     pub kimg: f64,

@@ -15,11 +15,11 @@ use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
 use crate::Failure;
-use crate::cli::output;
-use crate::cli::weights::Weights;
+use crate::output;
 use crate::training::provenance::{DataFile, Start};
 use crate::training::run_folder::RunFolder;
 use crate::training::start::Networks;
+use crate::weights::Weights;
 
 /// What a run is to do.
 pub struct Job<'a> {
@@ -33,13 +33,17 @@ pub struct Job<'a> {
     pub images: PathBuf,
     /// What distances are measured against; the images themselves without.
     pub reference: Option<PathBuf>,
+    /// The run's folder.
     pub out: PathBuf,
     /// Where statistics of real images are kept.
     pub statistics: PathBuf,
     /// Thousands of images of each stage.
     pub kimg: Vec<f64>,
+    /// What decides the run.
     pub settings: Settings,
+    /// The rest of its options.
     pub options: &'a TransferArgs,
+    /// Where networks are that are named without a file.
     pub weights: Option<&'a Weights>,
     /// The network of the distances.
     pub features: &'a ImageFeatures,
@@ -47,10 +51,15 @@ pub struct Job<'a> {
 
 /// How a call ended.
 pub struct Outcome {
+    /// Whether it has its length.
     pub finished: bool,
+    /// Thousands of images shown.
     pub kimg: f64,
+    /// What the run went through.
     pub record: Record,
+    /// All that were made, in their order.
     pub measurements: Vec<Measurement>,
+    /// Losses and times.
     pub history: Vec<HistoryEntry>,
     /// The distances' name.
     pub distance_name: String,

@@ -1,7 +1,5 @@
 //! Fine-tuning on few images, as a program runs it: measured on the way, continued where it was, and reported.
 
-#![allow(dead_code, reason = "each program uses a part of it")]
-
 pub mod distance;
 pub mod job;
 pub mod options;

@@ -9,8 +9,8 @@ use vision_aided_finetune::vision_aided::{HeadForm, VisionAidedLoss};
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
 use crate::Failure;
-use crate::cli::numbers::{minutes, not_negative, positive};
-use crate::cli::protocol::Protocol;
+use crate::numbers::{minutes, not_negative, positive};
+use crate::protocol::Protocol;
 use crate::training::vision_networks::VisionNetwork;
 
 /// How a generator is fine-tuned and measured.
@@ -98,13 +98,19 @@ pub struct TransferArgs {
 /// What decides a run besides its images and what it starts from; a run that goes on has the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
+    /// Options of the trainer.
     pub training: TrainingConfig,
     /// Candidates for further discriminators, in their order.
     pub vision_aided: Vec<String>,
+    /// Side of the images that frozen networks see.
     pub vision_aided_input: usize,
+    /// Layers of the discriminator that stay as they are.
     pub freeze_layers: usize,
+    /// Features of the Fréchet distance, by their name on the command line.
     pub protocol: String,
+    /// Generated images of a measurement.
     pub samples: u32,
+    /// Thousands of images between measurements.
     pub snapshot_kimg: f64,
 }
 

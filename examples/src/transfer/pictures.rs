@@ -8,8 +8,8 @@ use vision_aided_finetune::HistoryEntry;
 use super::distance::Measurement;
 use super::sheet;
 use crate::Failure;
-use crate::cli::line_plot::{Axis, Series, line_plot};
-use crate::cli::output;
+use crate::line_plot::{Axis, Series, line_plot};
+use crate::output;
 use crate::training::plot;
 
 /// Writes samples.png, distances.svg and history.svg.

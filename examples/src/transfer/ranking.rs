@@ -9,15 +9,16 @@ use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
-use crate::cli::search::{Method, Searcher};
-use crate::cli::weights::Weights;
+use crate::search::{Method, Searcher};
 use crate::training::export::GENERATOR;
+use crate::weights::Weights;
 
 /// A model's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     /// 1 for the best.
     pub rank: usize,
+    /// Its name in the zoo.
     pub model: String,
     /// Mean log-density of the images' features.
     pub score: f64,

@@ -13,11 +13,15 @@ use crate::training::provenance::{DataFile, Start};
 /// Where a run comes from and what it has gone through; kept in its checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// What the generator started from.
     pub source: Start,
+    /// What the discriminator started from.
     pub discriminator: Start,
+    /// What the run is trained on.
     pub images: DataFile,
     /// What the Fréchet distance is measured against.
     pub reference: DataFile,
+    /// What decides the run.
     pub settings: Settings,
     /// Thousands of images of each stage, as far as they are known now.
     pub kimg: Vec<f64>,
@@ -38,6 +42,7 @@ impl Record {
         Ok(serde_json::from_str(&text).map_err(|e| other(&e.to_string()))?)
     }
 
+    /// Writes the record down, so that the next checkpoint has it.
     pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Failure> {
         trainer.set_provenance(Some(serde_json::to_string(self)?));
         Ok(())

@@ -15,7 +15,7 @@ use super::snapshots::Snapshots;
 use super::stages::{Schedule, Stage};
 use super::{pictures, sheet};
 use crate::Failure;
-use crate::cli::progress;
+use crate::progress;
 use crate::training::export;
 use crate::training::run_folder::RunFolder;
 

@@ -9,6 +9,7 @@ const EXTENSION: &str = ".safetensors";
 
 /// Those in the folder of a run.
 pub struct Snapshots<'a> {
+    /// The run's folder.
     pub folder: &'a Path,
 }
 

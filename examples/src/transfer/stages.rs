@@ -24,7 +24,9 @@ pub struct Stage {
 /// A network that could have been added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
+    /// Its name.
     pub network: String,
+    /// How well it tells generated images from real ones.
     #[serde(flatten)]
     pub score: ProbeScore,
 }
@@ -35,10 +37,12 @@ pub struct Candidate {
 pub struct Schedule {
     /// Thousands of images of each stage.
     pub kimg: Vec<f64>,
+    /// Candidates in their order.
     pub networks: Vec<VisionBackbone>,
 }
 
 impl Schedule {
+    /// Checks that each stage has a network to add.
     pub fn new(kimg: Vec<f64>, networks: Vec<VisionBackbone>) -> Result<Self, Failure> {
         if kimg.len() > 1 && kimg.len() > networks.len() {
             return Err(format!(

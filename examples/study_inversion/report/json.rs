@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Effort;
 use super::lines::Line;
 use crate::claims::Claim;
-use crate::cli::output::ShownPath;
 use crate::edits::Edited;
 use crate::interpolations::Way;
 use crate::results::{CategoryResults, Study};
+use examples::output::ShownPath;
 
 #[derive(Serialize)]
 pub struct Report<'a> {

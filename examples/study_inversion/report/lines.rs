@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::claims::ALL_IMAGES;
-use crate::cli::table::markdown;
 use crate::metric::Metric;
 use crate::results::CategoryResults;
 use crate::statistics::Estimate;
+use examples::table::markdown;
 
 /// A row of the table.
 #[derive(Serialize)]

@@ -7,11 +7,11 @@ mod text;
 use serde::Serialize;
 
 use crate::claims::judge;
-use crate::cli::figure::{self, Panel, Row};
-use crate::cli::output::ShownPath;
-use crate::cli::{Failure, output};
 use crate::results::{CategoryResults, Study};
 use crate::statistics::Bootstrap;
+use examples::figure::{self, Panel, Row};
+use examples::output::ShownPath;
+use examples::{Failure, output};
 use json::Report;
 
 /// How a run came by its inversions.

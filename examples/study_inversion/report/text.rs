@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::json::Protocol;
 use crate::claims::{ALL_IMAGES, Claim, Verdict};
-use crate::cli::table;
 use crate::interpolations::{Kind, Way};
 use crate::plan::Plan;
 use crate::results::CategoryResults;
 use crate::statistics::{Bootstrap, Estimate};
+use examples::table;
 
 pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults]) -> String {
     let categories: Vec<String> = results
