@@ -1,86 +1,78 @@
-use burn::backend::flex::{Flex, FlexTensor, Layout};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::{Bytes, DType, Shape, Tensor};
-use rayon::prelude::*;
+//! Depthwise convolution between two clamps, the middle of a mobile bottleneck, in one pass: the activations before and behind take as long as the
+//! convolution itself when each goes through memory on its own.
 
-use super::LIMIT;
-use crate::convolution::Convolution;
-use crate::same_padding::same_padding;
+use crate::simd::{self, Kernel, multiply_add};
+use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Elements computed at a time: the widest vector.
 const LANES: usize = 16;
 
-/// Whether the tensor is a plain f32 tensor on the CPU.
-pub(crate) fn is_plain_on_cpu(x: &Tensor<4>) -> bool {
-    matches!(x.device().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+/// What [`activated_depthwise`] reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Depthwise<'a> {
+    /// Images, `[batch, channels, height, width]`.
+    pub x: &'a [f32],
+    /// A square kernel of side 3 or 5 for each channel, `[channels, side, side]`.
+    pub weight: &'a [f32],
+    /// One a channel.
+    pub bias: &'a [f32],
+    /// Height and width of an image.
+    pub input: [usize; 2],
+    /// Side of a kernel.
+    pub side: usize,
+    /// Stride along both axes.
+    pub stride: usize,
+    /// Zeros above and below, left and right.
+    pub padding: [(usize, usize); 2],
+    /// Upper end of both clamps; the lower one is 0.
+    pub limit: f32,
 }
 
-pub(super) fn activated_depthwise(
-    convolution: &Convolution,
-    x: Tensor<4>,
-    stride: usize,
-) -> Tensor<4> {
-    let (weight, bias) = convolution.tensors();
-    Tensor::from_dispatch(Dispatch::activated_depthwise(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        stride,
-    ))
-}
-
-/// Burn's dispatch to the CPU.
-#[backend_extension(Flex: cfg(feature = "cpu"))]
-trait DepthwiseOps: Backend {
-    fn activated_depthwise(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        stride: usize,
-    ) -> FloatTensor<Self>;
-}
-
-impl DepthwiseOps for Flex {
-    fn activated_depthwise(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        stride: usize,
-    ) -> FloatTensor<Self> {
-        let (x, weight, bias) = (
-            x.to_contiguous(),
-            weight.to_contiguous(),
-            bias.to_contiguous(),
-        );
-        let [batch, channels, height, width] = x.layout().shape().dims();
-        let [_, _, kernel, _] = weight.layout().shape().dims::<4>();
-        let geometry = Geometry::new([height, width], kernel, stride);
-        let [out_height, out_width] = geometry.output;
-        let mut out = vec![0.0f32; batch * channels * out_height * out_width];
-        let (images, taps, bias) = (values(&x), values(&weight), values(&bias));
-        out.par_chunks_exact_mut((out_height * out_width).max(1))
-            .zip(images.par_chunks_exact((height * width).max(1)))
-            .enumerate()
-            .for_each_init(
-                || vec![0.0f32; geometry.scratch()],
-                |scratch, (plane, (out, image))| {
-                    let channel = plane % channels;
-                    let taps = &taps[channel * kernel * kernel..][..kernel * kernel];
-                    filter_plane(&geometry, image, taps, bias[channel], scratch, out);
-                },
-            );
-        FlexTensor::new(
-            Bytes::from_elems(out),
-            Layout::contiguous(Shape::from([batch, channels, out_height, out_width])),
-            DType::F32,
-        )
-    }
-}
-
-/// Elements of a dense tensor.
-fn values(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("made contiguous before")
+/// `clamp(bias + weight * clamp(x))`, `[batch, channels, height', width']` with `height' = (padding + height - side) / stride + 1`, rounded down.
+///
+/// # Panics
+/// When an operand has another size than the others say, or a kernel is neither of 3x3 nor of 5x5 or larger than a padded image.
+pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
+    let Depthwise {
+        x,
+        weight,
+        bias,
+        input: [height, width],
+        side,
+        ..
+    } = *operands;
+    let geometry = Geometry::new(operands);
+    let (area_in, area_out) = (height * width, geometry.output[0] * geometry.output[1]);
+    let channels = bias.len();
+    assert!(
+        weight.len() == channels * side * side && x.len().is_multiple_of(channels * area_in),
+        "images of {channels} channels of {height}x{width} and kernels of {side}x{side}, found {} pixels and {} taps",
+        x.len(),
+        weight.len()
+    );
+    let planes = x.len() / area_in;
+    let mut out = vec![0.0_f32; planes * area_out];
+    let vectors = geometry.output[0] * geometry.output[1].div_ceil(LANES);
+    let threads = threads::threads_for(planes * vectors * side * side);
+    let tasks = planes.min(threads * TASKS_PER_THREAD);
+    let shared = Shared::new(&mut out);
+    threads::run(threads, tasks, |task| {
+        let mut scratch = vec![0.0_f32; geometry.scratch()];
+        for plane in task * planes / tasks..(task + 1) * planes / tasks {
+            let channel = plane % channels;
+            simd::run(Plane {
+                geometry: &geometry,
+                limit: operands.limit,
+                image: &x[plane * area_in..][..area_in],
+                taps: &weight[channel * side * side..][..side * side],
+                bias: bias[channel],
+                scratch: &mut scratch,
+                // SAFETY: each plane belongs to one task and lies inside the result.
+                out: unsafe { shared.slice(plane * area_out, area_out) },
+            });
+        }
+    });
+    out
 }
 
 /// Where the elements of a plane lie while it is filtered: in padded rows, each split into the phases of the stride, so that a tap reads
@@ -89,7 +81,7 @@ fn values(tensor: &FlexTensor) -> &[f32] {
 struct Geometry {
     input: [usize; 2],
     output: [usize; 2],
-    kernel: usize,
+    side: usize,
     stride: usize,
     /// Zeros above and left of the image.
     before: [usize; 2],
@@ -100,20 +92,30 @@ struct Geometry {
 }
 
 impl Geometry {
-    fn new(input: [usize; 2], kernel: usize, stride: usize) -> Self {
-        let padding = input.map(|size| same_padding(size, kernel, stride));
-        let output = input.map(|size| size.div_ceil(stride));
-        let padded_width = padding[1].0 + input[1] + padding[1].1;
+    fn new(operands: &Depthwise<'_>) -> Self {
+        let Depthwise {
+            input,
+            side,
+            stride,
+            padding,
+            ..
+        } = *operands;
+        let padded = [0, 1].map(|axis: usize| padding[axis].0 + input[axis] + padding[axis].1);
+        assert!(
+            stride > 0 && !input.contains(&0) && padded.iter().all(|size| *size >= side),
+            "images of at least the size of a kernel, found {input:?} with padding {padding:?} for {side}x{side}"
+        );
+        let output = padded.map(|size| (size - side) / stride + 1);
         // The last vector of outputs may read behind the row.
-        let reach = output[1].next_multiple_of(LANES) + (kernel - 1) / stride;
+        let reach = output[1].next_multiple_of(LANES) + (side - 1) / stride;
         Self {
             input,
             output,
-            kernel,
+            side,
             stride,
             before: padding.map(|(before, _)| before),
-            rows: padding[0].0 + input[0] + padding[0].1,
-            pitch: padded_width.div_ceil(stride).max(reach),
+            rows: padded[0],
+            pitch: padded[1].div_ceil(stride).max(reach),
         }
     }
 
@@ -123,78 +125,42 @@ impl Geometry {
     }
 }
 
-/// Filters one plane with the widest instructions that the processor has. `scratch` holds zeros where the padding lies.
-fn filter_plane(
-    geometry: &Geometry,
-    image: &[f32],
-    taps: &[f32],
+/// Filters one plane. `scratch` holds zeros where the padding lies.
+struct Plane<'a> {
+    geometry: &'a Geometry,
+    limit: f32,
+    image: &'a [f32],
+    taps: &'a [f32],
     bias: f32,
-    scratch: &mut [f32],
-    out: &mut [f32],
-) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            // SAFETY: the processor has just been found to have what the function enables.
-            return unsafe { filter_plane_avx512(geometry, image, taps, bias, scratch, out) };
+    scratch: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Plane<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            geometry,
+            limit,
+            image,
+            taps,
+            bias,
+            scratch,
+            out,
+        } = self;
+        pack(geometry, limit, image, scratch);
+        // A known kernel size lets the compiler unroll the taps.
+        match geometry.side {
+            3 => convolve::<FUSED, 3>(geometry, limit, scratch, taps, bias, out),
+            5 => convolve::<FUSED, 5>(geometry, limit, scratch, taps, bias, out),
+            other => panic!("a depthwise kernel of {other} x {other}, expected 3 x 3 or 5 x 5"),
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: as above.
-            return unsafe { filter_plane_avx2(geometry, image, taps, bias, scratch, out) };
-        }
-    }
-    // Every 64-bit Arm processor has fused multiply-adds; elsewhere they would be slow library calls.
-    const FUSED: bool = cfg!(target_arch = "aarch64");
-    run::<FUSED>(geometry, image, taps, bias, scratch, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
-fn filter_plane_avx512(
-    geometry: &Geometry,
-    image: &[f32],
-    taps: &[f32],
-    bias: f32,
-    scratch: &mut [f32],
-    out: &mut [f32],
-) {
-    run::<true>(geometry, image, taps, bias, scratch, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn filter_plane_avx2(
-    geometry: &Geometry,
-    image: &[f32],
-    taps: &[f32],
-    bias: f32,
-    scratch: &mut [f32],
-    out: &mut [f32],
-) {
-    run::<true>(geometry, image, taps, bias, scratch, out);
-}
-
-#[inline(always)]
-fn run<const FUSED: bool>(
-    geometry: &Geometry,
-    image: &[f32],
-    taps: &[f32],
-    bias: f32,
-    scratch: &mut [f32],
-    out: &mut [f32],
-) {
-    pack(geometry, image, scratch);
-    // A known kernel size lets the compiler unroll the taps.
-    match geometry.kernel {
-        3 => convolve::<FUSED, 3>(geometry, scratch, taps, bias, out),
-        5 => convolve::<FUSED, 5>(geometry, scratch, taps, bias, out),
-        other => panic!("a depthwise kernel of {other} x {other}, expected 3 x 3 or 5 x 5"),
     }
 }
 
 /// Copies the activated image into its place between the zeros.
 #[inline(always)]
-fn pack(geometry: &Geometry, image: &[f32], scratch: &mut [f32]) {
+fn pack(geometry: &Geometry, limit: f32, image: &[f32], scratch: &mut [f32]) {
     let Geometry {
         input: [_, width],
         stride,
@@ -206,7 +172,7 @@ fn pack(geometry: &Geometry, image: &[f32], scratch: &mut [f32]) {
     for (row, pixels) in rows.zip(image.chunks_exact(width)) {
         if stride == 1 {
             for (to, from) in row[left..left + width].iter_mut().zip(pixels) {
-                *to = from.clamp(0.0, LIMIT);
+                *to = from.clamp(0.0, limit);
             }
             continue;
         }
@@ -216,7 +182,7 @@ fn pack(geometry: &Geometry, image: &[f32], scratch: &mut [f32]) {
             let start = (left + first) / stride;
             let pixels = pixels.iter().skip(first).step_by(stride);
             for (to, from) in row[start..].iter_mut().zip(pixels) {
-                *to = from.clamp(0.0, LIMIT);
+                *to = from.clamp(0.0, limit);
             }
         }
     }
@@ -225,6 +191,7 @@ fn pack(geometry: &Geometry, image: &[f32], scratch: &mut [f32]) {
 #[inline(always)]
 fn convolve<const FUSED: bool, const K: usize>(
     geometry: &Geometry,
+    limit: f32,
     scratch: &[f32],
     taps: &[f32],
     bias: f32,
@@ -246,16 +213,12 @@ fn convolve<const FUSED: bool, const K: usize>(
                     let start = row * pitch + block * LANES + kx / stride;
                     let pixels = &scratch[start..start + LANES];
                     for (sum, pixel) in sums.iter_mut().zip(pixels) {
-                        *sum = if FUSED {
-                            pixel.mul_add(tap, *sum)
-                        } else {
-                            pixel * tap + *sum
-                        };
+                        *sum = multiply_add::<FUSED>(*pixel, tap, *sum);
                     }
                 }
             }
             for (to, sum) in out.iter_mut().zip(&sums) {
-                *to = sum.clamp(0.0, LIMIT);
+                *to = sum.clamp(0.0, limit);
             }
         }
     }

@@ -1,13 +1,12 @@
-//! `feature_distance` on the processor: a strip of pixels at a time, so that its features are still in the cache when they are read again.
+//! LPIPS' comparison of one layer's activations with a target's: a strip of pixels at a time, so that its features are still in the cache when they are read
+//! again.
+//!
+//! Multiply-adds are not fused, so that every instruction set gives the same bits.
 
 use std::ops::Range;
 
-use burn::backend::flex::{Flex, FlexTensor};
-use burn::tensor::TensorData;
-use rayon::prelude::*;
-
-use super::backend::{FeatureDistanceGradientOps, FeatureDistanceOps};
-use super::{LENGTH_EPSILON, Reduction, SQUARED_LENGTH_EPSILON};
+use crate::simd::{self, Kernel};
+use crate::threads::{self, Shared};
 
 /// Pixels of a strip: 512 channels of it and of its target fill half of a second-level cache of 1 MiB.
 const STRIP: usize = 128;
@@ -15,92 +14,89 @@ const STRIP: usize = 128;
 /// Below this many features the calling thread is done before others would have woken up.
 const PARALLEL_FEATURES: usize = 1 << 16;
 
-impl FeatureDistanceOps for Flex {
-    fn feature_distance(
-        x: FlexTensor,
-        target: FlexTensor,
-        head: FlexTensor,
-        reduction: Reduction,
-    ) -> FlexTensor {
-        let (x, target, head) = (contiguous(x), contiguous(target), contiguous(head));
-        let layer = Layer::new(&x, &target, &head);
-        let [batch, _, height, width] = layer.shape;
-        let map = layer
-            .for_each_strip(|strip| layer.distances(strip))
-            .concat();
-        let (values, shape) = match reduction {
-            Reduction::None => (map, [batch, 1, height, width]),
-            Reduction::Mean => {
-                let means = map.chunks_exact(layer.pixels).map(mean).collect();
-                (means, [batch, 1, 1, 1])
-            }
-        };
-        FlexTensor::from_data(TensorData::new(values, shape))
-    }
+/// Activations and what they are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    /// Activations, `[batch, channels, pixels]`.
+    pub x: &'a [f32],
+    /// Feature columns of unit length, `[batch, channels, pixels]`, or one image's for all.
+    pub target: &'a [f32],
+    /// Weight of each channel.
+    pub head: &'a [f32],
+    /// Pixels of a plane.
+    pub pixels: usize,
+    /// Added to the length of a column of `x` before dividing by it.
+    pub length_epsilon: f32,
+    /// Added under the root that the length is.
+    pub squared_length_epsilon: f32,
 }
 
-impl FeatureDistanceGradientOps for Flex {
-    fn feature_distance_gradient(
-        gradient: FlexTensor,
-        x: FlexTensor,
-        target: FlexTensor,
-        head: FlexTensor,
-        reduction: Reduction,
-    ) -> FlexTensor {
-        let gradient = contiguous(gradient);
-        let (x, target, head) = (contiguous(x), contiguous(target), contiguous(head));
-        let layer = Layer::new(&x, &target, &head);
-        let gradient = PixelGradient {
-            values: values(&gradient),
-            reduction,
-            pixels: layer.pixels,
-        };
-        let factors = layer.for_each_strip(|strip| layer.gradient_factors(strip, &gradient));
-        let mut result = vec![0.0; x.layout().shape().num_elements()];
-        let planes = |(plane, result): (usize, &mut [f32])| layer.gradient(plane, &factors, result);
-        if layer.in_parallel() {
-            let chunks = result.par_chunks_mut(layer.pixels);
-            chunks.enumerate().for_each(planes);
-        } else {
-            let chunks = result.chunks_mut(layer.pixels);
-            chunks.enumerate().for_each(planes);
+/// `sum_c head_c (x_c / |x| - target_c)^2` at each pixel, `[batch, pixels]`.
+///
+/// # Panics
+/// When `x` or `target` has no whole number of images, or the targets are neither one nor as many as images.
+pub fn distances(features: &Features<'_>) -> Vec<f32> {
+    let mut distances = vec![0.0; features.batch() * features.pixels];
+    let shared = Shared::new(&mut distances);
+    features.for_each_strip(|strip| {
+        simd::run(Distances {
+            features,
+            strip,
+            // SAFETY: each strip belongs to one task and lies inside the result.
+            distances: unsafe { shared.slice(features.first_pixel(strip), strip.len()) },
+        });
+    });
+    distances
+}
+
+/// The gradient at `x`, `[batch, channels, pixels]`, where `gradient` gives that at the distance of an image's pixel: with `u` the normalised columns, `l` their
+/// lengths and `e = 2 gradient head (u - target)`, it is `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
+///
+/// # Panics
+/// As for [`distances`].
+pub fn gradient(
+    features: &Features<'_>,
+    gradient: impl Fn(usize, usize) -> f32 + Sync,
+) -> Vec<f32> {
+    let columns = features.batch() * features.pixels;
+    let [mut inverse, mut scale, mut along] = [(); 3].map(|()| vec![0.0; columns]);
+    let shared = [&mut inverse, &mut scale, &mut along].map(|values| Shared::new(values));
+    features.for_each_strip(|strip| {
+        let first = features.first_pixel(strip);
+        // SAFETY: each strip belongs to one task and lies inside the three.
+        let [inverse, scale, along] =
+            [0, 1, 2].map(|index: usize| unsafe { shared[index].slice(first, strip.len()) });
+        for (pixel, scale) in strip.pixels.clone().zip(&mut *scale) {
+            *scale = 2.0 * gradient(strip.image, pixel);
         }
-        FlexTensor::from_data(TensorData::new(result, layer.shape))
-    }
-}
+        simd::run(Factors {
+            features,
+            strip,
+            inverse,
+            scale,
+            along,
+        });
+    });
 
-fn contiguous(x: FlexTensor) -> FlexTensor {
-    if x.is_contiguous() {
-        x
-    } else {
-        x.to_contiguous()
-    }
-}
-
-fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice()
-        .unwrap_or_else(|| panic!("LPIPS: expected contiguous f32, found {x:?}"))
-}
-
-fn mean(values: &[f32]) -> f32 {
-    let sum: f64 = values.iter().copied().map(f64::from).sum();
-    (sum / values.len() as f64) as f32
-}
-
-/// The gradient at the distance of each pixel.
-struct PixelGradient<'a> {
-    values: &'a [f32],
-    reduction: Reduction,
-    pixels: usize,
-}
-
-impl PixelGradient<'_> {
-    fn at(&self, image: usize, pixel: usize) -> f32 {
-        match self.reduction {
-            Reduction::None => self.values[image * self.pixels + pixel],
-            Reduction::Mean => self.values[image] / self.pixels as f32,
-        }
-    }
+    let mut result = vec![0.0; features.x.len()];
+    let planes = features.batch() * features.head.len();
+    let shared = Shared::new(&mut result);
+    threads::run(features.threads(), planes, |plane| {
+        let (image, channel) = (plane / features.head.len(), plane % features.head.len());
+        let pixels = image * features.pixels..(image + 1) * features.pixels;
+        let (x, target) = features.plane(image, channel);
+        simd::run(Gradient {
+            x,
+            target,
+            head: features.head[channel],
+            inverse: &inverse[pixels.clone()],
+            scale: &scale[pixels.clone()],
+            along: &along[pixels],
+            // SAFETY: each plane belongs to one task and lies inside the result.
+            result: unsafe { shared.slice(plane * features.pixels, features.pixels) },
+        });
+    });
+    result
 }
 
 /// Some neighbouring pixels of one image.
@@ -110,146 +106,186 @@ struct Strip {
     pixels: Range<usize>,
 }
 
-/// What the gradient of a strip's features has per pixel, with `u` the normalised columns: for channel `c` it is
-/// `head_c scale (u_c - target_c) - along x_c`.
-struct GradientFactors {
-    strip: Strip,
-    /// 1 / (length + epsilon), which makes `x` into `u`
-    inverse: [f32; STRIP],
-    scale: [f32; STRIP],
-    along: [f32; STRIP],
+impl Strip {
+    fn len(&self) -> usize {
+        self.pixels.len()
+    }
 }
 
-/// The operands of one layer.
-struct Layer<'a> {
-    shape: [usize; 4],
-    pixels: usize,
-    x: &'a [f32],
-    target: &'a [f32],
-    head: &'a [f32],
-}
+impl<'a> Features<'a> {
+    fn batch(&self) -> usize {
+        let image = self.head.len() * self.pixels;
+        assert!(
+            image > 0
+                && self.x.len().is_multiple_of(image)
+                && (self.target.len() == self.x.len() || self.target.len() == image),
+            "features of {} channels and {} pixels, found {} and {} of targets",
+            self.head.len(),
+            self.pixels,
+            self.x.len(),
+            self.target.len()
+        );
+        self.x.len() / image
+    }
 
-impl<'a> Layer<'a> {
-    fn new(x: &'a FlexTensor, target: &'a FlexTensor, head: &'a FlexTensor) -> Self {
-        let shape: [usize; 4] = x.layout().shape().dims();
-        Self {
-            shape,
-            pixels: shape[2] * shape[3],
-            x: values(x),
-            target: values(target),
-            head: values(head),
+    /// Where a strip begins among the pixels of all images.
+    fn first_pixel(&self, strip: &Strip) -> usize {
+        strip.image * self.pixels + strip.pixels.start
+    }
+
+    fn threads(&self) -> usize {
+        if self.x.len() < PARALLEL_FEATURES {
+            1
+        } else {
+            rayon::current_num_threads()
         }
     }
 
-    fn channels(&self) -> usize {
-        self.shape[1]
-    }
-
-    fn in_parallel(&self) -> bool {
-        self.x.len() >= PARALLEL_FEATURES && rayon::current_num_threads() > 1
-    }
-
-    /// Results of `work` for all strips, image by image from the first pixel to the last.
-    fn for_each_strip<T: Send>(&self, work: impl Fn(Strip) -> T + Sync) -> Vec<T> {
+    fn for_each_strip(&self, work: impl Fn(&Strip) + Sync) {
         let per_image = self.pixels.div_ceil(STRIP);
-        let strip = |index: usize| {
+        threads::run(self.threads(), self.batch() * per_image, |index| {
             let start = index % per_image * STRIP;
-            work(Strip {
+            work(&Strip {
                 image: index / per_image,
                 pixels: start..(start + STRIP).min(self.pixels),
-            })
-        };
-        let all = 0..self.shape[0] * per_image;
-        if self.in_parallel() {
-            all.into_par_iter().map(strip).collect()
-        } else {
-            all.map(strip).collect()
-        }
+            });
+        });
     }
 
-    /// A strip's features of `x` and of the target in one channel.
-    fn features(&self, strip: &Strip, channel: usize) -> (&'a [f32], &'a [f32]) {
-        let Strip { image, pixels } = strip;
-        let plane = (image * self.channels() + channel) * self.pixels;
+    /// A channel of an image and of its target.
+    fn plane(&self, image: usize, channel: usize) -> (&'a [f32], &'a [f32]) {
+        let plane = (image * self.head.len() + channel) * self.pixels;
         // A single target serves all images.
         let target_plane = plane % self.target.len();
         (
-            &self.x[plane..][pixels.clone()],
-            &self.target[target_plane..][pixels.clone()],
+            &self.x[plane..][..self.pixels],
+            &self.target[target_plane..][..self.pixels],
         )
     }
 
+    /// The same of a strip.
+    #[inline(always)]
+    fn of_strip(&self, strip: &Strip, channel: usize) -> (&'a [f32], &'a [f32]) {
+        let (x, target) = self.plane(strip.image, channel);
+        (&x[strip.pixels.clone()], &target[strip.pixels.clone()])
+    }
+
     /// Lengths of a strip's feature columns.
+    #[inline(always)]
     fn lengths(&self, strip: &Strip) -> [f32; STRIP] {
-        let mut squared = [SQUARED_LENGTH_EPSILON; STRIP];
-        for channel in 0..self.channels() {
-            let (x, _) = self.features(strip, channel);
+        let mut squared = [self.squared_length_epsilon; STRIP];
+        for channel in 0..self.head.len() {
+            let (x, _) = self.of_strip(strip, channel);
             for (sum, x) in squared.iter_mut().zip(x) {
                 *sum += x * x;
             }
         }
-        squared.map(f32::sqrt)
+        // A loop: closures are not compiled with the caller's instructions.
+        for value in &mut squared {
+            *value = value.sqrt();
+        }
+        squared
     }
 
-    /// Distances of a strip's pixels.
-    fn distances(&self, strip: Strip) -> Vec<f32> {
-        let inverse = self.lengths(&strip).map(inverse);
-        let mut distances = vec![0.0; strip.pixels.len()];
-        for (channel, head) in self.head.iter().enumerate() {
-            let (x, target) = self.features(&strip, channel);
+    /// What makes columns of these lengths into normalised ones.
+    #[inline(always)]
+    fn inverse(&self, lengths: &[f32; STRIP]) -> [f32; STRIP] {
+        let mut inverse = *lengths;
+        for value in &mut inverse {
+            *value = 1.0 / (*value + self.length_epsilon);
+        }
+        inverse
+    }
+}
+
+/// Distances of a strip's pixels, added to zeros.
+struct Distances<'a> {
+    features: &'a Features<'a>,
+    strip: &'a Strip,
+    distances: &'a mut [f32],
+}
+
+impl Kernel for Distances<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            features,
+            strip,
+            distances,
+        } = self;
+        let inverse = features.inverse(&features.lengths(strip));
+        for (channel, head) in features.head.iter().enumerate() {
+            let (x, target) = features.of_strip(strip, channel);
             for (((sum, x), target), inverse) in
-                distances.iter_mut().zip(x).zip(target).zip(inverse)
+                distances.iter_mut().zip(x).zip(target).zip(&inverse)
             {
                 let difference = x * inverse - target;
                 *sum += head * difference * difference;
             }
         }
-        distances
     }
+}
 
-    fn gradient_factors(&self, strip: Strip, gradient: &PixelGradient<'_>) -> GradientFactors {
-        let lengths = self.lengths(&strip);
-        let inverse = lengths.map(inverse);
+/// What the gradient of a strip's features has per pixel: for channel `c` it is `head_c scale (u_c - target_c) - along x_c`.
+struct Factors<'a> {
+    features: &'a Features<'a>,
+    strip: &'a Strip,
+    /// 1 / (length + epsilon), which makes `x` into `u`
+    inverse: &'a mut [f32],
+    /// Twice the gradient at the distance; gets its factor.
+    scale: &'a mut [f32],
+    along: &'a mut [f32],
+}
+
+impl Kernel for Factors<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            features,
+            strip,
+            inverse: to_inverse,
+            scale,
+            along: to_along,
+        } = self;
+        let lengths = features.lengths(strip);
+        let inverse = features.inverse(&lengths);
         // sum_c head_c (u_c - target_c) x_c
         let mut along = [0.0; STRIP];
-        for (channel, head) in self.head.iter().enumerate() {
-            let (x, target) = self.features(&strip, channel);
-            for (((sum, x), target), inverse) in along.iter_mut().zip(x).zip(target).zip(inverse) {
+        for (channel, head) in features.head.iter().enumerate() {
+            let (x, target) = features.of_strip(strip, channel);
+            for (((sum, x), target), inverse) in along.iter_mut().zip(x).zip(target).zip(&inverse) {
                 *sum += head * (x * inverse - target) * x;
             }
         }
-        let mut scale = [0.0; STRIP];
-        for (index, pixel) in strip.pixels.clone().enumerate() {
-            scale[index] = 2.0 * gradient.at(strip.image, pixel) * inverse[index];
+        to_inverse.copy_from_slice(&inverse[..strip.len()]);
+        for index in 0..strip.len() {
+            scale[index] *= inverse[index];
             // Divided by the length first: the squared inverse alone is as large as 1e20.
-            along[index] = along[index] / lengths[index] * inverse[index] * scale[index];
-        }
-        GradientFactors {
-            strip,
-            inverse,
-            scale,
-            along,
-        }
-    }
-
-    /// The gradient of one plane, channel `plane % channels` of image `plane / channels`.
-    fn gradient(&self, plane: usize, factors: &[GradientFactors], result: &mut [f32]) {
-        let (image, channel) = (plane / self.channels(), plane % self.channels());
-        let head = self.head[channel];
-        let per_image = self.pixels.div_ceil(STRIP);
-        for factors in &factors[image * per_image..][..per_image] {
-            let (x, target) = self.features(&factors.strip, channel);
-            let result = &mut result[factors.strip.pixels.clone()];
-            for (index, (result, (x, target))) in
-                result.iter_mut().zip(x.iter().zip(target)).enumerate()
-            {
-                let difference = x * factors.inverse[index] - target;
-                *result = head * factors.scale[index] * difference - factors.along[index] * x;
-            }
+            to_along[index] = along[index] / lengths[index] * inverse[index] * scale[index];
         }
     }
 }
 
-fn inverse(length: f32) -> f32 {
-    1.0 / (length + LENGTH_EPSILON)
+/// The gradient of one plane.
+struct Gradient<'a> {
+    x: &'a [f32],
+    target: &'a [f32],
+    head: f32,
+    inverse: &'a [f32],
+    scale: &'a [f32],
+    along: &'a [f32],
+    result: &'a mut [f32],
+}
+
+impl Kernel for Gradient<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let factors = self.inverse.iter().zip(self.scale).zip(self.along);
+        let values = self.x.iter().zip(self.target).zip(factors);
+        for (result, ((x, target), ((inverse, scale), along))) in self.result.iter_mut().zip(values)
+        {
+            let difference = x * inverse - target;
+            *result = self.head * scale * difference - along * x;
+        }
+    }
 }

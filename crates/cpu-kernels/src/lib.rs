@@ -5,12 +5,15 @@
 //! may be chosen, so that one machine can test all of them.
 
 pub mod conv2d;
+pub mod depthwise;
+pub mod feature_distance;
 mod freed_memory;
 mod initialised;
 pub mod pointwise;
 mod scratch;
 mod simd;
 mod threads;
+pub mod triangle;
 pub mod upfirdn2d;
 
 pub use freed_memory::keep_freed_memory;

@@ -7,19 +7,34 @@ use std::sync::OnceLock;
 /// Environment variable with the widest instruction set to use: `avx512`, `avx2` or `portable`. Without it there is no limit.
 pub(crate) const LIMIT: &str = "KERNELS_SIMD";
 
-/// Instruction sets that kernels are written for, from the narrowest to the widest.
+/// Vector instructions that the processor has: sets are made by asking it, so that whoever holds one may run its code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct InstructionSet(Width);
+
+/// What loops are written for, from the narrowest to the widest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(
     not(target_arch = "x86_64"),
     allow(dead_code, reason = "the wider sets are those of x86-64")
 )]
-pub(crate) enum InstructionSet {
+pub(crate) enum Width {
     /// What every processor of the target has.
     Portable,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
-    /// AVX-512F and AVX-512VL.
+    /// AVX-512F and AVX-512VL, and what [`Width::Avx2`] has.
     Avx512,
+}
+
+impl Width {
+    fn named(name: &str) -> Self {
+        match name {
+            "portable" => Self::Portable,
+            "avx2" => Self::Avx2,
+            "avx512" => Self::Avx512,
+            _ => panic!("{LIMIT}: expected avx512, avx2 or portable, found {name:?}"),
+        }
+    }
 }
 
 impl InstructionSet {
@@ -31,31 +46,37 @@ impl InstructionSet {
         static DETECTED: OnceLock<InstructionSet> = OnceLock::new();
         *DETECTED.get_or_init(|| match std::env::var_os(LIMIT) {
             None => Self::widest(),
-            Some(name) => Self::widest().min(Self::named(&name.to_string_lossy())),
+            Some(name) => Self(Self::widest().0.min(Width::named(&name.to_string_lossy()))),
         })
     }
 
-    fn named(name: &str) -> Self {
-        match name {
-            "portable" => Self::Portable,
-            "avx2" => Self::Avx2,
-            "avx512" => Self::Avx512,
-            _ => panic!("{LIMIT}: expected avx512, avx2 or portable, found {name:?}"),
-        }
+    /// All sets that the processor has, from the narrowest to the widest.
+    #[cfg(test)]
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Width::Portable, Width::Avx2, Width::Avx512]
+            .into_iter()
+            .map(Self)
+            .filter(|set| *set <= Self::widest())
+    }
+
+    /// Which set it is.
+    pub fn width(self) -> Width {
+        self.0
     }
 
     /// The widest set that the processor has.
-    pub fn widest() -> Self {
+    fn widest() -> Self {
         #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                return Self::Avx512;
+                return Self(Width::Avx512);
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
-            }
+            return Self(Width::Avx2);
         }
-        Self::Portable
+        Self(Width::Portable)
     }
 }
 
@@ -76,12 +97,12 @@ pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Runs `kernel`.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn run<K: Kernel>(kernel: K) {
-    match InstructionSet::detect() {
+    match InstructionSet::detect().width() {
         // SAFETY: the processor has been found to have what the function enables.
-        InstructionSet::Avx512 => unsafe { run_avx512(kernel) },
+        Width::Avx512 => unsafe { run_avx512(kernel) },
         // SAFETY: as above.
-        InstructionSet::Avx2 => unsafe { run_avx2(kernel) },
-        InstructionSet::Portable => kernel.run::<false>(),
+        Width::Avx2 => unsafe { run_avx2(kernel) },
+        Width::Portable => kernel.run::<false>(),
     }
 }
 
@@ -98,30 +119,31 @@ pub(crate) fn run<K: Kernel>(kernel: K) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512vl,avx2,fma,f16c")]
 fn run_avx512<K: Kernel>(kernel: K) {
     kernel.run::<true>();
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn run_avx2<K: Kernel>(kernel: K) {
     kernel.run::<true>();
 }
 
 #[cfg(test)]
 mod tests {
-    use super::InstructionSet;
+    use super::{InstructionSet, Width};
 
     #[test]
     fn sets_are_ordered_by_width() {
-        assert!(InstructionSet::named("portable") < InstructionSet::named("avx2"));
-        assert!(InstructionSet::named("avx2") < InstructionSet::named("avx512"));
+        assert!(Width::named("portable") < Width::named("avx2"));
+        assert!(Width::named("avx2") < Width::named("avx512"));
+        assert!(InstructionSet::available().is_sorted());
     }
 
     #[test]
     #[should_panic(expected = "found \"sse\"")]
     fn an_unknown_limit_is_named() {
-        InstructionSet::named("sse");
+        Width::named("sse");
     }
 }

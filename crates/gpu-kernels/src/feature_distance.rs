@@ -1,16 +1,15 @@
-//! `feature_distance` on graphics processors: one pass over the activations each way, where single operations take a dozen.
+//! LPIPS' comparison of one layer's activations with a target's: one pass over the activations each way, where single operations take a dozen.
 //!
 //! A cube computes [`PIXELS`] pixels, whose channels are shared out among [`GROUPS`] units each.
 
-use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::backend::{FeatureDistanceGradientOps, FeatureDistanceOps};
-use super::{LENGTH_EPSILON, Reduction, SQUARED_LENGTH_EPSILON};
+use crate::limits::addressable;
+use crate::tile::UNITS;
 
 /// Pixels of a cube: neighbouring units read neighbouring pixels.
 const PIXELS: usize = 32;
@@ -18,92 +17,120 @@ const PIXELS: usize = 32;
 /// Units that share the channels of a pixel.
 const GROUPS: usize = 8;
 
-/// Units that add up the pixels of an image.
-const UNITS: usize = 256;
-
-impl FeatureDistanceOps for CubeBackend {
-    fn feature_distance(
-        x: CubeTensor,
-        target: CubeTensor,
-        head: CubeTensor,
-        reduction: Reduction,
-    ) -> CubeTensor {
-        let columns = Columns::new(x, target, head);
-        let [batch, _, height, width] = columns.x.meta.shape().dims();
-        let map = columns.empty(&[batch, 1, height, width]);
-        let client = columns.x.client.clone();
-        let (count, dim) = columns.cubes();
-        let sizes = columns.sizes();
-        // SAFETY: units past the last pixel read and write nothing.
-        unsafe {
-            distance_kernel::launch_unchecked(
-                &client,
-                count,
-                dim,
-                columns.x.clone().into_buffer_arg(),
-                columns.target.clone().into_buffer_arg(),
-                columns.head.clone().into_buffer_arg(),
-                map.clone().into_buffer_arg(),
-                sizes,
-            );
-        }
-        if reduction == Reduction::None {
-            return map;
-        }
-        let mean = columns.empty(&[batch, 1, 1, 1]);
-        let dim = CubeDim::new_1d(UNITS as u32);
-        // SAFETY: a cube for each image; units read inside it.
-        unsafe {
-            mean_kernel::launch_unchecked(
-                &client,
-                calculate_cube_count_elemwise(&client, batch * UNITS, dim),
-                dim,
-                map.into_buffer_arg(),
-                mean.clone().into_buffer_arg(),
-                batch,
-                height * width,
-            );
-        }
-        mean
-    }
+/// Activations and what they are compared with, all `f32`.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// Activations, `[batch, channels, height, width]`.
+    pub x: CubeTensor,
+    /// Feature columns of unit length, of the same shape or for one image that all are compared with.
+    pub target: CubeTensor,
+    /// Weight of each channel.
+    pub head: CubeTensor,
+    /// Added to the length of a column of `x` before dividing by it.
+    pub length_epsilon: f32,
+    /// Added under the root that the length is.
+    pub squared_length_epsilon: f32,
 }
 
-impl FeatureDistanceGradientOps for CubeBackend {
-    fn feature_distance_gradient(
-        gradient: CubeTensor,
-        x: CubeTensor,
-        target: CubeTensor,
-        head: CubeTensor,
-        reduction: Reduction,
-    ) -> CubeTensor {
-        let columns = Columns::new(x, target, head);
-        let [batch, channels, height, width] = columns.x.meta.shape().dims();
-        let result = columns.empty(&[batch, channels, height, width]);
-        let client = columns.x.client.clone();
-        let (count, dim) = columns.cubes();
-        let sizes = columns.sizes();
-        let factor = match reduction {
-            Reduction::None => 2.0,
-            Reduction::Mean => 2.0 / (height * width) as f32,
-        };
-        // SAFETY: units past the last pixel read and write nothing.
-        unsafe {
-            gradient_kernel::launch_unchecked(
-                &client,
-                count,
-                dim,
-                into_contiguous(gradient).into_buffer_arg(),
-                columns.x.clone().into_buffer_arg(),
-                columns.target.clone().into_buffer_arg(),
-                columns.head.clone().into_buffer_arg(),
-                result.clone().into_buffer_arg(),
-                sizes,
-                factor,
-                reduction == Reduction::Mean,
-            );
-        }
-        result
+/// What a gradient is given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gradient {
+    /// Each pixel's distance, `[batch, 1, height, width]`.
+    OfPixels,
+    /// The mean of an image's distances, `[batch, 1, 1, 1]`.
+    OfMeans,
+}
+
+/// `sum_c head_c (x_c / |x| - target_c)^2` at each pixel, `[batch, 1, height, width]`.
+///
+/// # Panics
+/// When the shapes do not fit each other.
+pub fn distances(features: Features) -> CubeTensor {
+    let columns = Columns::new(features);
+    let [batch, _, height, width] = columns.x.meta.shape().dims();
+    let map = columns.empty(&[batch, 1, height, width]);
+    let client = columns.x.client.clone();
+    let (count, dim) = columns.cubes();
+    let sizes = columns.sizes();
+    // SAFETY: the operands have the sizes that `Columns::new` compared, and units past the last pixel read and write nothing.
+    unsafe {
+        distance_kernel::launch_unchecked(
+            &client,
+            count,
+            dim,
+            columns.x.clone().into_buffer_arg(),
+            columns.target.clone().into_buffer_arg(),
+            columns.head.clone().into_buffer_arg(),
+            map.clone().into_buffer_arg(),
+            sizes,
+        );
     }
+    map
+}
+
+/// The mean of each image of `map` `[batch, 1, height, width]`: `[batch, 1, 1, 1]`.
+pub fn means(map: CubeTensor) -> CubeTensor {
+    let map = into_contiguous(map);
+    let [batch, channels, height, width] = map.meta.shape().dims();
+    let pixels = channels * height * width;
+    addressable(batch * pixels);
+    let client = map.client.clone();
+    let mean = empty_device_contiguous_dtype(
+        client.clone(),
+        map.device.clone(),
+        [batch, 1, 1, 1].into(),
+        map.dtype,
+    );
+    let dim = CubeDim::new_1d(UNITS as u32);
+    // SAFETY: cubes past the last image end first; units read inside their image.
+    unsafe {
+        mean_kernel::launch_unchecked(
+            &client,
+            calculate_cube_count_elemwise(&client, batch * UNITS, dim),
+            dim,
+            map.into_buffer_arg(),
+            mean.clone().into_buffer_arg(),
+            batch,
+            pixels,
+        );
+    }
+    mean
+}
+
+/// The gradient at `x` from that at the distances, `[batch, channels, height, width]`.
+///
+/// # Panics
+/// When the shapes do not fit each other.
+pub fn gradient(features: Features, gradient: CubeTensor, of: Gradient) -> CubeTensor {
+    let columns = Columns::new(features);
+    let [batch, channels, height, width] = columns.x.meta.shape().dims();
+    let (expected, factor) = match of {
+        Gradient::OfPixels => (batch * height * width, 2.0),
+        Gradient::OfMeans => (batch, 2.0 / (height * width) as f32),
+    };
+    let found = gradient.meta.num_elements();
+    assert_eq!(found, expected, "values of a gradient {of:?}");
+    let result = columns.empty(&[batch, channels, height, width]);
+    let client = columns.x.client.clone();
+    let (count, dim) = columns.cubes();
+    let sizes = columns.sizes();
+    // SAFETY: the operands have the sizes that were compared above and in `Columns::new`, and units past the last pixel read and write nothing.
+    unsafe {
+        gradient_kernel::launch_unchecked(
+            &client,
+            count,
+            dim,
+            into_contiguous(gradient).into_buffer_arg(),
+            columns.x.clone().into_buffer_arg(),
+            columns.target.clone().into_buffer_arg(),
+            columns.head.clone().into_buffer_arg(),
+            result.clone().into_buffer_arg(),
+            sizes,
+            factor,
+            of == Gradient::OfMeans,
+        );
+    }
+    result
 }
 
 /// What both kernels read, dense.
@@ -111,14 +138,37 @@ struct Columns {
     x: CubeTensor,
     target: CubeTensor,
     head: CubeTensor,
+    length_epsilon: f32,
+    squared_length_epsilon: f32,
 }
 
 impl Columns {
-    fn new(x: CubeTensor, target: CubeTensor, head: CubeTensor) -> Self {
+    fn new(features: Features) -> Self {
+        let Features {
+            x,
+            target,
+            head,
+            length_epsilon,
+            squared_length_epsilon,
+        } = features;
+        let shape: [usize; 4] = x.meta.shape().dims();
+        let [batch, channels, height, width] = shape;
+        let target_shape: [usize; 4] = target.meta.shape().dims();
+        assert!(
+            (target_shape == shape || target_shape == [1, channels, height, width])
+                && head.meta.num_elements() == channels,
+            "features of one shape and a weight for each channel, found {shape:?}, {target_shape:?} and {} weights",
+            head.meta.num_elements()
+        );
+        addressable(batch * channels * height * width);
+        // Units of the last cube too.
+        addressable((batch * height * width).next_multiple_of(PIXELS) * GROUPS);
         Self {
             x: into_contiguous(x),
             target: into_contiguous(target),
             head: into_contiguous(head),
+            length_epsilon,
+            squared_length_epsilon,
         }
     }
 
@@ -136,6 +186,8 @@ impl Columns {
             pixels,
             channels,
             if one_for_all { 0 } else { channels * pixels },
+            self.length_epsilon,
+            self.squared_length_epsilon,
         )
     }
 
@@ -159,6 +211,8 @@ struct Sizes {
     channels: usize,
     /// From one image's target to the next; 0 where all have one.
     target_step: usize,
+    length_epsilon: f32,
+    squared_length_epsilon: f32,
 }
 
 /// The sum of the values that the units of a pixel have, for each of them.
@@ -175,12 +229,12 @@ fn of_pixel(value: f32, shared: &mut Shared<[f32]>, pixel: usize, group: usize) 
     sum
 }
 
-/// The length of a unit's column, whose first value lies at `start` and whose channels lie `step` apart.
+/// The length of a unit's column, whose first value lies at `start`.
 #[cube]
 fn length(
     x: &[f32],
     start: usize,
-    step: usize,
+    sizes: &Sizes,
     channels: usize,
     shared: &mut Shared<[f32]>,
     pixel: usize,
@@ -189,11 +243,11 @@ fn length(
     let mut squared = 0.0f32;
     let mut channel = group;
     while channel < channels {
-        let value = x[start + channel * step];
+        let value = x[start + channel * sizes.pixels];
         squared = fma(value, value, squared);
         channel += GROUPS;
     }
-    f32::sqrt(of_pixel(squared, shared, pixel, group) + SQUARED_LENGTH_EPSILON)
+    f32::sqrt(of_pixel(squared, shared, pixel, group) + sizes.squared_length_epsilon)
 }
 
 #[cube(launch_unchecked)]
@@ -213,8 +267,8 @@ fn distance_kernel(x: &[f32], target: &[f32], head: &[f32], map: &mut [f32], siz
     let start = image * sizes.channels * sizes.pixels + at;
     let target_start = image * sizes.target_step + at;
 
-    let column_length = length(x, start, sizes.pixels, channels, &mut shared, pixel, group);
-    let inverse = 1.0 / (column_length + LENGTH_EPSILON);
+    let column_length = length(x, start, &sizes, channels, &mut shared, pixel, group);
+    let inverse = 1.0 / (column_length + sizes.length_epsilon);
 
     let mut distance = 0.0f32;
     let mut channel = group;
@@ -266,8 +320,8 @@ fn gradient_kernel(
         gradient_here = gradient[column] * factor;
     }
 
-    let column_length = length(x, start, sizes.pixels, channels, &mut shared, pixel, group);
-    let inverse = 1.0 / (column_length + LENGTH_EPSILON);
+    let column_length = length(x, start, &sizes, channels, &mut shared, pixel, group);
+    let inverse = 1.0 / (column_length + sizes.length_epsilon);
 
     let mut along = 0.0f32;
     let mut channel = group;

@@ -5,6 +5,7 @@
 #![cfg(any(feature = "wgpu", feature = "cuda"))]
 
 pub mod conv2d;
+pub mod feature_distance;
 mod inner_product;
 mod join;
 mod limits;

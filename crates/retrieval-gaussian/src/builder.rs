@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::io::Cursor;
 use std::path::Path;
 
+use cpu_kernels::triangle;
 use feature_stats::{Gaussian, MeanCovariance};
 use half::f16;
 use ndarray::ArrayView2;
@@ -9,7 +10,7 @@ use ndarray::ArrayView2;
 use crate::format::{self, NAME_LIMIT, Record, is_valid_name};
 use crate::settings::{IndexSettings, Precision};
 use crate::storage::Storage;
-use crate::{Index, RetrievalError, panels};
+use crate::{Index, RetrievalError};
 
 /// Factors models one by one for an [`Index`] or to be appended to a file.
 #[derive(Clone, Debug)]
@@ -106,7 +107,8 @@ impl IndexBuilder {
             .prepare_statistics(statistics)
             .map_err(refused)?;
         let gaussian = Gaussian::new(&statistics, self.settings.ridge).map_err(refused)?;
-        let factor = panels::pack(&gaussian.cholesky().inverse_lower());
+        let lower = gaussian.cholesky().inverse_lower();
+        let factor = triangle::pack(lower.nrows(), |row, column| lower[[row, column]]);
         let samples = self.settings.prepare_rows(samples)?;
         let model = Model {
             name: name.to_owned(),

@@ -3,14 +3,14 @@ use std::io::BufWriter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use cpu_kernels::triangle::{self, Triangle};
 use half::f16;
 use ndarray::Array1;
 
+use crate::RetrievalError;
 use crate::format::{self, Layout, ModelSegment, Record, Verification};
-use crate::kernel::Triangle;
 use crate::settings::{IndexSettings, Precision};
 use crate::storage::{Storage, io};
-use crate::{RetrievalError, panels};
 
 /// Gaussian statistics of many models, factored once and ready to be searched; from [`IndexBuilder`](crate::IndexBuilder) or mapped from a file.
 ///
@@ -168,7 +168,7 @@ impl Index {
         for index in 0..dimension {
             let mut column = vec![0.0; dimension];
             column[index] = 1.0;
-            panels::solve_transposed(dimension, |i| model.factor.value(i), &mut column);
+            triangle::solve_transposed(dimension, |i| model.factor.value(i), &mut column);
             transposed.column_mut(index).assign(&Array1::from(column));
         }
         let mut covariance = transposed.t().dot(&transposed);
@@ -231,7 +231,7 @@ impl Index {
             factor: self.rows(
                 &segment.factors,
                 index..index + 1,
-                panels::length(dimension),
+                triangle::length(dimension),
             ),
             sample_count: samples.len() as u32,
             samples: self.rows(&segment.samples, samples, dimension),

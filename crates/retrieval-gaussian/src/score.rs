@@ -2,8 +2,8 @@
 
 use crate::RetrievalMethod;
 use crate::index::{ModelView, Samples};
-use crate::panels;
 use crate::prepared_query::PreparedQueries;
+use cpu_kernels::triangle;
 
 /// What all models are scored by.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ impl Scorer<'_> {
             scratch.vector.extend(query.iter().copied().map(f64::from));
             let squared: f64 = scratch.vector.iter().map(|v| v * v).sum();
             // q . (Sigma + ridge I) q = |L^T q|^2.
-            panels::solve_transposed(
+            triangle::solve_transposed(
                 self.dimension,
                 |i| model.factor.value(i),
                 &mut scratch.vector,

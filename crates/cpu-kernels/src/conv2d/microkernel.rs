@@ -1,6 +1,6 @@
 //! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and taps.
 
-use crate::simd::InstructionSet;
+use crate::simd::{InstructionSet, Width};
 
 macro_rules! tile_table {
     ($tile:ident, $rows:ident, $vectors:ident, [$($r:literal)*]) => {
@@ -107,29 +107,23 @@ impl Microkernels {
         Self::of(InstructionSet::detect())
     }
 
-    /// Those of `set`, which the processor has.
+    /// Those of `set`.
     fn of(set: InstructionSet) -> Self {
-        match set {
+        match set.width() {
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => Self::avx512(),
+            Width::Avx512 => Self::avx512(),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => Self::avx2(),
+            Width::Avx2 => Self::avx2(),
             _ => Self::portable(),
         }
     }
 
     /// Sets that this processor can run, by name.
     #[cfg(test)]
-    pub fn available() -> Vec<(&'static str, Self)> {
-        [
-            ("portable", InstructionSet::Portable),
-            ("avx2", InstructionSet::Avx2),
-            ("avx512", InstructionSet::Avx512),
-        ]
-        .into_iter()
-        .filter(|(_, set)| *set <= InstructionSet::widest())
-        .map(|(name, set)| (name, Self::of(set)))
-        .collect()
+    pub fn available() -> Vec<(String, Self)> {
+        InstructionSet::available()
+            .map(|set| (format!("{:?}", set.width()), Self::of(set)))
+            .collect()
     }
 
     /// The tile of `rows` output channels and `vectors` vectors.

@@ -1,6 +1,6 @@
 use std::mem::MaybeUninit;
 
-use crate::simd::InstructionSet;
+use crate::simd::{InstructionSet, Width};
 use crate::threads::Shared;
 
 /// Lines of memory, one below the other.
@@ -106,11 +106,11 @@ type Square = unsafe fn(*const f32, usize, *mut f32, usize);
 
 /// For lines of which the set has shuffles.
 fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
-    match (lanes, set) {
+    match (lanes, set.width()) {
         #[cfg(target_arch = "x86_64")]
-        (16, InstructionSet::Avx512) => Some(x86::square_16),
+        (16, Width::Avx512) => Some(x86::square_16),
         #[cfg(target_arch = "x86_64")]
-        (8, InstructionSet::Avx2 | InstructionSet::Avx512) => Some(x86::square_8),
+        (8, Width::Avx2 | Width::Avx512) => Some(x86::square_8),
         _ => None,
     }
 }
@@ -263,18 +263,12 @@ mod tests {
 
     #[test]
     fn every_element_is_where_it_belongs_and_returns() {
-        for set in [
-            InstructionSet::Portable,
-            InstructionSet::Avx2,
-            InstructionSet::Avx512,
-        ] {
-            if set > InstructionSet::widest() {
-                continue;
-            }
+        for set in InstructionSet::available() {
             for lanes in [4, 8, 16] {
                 for positions in [1, 7, 8, 16, 35, 48] {
                     for (count, gap) in [(1, 0), (lanes - 1, 3), (lanes, 0), (lanes, 5)] {
-                        let what = format!("{set:?}, {count} of {lanes}, {positions} + {gap}");
+                        let what =
+                            format!("{:?}, {count} of {lanes}, {positions} + {gap}", set.width());
                         let pitch = positions + gap;
                         let lines: Vec<f32> = (1..=count * pitch).map(|v| v as f32).collect();
                         let from = Lines {

@@ -3,23 +3,30 @@
 //! For one vector the triangle is read from memory once and is not written anywhere: the loop is bound by memory bandwidth. For several,
 //! each panel is widened to f32 once, stays in the first-level cache, and meets 8 vectors at a time.
 
+mod panels;
+
 use half::f16;
 
-use crate::panels::{LANES, columns};
+pub use panels::{length, pack, solve_transposed};
+
+use crate::simd::{InstructionSet, Width};
+use panels::{LANES, columns};
 
 /// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers.
 const BLOCK: usize = 8;
 
-/// One packed triangle, in the precision of its index.
+/// A packed lower triangular matrix.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Triangle<'a> {
+pub enum Triangle<'a> {
+    /// In single precision.
     F32(&'a [f32]),
+    /// In half precision.
     F16(&'a [f16]),
 }
 
 impl Triangle<'_> {
     /// The number at a position of the panels.
-    pub(crate) fn value(self, index: usize) -> f64 {
+    pub fn value(self, index: usize) -> f64 {
         match self {
             Self::F32(values) => f64::from(values[index]),
             Self::F16(values) => f64::from(values[index].to_f32()),
@@ -27,23 +34,43 @@ impl Triangle<'_> {
     }
 
     /// `|W x|^2` for each row `x` of `vectors`, `[n, dimension]`, into `lengths`, `[n]`.
-    pub(crate) fn squared_lengths(
+    ///
+    /// # Panics
+    /// When there are fewer numbers than [`length`] says, or another number of vectors than of lengths.
+    pub fn squared_lengths(
         self,
         dimension: usize,
         vectors: &[f32],
         scratch: &mut Vec<f32>,
         lengths: &mut [f32],
     ) {
-        debug_assert_eq!(vectors.len(), dimension * lengths.len());
+        let set = InstructionSet::detect();
+        self.squared_lengths_with(set, dimension, vectors, scratch, lengths);
+    }
+
+    fn squared_lengths_with(
+        self,
+        set: InstructionSet,
+        dimension: usize,
+        vectors: &[f32],
+        scratch: &mut Vec<f32>,
+        lengths: &mut [f32],
+    ) {
+        assert_eq!(
+            vectors.len(),
+            dimension * lengths.len(),
+            "a length for each vector"
+        );
         // The widest panel.
         scratch.resize(dimension * LANES, 0.0);
-        #[cfg(target_arch = "x86_64")]
-        if x86::is_supported() {
-            // SAFETY: the processor has the instructions, as was just asked.
-            unsafe { x86::squared_lengths(self, dimension, vectors, scratch, lengths) };
-            return;
+        match set.width() {
+            #[cfg(target_arch = "x86_64")]
+            Width::Avx512 | Width::Avx2 => {
+                // SAFETY: the processor has been found to have the set.
+                unsafe { x86::squared_lengths(self, dimension, vectors, scratch, lengths) };
+            }
+            _ => portable(self, dimension, vectors, scratch, lengths),
         }
-        portable(self, dimension, vectors, scratch, lengths);
     }
 }
 
@@ -139,12 +166,6 @@ mod x86 {
 
     /// Independent sums for one vector, so that a multiplication need not wait for the one before it.
     const CHAINS: usize = 8;
-
-    pub(super) fn is_supported() -> bool {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-    }
 
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn squared_lengths(
@@ -265,10 +286,9 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::panels;
-    use ndarray::{Array2, arr1};
     use testkit::seeded;
+
+    use super::*;
 
     /// f32 rounding over sums of at most a hundred products.
     const ROUNDING: f64 = 1e-5;
@@ -278,22 +298,21 @@ mod tests {
         for dimension in [1, 5, 8, 21, 64, 96] {
             let values = seeded("triangle", dimension * dimension, 1.0);
             // Rounded to f16 first, so that both precisions hold the same numbers.
-            let lower = Array2::from_shape_fn((dimension, dimension), |(i, j)| {
-                if j > i {
-                    0.0
-                } else {
-                    f64::from(f16::from_f32(values[i * dimension + j]).to_f32())
-                }
-            });
-            let packed = panels::pack(&lower);
+            let entry = |row: usize, column: usize| {
+                f64::from(f16::from_f32(values[row * dimension + column]).to_f32())
+            };
+            let packed = pack(dimension, entry);
             let halves: Vec<f16> = packed.iter().map(|v| f16::from_f32(*v)).collect();
             for count in [1, 2, 8, 19] {
                 let vectors = seeded("vectors", count * dimension, 1.0);
                 let expected: Vec<f64> = vectors
                     .chunks_exact(dimension)
                     .map(|x| {
-                        let product = lower.dot(&arr1(x).mapv(f64::from));
-                        product.dot(&product)
+                        let product = (0..dimension).map(|row| -> f64 {
+                            let terms = x[..=row].iter().enumerate();
+                            terms.map(|(j, x)| entry(row, j) * f64::from(*x)).sum()
+                        });
+                        product.map(|value| value * value).sum()
                     })
                     .collect();
                 let check = |what: &str, lengths: &[f32]| {
@@ -305,11 +324,17 @@ mod tests {
                 let mut lengths = vec![0.0; count];
                 let mut scratch = Vec::new();
                 for triangle in [Triangle::F32(&packed), Triangle::F16(&halves)] {
-                    triangle.squared_lengths(dimension, &vectors, &mut scratch, &mut lengths);
-                    check("best path", &lengths);
-                    lengths.fill(f32::NAN);
-                    portable(triangle, dimension, &vectors, &mut scratch, &mut lengths);
-                    check("portable path", &lengths);
+                    for set in InstructionSet::available() {
+                        lengths.fill(f32::NAN);
+                        triangle.squared_lengths_with(
+                            set,
+                            dimension,
+                            &vectors,
+                            &mut scratch,
+                            &mut lengths,
+                        );
+                        check(&format!("{:?}", set.width()), &lengths);
+                    }
                 }
             }
         }

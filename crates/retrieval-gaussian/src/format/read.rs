@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
+use cpu_kernels::triangle;
 use half::f16;
 use ndarray::{Array1, Array2};
 
 use super::header::{self, Header};
 use super::segment::{self, Kind, SegmentHeader};
 use super::{ALIGNMENT, is_valid_name};
+use crate::RetrievalError;
 use crate::settings::{IndexSettings, Precision, Projection, check_dimensions};
-use crate::{RetrievalError, panels};
 
 /// How much of a file is compared with its checksums when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +317,7 @@ impl Reader<'_> {
             &mut rest,
             "factors",
             count,
-            size * panels::length(dimension),
+            size * triangle::length(dimension),
         )?;
         let samples = self.take(&mut rest, "samples", sample_count, size * dimension)?;
         self.end(rest)?;
