@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use vision_aided_finetune::{DiffAugment, ProgressiveStage, TrainingConfig};
+use vision_aided_finetune::{Annealing, DiffAugment, ProgressiveStage, TrainingConfig};
 
 use examples::CommonArgs;
 use examples::Failure;
@@ -89,6 +89,18 @@ pub struct Options {
     #[arg(long, value_name = "K", value_parser = positive)]
     pub average_kimg: Option<f64>,
 
+    /// Half-life of a second running average, in thousands of images
+    #[arg(long, value_name = "K", value_parser = positive)]
+    pub slow_average_kimg: Option<f64>,
+
+    /// The discriminator's step sees the images of the generator's step, which saves a pass through the generator
+    #[arg(long)]
+    pub shared_images: bool,
+
+    /// Learning rates that fall by the factor RATE from one length of the run to another, in thousands of images, and the weight of R1 by R1
+    #[arg(long, value_name = "FROM:TO:RATE[:R1]")]
+    pub anneal: Option<Annealing>,
+
     /// Augmentations of what the discriminator sees: any of color,translation,cutout
     #[arg(long, value_name = "LIST", default_value = "")]
     pub augment: DiffAugment,
@@ -150,12 +162,15 @@ const START_OPTIONS: [&str; 7] = [
 ];
 
 /// Options of a resumed run that may differ from those it was started with.
-const CHANGEABLE: [&str; 7] = [
+const CHANGEABLE: [&str; 10] = [
     "learning_rate",
     "gamma",
     "path_length_weight",
     "style_mixing",
     "average_kimg",
+    "slow_average_kimg",
+    "shared_images",
+    "anneal",
     "augment",
     "vision_aided_augment",
 ];
@@ -232,6 +247,9 @@ impl Options {
             path_length_batch_shrink: defaults.path_length_batch_shrink.min(self.batch),
             style_mixing_probability: self.style_mixing,
             average,
+            slow_average_kimg: self.slow_average_kimg,
+            shared_images: self.shared_images,
+            annealing: self.anneal,
             augment: self.augment,
             mirror: self.mirror,
             noise: self.noise,
@@ -272,6 +290,15 @@ impl Options {
         if self.is_given("average_kimg") {
             config.average.kimg = now.average.kimg;
         }
+        if self.is_given("slow_average_kimg") {
+            config.slow_average_kimg = now.slow_average_kimg;
+        }
+        if self.is_given("shared_images") {
+            config.shared_images = now.shared_images;
+        }
+        if self.is_given("anneal") {
+            config.annealing = now.annealing;
+        }
         if self.is_given("augment") {
             config.augment = now.augment;
         }
@@ -311,6 +338,8 @@ impl Options {
         let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
         let stages = self.progressive.as_ref().map(Stages::to_string);
         let average = self.average_kimg.map(|kimg| kimg.to_string());
+        let slow_average = self.slow_average_kimg.map(|kimg| kimg.to_string());
+        let anneal = self.anneal.map(|annealing| annealing.to_string());
         let values = [
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
@@ -325,6 +354,9 @@ impl Options {
             ("path_length_weight", self.path_length_weight.to_string()),
             ("style_mixing", self.style_mixing.to_string()),
             ("average_kimg", average.unwrap_or_default()),
+            ("slow_average_kimg", slow_average.unwrap_or_default()),
+            ("shared_images", String::new()),
+            ("anneal", anneal.unwrap_or_default()),
             ("augment", self.augment.to_string()),
             ("vision_aided", networks.join(",")),
             ("vision_aided_input", self.vision_aided_input.to_string()),

@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 use crate::progressive;
 use crate::random::{self, Stream, stream};
 use crate::vision_aided::VisionAidedConfig;
-use crate::{AdamOptions, DiffAugment, ExponentialMovingAverage, ProgressiveStage, TrainingError};
+use crate::{
+    AdamOptions, Annealing, DiffAugment, ExponentialMovingAverage, ProgressiveStage, TrainingError,
+};
 
 /// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the ramp-up of its `--cfg=auto`.
 ///
@@ -46,6 +48,18 @@ pub struct TrainingConfig {
     pub mirror: bool,
     /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay what they are).
     pub noise: bool,
+    /// Half-life of a second running average in thousands of images, without ramp-up; none by default. Which of the two makes the better images
+    /// depends on the learning rate, and can be measured afterwards.
+    #[serde(default)]
+    pub slow_average_kimg: Option<f64>,
+    /// Whether the discriminators' step sees the images of the generator's step, which saves a pass through the generator in every iteration.
+    ///
+    /// StyleGAN2's loop makes new images with the generator as it is after its step, which is the default.
+    #[serde(default)]
+    pub shared_images: bool,
+    /// Learning rates, and the weight of R1, that change towards the end; none by default.
+    #[serde(default)]
+    pub annealing: Option<Annealing>,
     /// Stages of lower resolution that training goes through first; none by default.
     #[serde(default)]
     pub progressive: Vec<ProgressiveStage>,
@@ -79,6 +93,9 @@ impl Default for TrainingConfig {
             augment: DiffAugment::default(),
             mirror: false,
             noise: true,
+            slow_average_kimg: None,
+            shared_images: false,
+            annealing: None,
             progressive: Vec::new(),
             vision_aided: VisionAidedConfig::default(),
         }
@@ -199,6 +216,15 @@ impl TrainingConfig {
             "from 0 to 1",
         )?;
         progressive::validate(&self.progressive)?;
+        if let Some(annealing) = self.annealing {
+            annealing.validate()?;
+        }
+        check(
+            "slow_average_kimg",
+            self.slow_average_kimg.is_none_or(positive),
+            format!("{:?}", self.slow_average_kimg),
+            "a positive half-life",
+        )?;
         let average = self.average;
         check(
             "average",
@@ -218,6 +244,23 @@ impl TrainingConfig {
     /// Whether an iteration takes an R1 step.
     pub(crate) fn regularises_r1(&self, iteration: u64) -> bool {
         self.r1_gamma > 0.0 && self.r1_interval > 0 && iteration.is_multiple_of(self.r1_interval)
+    }
+
+    /// The slow average as such.
+    pub(crate) fn slow_average(&self) -> Option<ExponentialMovingAverage> {
+        self.slow_average_kimg
+            .map(|kimg| ExponentialMovingAverage { kimg, rampup: None })
+    }
+
+    /// Factors on the learning rates and on the weight of R1 after `shown` images.
+    pub(crate) fn annealed(&self, shown: u64) -> [f64; 2] {
+        match self.annealing {
+            Some(annealing) => [
+                annealing.learning_rate_factor(shown),
+                annealing.r1_factor(shown),
+            ],
+            None => [1.0; 2],
+        }
     }
 
     /// The generator's optimiser with the correction for its lazy regulariser.

@@ -6,7 +6,9 @@
 //!
 //! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
 
+mod anneal;
 pub mod augment;
+mod both;
 mod config;
 mod error;
 mod history;
@@ -20,6 +22,7 @@ mod state;
 mod trainer;
 pub mod vision_aided;
 
+pub use anneal::Annealing;
 pub use augment::DiffAugment;
 pub use config::TrainingConfig;
 pub use error::TrainingError;

@@ -22,6 +22,7 @@ use crate::{Adam, ImageSet, Trainer, TrainingConfig, TrainingError};
 const VERSION: u32 = 1;
 const GENERATOR: &str = "G.";
 const GENERATOR_AVERAGE: &str = "G_ema.";
+const SLOW_AVERAGE: &str = "G_slow.";
 const DISCRIMINATOR: &str = "D.";
 const GENERATOR_ADAM: &str = "adam.G.";
 const DISCRIMINATOR_ADAM: &str = "adam.D.";
@@ -116,7 +117,7 @@ impl ImagesRecord {
 }
 
 pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> {
-    let networks = [
+    let mut networks = vec![
         (
             GENERATOR,
             trainer.generator.tensors(),
@@ -133,6 +134,10 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
             trainer.discriminator.config().to_json(),
         ),
     ];
+    if let Some(average) = &trainer.slow_average {
+        let config = average.config().to_json();
+        networks.push((SLOW_AVERAGE, average.tensors(), config));
+    }
     let mut tensors = BTreeMap::new();
     let mut metadata = BTreeMap::new();
     for (prefix, network, config) in networks {
@@ -214,6 +219,13 @@ pub(crate) fn resume(
         generator_average,
         discriminator,
     } = SavedNetworks::of(&file, device)?;
+    let slow_average = match record.config.slow_average_kimg {
+        Some(_) => Some(Generator::from_checkpoint(
+            &network(&file, SLOW_AVERAGE),
+            device,
+        )?),
+        None => None,
+    };
     let mut trainer = Trainer::new(
         record.config,
         generator,
@@ -258,6 +270,7 @@ pub(crate) fn resume(
                 adam,
             ));
     }
+    trainer.slow_average = slow_average;
     trainer.progress = record.progress;
     let mean = file.tensors().get(PATH_LENGTH_MEAN);
     let mean = mean.map(StoredTensor::to_f32).unwrap_or_default();

@@ -7,6 +7,7 @@ use stylegan2::regularisation::{PathLengthMean, path_length_penalty, r1_penalty_
 use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mix_styles};
 
 use crate::augment::Augmentation;
+use crate::both::logits_of_both;
 use crate::images::ShuffledOrder;
 use crate::loss::{discriminator_loss, generator_loss};
 use crate::progressive::{Growth, resolution_after, with_detail};
@@ -27,6 +28,8 @@ pub struct Trainer {
     pub(crate) discriminator: Discriminator,
     /// On the plain device.
     pub(crate) generator_average: Generator,
+    /// The same over a longer time, where the options ask for it.
+    pub(crate) slow_average: Option<Generator>,
     pub(crate) generator_adam: Adam,
     pub(crate) discriminator_adam: Adam,
     pub(crate) vision_aided: Vec<VisionAidedDiscriminator>,
@@ -113,6 +116,7 @@ impl Trainer {
             },
             progress: Progress::default(),
             order: ShuffledOrder::new(config.seed, images.len()),
+            slow_average: config.slow_average_kimg.map(|_| average.valid()),
             generator_average: average.valid(),
             generator: generator.train(),
             discriminator: discriminator.train(),
@@ -215,6 +219,12 @@ impl Trainer {
             discriminator.adam.set_options(config.vision_aided.adam);
         }
         self.path_length_mean.decay = config.path_length_decay;
+        self.slow_average = config
+            .slow_average_kimg
+            .map(|_| match self.slow_average.take() {
+                Some(average) => average,
+                None => self.generator_average.clone(),
+            });
         self.config = config;
         Ok(())
     }
@@ -254,6 +264,11 @@ impl Trainer {
         &self.generator_average
     }
 
+    /// The average over [`slow_average_kimg`](TrainingConfig::slow_average_kimg); on the plain device.
+    pub fn slow_average(&self) -> Option<&Generator> {
+        self.slow_average.as_ref()
+    }
+
     /// The discriminator in training, on the autodiff device.
     pub fn discriminator(&self) -> &Discriminator {
         &self.discriminator
@@ -273,6 +288,9 @@ impl Trainer {
         self.generator_average =
             self.generator_average
                 .grown(resolution, generator_seed, device)?;
+        if let Some(average) = &self.slow_average {
+            self.slow_average = Some(average.grown(resolution, generator_seed, device)?);
+        }
         let discriminator =
             self.discriminator
                 .valid()
@@ -291,7 +309,7 @@ impl Trainer {
         self.stage_images.side()
     }
 
-    /// One iteration: a step of the generator, one of the discriminator, the regularisers' steps where they are due, and the average.
+    /// One iteration: a step of the generator, one of the discriminator, the regularisers' steps where they are due, and the averages.
     ///
     /// # Errors
     /// When the losses, or a penalty, were not finite many times on end.
@@ -303,30 +321,42 @@ impl Trainer {
         }
         let iteration = self.progress.iterations;
         let batch = self.config.batch_size;
+        // Shown before this batch: the official loop counts it after the update.
+        let shown = self.progress.images;
         let options = self.config.corrected_generator_adam();
         let warm_up = self.growth().map_or(1.0, Growth::warm_up);
+        let [annealed, _] = self.config.annealed(shown);
         self.generator_adam.set_options(AdamOptions {
-            learning_rate: options.learning_rate * warm_up,
+            learning_rate: options.learning_rate * warm_up * annealed,
             ..options
         });
         let options = self.config.corrected_discriminator_adam();
-        self.discriminator_adam.set_options(options);
-        // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
-        let mut measured = self.step_generator(iteration);
+        self.discriminator_adam.set_options(AdamOptions {
+            learning_rate: options.learning_rate * annealed,
+            ..options
+        });
         let takes_path_length = self.config.regularises_path_length(iteration);
+        let has_vision_aided = !self.vision_aided.is_empty();
+        // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
+        let (mut measured, fake) = self.step_generator(iteration);
         let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let real = self.real_images(iteration);
-        let has_vision_aided = !self.vision_aided.is_empty();
-        measured.extend(self.step_discriminators(iteration, real.clone()));
+        let fake = match self.config.shared_images {
+            true => fake,
+            false => self.images_for_discriminators(iteration),
+        };
+        measured.extend(self.step_discriminators(iteration, real.clone(), fake));
         let takes_r1 = self.config.regularises_r1(iteration);
         let r1_penalty = takes_r1.then(|| self.step_r1(iteration, real));
-        // Shown before this batch: the official loop counts it after the update.
-        let shown = self.progress.images;
         let average = self.generator_average.clone();
         self.generator_average = self
             .config
             .average
             .update(average, &self.generator, shown, batch);
+        if let (Some(average), Some(slow)) = (self.config.slow_average(), self.slow_average.take())
+        {
+            self.slow_average = Some(average.update(slow, &self.generator, shown, batch));
+        }
         self.progress.iterations += 1;
         self.progress.images += batch as u64;
 
@@ -388,8 +418,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`.
-    fn step_generator(&mut self, iteration: u64) -> Vec<Tensor<1>> {
+    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; and the images, on the plain device.
+    fn step_generator(&mut self, iteration: u64) -> (Vec<Tensor<1>>, Tensor<4>) {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
         let fake = self
@@ -403,9 +433,21 @@ impl Trainer {
             .valid()
             .forward(augmentation.apply(fake.clone()), None);
         let loss = generator_loss(logits);
+        let vision_aided = self.vision_aided_loss(iteration, &fake);
+        let total = match &vision_aided {
+            Some(sum) => loss.clone() + sum.clone().mul_scalar(self.config.vision_aided.weight),
+            None => loss.clone(),
+        };
+        let gradients = total.backward();
+        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
+        let measured = [Some(loss), vision_aided].into_iter().flatten();
+        (measured.map(Tensor::inner).collect(), fake.inner())
+    }
+
+    /// What the generator pays to the vision-aided discriminators for these images, `[1]`.
+    fn vision_aided_loss(&self, iteration: u64, fake: &Tensor<4>) -> Option<Tensor<1>> {
         let mut random = self.stream(iteration, Stream::VisionAidedGeneratorAugment);
-        let vision_aided = self
-            .vision_aided
+        self.vision_aided
             .iter()
             .map(|discriminator| {
                 let seen = self
@@ -413,18 +455,7 @@ impl Trainer {
                     .apply(fake.clone());
                 discriminator.generator_loss(seen, self.config.vision_aided.loss)
             })
-            .reduce(|sum, loss| sum + loss);
-        let total = match &vision_aided {
-            Some(sum) => loss.clone() + sum.clone().mul_scalar(self.config.vision_aided.weight),
-            None => loss.clone(),
-        };
-        let gradients = total.backward();
-        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
-        [Some(loss), vision_aided]
-            .into_iter()
-            .flatten()
-            .map(Tensor::inner)
-            .collect()
+            .reduce(|sum, loss| sum + loss)
     }
 
     /// The mean length, `[1]`.
@@ -460,14 +491,23 @@ impl Trainer {
         result.lengths.mean()
     }
 
-    /// The loss and the mean logits of real and of generated images, and the heads' loss where there are any, each `[1]`.
-    fn step_discriminators(&mut self, iteration: u64, real: Tensor<4>) -> Vec<Tensor<1>> {
+    /// New images of the generator for the discriminators' step, on the plain device.
+    fn images_for_discriminators(&mut self, iteration: u64) -> Tensor<4> {
         let mut random = self.stream(iteration, Stream::DiscriminatorLatents);
         let generator = self.generator.valid();
         let w_plus = self.latents(self.config.batch_size, &mut random, &generator);
-        let fake = generator
+        generator
             .synthesis
-            .forward(w_plus, &self.noise(&mut random));
+            .forward(w_plus, &self.noise(&mut random))
+    }
+
+    /// The loss and the mean logits of real and of generated images, and the heads' loss where there are any, each `[1]`.
+    fn step_discriminators(
+        &mut self,
+        iteration: u64,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+    ) -> Vec<Tensor<1>> {
         let heads = self.step_heads(iteration, &real, &fake);
         let fake = self
             .augmentation(iteration, Stream::DiscriminatorFakeAugment)
@@ -475,8 +515,7 @@ impl Trainer {
         let real = self
             .augmentation(iteration, Stream::DiscriminatorRealAugment)
             .apply(real);
-        let fake_logits = self.discriminator.forward(fake, None);
-        let real_logits = self.discriminator.forward(real, None);
+        let [fake_logits, real_logits] = logits_of_both(&self.discriminator, fake, real);
         let loss = discriminator_loss(fake_logits.clone(), real_logits.clone());
         let gradients = loss.backward();
         self.discriminator = self
@@ -524,7 +563,9 @@ impl Trainer {
         );
         // The step stands for those of the whole interval.
         let pixels = (self.resolution() as f64 / self.images.side() as f64).powi(2);
-        let weight = self.config.r1_gamma * pixels / 2.0 * self.config.r1_interval as f64;
+        let [_, annealed] = self.config.annealed(self.progress.images);
+        let gamma = self.config.r1_gamma * annealed;
+        let weight = gamma * pixels / 2.0 * self.config.r1_interval as f64;
         let gradients = result.mean.clone().mul_scalar(weight).backward();
         self.discriminator = self
             .discriminator_adam

@@ -6,6 +6,7 @@
 )]
 
 mod diffaugment;
+mod further_options;
 mod image_set;
 mod killed;
 #[cfg(target_os = "linux")]
