@@ -8,6 +8,7 @@ pub mod digest;
 pub mod diversity;
 pub mod features;
 pub mod figure;
+pub mod gates;
 pub mod images;
 pub mod index_record;
 pub mod interrupt;

@@ -142,6 +142,8 @@ impl<'a> QualityMeter<'a> {
             frechet_distance: Some(rounded(distance, 3)),
             frechet_samples: Some(counts[1]),
             frechet_real: Some(counts[0]),
+            features: Default::default(),
+            inversion: None,
             further: Default::default(),
         }))
     }

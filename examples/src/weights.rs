@@ -27,6 +27,11 @@ impl Weights {
         Ok(Self { root })
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Feature networks and LPIPS heads.
     pub fn features(&self) -> PathBuf {
         self.root.join("features")

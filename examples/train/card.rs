@@ -81,6 +81,12 @@ struct Training<'a> {
     average_kimg: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     average_rampup: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_average_kimg: Option<f64>,
+    shared_images: bool,
+    /// Learning rates that fell towards the end, as FROM:TO:FACTOR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annealing: Option<String>,
     /// Stages of lower resolution, as SIDE:KIMG.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     progressive: Vec<String>,
@@ -226,6 +232,9 @@ fn training<'a>(run: &Run<'a>) -> Training<'a> {
         style_mixing: config.style_mixing_probability,
         average_kimg: config.average.kimg,
         average_rampup: config.average.rampup,
+        slow_average_kimg: config.slow_average_kimg,
+        shared_images: config.shared_images,
+        annealing: config.annealing.map(|annealing| annealing.to_string()),
         progressive: config.progressive.iter().map(ToString::to_string).collect(),
         vision_aided: trainer
             .vision_aided()

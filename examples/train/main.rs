@@ -4,6 +4,7 @@ mod card;
 mod held_out;
 mod options;
 mod publish;
+mod queue;
 mod recipe;
 mod run;
 #[cfg(test)]
@@ -19,6 +20,9 @@ fn main() -> ExitCode {
     let options =
         Options::parse_from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
     examples::exit(
-        Interrupt::listen().and_then(|interrupt| run::train(&options, &|| interrupt.requested())),
+        Interrupt::listen().and_then(|interrupt| match options.whole_zoo() {
+            true => queue::work(&options, &|| interrupt.requested()),
+            false => run::train(&options, &|| interrupt.requested()),
+        }),
     )
 }

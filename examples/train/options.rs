@@ -11,6 +11,7 @@ use examples::CommonArgs;
 use examples::Failure;
 use examples::numbers::{minutes, not_negative, positive, share};
 use examples::quality::FRECHET_IMAGES;
+use examples::shard::Shard;
 use examples::training::provenance::shown;
 use examples::training::vision_networks::VisionNetwork;
 
@@ -22,7 +23,8 @@ use examples::training::vision_networks::VisionNetwork;
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub struct Options {
-    /// Style of the zoo (`funEmoji`), or `base` for the model of all styles that the others start from; `weights/zoo/render` draws the images
+    /// Style of the zoo (`funEmoji`), `base` for the model of all styles that the others start from, or `all` to work through the whole zoo a turn
+    /// at a time; `weights/zoo/render` draws the images
     #[arg(long, value_name = "NAME", conflicts_with = "images")]
     pub zoo: Option<String>,
 
@@ -30,11 +32,11 @@ pub struct Options {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub images: Vec<PathBuf>,
 
-    /// Where the run is kept: checkpoint, history, samples and the trained networks [default: out/train/NAME]
+    /// Where the run is kept: checkpoint, history, samples and the trained networks [default: out/train/NAME]; with --zoo all a folder of runs
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Length of the run, in thousands of images [default: 36 for a style that starts from weights, 12 without arguments, else 90]
+    /// Length of the run, in thousands of images; with --zoo all of every style's [default: 150 for each of --zoo all, 36 for a style that starts from weights, 12 without arguments, else 90]
     #[arg(long, value_name = "K", value_parser = positive)]
     pub kimg: Option<f64>,
 
@@ -135,8 +137,17 @@ pub struct Options {
     pub checkpoint_minutes: Duration,
 
     /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
+    /// (with --zoo all, every model that has become clearly better, with learning rates annealed over a last few thousand images)
     #[arg(long, requires = "zoo")]
     pub publish: bool,
+
+    /// With --zoo all, thousands of images that a style gets before the next one's turn
+    #[arg(long, value_name = "K", default_value_t = 12.0, value_parser = positive)]
+    pub turn_kimg: f64,
+
+    /// With --zoo all, the I-th of N parts of its styles
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
+    pub shard: Shard,
 
     /// Samples, and the most training images, that --publish measures the Fréchet distance with
     #[arg(long, value_name = "N", default_value_t = FRECHET_IMAGES, value_parser = clap::value_parser!(u32).range(2..))]
@@ -191,6 +202,9 @@ impl std::fmt::Display for Stages {
 
 const NO_STAGES: &str = "none";
 
+/// Stands for all styles of the zoo.
+const WHOLE_ZOO: &str = "all";
+
 impl Options {
     /// Reads arguments, the program's name first.
     pub fn parse_from_args<A: Into<OsString> + Clone>(
@@ -207,7 +221,13 @@ impl Options {
         Ok(Self { given, ..options })
     }
 
-    fn is_given(&self, option: &str) -> bool {
+    /// Whether all styles of the zoo are to be trained in turns.
+    pub fn whole_zoo(&self) -> bool {
+        self.zoo.as_deref() == Some(WHOLE_ZOO)
+    }
+
+    /// Whether an option was written, as against having its default.
+    pub fn is_given(&self, option: &str) -> bool {
         self.given.contains(option)
     }
 

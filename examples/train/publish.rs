@@ -7,6 +7,7 @@ use vision_aided_finetune::{HistoryEntry, Trainer};
 use crate::card;
 use crate::recipe::Recipe;
 use examples::Failure;
+use examples::gates::{COMPARED_IMAGES, Gates};
 use examples::output;
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::training::export::{DISCRIMINATOR, GENERATOR};
@@ -48,6 +49,16 @@ pub fn publish(
     let file = folder.path().join(GENERATOR);
     let images = trainer.images().reduced(trainer.resolution())?;
     let Some(quality) = meter.measure(&recipe.name, &file, &images)? else {
+        return Ok(false);
+    };
+    let gates = Gates::new(
+        weights,
+        measurement.images.min(COMPARED_IMAGES),
+        &folder.path().join("quality"),
+        measurement.device,
+        measurement.interrupted,
+    )?;
+    let Some(quality) = gates.measure(&recipe.name, &file, &images, quality)? else {
         return Ok(false);
     };
     let card = card::render(

@@ -17,12 +17,24 @@ pub struct Arguments {
 pub enum Command {
     /// Show what the cards of all models say: licence, training, quality
     List(ZooPlace),
+    /// Show how far `train --zoo all` is: images, measurements and publications of every style
+    Status(Status),
     /// Measure models again, and write the numbers into their cards; everything else in a card stays as it is
     ///
-    /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, and the diversity of samples beside that of training
-    /// images. The training images are drawn by weights/zoo/render. Each card is written when its model is done; Ctrl-C stops after a batch, and the same
+    /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, the diversity of samples beside that of training
+    /// images, precision, recall, density and coverage in the features of two networks, and the inversion of held-out images. The training images are drawn by weights/zoo/render. Each card is written when its model is done; Ctrl-C stops after a batch, and the same
     /// command goes on from there.
     Measure(Measure),
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Folder of the runs, as `train --zoo all --out` has it
+    #[arg(long, value_name = "DIR", default_value = "out/train/zoo")]
+    pub runs: PathBuf,
+    /// Write machine-readable results to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,9 @@ use serde::Serialize;
 use examples::zoo_place::ZooPlace;
 use examples::{Failure, output, table};
 
+/// The network whose features no discriminator of the zoo sees.
+const JUDGE: &str = "alexnet";
+
 #[derive(Serialize)]
 struct Results<'a> {
     models: Vec<&'a Card>,
@@ -23,11 +26,14 @@ pub fn list(place: &ZooPlace) -> Result<ExitCode, Failure> {
             "kimg",
             "Fréchet distance",
             "diversity",
+            "precision",
+            "coverage",
+            "inversion dB",
         ],
         &rows,
     );
     println!(
-        "{} models; diversity: that of samples over that of training images",
+        "{} models; diversity: that of samples over that of training images; precision and coverage: in the features of {JUDGE}",
         rows.len()
     );
     if let Some(path) = &place.common.json {
@@ -56,6 +62,12 @@ fn row(card: &Card) -> Vec<String> {
         kimg.map_or_else(unknown, ToString::to_string),
         measured(|quality| quality.frechet_distance, 2),
         measured(|quality| quality.diversity_ratio, 2),
+        measured(
+            |quality| quality.features.get(JUDGE).map(|f| f.precision),
+            2,
+        ),
+        measured(|quality| quality.features.get(JUDGE).map(|f| f.coverage), 2),
+        measured(|quality| quality.inversion.as_ref().map(|i| i.psnr), 1),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod list;
 mod measure;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
     match command {
         Command::List(place) => list::list(place),
+        Command::Status(status) => status::status(status),
         Command::Measure(measure) => measure::measure(measure, interrupted),
     }
 }

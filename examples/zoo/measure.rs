@@ -7,6 +7,7 @@ use serde::Serialize;
 use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Measure;
+use examples::gates::{COMPARED_IMAGES, Gates};
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::weights::BASE;
 use examples::{Failure, INTERRUPTED, output, table, training_images};
@@ -42,7 +43,9 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
     if measure.missing {
         models.retain(|model| {
             let quality = model.card().quality.as_ref();
-            quality.is_none_or(|quality| quality.frechet_distance.is_none())
+            quality.is_none_or(|quality| {
+                quality.frechet_distance.is_none() || quality.features.is_empty()
+            })
         });
     }
     let data = measure
@@ -61,12 +64,23 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
         &device,
         interrupted,
     )?;
+    let gates = Gates::new(
+        &weights,
+        measure.frechet_images.min(COMPARED_IMAGES),
+        &measure.moments,
+        &device,
+        interrupted,
+    )?;
     let mut measured = Vec::new();
     let mut finished = true;
     for (model, files) in models.iter_mut().zip(&files) {
         let started = Instant::now();
         let name = model.name().to_owned();
-        let found = meter.measure(&name, &model.generator_path(), &images(model, files)?)?;
+        let (file, images) = (model.generator_path(), images(model, files)?);
+        let found = match meter.measure(&name, &file, &images)? {
+            Some(found) => gates.measure(&name, &file, &images, found)?,
+            None => None,
+        };
         let Some(found) = found else {
             eprintln!("interrupted at {name}; the same command goes on from there");
             finished = false;

@@ -30,5 +30,5 @@ mod zoo;
 pub use card::{Card, Configuration};
 pub use error::ZooError;
 pub use model::ZooModel;
-pub use quality::Quality;
+pub use quality::{FeatureQuality, InversionQuality, Quality};
 pub use zoo::Zoo;

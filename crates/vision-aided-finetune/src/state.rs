@@ -316,6 +316,10 @@ pub(crate) fn image_side(path: &Path) -> Result<usize, TrainingError> {
     Ok(record(&Checkpoint::open(path)?)?.images.side)
 }
 
+pub(crate) fn images_shown(path: &Path) -> Result<u64, TrainingError> {
+    Ok(record(&Checkpoint::open(path)?)?.progress.images)
+}
+
 pub(crate) fn provenance(path: &Path) -> Result<Option<String>, TrainingError> {
     let file = Checkpoint::open(path)?;
     record(&file)?;

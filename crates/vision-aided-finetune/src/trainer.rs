@@ -161,6 +161,14 @@ impl Trainer {
         state::image_side(path.as_ref())
     }
 
+    /// Real images shown so far in a checkpoint's run, repetitions counted.
+    ///
+    /// # Errors
+    /// When the file is no checkpoint of a training run.
+    pub fn images_shown_in(path: impl AsRef<Path>) -> Result<u64, TrainingError> {
+        state::images_shown(path.as_ref())
+    }
+
     /// The networks that the vision-aided discriminators of a checkpoint stand on, and the sides of their inputs, in the order that
     /// [`resume`](Self::resume) expects.
     ///

@@ -5,5 +5,6 @@ pub mod plot;
 pub mod provenance;
 pub mod run_folder;
 pub mod samples;
+pub mod standing;
 pub mod start;
 pub mod vision_networks;
