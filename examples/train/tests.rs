@@ -333,6 +333,91 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
     let card: toml::Table = card.parse().unwrap();
     let art = card["art"].as_table().unwrap();
     let credit = "Tiny \"Set\" by A. Nobody, CC0-1.0";
+    for style in ["tiny", "other"] {
+        assert_eq!(art[style].as_str(), Some(credit));
+    }
+    assert_eq!(
+        card["training"]["images"].as_integer(),
+        Some(2 * IMAGES as i64)
+    );
+
+    std::fs::remove_dir_all(place.out()).unwrap();
+    place
+        .train(&["--zoo", "tiny", "--resolution", "32", "--batch", "4"], 1)
+        .unwrap();
+    let start = place.provenance();
+    for (network, file) in [
+        (start.generator, "weights/zoo/base/generator.safetensors"),
+        (
+            start.discriminator,
+            "weights/zoo/base/discriminator.safetensors",
+        ),
+    ] {
+        assert_eq!(network.from, file);
+        assert_eq!(network.sha256.map(|hash| hash.len()), Some(64));
+    }
+}
+
+#[test]
+fn a_style_grows_from_a_smaller_base() {
+    let place = Workplace::new();
+    let small = ["--resolution", "32", "--batch", "4"];
+    let base = ["--zoo", "base", "--progressive", "16:1", "--kimg", "0.004"];
+    place.train(&[&small[..], &base].concat(), ENDLESS).unwrap();
+    copy_files(&place.out(), &place.weights().join("zoo/base"));
+    std::fs::remove_dir_all(place.out()).unwrap();
+
+    place
+        .train(&[&small[..], &["--zoo", "tiny"]].concat(), 1)
+        .unwrap();
+    let record = place.checkpoint().metadata()["training"].clone();
+    assert!(
+        record.contains(r#""progressive":[{"resolution":16,"kimg":8.0}]"#),
+        "{record}"
+    );
+    assert_eq!(
+        place.provenance().generator.from,
+        "weights/zoo/base/generator.safetensors"
+    );
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_style_of_the_zoo_is_trained_in_turns_measured_and_published() {
+    let place = Workplace::new();
+    place.draw("other", 9);
+    let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights/features");
+    copy_files(&features, &place.weights().join("features"));
+    let work = |args: &[&str], asked: usize| {
+        let count = Cell::new(0);
+        let common = "--zoo all --resolution 32 --progressive none --batch 4 --kimg 0.02 --turn-kimg 0.02 --shard 2/2 --frechet-images 8";
+        let common: Vec<&str> = common.split(' ').collect();
+        queue::work(&place.options(&[&common, args].concat()), &|| {
+            count.set(count.get() + 1);
+            count.get() > asked
+        })
+    };
+    refused(work(&["--generator", "tiny"], ENDLESS), &["--generator"]);
+    refused(work(&["--resume"], ENDLESS), &["--resume"]);
+
+    // Interrupted in the turn: what it had is kept, and no measurement is claimed.
+    let code = work(&[], 3).unwrap();
+    assert_eq!(code, ExitCode::from(INTERRUPTED));
+    let standing = |style: &str| Standing::open(&place.out().join(style)).unwrap();
+    assert!(standing("tiny").turns.is_empty());
+    assert!(place.out().join("tiny/training.safetensors").is_file());
+
+    let code = work(&["--publish"], ENDLESS).unwrap();
+    assert_eq!(code, ExitCode::SUCCESS);
     let standing = standing("tiny");
     let kimg: Vec<f64> = standing.turns.iter().map(|turn| turn.kimg).collect();
     // Nothing was published before, so that the first turn's model is.
@@ -354,5 +439,8 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
     let run = place.out().join("tiny/training.safetensors");
     let before = std::fs::read(&run).unwrap();
     assert_eq!(work(&[], ENDLESS).unwrap(), ExitCode::SUCCESS);
-    assert!(before == std::fs::read(&run).unwrap(), "nothing was trained");
+    assert!(
+        before == std::fs::read(&run).unwrap(),
+        "nothing was trained"
+    );
 }
