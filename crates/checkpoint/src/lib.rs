@@ -42,6 +42,7 @@ mod safetensors_file;
 mod save;
 mod stored_tensor;
 mod torch;
+mod zip;
 
 pub use error::CheckpointError;
 pub use format::Format;

@@ -1,6 +1,6 @@
 //! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per storage, `PREFIX/data/KEY`.
 
-use super::zip::{Directory, LOCAL_HEADER};
+use crate::zip::{Directory, LOCAL_HEADER};
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::limits;
