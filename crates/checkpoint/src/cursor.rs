@@ -85,13 +85,20 @@ impl<'a> Cursor<'a> {
 
     /// ASCII or UTF-8 text up to the next line feed, which is consumed.
     pub(crate) fn line(&mut self) -> Result<&'a str, Fault> {
+        let position = self.position;
+        std::str::from_utf8(self.raw_line()?)
+            .map_err(|e| malformed!("text at byte {position} is not UTF-8 ({e})"))
+    }
+
+    /// The bytes up to the next line feed, which is consumed.
+    pub(crate) fn raw_line(&mut self) -> Result<&'a [u8], Fault> {
         let rest = &self.file[self.position..self.end];
         let length = rest
             .iter()
             .position(|byte| *byte == b'\n')
             .ok_or_else(|| malformed!("the line at byte {} has no end", self.position))?;
-        let text = self.text(length as u64)?;
+        let bytes = self.take(length as u64)?;
         self.position += 1;
-        Ok(text)
+        Ok(bytes)
     }
 }

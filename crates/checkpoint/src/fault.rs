@@ -8,6 +8,7 @@ pub(crate) enum Fault {
     Malformed(String),
     UnknownConstructor {
         name: String,
+        function: Option<String>,
         position: usize,
     },
     Limit {
@@ -20,9 +21,24 @@ pub(crate) enum Fault {
         tensor: String,
         reason: String,
     },
+    /// The content is not what its own record says.
+    Digest {
+        recorded: String,
+        found: String,
+    },
 }
 
 impl Fault {
+    /// A fault of a stream that is decoded at a byte of the file: offsets in its text count from the stream's own start.
+    pub(crate) fn within(self, position: usize) -> Self {
+        match self {
+            Self::Malformed(reason) => Self::Malformed(format!(
+                "in the torch.save stream that byte {position} decodes: {reason}"
+            )),
+            other => other,
+        }
+    }
+
     pub(crate) fn at(self, path: &Path, format: &'static str) -> CheckpointError {
         let path = path.to_owned();
         match self {
@@ -31,9 +47,14 @@ impl Fault {
                 format,
                 reason,
             },
-            Self::UnknownConstructor { name, position } => CheckpointError::UnknownConstructor {
+            Self::UnknownConstructor {
+                name,
+                function,
+                position,
+            } => CheckpointError::UnknownConstructor {
                 path,
                 name,
+                function,
                 position,
             },
             Self::Limit { what, found, limit } => CheckpointError::Limit {
@@ -43,6 +64,11 @@ impl Fault {
                 limit,
             },
             Self::Cyclic(place) => CheckpointError::Cyclic { path, place },
+            Self::Digest { recorded, found } => CheckpointError::Changed {
+                path,
+                recorded,
+                found,
+            },
             Self::InvalidTensor { tensor, reason } => CheckpointError::InvalidTensor {
                 path,
                 tensor,

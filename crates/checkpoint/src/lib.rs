@@ -1,7 +1,8 @@
-//! Read .safetensors, .pt, .pth and .pkl files into named tensors without running code from them, load modules strictly, and write safetensors.
+//! Read .safetensors, .pt, .pth, .pkl, .npy and .npz files into named tensors without running code from them, load modules strictly, and write safetensors.
 //!
 //! [`Checkpoint::open`] recognises the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
-//! constructors, those that hold weights: anything else is an error that names it. Files are untrusted: no length is believed before
+//! constructors, those that hold weights. Of any other class or function it keeps the name and calls nothing: what stands beside it can be read,
+//! [`Checkpoint::not_understood`] lists it, and a file that holds nothing else is an error that names it. Files are untrusted: no length is believed before
 //! it is compared with the bytes that are there, and memory stays proportional to the file: real files take little beside themselves,
 //! and the worst that a hostile pickle can ask for is about a hundred bytes for each of its own.
 //!
@@ -27,27 +28,36 @@
 //! assert!(error.to_string().contains("os.system"));
 //! # Ok::<(), checkpoint::CheckpointError>(())
 //! ```
+//!
+//! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for paths.
+//! [`save_safetensors`] writes a SHA-256 of the content that opening the file checks, so that a changed digit is not taken for another result.
 
+mod content_digest;
 mod cursor;
 mod error;
 mod fault;
+mod file_name;
 mod flatten;
 mod format;
 mod limits;
 mod module;
 mod network;
+mod numpy_file;
 mod open;
 mod pickle;
 mod safetensors_file;
 mod save;
+mod shown;
 mod stored_tensor;
 mod torch;
 mod zip;
 
 pub use error::CheckpointError;
+pub use file_name::{file_name, is_file_name};
 pub use format::Format;
 pub use module::{load_module, module_tensors};
 pub use network::Network;
 pub use open::Checkpoint;
 pub use save::{FloatPrecision, save_safetensors};
+pub use shown::{Shown, shown, shown_within};
 pub use stored_tensor::{StoredDType, StoredTensor};

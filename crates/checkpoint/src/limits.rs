@@ -27,6 +27,9 @@ pub(crate) const DIMENSIONS: usize = 16;
 /// Bytes of all configuration values of a file as JSON; larger values are left out.
 pub(crate) const CONFIGURATION_BYTES: usize = 1 << 18;
 
+/// Bytes that are kept of the module's and of the name of a class that is not known.
+pub(crate) const CLASS_BYTES: usize = 128;
+
 /// Attributes of one module; PyTorch gives it about 20 and the official layers add about 15.
 pub(crate) const ATTRIBUTES: usize = 1024;
 
@@ -48,6 +51,20 @@ pub(crate) fn rearranged_bytes(file: usize) -> usize {
     2 * file + (1 << 16)
 }
 
+/// How many bytes of byte strings that are stored as text may be decoded of a file of `file` bytes.
+///
+/// Such text takes at least as many bytes in the file and is decoded once; the constant lets small files share it.
+pub(crate) fn decoded_bytes(file: usize) -> usize {
+    2 * file + (1 << 16)
+}
+
+/// How many bytes compressed arrays of a numpy archive of `file` bytes may have outside of it.
+///
+/// Latents of 18 equal layers compress to about a twentieth; a hostile file could ask for a thousand times its size.
+pub(crate) fn inflated_bytes(file: usize) -> usize {
+    64 * file + (1 << 16)
+}
+
 /// What an entry of a table (a tensor, a network, a metadata entry) takes beside its name: a description and its share of a tree.
 pub(crate) const ENTRY_BYTES: usize = 192;
 
@@ -66,5 +83,6 @@ pub(crate) fn attempted_bytes(file: usize) -> usize {
     16 * file + 4 * CONFIGURATION_BYTES
 }
 
-/// Characters that are kept of the name of an element type that is not read; those of published formats have at most 15.
-pub(crate) const ELEMENT_TYPE_CHARACTERS: usize = 32;
+/// Characters that are kept of the name of an element type that is not read; those of published formats have at most 15, and functions
+/// that make tensors of other types about 30.
+pub(crate) const ELEMENT_TYPE_CHARACTERS: usize = 64;

@@ -25,6 +25,14 @@ impl Network {
         }
     }
 
+    /// A module, or a dict, of a class that is not known.
+    pub(crate) fn foreign(name: String, class_name: Option<String>) -> Self {
+        Self {
+            class_name,
+            ..Self::state_dict(name)
+        }
+    }
+
     pub(crate) fn persistent(
         name: String,
         class_name: Option<String>,
@@ -41,12 +49,21 @@ impl Network {
         }
     }
 
-    /// The key in the file: `G`, `D`, `G_ema`; `g_ema` and so on from other code; empty where the file is one network.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The key in the file: `G`, `D`, `G_ema`; `g_ema` and so on from other code, with the keys on the way to it where it lies deeper;
+    /// empty where the file is one network.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The Python class that the file names, `Generator` or `Discriminator` for the official networks; `None` for a plain dict of tensors.
+    /// The Python class that the file names: `Generator` or `Discriminator` for the official networks, with its module for any other; `None`
+    /// for a plain dict of tensors.
     pub fn class_name(&self) -> Option<&str> {
         self.class_name.as_deref()
     }

@@ -7,7 +7,7 @@ use crate::fault::{Fault, malformed};
 use crate::flatten::{Flattened, flatten};
 use crate::pickle::{self, Heap};
 use crate::torch::{archive, stream};
-use crate::{CheckpointError, Format, Network, StoredTensor, safetensors_file};
+use crate::{CheckpointError, Format, Network, StoredTensor, numpy_file, safetensors_file};
 
 /// Named tensors of one file, with the file's metadata.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, StoredTensor>,
     opaque: BTreeMap<String, String>,
     networks: Vec<Network>,
+    not_understood: BTreeMap<String, String>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -49,7 +50,7 @@ impl Checkpoint {
     pub fn from_vec(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         let format =
-            Format::recognise(&bytes).map_err(|found| CheckpointError::NotACheckpoint {
+            Format::recognise(path, &bytes).map_err(|found| CheckpointError::NotACheckpoint {
                 path: path.to_owned(),
                 found,
             })?;
@@ -57,6 +58,7 @@ impl Checkpoint {
             tensors,
             opaque,
             networks,
+            not_understood,
             metadata,
         } = parse(format, Arc::new(bytes)).map_err(|fault| fault.at(path, format.name()))?;
         Ok(Self {
@@ -65,6 +67,7 @@ impl Checkpoint {
             tensors,
             opaque,
             networks,
+            not_understood,
             metadata,
         })
     }
@@ -81,6 +84,7 @@ impl Checkpoint {
             tensors,
             opaque: BTreeMap::new(),
             networks: Vec::new(),
+            not_understood: BTreeMap::new(),
             metadata,
         }
     }
@@ -127,12 +131,24 @@ impl Checkpoint {
             let mut dots = key.match_indices('.');
             dots.any(|(dot, _)| names.contains(&key[..dot]))
         };
-        let mut one = self.subset(&format!("{name}."));
+        let prefix = format!("{name}.");
+        let mut one = self.subset(&prefix);
         one.networks = Vec::new();
+        one.not_understood = below(&self.not_understood, &prefix);
+        if let Some(class) = self.not_understood.get(name) {
+            one.not_understood.insert(String::new(), class.clone());
+        }
         // What describes another network, or the file, does not describe this one.
         one.metadata
             .retain(|key, _| !of_any(key) && !Network::ENTRIES.contains(&key.as_str()));
         network.describe("", &mut one.metadata);
+        for inner in &self.networks {
+            if let Some(name) = inner.name().strip_prefix(&prefix) {
+                let inner = inner.renamed(name);
+                inner.describe(&format!("{name}."), &mut one.metadata);
+                one.networks.push(inner);
+            }
+        }
         Ok(one)
     }
 
@@ -148,6 +164,13 @@ impl Checkpoint {
         &self.opaque
     }
 
+    /// Networks and other entries of the file in which a class lies that is not known, each with the first such class; nothing of it was run.
+    ///
+    /// A module of such a class has the tensors that PyTorch lists of it, as far as they can be read; what it computes with them is not known.
+    pub fn not_understood(&self) -> &BTreeMap<String, String> {
+        &self.not_understood
+    }
+
     /// The file's free-form metadata; generators keep their configuration under `config` as JSON.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
@@ -155,13 +178,6 @@ impl Checkpoint {
 
     /// The tensors whose names start with `prefix`, without it; metadata and path are kept.
     pub fn subset(&self, prefix: &str) -> Self {
-        fn below<T: Clone>(all: &BTreeMap<String, T>, prefix: &str) -> BTreeMap<String, T> {
-            all.range(prefix.to_owned()..)
-                .map_while(|(name, item)| {
-                    Some((name.strip_prefix(prefix)?.to_owned(), item.clone()))
-                })
-                .collect()
-        }
         self.with_tensors(below(&self.tensors, prefix), below(&self.opaque, prefix))
     }
 
@@ -201,15 +217,25 @@ impl Checkpoint {
             networks: self.networks.iter().filter(is_present).cloned().collect(),
             tensors,
             opaque,
+            not_understood: self.not_understood.clone(),
             metadata: self.metadata.clone(),
         }
     }
 }
 
+/// What lies under names with this prefix, without it.
+fn below<T: Clone>(all: &BTreeMap<String, T>, prefix: &str) -> BTreeMap<String, T> {
+    all.range(prefix.to_owned()..)
+        .map_while(|(name, item)| Some((name.strip_prefix(prefix)?.to_owned(), item.clone())))
+        .collect()
+}
+
 fn parse(format: Format, file: Arc<Vec<u8>>) -> Result<Flattened, Fault> {
-    let mut heap = Heap::default();
+    let mut heap = Heap::new(file.len());
     let root = match format {
         Format::Safetensors => return safetensors_file::read(&file),
+        Format::NumpyArray => return numpy_file::read_array(&file),
+        Format::NumpyArchive => return numpy_file::read_archive(&file),
         Format::TorchArchive => archive::read(&file, &mut heap)?,
         Format::TorchStream => stream::read(&file, &mut heap)?,
         Format::Pickle => {

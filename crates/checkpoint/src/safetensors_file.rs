@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use crate::content_digest::{self, CONTENT_SHA256};
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::flatten::Flattened;
@@ -66,11 +67,24 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Flattened, Fault> {
         tensors.insert(name.clone(), tensor);
     }
     check_coverage(spans, available)?;
+    let mut metadata = header.metadata;
+    if let Some(recorded) = metadata.remove(CONTENT_SHA256) {
+        let found = content_digest::digest(
+            &metadata,
+            tensors.iter().map(|(name, t): (&String, &StoredTensor)| {
+                (&**name, t.dtype(), t.shape(), t.bytes())
+            }),
+        );
+        // What is not read cannot be checked, and is never written with a hash.
+        if found != recorded || !opaque.is_empty() {
+            return Err(Fault::Digest { recorded, found });
+        }
+    }
     Ok(Flattened {
         tensors,
         opaque,
-        networks: Vec::new(),
-        metadata: header.metadata,
+        metadata,
+        ..Flattened::default()
     })
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -7,6 +8,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use serde_json::{Map, json};
 
+use crate::content_digest::{self, CONTENT_SHA256};
 use crate::safetensors_file::METADATA;
 use crate::{CheckpointError, StoredDType, StoredTensor};
 
@@ -40,7 +42,8 @@ const ALIGNMENT: usize = 8;
 
 /// Writes a safetensors file atomically: to a temporary file beside it, then renamed.
 ///
-/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`.
+/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`. A SHA-256 of tensors
+/// and metadata becomes the metadata entry `content_sha256`; [`Checkpoint::open`](crate::Checkpoint::open) checks it and does not list it.
 ///
 /// # Errors
 /// When the file system refuses, or a finite value does not fit the `precision`. An existing file then stays as it was.
@@ -84,6 +87,14 @@ fn io(path: &Path, source: std::io::Error) -> CheckpointError {
     }
 }
 
+/// A tensor as it is written.
+struct Written<'t> {
+    name: &'t str,
+    dtype: StoredDType,
+    shape: &'t [usize],
+    bytes: Cow<'t, [u8]>,
+}
+
 fn write(
     temporary: &Path,
     path: &Path,
@@ -91,25 +102,40 @@ fn write(
     metadata: &BTreeMap<String, String>,
     precision: FloatPrecision,
 ) -> Result<(), CheckpointError> {
-    // Larger elements first, so that each tensor starts at a multiple of its element's size.
-    let mut order: Vec<(&String, &StoredTensor, StoredDType)> = tensors
-        .iter()
-        .map(|(name, tensor)| (name, tensor, stored_dtype(tensor, precision)))
-        .collect();
-    order.sort_by_key(|(_, _, dtype)| std::cmp::Reverse(dtype.size()));
-
-    let mut header = Map::new();
-    if !metadata.is_empty() {
-        header.insert(METADATA.to_owned(), json!(metadata));
+    let mut written = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let dtype = stored_dtype(tensor, precision);
+        let bytes = if tensor.dtype() == dtype {
+            Cow::Borrowed(tensor.bytes())
+        } else {
+            Cow::Owned(encode(path, name, tensor, precision)?)
+        };
+        written.push(Written {
+            name,
+            dtype,
+            shape: tensor.shape(),
+            bytes,
+        });
     }
+    let mut metadata = metadata.clone();
+    let in_order_of_names = written
+        .iter()
+        .map(|tensor| (tensor.name, tensor.dtype, tensor.shape, &*tensor.bytes));
+    let digest = content_digest::digest(&metadata, in_order_of_names);
+    metadata.insert(CONTENT_SHA256.to_owned(), digest);
+
+    // Larger elements first, so that each tensor starts at a multiple of its element's size.
+    written.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
+    let mut header = Map::new();
+    header.insert(METADATA.to_owned(), json!(metadata));
     let mut begin = 0;
-    for (name, tensor, dtype) in &order {
-        let end = begin + tensor.shape().iter().product::<usize>() * dtype.size();
+    for tensor in &written {
+        let end = begin + tensor.bytes.len();
         header.insert(
-            (*name).clone(),
+            tensor.name.to_owned(),
             json!({
-                "dtype": dtype.safetensors_name(),
-                "shape": tensor.shape(),
+                "dtype": tensor.dtype.safetensors_name(),
+                "shape": tensor.shape,
                 "data_offsets": [begin, end],
             }),
         );
@@ -124,13 +150,8 @@ fn write(
     let length = (header.len() as u64).to_le_bytes();
     output.write_all(&length).map_err(refused)?;
     output.write_all(&header).map_err(refused)?;
-    for (name, tensor, dtype) in order {
-        if tensor.dtype() == dtype {
-            output.write_all(tensor.bytes()).map_err(refused)?;
-        } else {
-            let bytes = encode(path, name, tensor, precision)?;
-            output.write_all(&bytes).map_err(refused)?;
-        }
+    for tensor in written {
+        output.write_all(&tensor.bytes).map_err(refused)?;
     }
     let file = output.into_inner().map_err(|e| refused(e.into_error()))?;
     file.sync_all().map_err(refused)

@@ -83,6 +83,30 @@ impl StoredDType {
             .find(|dtype| dtype.safetensors_name() == name)
     }
 
+    /// The type that numpy calls `f4`, `<i8`, `>f4` and so on, and whether its elements are big-endian; `None` for types that are not read.
+    pub(crate) fn from_numpy_code(code: &str) -> Option<(Self, bool)> {
+        let (big_endian, code) = match code.strip_prefix('>') {
+            Some(code) => (true, code),
+            None => (false, code.trim_start_matches(['<', '|', '='])),
+        };
+        let dtype = match code {
+            "f8" => Self::F64,
+            "f4" => Self::F32,
+            "f2" => Self::F16,
+            "i8" => Self::I64,
+            "i4" => Self::I32,
+            "i2" => Self::I16,
+            "i1" => Self::I8,
+            "u8" => Self::U64,
+            "u4" => Self::U32,
+            "u2" => Self::U16,
+            "u1" => Self::U8,
+            "b1" => Self::Bool,
+            _ => return None,
+        };
+        Some((dtype, big_endian))
+    }
+
     /// Whether elements are floating-point numbers.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::BF16)

@@ -1,7 +1,10 @@
 //! The directory of a zip file, with its large-file extension. Sources: PKWARE APPNOTE 6.3.10, sections 4.3 and 4.5.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::ops::Range;
+
+use flate2::read::DeflateDecoder;
 
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
@@ -13,19 +16,21 @@ const LARGE_LOCATOR_BYTES: usize = 20;
 const LARGE_END_OF_DIRECTORY: [u8; 4] = *b"PK\x06\x06";
 const DIRECTORY_ENTRY: [u8; 4] = *b"PK\x01\x02";
 /// How every zip file with a first entry starts.
-pub(super) const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
+pub(crate) const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 /// A comment follows the end of the directory; its length has 16 bits.
 const LONGEST_COMMENT: usize = u16::MAX as usize;
 /// Extra field that holds the sizes of 2^32 and more.
 const LARGE_SIZES: u16 = 1;
 const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
 const ENCRYPTED: u16 = 1;
 
-/// Uncompressed entries of a zip file by name.
+/// Entries of a zip file by name.
 ///
-/// Entries are parts of the file, never copied or inflated: `torch.save` does not compress, and so no entry can be larger than its file.
+/// Stored entries are parts of the file and never copied: `torch.save` does not compress, and so no entry can be larger than its file. Only arrays
+/// of numpy, which are small, may be [inflated](Self::inflated).
 #[derive(Debug)]
-pub(super) struct Directory<'a> {
+pub(crate) struct Directory<'a> {
     file: &'a [u8],
     entries: HashMap<&'a str, Entry>,
 }
@@ -34,11 +39,13 @@ pub(super) struct Directory<'a> {
 struct Entry {
     method: u16,
     checksum: u32,
+    /// Bytes of the entry outside of the file, as it declares them.
+    length: u64,
     data: Range<usize>,
 }
 
 impl<'a> Directory<'a> {
-    pub(super) fn read(file: &'a [u8]) -> Result<Self, Fault> {
+    pub(crate) fn read(file: &'a [u8]) -> Result<Self, Fault> {
         let (count, start) = locate(file)?;
         let mut cursor = at(file, start)?;
         let mut entries = HashMap::new();
@@ -53,14 +60,50 @@ impl<'a> Directory<'a> {
         Ok(Self { file, entries })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.entries.keys().copied()
     }
 
     /// Where an entry's bytes are, its checksum verified; `None` when there is no such entry.
-    pub(super) fn entry(&self, name: &str) -> Option<Result<Range<usize>, String>> {
+    pub(crate) fn entry(&self, name: &str) -> Option<Result<Range<usize>, String>> {
         let entry = self.entries.get(name)?;
         Some(self.verified(name, entry))
+    }
+
+    /// The content of an entry that may be compressed, if it has at most `limit` bytes.
+    pub(crate) fn inflated(&self, name: &str, limit: usize) -> Option<Result<Vec<u8>, String>> {
+        let entry = self.entries.get(name)?;
+        Some(self.inflate(name, entry, limit))
+    }
+
+    fn inflate(&self, name: &str, entry: &Entry, limit: usize) -> Result<Vec<u8>, String> {
+        if entry.length > limit as u64 {
+            return Err(format!(
+                "entry {name} has {} bytes, at most {limit} are accepted in a file of this size",
+                entry.length
+            ));
+        }
+        if entry.method != DEFLATED {
+            return self
+                .verified(name, entry)
+                .map(|range| self.file[range].to_vec());
+        }
+        let mut content = Vec::new();
+        // One byte more, so that an entry that is longer than it declares is noticed.
+        DeflateDecoder::new(&self.file[entry.data.clone()])
+            .take(entry.length + 1)
+            .read_to_end(&mut content)
+            .map_err(|e| format!("entry {name} cannot be unpacked ({e}); the file is damaged"))?;
+        let found = crc32fast::hash(&content);
+        if content.len() as u64 != entry.length || found != entry.checksum {
+            return Err(format!(
+                "entry {name} has {} bytes or more and the checksum {found:08x}, expected {} and {:08x}; the file is damaged",
+                content.len(),
+                entry.length,
+                entry.checksum
+            ));
+        }
+        Ok(content)
     }
 
     fn verified(&self, name: &str, entry: &Entry) -> Result<Range<usize>, String> {
@@ -218,6 +261,7 @@ fn directory_entry<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, Entry), Faul
         Entry {
             method,
             checksum,
+            length: uncompressed,
             data: start..local.position(),
         },
     ))

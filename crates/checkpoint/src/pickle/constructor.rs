@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::heap::{ByteString, Heap, Object, Value, View};
+use super::heap::{ByteString, Foreign, Heap, Object, ObjectId, StreamPlace, Value, View};
 use super::machine::Machine;
 use crate::StoredDType;
 use crate::fault::{Fault, malformed};
@@ -12,8 +12,14 @@ use crate::torch::stream;
 /// Everything that a pickle may name. Nothing else is looked up, imported or called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Constructor {
-    /// `collections.OrderedDict`, `dnnlib.util.EasyDict`, `argparse.Namespace`: dicts to us.
+    /// `collections.OrderedDict`, `dnnlib.util.EasyDict`, `argparse.Namespace` and their like: dicts to us.
     Dict(&'static str),
+    /// `collections.defaultdict`, whose argument makes what it does not have.
+    DefaultDict,
+    /// `copyreg._reconstructor`: an object as protocols 0 and 1 write it.
+    Reconstructor,
+    /// `builtins.object`, only as an argument of `Reconstructor`.
+    PlainObject,
     /// `set` and `frozenset` of any age of Python.
     Set,
     /// `_codecs.encode`: a byte string as protocol 2 writes it.
@@ -30,6 +36,8 @@ pub(crate) enum Constructor {
     LoadFromBytes,
     /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
     RebuildTensor,
+    /// `torch._tensor._rebuild_from_type_v2`: a tensor with attributes of Python.
+    RebuildFromType,
     /// `torch._utils._rebuild_parameter` and `_rebuild_parameter_with_state`.
     RebuildParameter,
     /// `torch_utils.persistence._reconstruct_persistent_obj` of the official networks.
@@ -78,6 +86,9 @@ impl fmt::Display for Constructor {
         match self {
             Self::Dict(name) => f.write_str(name),
             Self::ElementType(name) => write!(f, "torch.{name}"),
+            Self::DefaultDict => f.write_str("collections.defaultdict"),
+            Self::Reconstructor => f.write_str("copyreg._reconstructor"),
+            Self::PlainObject => f.write_str("builtins.object"),
             Self::Set => f.write_str("set"),
             Self::EncodeText => f.write_str("_codecs.encode"),
             Self::Size => f.write_str("torch.Size"),
@@ -85,6 +96,7 @@ impl fmt::Display for Constructor {
             Self::StorageType(dtype) => write!(f, "the storage type of {dtype:?}"),
             Self::LoadFromBytes => f.write_str("torch.storage._load_from_bytes"),
             Self::RebuildTensor => f.write_str("torch._utils._rebuild_tensor_v2"),
+            Self::RebuildFromType => f.write_str("torch._tensor._rebuild_from_type_v2"),
             Self::RebuildParameter => f.write_str("torch._utils._rebuild_parameter"),
             Self::PersistentObject => {
                 f.write_str("torch_utils.persistence._reconstruct_persistent_obj")
@@ -99,32 +111,43 @@ impl fmt::Display for Constructor {
 }
 
 impl Constructor {
-    pub(super) fn find(module: &str, name: &str, position: usize) -> Result<Self, Fault> {
+    /// The constructor of this name; `None` for what is not in the closed list.
+    pub(super) fn find(module: &str, name: &str) -> Option<Self> {
         if module == "torch"
             && let Some(known) = ELEMENT_TYPES.iter().find(|known| **known == name)
         {
-            return Ok(Self::ElementType(known));
+            return Some(Self::ElementType(known));
         }
-        Ok(match (module, name) {
+        Some(match (module, name) {
             ("collections", "OrderedDict") => Self::Dict("collections.OrderedDict"),
             ("dnnlib.util" | "dnnlib", "EasyDict") => Self::Dict("dnnlib.util.EasyDict"),
+            ("easydict", "EasyDict") => Self::Dict("easydict.EasyDict"),
             ("argparse", "Namespace") => Self::Dict("argparse.Namespace"),
+            ("types", "SimpleNamespace") => Self::Dict("types.SimpleNamespace"),
+            ("builtins" | "__builtin__", "dict") => Self::Dict("builtins.dict"),
+            ("collections", "defaultdict") => Self::DefaultDict,
+            ("copyreg" | "copy_reg", "_reconstructor") => Self::Reconstructor,
+            ("builtins" | "__builtin__", "object") => Self::PlainObject,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
             ("_codecs", "encode") => Self::EncodeText,
             ("torch", "Size") => Self::Size,
             ("torch", "device") => Self::Device,
-            ("torch", "DoubleStorage") => Self::StorageType(StoredDType::F64),
-            ("torch", "FloatStorage") => Self::StorageType(StoredDType::F32),
-            ("torch", "HalfStorage") => Self::StorageType(StoredDType::F16),
-            ("torch", "BFloat16Storage") => Self::StorageType(StoredDType::BF16),
-            ("torch", "LongStorage") => Self::StorageType(StoredDType::I64),
-            ("torch", "IntStorage") => Self::StorageType(StoredDType::I32),
-            ("torch", "ShortStorage") => Self::StorageType(StoredDType::I16),
-            ("torch", "CharStorage") => Self::StorageType(StoredDType::I8),
-            ("torch", "ByteStorage") => Self::StorageType(StoredDType::U8),
-            ("torch", "BoolStorage") => Self::StorageType(StoredDType::Bool),
+            // Files of before PyTorch 1.6 keep what lay on a graphics processor as such.
+            ("torch" | "torch.cuda", "DoubleStorage") => Self::StorageType(StoredDType::F64),
+            ("torch" | "torch.cuda", "FloatStorage") => Self::StorageType(StoredDType::F32),
+            ("torch" | "torch.cuda", "HalfStorage") => Self::StorageType(StoredDType::F16),
+            ("torch" | "torch.cuda", "BFloat16Storage") => Self::StorageType(StoredDType::BF16),
+            ("torch" | "torch.cuda", "LongStorage") => Self::StorageType(StoredDType::I64),
+            ("torch" | "torch.cuda", "IntStorage") => Self::StorageType(StoredDType::I32),
+            ("torch" | "torch.cuda", "ShortStorage") => Self::StorageType(StoredDType::I16),
+            ("torch" | "torch.cuda", "CharStorage") => Self::StorageType(StoredDType::I8),
+            ("torch" | "torch.cuda", "ByteStorage") => Self::StorageType(StoredDType::U8),
+            ("torch" | "torch.cuda", "BoolStorage") => Self::StorageType(StoredDType::Bool),
             ("torch.storage", "_load_from_bytes") => Self::LoadFromBytes,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Self::RebuildTensor,
+            ("torch._tensor", "_rebuild_from_type" | "_rebuild_from_type_v2") => {
+                Self::RebuildFromType
+            }
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
                 Self::RebuildParameter
             }
@@ -136,12 +159,7 @@ impl Constructor {
             }
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::NumpyScalar,
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::NumpyFromBuffer,
-            _ => {
-                return Err(Fault::UnknownConstructor {
-                    name: format!("{module}.{name}"),
-                    position,
-                });
-            }
+            _ => return None,
         })
     }
 }
@@ -172,13 +190,22 @@ impl<'a> Machine<'a, '_> {
         arguments: Value,
         position: usize,
     ) -> Result<Value, Fault> {
-        let Some(Object::Constructor(constructor)) = self.heap.get(callee) else {
-            return Err(malformed!(
-                "byte {position} calls {}, expected a known constructor",
-                self.heap.describe(callee)
-            ));
+        let constructor = match (callee, self.heap.get(callee)) {
+            (_, Some(Object::Constructor(constructor))) => *constructor,
+            (Value::Object(id), Some(Object::Unknown(_))) => {
+                return Ok(self.stand_in(id, arguments));
+            }
+            // A method of one, or what a function gave.
+            (_, Some(Object::Foreign(Foreign { class, .. }))) => {
+                return Ok(self.stand_in(*class, arguments));
+            }
+            _ => {
+                return Err(malformed!(
+                    "byte {position} calls {}, expected a known constructor",
+                    self.heap.describe(callee)
+                ));
+            }
         };
-        let constructor = *constructor;
         let wrong = |heap: &Heap<'_>| {
             let found: Vec<String> = heap
                 .tuple(arguments)
@@ -202,6 +229,27 @@ impl<'a> Machine<'a, '_> {
                 self.heap.spend(pairs.len())?;
                 Object::Dict(pairs)
             }
+            (Constructor::DefaultDict, [] | [_]) => Object::Dict(Vec::new()),
+            (Constructor::DefaultDict, &[_, pairs]) => {
+                let pairs = self.pairs(pairs).ok_or_else(|| wrong(self.heap))?;
+                self.heap.spend(pairs.len())?;
+                Object::Dict(pairs)
+            }
+            // (class, base, what the base is made of)
+            (Constructor::Reconstructor, &[class, base, state]) => {
+                let made = match (self.heap.get(class), self.heap.get(base)) {
+                    (Some(Object::Constructor(Constructor::Dict(_))), _) => self.pairs(state),
+                    (Some(Object::Unknown(_)), _) => return self.construct(class, state, position),
+                    _ => None,
+                };
+                let pairs = match (made, state) {
+                    (Some(pairs), _) => pairs,
+                    (None, Value::None) => Vec::new(),
+                    _ => return Err(wrong(self.heap)),
+                };
+                self.heap.spend(pairs.len())?;
+                Object::Dict(pairs)
+            }
             (Constructor::Set, []) => Object::Set(Vec::new()),
             (Constructor::Set, &[items]) => match self.heap.get(items) {
                 Some(Object::List(items) | Object::Tuple(items)) => {
@@ -212,39 +260,26 @@ impl<'a> Machine<'a, '_> {
                 _ => return Err(wrong(self.heap)),
             },
             (Constructor::EncodeText, &[text, _encoding]) => {
+                let length = self.heap.text(text).map_or(0, str::len);
+                self.heap.spend_decoded(length)?;
                 let decoded = self.latin1(text).ok_or_else(|| wrong(self.heap))?;
-                // Charged by the machine word, about what an instruction costs.
-                self.heap.spend(decoded.len() / size_of::<usize>())?;
                 Object::Bytes(ByteString::Decoded(Arc::new(decoded)))
             }
             (Constructor::Size, &[items]) if self.heap.tuple(items).is_some() => return Ok(items),
             (Constructor::Device, &[name] | &[name, _]) if self.heap.text(name).is_some() => {
                 return Ok(name);
             }
-            (Constructor::LoadFromBytes, &[bytes]) => match self.heap.get(bytes) {
-                Some(Object::Bytes(ByteString::InFile(range))) => {
-                    let range = range.clone();
-                    let start = range.start;
-                    // Read once, so that a short pickle cannot have a long stream read again and again.
-                    if let Some(known) = self.heap.stream(start) {
-                        return Ok(known);
-                    }
-                    let root = stream::read_nested(
-                        self.cursor.file(),
-                        range,
-                        self.heap,
-                        self.nesting + 1,
-                    )?;
-                    self.heap.remember_stream(start, root);
-                    return Ok(root);
-                }
-                Some(Object::Bytes(ByteString::Decoded(_))) => {
-                    return Err(malformed!(
-                        "byte {position} holds a torch.save stream as text, as pickle protocol 2 writes it; save the file again with protocol 3 or later"
-                    ));
-                }
-                _ => return Err(wrong(self.heap)),
-            },
+            (Constructor::LoadFromBytes, &[bytes]) => {
+                return self
+                    .nested_stream(bytes, position)?
+                    .ok_or_else(|| wrong(self.heap));
+            }
+            // A storage of a type that is not read.
+            (Constructor::RebuildTensor, &[storage, ..])
+                if matches!(self.heap.get(storage), Some(Object::Opaque(_))) =>
+            {
+                return Ok(storage);
+            }
             (Constructor::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
                 let (Some(Object::Storage(storage)), Value::Int(offset)) =
                     (self.heap.get(storage), offset)
@@ -263,8 +298,20 @@ impl<'a> Machine<'a, '_> {
                     strides,
                 }))
             }
+            // (function, type, arguments, attributes): the type adds nothing to the numbers.
+            (Constructor::RebuildFromType, &[function, _, inner, _]) => {
+                return match self.heap.get(function) {
+                    Some(
+                        Object::Unknown(_)
+                        | Object::Constructor(
+                            Constructor::RebuildTensor | Constructor::RebuildParameter,
+                        ),
+                    ) => self.construct(function, inner, position),
+                    _ => Err(wrong(self.heap)),
+                };
+            }
             (Constructor::RebuildParameter, &[tensor, ..]) => match self.heap.get(tensor) {
-                Some(Object::Tensor(_)) => return Ok(tensor),
+                Some(Object::Tensor(_) | Object::Opaque(_)) => return Ok(tensor),
                 _ => return Err(wrong(self.heap)),
             },
             (Constructor::PersistentObject, &[description]) => match self.dict_items(description) {
@@ -275,8 +322,13 @@ impl<'a> Machine<'a, '_> {
                 let dtype = super::numpy::dtype(self.heap, name);
                 Object::NumpyDType(dtype.ok_or_else(|| wrong(self.heap))?)
             }
-            (Constructor::NumpyReconstruct, &[class, ..]) => match self.heap.get(class) {
-                Some(Object::Constructor(Constructor::NumpyArrayType)) => Object::UnfilledArray,
+            (Constructor::NumpyReconstruct, &[class, ..]) => match (class, self.heap.get(class)) {
+                (_, Some(Object::Constructor(Constructor::NumpyArrayType))) => {
+                    Object::UnfilledArray
+                }
+                (Value::Object(id), Some(Object::Unknown(_))) => {
+                    return Ok(self.stand_in(id, Value::None));
+                }
                 _ => return Err(wrong(self.heap)),
             },
             (Constructor::NumpyScalar, &[dtype, bytes]) => {
@@ -297,6 +349,57 @@ impl<'a> Machine<'a, '_> {
         Ok(self.heap.add(object))
     }
 
+    /// What stands for an object of an unknown class or the result of an unknown function: where it is made of a tensor or of its elements,
+    /// a tensor of a type that is not read.
+    fn stand_in(&mut self, class: ObjectId, arguments: Value) -> Value {
+        let made_of = self.heap.tuple(arguments).unwrap_or_default();
+        let is_tensor = made_of.iter().take(limits::DIMENSIONS).any(|argument| {
+            matches!(
+                self.heap.get(*argument),
+                Some(Object::Tensor(_) | Object::Storage(_) | Object::Opaque(_))
+            )
+        });
+        self.heap.add(if is_tensor {
+            Object::Opaque(class)
+        } else {
+            Object::Foreign(Foreign {
+                class,
+                state: Value::None,
+                items: None,
+            })
+        })
+    }
+
+    /// The storage in a `torch.save` stream that is a byte string of this one; `None` where it is no byte string.
+    fn nested_stream(&mut self, bytes: Value, position: usize) -> Result<Option<Value>, Fault> {
+        let (Value::Object(id), Some(Object::Bytes(bytes))) = (bytes, self.heap.get(bytes)) else {
+            return Ok(None);
+        };
+        let bytes = bytes.clone();
+        let place = match &bytes {
+            ByteString::InFile(range) => StreamPlace::InFile(range.start),
+            ByteString::Decoded(_) => StreamPlace::Decoded(id),
+        };
+        // Read once, so that a short pickle cannot have a long stream read again and again.
+        if let Some(known) = self.heap.stream(place) {
+            return Ok(Some(known));
+        }
+        let nesting = self.nesting + 1;
+        let root = match bytes {
+            ByteString::InFile(range) => {
+                stream::read_nested(self.cursor.file(), range, self.heap, nesting)?
+            }
+            ByteString::Decoded(bytes) => {
+                let storage = stream::read_decoded(&bytes, self.heap, nesting)
+                    .map_err(|fault| fault.within(position))?;
+                let storage = self.heap.add_storage(storage);
+                self.heap.add(Object::Storage(storage))
+            }
+        };
+        self.heap.remember_stream(place, root);
+        Ok(Some(root))
+    }
+
     /// What BUILD does: hands an object its state.
     pub(super) fn fill(
         &mut self,
@@ -315,6 +418,14 @@ impl<'a> Machine<'a, '_> {
             return Err(wrong(self.heap));
         };
         match self.heap.object(id) {
+            // Attributes of Python beside a tensor's elements.
+            Object::Tensor(_) | Object::Opaque(_) => Ok(()),
+            Object::Foreign(_) => {
+                if let Object::Foreign(foreign) = self.heap.object_mut(id) {
+                    foreign.state = state;
+                }
+                Ok(())
+            }
             // A Namespace keeps its values in its attributes. A dict that has items keeps nothing but
             // `_metadata` there, and copying attributes to it again and again could make it grow without bound.
             Object::Dict(items) => {

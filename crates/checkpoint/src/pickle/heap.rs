@@ -23,6 +23,9 @@ pub(crate) enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ObjectId(u32);
 
+/// The attributes in which every PyTorch module keeps what its `state_dict` lists, in that order.
+pub(crate) const MODULE_PARTS: [&str; 3] = ["_parameters", "_buffers", "_modules"];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StorageId(u32);
 
@@ -31,8 +34,28 @@ pub(crate) struct StorageId(u32);
 pub(crate) enum ByteString {
     /// Absolute range of the file.
     InFile(Range<usize>),
-    /// Decoded from text, as protocol 2 writes byte strings.
+    /// Decoded from text, as protocols 0 to 2 write byte strings.
     Decoded(Arc<Vec<u8>>),
+}
+
+/// A class or function outside the closed list. It is known by its name, and that is all that is ever done with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unknown {
+    pub(crate) module: ObjectId,
+    pub(crate) name: ObjectId,
+    /// Where the file names it.
+    pub(crate) position: usize,
+}
+
+/// What stands where the file instantiates an unknown class or calls an unknown function. Nothing was run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreign {
+    /// The [`Unknown`].
+    pub(crate) class: ObjectId,
+    /// Its attributes; None where the file gives it none.
+    pub(crate) state: Value,
+    /// The dict of what the file sets in it, as in a dict of a class of its own.
+    pub(crate) items: Option<ObjectId>,
 }
 
 /// Element type and byte order of a numpy array.
@@ -64,10 +87,12 @@ pub(crate) enum Object<'a> {
     Set(Vec<Value>),
     Dict(Vec<(Value, Value)>),
     Constructor(Constructor),
+    Unknown(Unknown),
+    Foreign(Foreign),
     Storage(StorageId),
     /// Boxed, because it is by far the largest and pickles are made of small objects.
     Tensor(Box<View>),
-    /// An array of elements that are not read; the text names their type.
+    /// An array of elements that are not read; a text or an [`Unknown`] names their type.
     Opaque(ObjectId),
     NumpyDType(NumpyDType),
     /// What numpy's `_reconstruct` makes: an array whose content comes with the next BUILD.
@@ -90,20 +115,52 @@ pub(crate) enum Content {
     /// Not found yet or not at all, and why.
     Unavailable(String),
     InFile(Range<usize>),
-    Decoded(Arc<Vec<u8>>),
+    /// A part of a byte string that the file holds as text.
+    Decoded(Arc<Vec<u8>>, Range<usize>),
+}
+
+/// Where a nested stream lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StreamPlace {
+    /// It starts at a byte of the file.
+    InFile(usize),
+    /// It is a decoded byte string.
+    Decoded(ObjectId),
 }
 
 /// All objects that one file makes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heap<'a> {
     objects: Vec<Object<'a>>,
     storages: Vec<Storage>,
-    /// What the nested streams hold, by where they start.
-    streams: HashMap<usize, Value>,
+    /// What the nested streams hold.
+    streams: HashMap<StreamPlace, Value>,
     instructions: usize,
+    decoded_left: usize,
 }
 
 impl<'a> Heap<'a> {
+    /// An empty heap for a file of `file` bytes.
+    pub(crate) fn new(file: usize) -> Self {
+        Self {
+            objects: Vec::new(),
+            storages: Vec::new(),
+            streams: HashMap::new(),
+            instructions: 0,
+            decoded_left: limits::decoded_bytes(file),
+        }
+    }
+
+    /// Pays for `bytes` that are decoded from text.
+    pub(crate) fn spend_decoded(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.decoded_left = self.decoded_left.checked_sub(bytes).ok_or(Fault::Limit {
+            what: "bytes as text (more than are left of what a file of this size should hold)",
+            found: bytes as u64,
+            limit: self.decoded_left as u64,
+        })?;
+        Ok(())
+    }
+
     /// Counts instructions, and the items that one of them copies as instructions of their own.
     pub(crate) fn spend(&mut self, instructions: usize) -> Result<(), Fault> {
         self.instructions += instructions;
@@ -130,13 +187,13 @@ impl<'a> Heap<'a> {
         id
     }
 
-    /// The object of the nested stream at a byte of the file, where that was read before.
-    pub(crate) fn stream(&self, start: usize) -> Option<Value> {
-        self.streams.get(&start).copied()
+    /// The object of the nested stream at a place, where that was read before.
+    pub(crate) fn stream(&self, place: StreamPlace) -> Option<Value> {
+        self.streams.get(&place).copied()
     }
 
-    pub(crate) fn remember_stream(&mut self, start: usize, root: Value) {
-        self.streams.insert(start, root);
+    pub(crate) fn remember_stream(&mut self, place: StreamPlace, root: Value) {
+        self.streams.insert(place, root);
     }
 
     pub(crate) fn instructions(&self) -> usize {
@@ -188,6 +245,41 @@ impl<'a> Heap<'a> {
         }
     }
 
+    /// The module and name of a class or function that is not known, each cut to [`limits::CLASS_BYTES`].
+    pub(crate) fn full_name(&self, unknown: Unknown) -> String {
+        let part = |id: ObjectId| match self.object(id) {
+            Object::Text(text) => {
+                let end = text.floor_char_boundary(limits::CLASS_BYTES);
+                text[..end].to_owned()
+            }
+            _ => String::new(),
+        };
+        format!("{}.{}", part(unknown.module), part(unknown.name))
+    }
+
+    /// The unknown class or function of this object.
+    pub(crate) fn unknown(&self, id: ObjectId) -> Option<Unknown> {
+        match self.object(id) {
+            Object::Unknown(unknown) => Some(*unknown),
+            _ => None,
+        }
+    }
+
+    /// The attributes of an unknown class that make it a PyTorch module; `None` for other objects.
+    pub(crate) fn module_state(&self, foreign: Foreign) -> Option<&[(Value, Value)]> {
+        let attributes = self
+            .dict(foreign.state)
+            .filter(|attributes| attributes.len() <= limits::ATTRIBUTES)?;
+        let has = |key: &str| {
+            let part = self.lookup(attributes, key);
+            part.is_some_and(|part| self.dict(part).is_some())
+        };
+        MODULE_PARTS
+            .iter()
+            .all(|part| has(part))
+            .then_some(attributes)
+    }
+
     /// The value of a text key; the last one counts, as in Python.
     pub(crate) fn lookup(&self, items: &[(Value, Value)], key: &str) -> Option<Value> {
         items
@@ -222,6 +314,11 @@ impl<'a> Heap<'a> {
                 Object::Set(items) => format!("a set of {}", items.len()),
                 Object::Dict(items) => format!("a dict of {}", items.len()),
                 Object::Constructor(constructor) => format!("the constructor {constructor}"),
+                Object::Unknown(unknown) => format!("the class {}", self.full_name(*unknown)),
+                Object::Foreign(foreign) => match self.unknown(foreign.class) {
+                    Some(unknown) => format!("an object of {}", self.full_name(unknown)),
+                    None => "an object of an unknown class".to_owned(),
+                },
                 Object::Storage(_) => "a storage".to_owned(),
                 Object::Tensor(_) => "a tensor".to_owned(),
                 Object::Opaque(_) => "an array of another type".to_owned(),

@@ -124,6 +124,13 @@ impl JsonWriter {
                 }
                 Json::Object(map)
             }
+            Object::Unknown(unknown) => {
+                let name = heap.full_name(*unknown);
+                if !self.spend(name.len()) {
+                    return Ok(None);
+                }
+                Json::String(name)
+            }
             Object::Constructor(constructor) => Json::String(constructor.to_string()),
             _ => Json::Null,
         };

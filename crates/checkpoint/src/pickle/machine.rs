@@ -2,8 +2,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::constructor::Constructor;
-use super::heap::{ByteString, Content, Heap, Object, ObjectId, Storage, StorageId, Value};
-use super::opcode;
+use super::heap::{
+    ByteString, Content, Heap, Object, ObjectId, Storage, StorageId, Unknown, Value,
+};
+use super::{opcode, text_argument};
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::limits;
@@ -14,7 +16,8 @@ const HIGHEST_PROTOCOL: u8 = 5;
 /// The pickle stack machine, for one stream.
 ///
 /// It builds lists, dicts, texts and numbers, and calls nothing: a class or function is looked up in the
-/// closed list of [`Constructor`], each of which is written out in this crate.
+/// closed list of [`Constructor`], each of which is written out in this crate. Of any other, the name is kept, so that what stands beside it
+/// can be read.
 pub(crate) struct Machine<'a, 'h> {
     pub(super) cursor: Cursor<'a>,
     pub(super) heap: &'h mut Heap<'a>,
@@ -115,7 +118,7 @@ impl<'a, 'h> Machine<'a, 'h> {
                 let protocol = self.cursor.u8()?;
                 if protocol > HIGHEST_PROTOCOL {
                     return Err(malformed!(
-                        "pickle protocol {protocol} at byte {position}, known are protocols 2 to {HIGHEST_PROTOCOL}"
+                        "pickle protocol {protocol} at byte {position}, known are protocols 0 to {HIGHEST_PROTOCOL}"
                     ));
                 }
             }
@@ -149,6 +152,9 @@ impl<'a, 'h> Machine<'a, 'h> {
             | opcode::LONG1
             | opcode::LONG4
             | opcode::BINFLOAT => self.number(code)?,
+            opcode::INT | opcode::LONG | opcode::FLOAT | opcode::STRING | opcode::UNICODE => {
+                self.text_instruction(code, position)?;
+            }
             opcode::BINUNICODE | opcode::SHORT_BINUNICODE | opcode::BINUNICODE8 => {
                 let length = self.length(code)?;
                 let text = self.cursor.text(length)?;
@@ -180,14 +186,17 @@ impl<'a, 'h> Machine<'a, 'h> {
             | opcode::TUPLE1
             | opcode::TUPLE2
             | opcode::TUPLE3
+            | opcode::LIST
+            | opcode::DICT
             | opcode::FROZENSET
             | opcode::APPEND
             | opcode::APPENDS
             | opcode::ADDITEMS
             | opcode::SETITEM
             | opcode::SETITEMS => self.container(code)?,
-            opcode::BINPUT | opcode::LONG_BINPUT | opcode::MEMOIZE => {
+            opcode::PUT | opcode::BINPUT | opcode::LONG_BINPUT | opcode::MEMOIZE => {
                 let index = match code {
+                    opcode::PUT => self.memo_index(position)?,
                     opcode::BINPUT => u32::from(self.cursor.u8()?),
                     opcode::LONG_BINPUT => self.cursor.u32()?,
                     _ => self.memo.len() as u32,
@@ -195,8 +204,9 @@ impl<'a, 'h> Machine<'a, 'h> {
                 let top = self.top()?;
                 self.memo.insert(index, top);
             }
-            opcode::BINGET | opcode::LONG_BINGET => {
+            opcode::GET | opcode::BINGET | opcode::LONG_BINGET => {
                 let index = match code {
+                    opcode::GET => self.memo_index(position)?,
                     opcode::BINGET => u32::from(self.cursor.u8()?),
                     _ => self.cursor.u32()?,
                 };
@@ -206,23 +216,47 @@ impl<'a, 'h> Machine<'a, 'h> {
                 self.stack.push(value);
             }
             opcode::GLOBAL => {
-                let module = self.cursor.line()?;
-                let name = self.cursor.line()?;
-                let constructor = Constructor::find(module, name, position)?;
-                self.push(Object::Constructor(constructor));
+                let class = self.named_by_lines(position)?;
+                self.stack.push(class);
             }
             opcode::STACK_GLOBAL => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let (Some(module), Some(name)) = (self.heap.text(module), self.heap.text(name))
-                else {
-                    return Err(malformed!(
-                        "the class at byte {position} is named by {} and {}, expected two texts",
-                        self.heap.describe(module),
-                        self.heap.describe(name)
-                    ));
+                let (Value::Object(module), Value::Object(name)) = (module, name) else {
+                    return Err(self.not_named(module, name, position));
                 };
-                let constructor = Constructor::find(module, name, position)?;
-                self.push(Object::Constructor(constructor));
+                let class = self.class(module, name, position)?;
+                self.stack.push(class);
+            }
+            // Old instances: the class, and above a mark the arguments.
+            opcode::INST => {
+                let class = self.named_by_lines(position)?;
+                let arguments = self.pop_to_mark()?;
+                let arguments = self.heap.add(Object::Tuple(arguments));
+                let made = self.construct(class, arguments, position)?;
+                self.stack.push(made);
+            }
+            opcode::OBJ => {
+                let mut arguments = self.pop_to_mark()?;
+                if arguments.is_empty() {
+                    return Err(malformed!("byte {position} makes an object of no class"));
+                }
+                let class = arguments.remove(0);
+                let arguments = self.heap.add(Object::Tuple(arguments));
+                let made = self.construct(class, arguments, position)?;
+                self.stack.push(made);
+            }
+            opcode::NEWOBJ_EX => {
+                let (keywords, arguments, callee) = (self.pop()?, self.pop()?, self.pop()?);
+                let is_plain = self.heap.dict(keywords).is_some_and(<[_]>::is_empty);
+                let is_known = matches!(self.heap.get(callee), Some(Object::Constructor(_)));
+                if is_known && !is_plain {
+                    return Err(malformed!(
+                        "byte {position} calls {} with keywords, expected none",
+                        self.heap.describe(callee)
+                    ));
+                }
+                let made = self.construct(callee, arguments, position)?;
+                self.stack.push(made);
             }
             opcode::REDUCE | opcode::NEWOBJ => {
                 let (arguments, callee) = (self.pop()?, self.pop()?);
@@ -235,8 +269,12 @@ impl<'a, 'h> Machine<'a, 'h> {
             }
             opcode::BINPERSID => {
                 let id = self.pop()?;
-                let storage = self.persistent_storage(id, position)?;
-                self.push(Object::Storage(storage));
+                if let Some(class) = self.persistent_class(id) {
+                    self.stack.push(class);
+                } else {
+                    let storage = self.persistent_storage(id, position)?;
+                    self.push(Object::Storage(storage));
+                }
             }
             _ => {
                 return Err(malformed!(
@@ -244,6 +282,80 @@ impl<'a, 'h> Machine<'a, 'h> {
                 ));
             }
         }
+        Ok(())
+    }
+
+    /// The class or function that two lines name.
+    fn named_by_lines(&mut self, position: usize) -> Result<Value, Fault> {
+        let module = self.cursor.line()?;
+        let name = self.cursor.line()?;
+        if let Some(constructor) = Constructor::find(module, name) {
+            return Ok(self.heap.add(Object::Constructor(constructor)));
+        }
+        let mut text = |text: &'a str| match self.heap.add(Object::Text(Cow::Borrowed(text))) {
+            Value::Object(id) => Ok(id),
+            other => Err(malformed!("byte {position} is named by {other:?}")),
+        };
+        let (module, name) = (text(module)?, text(name)?);
+        self.class(module, name, position)
+    }
+
+    /// The class or function that two texts name.
+    fn class(&mut self, module: ObjectId, name: ObjectId, position: usize) -> Result<Value, Fault> {
+        let (Object::Text(module_text), Object::Text(name_text)) =
+            (self.heap.object(module), self.heap.object(name))
+        else {
+            return Err(self.not_named(Value::Object(module), Value::Object(name), position));
+        };
+        let object = match Constructor::find(module_text, name_text) {
+            Some(constructor) => Object::Constructor(constructor),
+            None => Object::Unknown(Unknown {
+                module,
+                name,
+                position,
+            }),
+        };
+        Ok(self.heap.add(object))
+    }
+
+    fn not_named(&self, module: Value, name: Value, position: usize) -> Fault {
+        malformed!(
+            "the class at byte {position} is named by {} and {}, expected two texts",
+            self.heap.describe(module),
+            self.heap.describe(name)
+        )
+    }
+
+    fn memo_index(&mut self, position: usize) -> Result<u32, Fault> {
+        let line = self.cursor.line()?;
+        line.trim()
+            .parse()
+            .map_err(|_| malformed!("byte {position} refers to a memo entry without a number"))
+    }
+
+    /// What protocol 0 writes as a line of text.
+    fn text_instruction(&mut self, code: u8, position: usize) -> Result<(), Fault> {
+        let line = self.cursor.raw_line()?;
+        let digits = || {
+            std::str::from_utf8(line)
+                .map_err(|e| malformed!("text at byte {position} is not UTF-8 ({e})"))
+        };
+        let value = match code {
+            opcode::INT | opcode::LONG => match text_argument::integer(digits()?, position)? {
+                Ok(value) => value,
+                Err(big) => self.heap.add(Object::BigInt(big)),
+            },
+            opcode::FLOAT => text_argument::float(digits()?, position)?,
+            opcode::UNICODE => {
+                let text = text_argument::unicode(line, position)?;
+                self.heap.add(Object::Text(text))
+            }
+            _ => {
+                let string = text_argument::string(line, position)?;
+                self.heap.add(string)
+            }
+        };
+        self.stack.push(value);
         Ok(())
     }
 
@@ -301,6 +413,15 @@ impl<'a, 'h> Machine<'a, 'h> {
                 let items = self.pop_to_mark()?;
                 self.push(Object::Tuple(items));
             }
+            opcode::LIST => {
+                let items = self.pop_to_mark()?;
+                self.push(Object::List(items));
+            }
+            opcode::DICT => {
+                let items = self.pop_to_mark()?;
+                self.push(Object::Dict(Vec::new()));
+                self.set_items(&items)?;
+            }
             opcode::FROZENSET => {
                 let items = self.pop_to_mark()?;
                 self.push(Object::Set(items));
@@ -334,9 +455,12 @@ impl<'a, 'h> Machine<'a, 'h> {
         Ok(())
     }
 
-    /// Appends to the list or set on top of the stack.
+    /// Appends to the list or set on top of the stack. What an object of an unknown class does with items is not known, so they are dropped.
     fn extend(&mut self, new: &[Value]) -> Result<(), Fault> {
         let target = self.top()?;
+        if let Some(Object::Foreign(_) | Object::Opaque(_)) = self.heap.get(target) {
+            return Ok(());
+        }
         if let Value::Object(id) = target
             && let Object::List(items) | Object::Set(items) = self.heap.object_mut(id)
         {
@@ -350,9 +474,9 @@ impl<'a, 'h> Machine<'a, 'h> {
         ))
     }
 
-    /// Adds alternating keys and values to the dict on top of the stack.
+    /// Adds alternating keys and values to the dict on top of the stack, or to the items of an object of an unknown class.
     fn set_items(&mut self, new: &[Value]) -> Result<(), Fault> {
-        let target = self.top()?;
+        let target = self.items_of(self.top()?);
         let (pairs, rest) = new.as_chunks::<2>();
         if let Value::Object(id) = target
             && let Object::Dict(items) = self.heap.object_mut(id)
@@ -367,6 +491,35 @@ impl<'a, 'h> Machine<'a, 'h> {
             new.len(),
             self.heap.describe(target)
         ))
+    }
+
+    /// The dict that takes what is set in `target`.
+    fn items_of(&mut self, target: Value) -> Value {
+        let (Value::Object(id), Some(Object::Foreign(foreign))) = (target, self.heap.get(target))
+        else {
+            return target;
+        };
+        if let Some(items) = foreign.items {
+            return Value::Object(items);
+        }
+        let made = self.heap.add(Object::Dict(Vec::new()));
+        if let (Value::Object(items), Object::Foreign(foreign)) = (made, self.heap.object_mut(id)) {
+            foreign.items = Some(items);
+        }
+        made
+    }
+
+    /// The class that `('module', class, file, source)` stands for, as streams of whole modules have it; the source is not looked at.
+    fn persistent_class(&self, id: Value) -> Option<Value> {
+        let &[tag, class, _, _] = self.heap.tuple(id)? else {
+            return None;
+        };
+        let is_class = matches!(
+            self.heap.get(class),
+            Some(Object::Unknown(_) | Object::Constructor(_))
+        );
+        (self.storages.is_some() && is_class && self.heap.text(tag) == Some("module"))
+            .then_some(class)
     }
 
     /// The storage that `('storage', type, key, location, elements)` names.

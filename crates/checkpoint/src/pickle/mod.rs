@@ -6,7 +6,11 @@ mod json;
 mod machine;
 mod numpy;
 mod opcode;
+mod text_argument;
 
-pub(crate) use heap::{Content, Heap, Object, ObjectId, Value, View};
+pub(crate) use heap::{
+    Content, Foreign, Heap, MODULE_PARTS, Object, ObjectId, Storage, Unknown, Value, View,
+};
 pub(crate) use json::JsonWriter;
 pub(crate) use machine::{NamedStorages, run, run_with_storages};
+pub(crate) use numpy::dense_strides;

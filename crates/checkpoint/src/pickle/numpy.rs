@@ -9,32 +9,11 @@ pub(super) fn dtype(heap: &Heap<'_>, name: Value) -> Option<NumpyDType> {
     let (Value::Object(id), text) = (name, heap.text(name)?) else {
         return None;
     };
-    let (big_endian, code) = match text.strip_prefix('>') {
-        Some(code) => (true, code),
-        None => (false, text.trim_start_matches(['<', '|', '='])),
-    };
+    let known = StoredDType::from_numpy_code(text);
     Some(NumpyDType {
         name: id,
-        dtype: known(code),
-        big_endian,
-    })
-}
-
-fn known(code: &str) -> Option<StoredDType> {
-    Some(match code {
-        "f8" => StoredDType::F64,
-        "f4" => StoredDType::F32,
-        "f2" => StoredDType::F16,
-        "i8" => StoredDType::I64,
-        "i4" => StoredDType::I32,
-        "i2" => StoredDType::I16,
-        "i1" => StoredDType::I8,
-        "u8" => StoredDType::U64,
-        "u4" => StoredDType::U32,
-        "u2" => StoredDType::U16,
-        "u1" => StoredDType::U8,
-        "b1" => StoredDType::Bool,
-        _ => return None,
+        dtype: known.map(|(dtype, _)| dtype),
+        big_endian: known.is_some_and(|(_, big_endian)| big_endian),
     })
 }
 
@@ -110,23 +89,15 @@ pub(super) fn array<'a>(
     let shape = integers(heap, shape)?;
     let (content, length) = match heap.get(bytes)? {
         Object::Bytes(ByteString::InFile(range)) => (Content::InFile(range.clone()), range.len()),
-        Object::Bytes(ByteString::Decoded(bytes)) => (Content::Decoded(bytes.clone()), bytes.len()),
+        Object::Bytes(ByteString::Decoded(bytes)) => {
+            (Content::Decoded(bytes.clone(), 0..bytes.len()), bytes.len())
+        }
         _ => return None,
     };
     if length % dtype.size() != 0 {
         return None;
     }
-    let mut strides = vec![1i64; shape.len()];
-    let mut step = 1i64;
-    let mut set = |axis: usize| {
-        strides[axis] = step;
-        step = step.saturating_mul(shape[axis].max(1));
-    };
-    if fortran {
-        (0..shape.len()).for_each(&mut set);
-    } else {
-        (0..shape.len()).rev().for_each(&mut set);
-    }
+    let strides = dense_strides(&shape, fortran);
     let storage = heap.add_storage(Storage {
         dtype,
         elements: (length / dtype.size()) as u64,
@@ -139,4 +110,20 @@ pub(super) fn array<'a>(
         shape,
         strides,
     })))
+}
+
+/// Strides, in elements, of an array whose elements follow one another: in the order of the last axis, or with `fortran` of the first.
+pub(crate) fn dense_strides(shape: &[i64], fortran: bool) -> Vec<i64> {
+    let mut strides = vec![1i64; shape.len()];
+    let mut step = 1i64;
+    let mut set = |axis: usize| {
+        strides[axis] = step;
+        step = step.saturating_mul(shape[axis].max(1));
+    };
+    if fortran {
+        (0..shape.len()).for_each(&mut set);
+    } else {
+        (0..shape.len()).rev().for_each(&mut set);
+    }
+    strides
 }

@@ -1,12 +1,23 @@
-//! Pickle instructions of protocols 2 to 5 by their names in Python's `pickletools`.
+//! Pickle instructions of protocols 0 to 5 by their names in Python's `pickletools`.
 //!
-//! Instructions that only protocol 0 writes as text, extension codes and out-of-band buffers are not here and so are errors.
+//! Extension codes, out-of-band buffers and persistent ids as text are not here and so are errors.
 
 pub(crate) const MARK: u8 = b'(';
 pub(crate) const STOP: u8 = b'.';
 pub(crate) const POP: u8 = b'0';
 pub(crate) const POP_MARK: u8 = b'1';
 pub(crate) const DUP: u8 = b'2';
+pub(crate) const FLOAT: u8 = b'F';
+pub(crate) const INT: u8 = b'I';
+pub(crate) const LONG: u8 = b'L';
+pub(crate) const STRING: u8 = b'S';
+pub(crate) const UNICODE: u8 = b'V';
+pub(crate) const DICT: u8 = b'd';
+pub(crate) const GET: u8 = b'g';
+pub(crate) const INST: u8 = b'i';
+pub(crate) const LIST: u8 = b'l';
+pub(crate) const OBJ: u8 = b'o';
+pub(crate) const PUT: u8 = b'p';
 pub(crate) const BINBYTES: u8 = b'B';
 pub(crate) const SHORT_BINBYTES: u8 = b'C';
 pub(crate) const BINFLOAT: u8 = b'G';
@@ -48,6 +59,7 @@ pub(crate) const BINBYTES8: u8 = 0x8E;
 pub(crate) const EMPTY_SET: u8 = 0x8F;
 pub(crate) const ADDITEMS: u8 = 0x90;
 pub(crate) const FROZENSET: u8 = 0x91;
+pub(crate) const NEWOBJ_EX: u8 = 0x92;
 pub(crate) const STACK_GLOBAL: u8 = 0x93;
 pub(crate) const MEMOIZE: u8 = 0x94;
 pub(crate) const FRAME: u8 = 0x95;

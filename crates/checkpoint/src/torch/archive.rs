@@ -1,15 +1,21 @@
 //! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per storage, `PREFIX/data/KEY`.
 
-use crate::zip::{Directory, LOCAL_HEADER};
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::limits;
 use crate::pickle::{self, Content, Heap, Value};
+use crate::zip::{Directory, LOCAL_HEADER};
 
 const PICKLE: &str = "data.pkl";
 const BYTE_ORDER: &str = "byteorder";
-/// Only TorchScript archives have it.
+/// Only TorchScript archives have these, a file and a folder.
 const CONSTANTS: &str = "constants.pkl";
+const CODE: &str = "code/";
+
+/// Endings of files that are checkpoints themselves.
+const CHECKPOINTS: [&str; 6] = [".pkl", ".pt", ".pth", ".ckpt", ".bin", ".safetensors"];
+/// Endings of what the official dataset tool packs.
+const IMAGES: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
 
 /// How every archive starts.
 pub(crate) const PREFIX: [u8; 4] = LOCAL_HEADER;
@@ -88,7 +94,11 @@ fn prefix<'a>(directory: &Directory<'a>) -> Result<&'a str, Fault> {
         }),
         [prefix] => {
             let constants = format!("{prefix}{CONSTANTS}");
-            if directory.names().any(|name| name == constants) {
+            let code = format!("{prefix}{CODE}");
+            if directory
+                .names()
+                .any(|name| name == constants || name.starts_with(&code))
+            {
                 return Err(malformed!(
                     "a TorchScript archive, which holds code; save the module's state_dict() with torch.save instead"
                 ));
@@ -98,9 +108,21 @@ fn prefix<'a>(directory: &Directory<'a>) -> Result<&'a str, Fault> {
         [] => {
             let mut names: Vec<&str> = directory.names().collect();
             names.sort_unstable();
+            let has = |endings: &[&str]| {
+                names.iter().copied().find(|name| {
+                    let name = name.to_ascii_lowercase();
+                    endings.iter().any(|ending| name.ends_with(ending))
+                })
+            };
+            let instead = if let Some(inner) = has(&CHECKPOINTS) {
+                format!("unpack it first: it holds {inner}")
+            } else if let Some(image) = has(&IMAGES) {
+                format!("it holds images, such as {image}, so it may be a dataset")
+            } else {
+                format!("its first entry is {}", names.first().unwrap_or(&"missing"))
+            };
             Err(malformed!(
-                "a zip archive without {PICKLE}, so not written by torch.save; its first entry is {}",
-                names.first().unwrap_or(&"missing")
+                "a zip archive without {PICKLE}, so not written by torch.save; {instead}"
             ))
         }
         [first, second, ..] => Err(malformed!(

@@ -2,11 +2,12 @@
 //! (magic number, protocol, system, object, storage keys), then each storage as its length and its elements.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::limits;
-use crate::pickle::{self, Content, Heap, NamedStorages, Object, Value};
+use crate::pickle::{self, Content, Heap, NamedStorages, Object, Storage, Value};
 
 /// First number of every such stream (`MAGIC_NUMBER` in `torch/serialization.py`).
 const MAGIC_NUMBER: i128 = 0x1950_A86A_20F9_469C_FC6C;
@@ -59,6 +60,31 @@ pub(crate) fn read_nested<'a>(
             heap.describe(root)
         )),
     }
+}
+
+/// Reads a stream in a byte string that was decoded from text, and returns its storage; instructions count for the file's `heap`.
+pub(crate) fn read_decoded(
+    bytes: &Arc<Vec<u8>>,
+    heap: &mut Heap<'_>,
+    nesting: usize,
+) -> Result<Storage, Fault> {
+    // Its texts live in these bytes, so that it needs a heap of its own.
+    let mut inner = Heap::new(bytes.len());
+    inner.spend(heap.instructions())?;
+    let before = inner.instructions();
+    let root = read_nested(bytes, 0..bytes.len(), &mut inner, nesting)?;
+    heap.spend(inner.instructions() - before)?;
+    let Some(Object::Storage(id)) = inner.get(root) else {
+        return Err(malformed!(
+            "it holds {}, expected a storage",
+            inner.describe(root)
+        ));
+    };
+    let mut storage = inner.storage(*id).clone();
+    if let Content::InFile(range) = storage.content {
+        storage.content = Content::Decoded(Arc::clone(bytes), range);
+    }
+    Ok(storage)
 }
 
 fn read_range<'a>(

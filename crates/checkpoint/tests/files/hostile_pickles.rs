@@ -119,11 +119,8 @@ fn memo_and_stack() {
 
 #[test]
 fn unknown_instructions_and_protocols_are_refused() {
-    // Text instructions of protocol 0, extension codes, out-of-band buffers, and no instruction at all.
-    for code in [
-        b'I', b'F', b'L', b'S', b'V', b'g', b'p', b'P', b'i', b'o', 0x82, 0x84, 0x92, 0x97, 0x98,
-        0xFF,
-    ] {
+    // Persistent ids as text, extension codes, out-of-band buffers, and no instruction at all.
+    for code in [b'P', 0x82, 0x84, 0x97, 0x98, 0xFF] {
         assert_pickle_refused(|p| p.raw(&[code]), &[&format!("byte 2 is 0x{code:02x}")]);
     }
     assert_pickle_refused(|p| p.raw(&[0x80, 6]), &["pickle protocol 6"]);
@@ -490,7 +487,7 @@ fn streams_inside_streams_are_refused() {
             p.text("x").text("latin1").tuple().reduce();
             p.raw(b"\x85").reduce()
         },
-        &["protocol 3 or later"],
+        &["the torch.save stream that byte", "decodes"],
     );
     assert_refused(
         &inner(b"\x80\x02K\x01."),

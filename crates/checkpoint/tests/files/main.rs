@@ -6,10 +6,14 @@
 )]
 
 mod allocation;
+mod changed_content;
 mod damaged_files;
+mod foreign_classes;
 mod hostile_pickles;
 mod load;
 mod mutations;
+mod numpy_files;
+mod old_protocols;
 mod pickle_writer;
 mod reference_files;
 mod safetensors_headers;

@@ -1,13 +1,17 @@
-//! 100 thousand damaged versions of the reference files: each is read or refused, none panics or allocates beyond its size.
+//! 100 thousand damaged versions of the reference files, and as many of each small file of another kind: each is read or refused, none panics or allocates beyond its size.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use testkit::peak_of;
 
+use crate::foreign_classes::module;
+use crate::numpy_files::{array, deflated};
+use crate::old_protocols::{protocol_0, protocol_2};
+use crate::pickle_writer::Pickle;
 use crate::reference;
 use crate::zip_writer::{archive, entries};
-use testkit::peak_of;
 
 const MUTATIONS: usize = 100_000;
 
@@ -115,7 +119,8 @@ fn instructions(pickle: &[u8]) -> Vec<usize> {
             b'G' | 0x95 => 8,
             b'C' | b'U' | 0x8A | 0x8C => 1 + little(at + 1, 1),
             b'X' | b'B' | b'T' => 4 + little(at + 1, 4),
-            b'c' => {
+            b'I' | b'L' | b'F' | b'S' | b'V' | b'p' | b'g' => line(at + 1),
+            b'c' | b'i' => {
                 let first = line(at + 1);
                 first + line(at + 1 + first)
             }
@@ -128,7 +133,7 @@ fn instructions(pickle: &[u8]) -> Vec<usize> {
 }
 
 /// Instructions that take no argument, or one byte.
-const CODES: &[u8] = b"(.012NKQR]abehqstu})\x80\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94";
+const CODES: &[u8] = b"(.012NKQR]abdehloqstu})\x92\x80\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93\x94";
 
 /// Damage that keeps to whole instructions: exchanged, removed, doubled, moved, inserted.
 fn rearrange(random: &mut Random, pickle: &mut Vec<u8>, starts: &[usize]) {
@@ -306,6 +311,94 @@ fn mutations_of_an_official_pickles_instructions() {
     run("official pickle", MUTATIONS * 3 / 100, |random| {
         let mut bytes = original.clone();
         rearrange(random, &mut bytes, &starts);
+        bytes
+    });
+}
+
+/// Small files of every kind that people's tools write, each damaged and its instructions rearranged.
+#[test]
+fn mutations_of_files_of_other_tools() {
+    let whole_module = {
+        let mut pickle = Pickle::new();
+        let weight = |p: &mut Pickle| {
+            p.text("weight")
+                .numpy_array(&[2], "f4", &[0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]);
+        };
+        pickle.dict().mark().text("g_ema");
+        module(&mut pickle, ("model", "Generator"), &weight, &|p| {
+            p.text("conv");
+            module(p, ("torch.nn.modules.conv", "Conv2d"), &weight, &|_| {});
+        });
+        pickle
+            .text("hook")
+            .global("os", "system")
+            .text("echo")
+            .raw(b"\x85")
+            .reduce();
+        pickle
+            .text("d")
+            .global("my.code", "AttrDict")
+            .empty_tuple()
+            .new_object()
+            .mark();
+        weight(&mut pickle);
+        pickle.set_items().set_items().stop()
+    };
+    for (what, original) in [
+        ("a whole module", whole_module),
+        ("protocol 2", protocol_2()),
+        ("protocol 0", protocol_0()),
+    ] {
+        let starts = instructions(&original);
+        run(what, MUTATIONS, |random| {
+            let mut bytes = original.clone();
+            for _ in 0..1 + random.below(2) {
+                if random.below(2) == 0 {
+                    let range = 0..bytes.len();
+                    damage(random, &mut bytes, range);
+                } else if bytes == original {
+                    rearrange(random, &mut bytes, &starts);
+                }
+            }
+            bytes
+        });
+    }
+}
+
+#[test]
+fn mutations_of_numpy_files() {
+    let content = [0, 0, 0x80, 0x3F].repeat(24);
+    let w = array("<f4", false, "(1, 8, 3)", &content);
+    let stored = archive(&[("w.npy".to_owned(), w.clone())]);
+    let compressed = deflated(&[("w.npy", w.clone()), ("v.npy", w.clone())]);
+    for (what, original) in [("npy", w), ("npz", stored), ("compressed npz", compressed)] {
+        run(what, MUTATIONS, |random| {
+            let mut bytes = original.clone();
+            for _ in 0..1 + random.below(3) {
+                let range = 0..bytes.len();
+                damage(random, &mut bytes, range);
+            }
+            bytes
+        });
+    }
+}
+
+#[test]
+fn mutations_of_a_file_of_our_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.safetensors");
+    let tensor = StoredTensor::from_f32(vec![4, 4], &[1.5; 16]);
+    let tensors = [("w_plus".to_owned(), tensor)].into();
+    let metadata = [("model".to_owned(), "micah".to_owned())].into();
+    save_safetensors(&path, &tensors, &metadata, FloatPrecision::F32).unwrap();
+    let original = std::fs::read(&path).unwrap();
+    run("our own", MUTATIONS, |random| {
+        let mut bytes = original.clone();
+        // Now and then none, as hardly any damage leaves the hash right.
+        for _ in 0..random.below(4) {
+            let range = 0..bytes.len();
+            damage(random, &mut bytes, range);
+        }
         bytes
     });
 }
