@@ -11,6 +11,7 @@ use crate::StyleGan2Error;
 use crate::config::{DiscriminatorConfig, ResampleTaps};
 use crate::discriminator_block::DiscriminatorBlock;
 use crate::discriminator_epilogue::DiscriminatorEpilogue;
+use crate::formats::place::Role;
 use crate::formats::{official, rosinality};
 use crate::initialiser::Initialiser;
 use crate::mapping::MappingNetwork;
@@ -29,8 +30,10 @@ pub struct Discriminator {
 
 const KIND: NetworkKind = NetworkKind {
     name: "discriminator",
+    role: Role::Discriminator,
     anchor: "b4.out.weight",
-    prefixes: &["", "D.", "d."],
+    prefix: "D.",
+    other_anchor: rosinality::DISCRIMINATOR_ANCHOR,
     from_other_names: rosinality::discriminator,
     config_of: official::discriminator_config,
 };
@@ -93,8 +96,8 @@ impl Discriminator {
         Self::from_checkpoint(&Checkpoint::open(path)?, device)
     }
 
-    /// The discriminator of a checkpoint with official tensor names, with or without a prefix such as `D.`, or with those of rosinality's
-    /// stylegan2-pytorch.
+    /// The discriminator of a checkpoint with official tensor names or those of rosinality's stylegan2-pytorch, at the root or behind `D.`, `d.`,
+    /// `state_dict.`, `module.` and their like in any nesting, or behind any other name if it is the only one.
     ///
     /// The configuration is the metadata entry `D.config` or, but for pickles, `config`; where there is none it is inferred from names and shapes.
     /// What these do not show has its official default: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01.
@@ -105,7 +108,33 @@ impl Discriminator {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, StyleGan2Error> {
-        let file = network_file::find(checkpoint, &KIND)?;
+        Self::from_place(checkpoint, None, device)
+    }
+
+    /// As [`from_checkpoint`](Self::from_checkpoint), the best discriminator below a name such as `D`.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint).
+    pub fn from_network(
+        checkpoint: &Checkpoint,
+        name: &str,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        Self::from_place(checkpoint, Some(name), device)
+    }
+
+    /// The names under which a checkpoint holds discriminators, best first; empty for one at its root. Nothing but a tensor of their last layer is
+    /// looked for.
+    pub fn names_in(checkpoint: &Checkpoint) -> Vec<String> {
+        network_file::names(checkpoint, &KIND)
+    }
+
+    fn from_place(
+        checkpoint: &Checkpoint,
+        within: Option<&str>,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        let file = network_file::find(checkpoint, &KIND, within)?;
         let config = match file.config_json() {
             Some(json) => DiscriminatorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => DiscriminatorConfig::infer_from(&file)?,

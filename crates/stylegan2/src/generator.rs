@@ -7,6 +7,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
 
 use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, MIN_RESOLUTION};
+use crate::formats::place::Role;
 use crate::formats::{official, rosinality};
 use crate::initialiser::Initialiser;
 use crate::latents::latents_from_seeds;
@@ -38,12 +39,25 @@ const W_AVG_BATCH: u32 = 256;
 
 const KIND: NetworkKind = NetworkKind {
     name: "generator",
+    role: Role::Generator,
     anchor: "synthesis.b4.const",
-    // The running average of the weights makes the better images, so it comes before the weights in training.
-    prefixes: &["", "G_ema.", "g_ema.", "G.", "g."],
+    prefix: "G_ema.",
+    other_anchor: rosinality::GENERATOR_ANCHOR,
     from_other_names: rosinality::generator,
     config_of: official::generator_config,
 };
+
+/// The constant of images that are not square is no square either.
+fn refuse_rectangular(file: &NetworkFile<'_>) -> Result<(), StyleGan2Error> {
+    match file.tensors.tensors().get(KIND.anchor).map(|t| t.shape()) {
+        Some(&[_, height, width]) if [height, width] != [MIN_RESOLUTION; 2] => {
+            let tensor = file.source_name(KIND.anchor);
+            let path = file.tensors.path();
+            Err(StyleGan2Error::rectangular(path, &tensor, [height, width]))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Generator {
     /// A generator with the official initial weights, drawn from `seed` on the CPU.
@@ -77,7 +91,7 @@ impl Generator {
         })
     }
 
-    /// Opens a checkpoint file and loads the generator in it.
+    /// Opens a checkpoint file and loads the best generator in it.
     ///
     /// # Errors
     /// As [`from_checkpoint`](Self::from_checkpoint), and when the file cannot be read.
@@ -85,21 +99,55 @@ impl Generator {
         Self::from_checkpoint(&Checkpoint::open(path)?, device)
     }
 
-    /// The generator of a checkpoint with official tensor names, with or without a prefix such as `G_ema.`, or with those of rosinality's
-    /// stylegan2-pytorch. Training there keeps no average of w; where the file has none it is estimated from 4096 seeds. The first files of
-    /// that code have no constant noise images, and get seeded ones.
+    /// The best generator of a checkpoint with official tensor names or those of rosinality's stylegan2-pytorch.
+    ///
+    /// It may lie at the root or where code that people use puts it: behind `G_ema.`, `g_ema.`, `state_dict.`, `decoder.`, `module.` and their like in
+    /// any nesting, in dicts and in whole modules; or behind any other name if it is the only one. Running averages come before weights in training.
+    ///
+    /// Training in rosinality's code keeps no average of w. Where the file has one beside the network (`latent_avg`, `[w_dim]` or a row for each
+    /// layer, of which the mean is taken) it is used, otherwise it is estimated from 4096 seeds. The first files of that code have no constant noise
+    /// images, and get seeded ones.
     ///
     /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or, but for pickles, `config`; where there is none it
     /// is inferred from names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate
     /// multiplier 0.01. Pickles of the official networks say what their modules use, in which stylegan2-ada-pytorch and stylegan3 differ.
     ///
     /// # Errors
-    /// When there is no generator, the configuration is invalid, or tensors are missing, left over, of another shape or not finite.
+    /// When there is no generator, it is of a kind that is not supported, the configuration is invalid, or tensors are missing, left over, of another
+    /// shape or not finite.
     pub fn from_checkpoint(
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, StyleGan2Error> {
-        let file = network_file::find(checkpoint, &KIND)?;
+        Self::from_place(checkpoint, None, device)
+    }
+
+    /// As [`from_checkpoint`](Self::from_checkpoint), the best generator below a name: `G`, `g_ema` or `state_dict.decoder`.
+    ///
+    /// The average of w may lie outside of it.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint).
+    pub fn from_network(
+        checkpoint: &Checkpoint,
+        name: &str,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        Self::from_place(checkpoint, Some(name), device)
+    }
+
+    /// The names under which a checkpoint holds generators, best first; empty for one at its root. Nothing but their first tensor is looked for.
+    pub fn names_in(checkpoint: &Checkpoint) -> Vec<String> {
+        network_file::names(checkpoint, &KIND)
+    }
+
+    fn from_place(
+        checkpoint: &Checkpoint,
+        within: Option<&str>,
+        device: &Device,
+    ) -> Result<Self, StyleGan2Error> {
+        let file = network_file::find(checkpoint, &KIND, within)?;
+        refuse_rectangular(&file)?;
         let network = Self::from_file(&file, device)?;
         if network.mapping.tracks_w_avg() || !file.is_in_other_names() {
             return Ok(network);
@@ -125,6 +173,14 @@ impl Generator {
 
     fn from_file(file: &NetworkFile<'_>, device: &Device) -> Result<Self, StyleGan2Error> {
         let config = match file.config_json() {
+            Some(json) if official::is_rectangular(&json) => {
+                return Err(StyleGan2Error::NotSupported {
+                    path: file.tensors.path().to_owned(),
+                    found: "a generator of rectangular images (it was made with square=False, as StyleGAN-Human's)"
+                        .to_owned(),
+                    remedy: "only square images are supported; use a model of square images".to_owned(),
+                });
+            }
             Some(json) => GeneratorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => GeneratorConfig::infer_from(file)?,
         };

@@ -20,17 +20,20 @@
 //! # Ok::<(), stylegan2::StyleGan2Error>(())
 //! ```
 
+mod class_labels;
 mod config;
 mod conv2d_layer;
 mod discriminator;
 mod discriminator_block;
 mod discriminator_epilogue;
 mod error;
+mod finite;
 mod formats;
 mod fully_connected;
 mod generator;
 mod growing;
 mod initialiser;
+mod latent_file;
 mod latents;
 mod mapping;
 mod minibatch_std;
@@ -55,6 +58,7 @@ pub use discriminator::Discriminator;
 pub use error::StyleGan2Error;
 pub use fully_connected::{FullyConnected, FullyConnectedOptions};
 pub use generator::Generator;
+pub use latent_file::{FileLatent, LatentFile};
 pub use latents::{latent_from_seed, latents_from_seeds};
 pub use mapping::{MappingNetwork, Truncation};
 pub use noise::NoiseMode;

@@ -7,12 +7,14 @@ use std::path::Path;
 use burn::module::Module;
 use checkpoint::{
     Checkpoint, CheckpointError, FloatPrecision, Format, StoredTensor, load_module, module_tensors,
-    save_safetensors,
+    save_safetensors, shown,
 };
 
 use crate::StyleGan2Error;
 use crate::formats::OtherNames;
 use crate::formats::official::Construction;
+use crate::formats::other_kind::{self, OtherKind};
+use crate::formats::place::{Role, is_usual, places};
 use crate::resample_filter::ResampleFilter;
 
 /// The metadata entry of the configuration.
@@ -28,12 +30,15 @@ const OPTIONS: &str = "options";
 #[derive(Debug)]
 pub(crate) struct NetworkKind {
     pub(crate) name: &'static str,
+    pub(crate) role: Role,
     /// A tensor that every such network has and no other.
     pub(crate) anchor: &'static str,
-    /// Prefixes of tensor names that are looked for, best first.
-    pub(crate) prefixes: &'static [&'static str],
-    /// The network under official names where the file has it under others.
-    pub(crate) from_other_names: fn(&Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error>,
+    /// A usual prefix, for messages.
+    pub(crate) prefix: &'static str,
+    /// Likewise the anchor in rosinality's names.
+    pub(crate) other_anchor: &'static str,
+    /// The network under official names where the file has it, behind a prefix, under others.
+    pub(crate) from_other_names: fn(&Checkpoint, &str) -> Result<OtherNames, StyleGan2Error>,
     /// The configuration that an official file says.
     pub(crate) config_of: fn(Construction<'_>) -> String,
 }
@@ -43,16 +48,26 @@ pub(crate) struct NetworkKind {
 pub(crate) struct NetworkFile<'a> {
     pub(crate) tensors: Cow<'a, Checkpoint>,
     format: Option<Format>,
-    prefix: &'static str,
+    prefix: String,
     /// What the file calls tensors of other than official names.
     sources: Option<BTreeMap<String, String>>,
     config_of: fn(Construction<'_>) -> String,
 }
 
-/// Finds the tensors of a network in a checkpoint that may hold several.
+/// The names of all networks of a kind in a file, best first: what stands before their tensors' names, without the last dot.
+pub(crate) fn names(checkpoint: &Checkpoint, kind: &NetworkKind) -> Vec<String> {
+    let official = places(checkpoint, kind.anchor, kind.role, None);
+    let other = places(checkpoint, kind.other_anchor, kind.role, None);
+    let all = official.into_iter().chain(other);
+    all.map(|prefix| prefix.trim_end_matches('.').to_owned())
+        .collect()
+}
+
+/// Finds the tensors of a network in a checkpoint that may hold several; `within` is the name of one of them, or of what holds it.
 pub(crate) fn find<'a>(
     checkpoint: &'a Checkpoint,
     kind: &NetworkKind,
+    within: Option<&str>,
 ) -> Result<NetworkFile<'a>, StyleGan2Error> {
     let found = |tensors, prefix, sources| NetworkFile {
         tensors,
@@ -61,26 +76,94 @@ pub(crate) fn find<'a>(
         sources,
         config_of: kind.config_of,
     };
-    let prefix = kind.prefixes.iter().copied().find(|prefix| {
-        checkpoint
-            .tensors()
-            .contains_key(&format!("{prefix}{}", kind.anchor))
-    });
-    match prefix {
-        Some("") => return Ok(found(Cow::Borrowed(checkpoint), "", None)),
-        Some(prefix) => return Ok(found(Cow::Owned(checkpoint.subset(prefix)), prefix, None)),
-        None => {}
+    if let Some(prefix) = best(checkpoint, kind.anchor, kind, within)? {
+        let tensors = match prefix.as_str() {
+            "" => Cow::Borrowed(checkpoint),
+            prefix => Cow::Owned(checkpoint.subset(prefix)),
+        };
+        return Ok(found(tensors, prefix, None));
     }
-    if let Some(OtherNames { tensors, sources }) = (kind.from_other_names)(checkpoint)? {
+    if let Some(prefix) = best(checkpoint, kind.other_anchor, kind, within)? {
+        let OtherNames { tensors, sources } = (kind.from_other_names)(checkpoint, &prefix)?;
         let tensors = Checkpoint::from_tensors(checkpoint.path(), tensors, BTreeMap::new());
-        return Ok(found(Cow::Owned(tensors), "", Some(sources)));
+        return Ok(found(Cow::Owned(tensors), String::new(), Some(sources)));
+    }
+    if let Some(OtherKind { found, remedy }) = other_kind::recognise(checkpoint) {
+        return Err(StyleGan2Error::NotSupported {
+            path: checkpoint.path().to_owned(),
+            found: found.to_owned(),
+            remedy: remedy.to_owned(),
+        });
     }
     Err(StyleGan2Error::NoNetwork {
         path: checkpoint.path().to_owned(),
         network: kind.name,
         anchor: kind.anchor,
-        prefix: kind.prefixes.iter().find(|p| !p.is_empty()).unwrap_or(&""),
+        prefix: kind.prefix,
+        holds: holds(checkpoint),
     })
+}
+
+/// The best place of a network with the tensor `anchor`.
+fn best(
+    checkpoint: &Checkpoint,
+    anchor: &str,
+    kind: &NetworkKind,
+    within: Option<&str>,
+) -> Result<Option<String>, StyleGan2Error> {
+    let mut found = places(checkpoint, anchor, kind.role, within);
+    let is_in_usual_place = |prefix: &String| is_usual(prefix, kind.role);
+    // A part of another network is in no usual place.
+    let is_clear = found.first().is_none_or(is_in_usual_place) || within.is_some();
+    if !is_clear {
+        if let Some(OtherKind { found, remedy }) = other_kind::recognise(checkpoint) {
+            return Err(StyleGan2Error::NotSupported {
+                path: checkpoint.path().to_owned(),
+                found: found.to_owned(),
+                remedy: remedy.to_owned(),
+            });
+        }
+        if found.len() > 1 {
+            return Err(StyleGan2Error::SeveralNetworks {
+                path: checkpoint.path().to_owned(),
+                network: kind.name,
+                found: found
+                    .iter()
+                    .map(|prefix| prefix.trim_end_matches('.').to_owned())
+                    .collect(),
+            });
+        }
+    }
+    Ok((!found.is_empty()).then(|| found.swap_remove(0)))
+}
+
+/// What a file holds, for a message.
+fn holds(checkpoint: &Checkpoint) -> String {
+    const SHOWN: usize = 8;
+    let networks: Vec<String> = checkpoint
+        .networks()
+        .iter()
+        .take(SHOWN)
+        .map(|network| {
+            let name = shown(network.name());
+            match (
+                checkpoint.not_understood().get(network.name()),
+                network.class_name(),
+            ) {
+                (Some(class), _) => format!("{name} (not understood: {})", shown(class)),
+                (None, Some(class)) => format!("{name} ({})", shown(class)),
+                (None, None) => name.to_string(),
+            }
+        })
+        .collect();
+    match (networks.is_empty(), checkpoint.tensors().keys().next()) {
+        (false, _) => format!("it holds {}", networks.join(", ")),
+        (true, Some(first)) => {
+            let count = checkpoint.tensors().len();
+            format!("it holds {count} tensors, the first is {}", shown(first))
+        }
+        (true, None) => "it holds no tensors".to_owned(),
+    }
 }
 
 impl NetworkFile<'_> {
@@ -122,7 +205,7 @@ impl NetworkFile<'_> {
     pub(crate) fn config_json(&self) -> Option<String> {
         let metadata = self.tensors.metadata();
         let is_described_as_a_whole = matches!(self.format, None | Some(Format::Safetensors));
-        let mut places = vec![self.prefix];
+        let mut places = vec![self.prefix.as_str()];
         if is_described_as_a_whole {
             places.push("");
         }
@@ -253,7 +336,7 @@ mod tests {
         NetworkFile {
             tensors: Cow::Owned(Checkpoint::from_tensors("file", BTreeMap::new(), metadata)),
             format,
-            prefix,
+            prefix: prefix.to_owned(),
             sources: None,
             config_of: |construction| {
                 format!("{} {:?}", construction.keywords, construction.positional)

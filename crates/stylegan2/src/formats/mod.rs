@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use checkpoint::StoredTensor;
 
 pub(crate) mod official;
+pub(crate) mod other_kind;
+pub(crate) mod place;
 pub(crate) mod rosinality;
 
 /// A network of other code under official names.

@@ -30,6 +30,9 @@ const DISCRIMINATOR_ARGUMENTS: [&str; 12] = [
 /// An option that only stylegan3 has, to choose an implementation; it changes no value.
 const FUSED_MODCONV: &str = "fused_modconv_default";
 
+/// An option of StyleGAN-Human's branch: false for images of twice the height of their width.
+const SQUARE: &str = "square";
+
 const SYNTHESIS: &str = "synthesis_kwargs";
 const MAPPING: &str = "mapping_kwargs";
 const CONV_CLAMP: &str = "conv_clamp";
@@ -55,6 +58,10 @@ pub(crate) fn generator_config(construction: Construction<'_>) -> String {
     let Some(mut arguments) = construction.arguments(&GENERATOR_ARGUMENTS) else {
         return construction.keywords.to_owned();
     };
+    drop_default(&mut arguments, SQUARE, &json!(true));
+    if let Some(Json::Object(synthesis)) = arguments.get_mut(SYNTHESIS) {
+        drop_default(synthesis, SQUARE, &json!(true));
+    }
     let flat: Vec<String> = arguments
         .keys()
         .filter(|key| !GENERATOR_ARGUMENTS.contains(&key.as_str()))
@@ -101,10 +108,28 @@ pub(crate) fn discriminator_config(construction: Construction<'_>) -> String {
     let Some(mut arguments) = construction.arguments(&DISCRIMINATOR_ARGUMENTS) else {
         return construction.keywords.to_owned();
     };
+    drop_default(&mut arguments, SQUARE, &json!(true));
     if let Some(kept) = construction.option("b8.conv0", CONV_CLAMP) {
         arguments.insert(CONV_CLAMP.to_owned(), kept);
     }
     Json::Object(arguments).to_string()
+}
+
+/// Whether a configuration says that its images are not square.
+pub(crate) fn is_rectangular(config: &str) -> bool {
+    let Ok(Json::Object(arguments)) = serde_json::from_str(config) else {
+        return false;
+    };
+    let says_so = |options: &Map<String, Json>| options.get(SQUARE) == Some(&json!(false));
+    let synthesis = arguments.get(SYNTHESIS).and_then(Json::as_object);
+    says_so(&arguments) || synthesis.is_some_and(says_so)
+}
+
+/// Leaves out an option of another branch of the code that has the value by which nothing differs.
+fn drop_default(options: &mut Map<String, Json>, option: &str, default: &Json) {
+    if options.get(option) == Some(default) {
+        options.remove(option);
+    }
 }
 
 /// An argument that is an object, empty where it is missing; `None` where it is something else.
@@ -209,6 +234,21 @@ mod tests {
             r#"{"b8.conv0.conv_clamp": 256, "mapping.w_avg_beta": null}"#,
         ));
         assert_eq!(kept.conv_clamp, Some(256.0));
+    }
+
+    #[test]
+    fn square_images_need_no_option_and_others_are_told() {
+        let square = ADA.replace("\"c_dim\"", "\"square\": true, \"c_dim\"");
+        assert_eq!(generator(keywords(&square)), generator(keywords(ADA)));
+        let flat = STYLEGAN3.replace("\"c_dim\"", "\"square\": true, \"c_dim\"");
+        assert_eq!(generator(keywords(&flat)), generator(keywords(STYLEGAN3)));
+        let inside = ADA.replace("\"channel_base\"", "\"square\": true, \"channel_base\"");
+        assert_eq!(generator(keywords(&inside)), generator(keywords(ADA)));
+        for config in [&square, &flat, &inside] {
+            assert!(!is_rectangular(config));
+            let other = generator_config(keywords(&config.replace("true", "false")));
+            assert!(is_rectangular(&other), "{other}");
+        }
     }
 
     #[test]

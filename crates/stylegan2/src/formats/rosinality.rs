@@ -9,21 +9,18 @@ use std::collections::BTreeMap;
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
 
 use super::OtherNames;
+use super::place::enclosing;
 use crate::config::{MAX_MAPPING_LAYERS, MIN_RESOLUTION};
 use crate::resample_filter::MAX_TAPS;
 use crate::{RandomState, StyleGan2Error};
 
-/// Where a file may hold the generator; the running average of the weights makes the better images.
-const GENERATOR_PREFIXES: [&str; 3] = ["g_ema.", "", "g."];
-const DISCRIMINATOR_PREFIXES: [&str; 2] = ["d.", ""];
-
 /// A tensor of every generator and of no other network.
-const GENERATOR_ANCHOR: &str = "input.input";
+pub(crate) const GENERATOR_ANCHOR: &str = "input.input";
 /// Likewise of every discriminator.
-const DISCRIMINATOR_ANCHOR: &str = "final_linear.1.weight";
+pub(crate) const DISCRIMINATOR_ANCHOR: &str = "final_linear.1.weight";
 
-/// The running average of w, beside the networks.
-const LATENT_AVERAGE: &str = "latent_avg";
+/// The running average of w, in the network or beside it, as code that uses these networks calls it.
+const LATENT_AVERAGES: [&str; 3] = ["latent_avg", "mean_latent", "w_avg"];
 
 /// What all constant noise images are called, but for their index.
 const NOISES: &str = "noises.noise_";
@@ -51,25 +48,28 @@ enum Form {
     ChannelVector,
     /// A blur kernel times [`UPSAMPLING_GAIN`].
     UpsamplingKernel,
+    /// One vector, or one for every layer.
+    MeanOfRows,
 }
 
 type Places = BTreeMap<String, Place>;
 
-/// The generator of a checkpoint under official names, with `mapping.w_avg` where the file has `latent_avg`; `None` when it has no such generator.
+/// The generator under `prefix` under official names, with `mapping.w_avg` where the file has such an average.
 ///
 /// Files from before the constant noise images became part of the network get seeded ones: any standard normal image serves, as the
 /// network was trained with another one at every step.
 ///
 /// # Errors
-/// When the network has tensors that no such generator has.
-pub(crate) fn generator(checkpoint: &Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error> {
-    let Some(prefix) = prefix_of(checkpoint, &GENERATOR_PREFIXES, GENERATOR_ANCHOR) else {
-        return Ok(None);
-    };
-    let mut network = checkpoint.subset(prefix);
-    if prefix.is_empty() {
-        network = network.rename(|name| (name != LATENT_AVERAGE).then(|| name.to_owned()));
-    }
+/// When the network has tensors that no such generator has, or is a class-conditional or a rectangular one.
+pub(crate) fn generator(
+    checkpoint: &Checkpoint,
+    prefix: &str,
+) -> Result<OtherNames, StyleGan2Error> {
+    let network = checkpoint
+        .subset(prefix)
+        .rename(|name| (!LATENT_AVERAGES.contains(&name)).then(|| name.to_owned()));
+    refuse_rectangular(&network, prefix)?;
+    refuse_conditional(&network, prefix)?;
     let mut found = official(&network, prefix, &generator_places())?;
     if !network
         .tensors()
@@ -79,25 +79,67 @@ pub(crate) fn generator(checkpoint: &Checkpoint) -> Result<Option<OtherNames>, S
         add_noise_images(&mut found.tensors);
     }
     let w_avg = "mapping.w_avg";
-    found
-        .sources
-        .insert(w_avg.to_owned(), LATENT_AVERAGE.to_owned());
-    if let Some(average) = checkpoint.tensors().get(LATENT_AVERAGE) {
-        // [style_dim], or [1, style_dim] from scripts that keep the batch.
-        let average = Form::LeadingOnes(1).official(average);
-        found.tensors.insert(w_avg.to_owned(), average);
+    let average = enclosing(prefix)
+        .flat_map(|place| LATENT_AVERAGES.map(|name| format!("{place}{name}")))
+        .find_map(|name| Some((checkpoint.tensors().get(&name)?, name)));
+    match average {
+        Some((tensor, name)) => {
+            found
+                .tensors
+                .insert(w_avg.to_owned(), Form::MeanOfRows.official(tensor));
+            found.sources.insert(w_avg.to_owned(), name);
+        }
+        None => {
+            let usual = LATENT_AVERAGES[0].to_owned();
+            found.sources.insert(w_avg.to_owned(), usual);
+        }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
-/// The discriminator of a checkpoint under official names; `None` when it has none.
+/// The constant of images that are not square is no square either.
+fn refuse_rectangular(network: &Checkpoint, prefix: &str) -> Result<(), StyleGan2Error> {
+    match network.tensors().get(GENERATOR_ANCHOR).map(|t| t.shape()) {
+        Some(&[.., height, width]) if [height, width] != [MIN_RESOLUTION; 2] => {
+            Err(StyleGan2Error::rectangular(
+                network.path(),
+                &format!("{prefix}{GENERATOR_ANCHOR}"),
+                [height, width],
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// In this layout z and w have one size. Where the mapping network takes more, it was fed an embedded label, which the layout has no place for.
+fn refuse_conditional(network: &Checkpoint, prefix: &str) -> Result<(), StyleGan2Error> {
+    const FIRST_LAYER: &str = "style.1.weight";
+    const STYLE: &str = "conv1.conv.modulation.weight";
+    let inputs = |name: &str| match network.tensors().get(name)?.shape() {
+        &[_, inputs] => Some(inputs),
+        _ => None,
+    };
+    match (inputs(FIRST_LAYER), inputs(STYLE)) {
+        (Some(z), Some(w)) if z != w => Err(StyleGan2Error::NotSupported {
+            path: network.path().to_owned(),
+            found: format!(
+                "a generator in rosinality's names that lacks a part: {prefix}{FIRST_LAYER} takes {z} numbers where latents have {w}, but in this \
+                 layout z and w have one size, so the label embedding of a class-conditional model is missing"
+            ),
+            remedy: "convert from the .pkl that the file was exported from".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The discriminator under `prefix` under official names.
 ///
 /// # Errors
 /// When the network has tensors that no such discriminator has.
-pub(crate) fn discriminator(checkpoint: &Checkpoint) -> Result<Option<OtherNames>, StyleGan2Error> {
-    let Some(prefix) = prefix_of(checkpoint, &DISCRIMINATOR_PREFIXES, DISCRIMINATOR_ANCHOR) else {
-        return Ok(None);
-    };
+pub(crate) fn discriminator(
+    checkpoint: &Checkpoint,
+    prefix: &str,
+) -> Result<OtherNames, StyleGan2Error> {
     let network = checkpoint.subset(prefix);
     // convs.0 reads the image, convs.1 and so on halve the resolution down to 4.
     let blocks = (1..=MOST_DOUBLINGS)
@@ -106,15 +148,7 @@ pub(crate) fn discriminator(checkpoint: &Checkpoint) -> Result<Option<OtherNames
             network.tensors().contains_key(&first)
         })
         .count();
-    official(&network, prefix, &discriminator_places(blocks)).map(Some)
-}
-
-fn prefix_of<'p>(checkpoint: &Checkpoint, prefixes: &[&'p str], anchor: &str) -> Option<&'p str> {
-    let has_anchor = |prefix: &&str| {
-        let name = format!("{prefix}{anchor}");
-        checkpoint.tensors().contains_key(&name)
-    };
-    prefixes.iter().copied().find(|prefix| has_anchor(prefix))
+    official(&network, prefix, &discriminator_places(blocks))
 }
 
 /// Every tensor of `network` in its place. The file's metadata is left out: it describes the training, not the network.
@@ -326,10 +360,38 @@ impl Form {
                     return StoredTensor::from_f32(shape.to_vec(), &taps);
                 }
             }
+            Self::MeanOfRows => {
+                if let Some(mean) = mean_of_rows(tensor) {
+                    return mean;
+                }
+            }
             Self::Same => {}
         }
         tensor.clone()
     }
+}
+
+/// The mean of a tensor's vectors along its last axis; its only vector, or that of all layers, as it is.
+fn mean_of_rows(tensor: &StoredTensor) -> Option<StoredTensor> {
+    let width = *tensor.shape().last()?;
+    if !tensor.dtype().is_float() || width == 0 {
+        return None;
+    }
+    let values = tensor.to_f32();
+    let rows = values.chunks_exact(width);
+    let first = rows.clone().next()?;
+    if rows.clone().all(|row| row == first) {
+        return Some(StoredTensor::from_f32(vec![width], first));
+    }
+    let count = rows.len() as f64;
+    let mut mean = vec![0.0; width];
+    for row in rows {
+        for (mean, value) in mean.iter_mut().zip(row) {
+            *mean += f64::from(*value) / count;
+        }
+    }
+    let mean: Vec<f32> = mean.into_iter().map(|value| value as f32).collect();
+    Some(StoredTensor::from_f32(vec![width], &mean))
 }
 
 #[cfg(test)]
@@ -407,6 +469,32 @@ mod tests {
         assert_eq!(form.official(&kernel).to_f32(), [1.0, 2.0, 0.0, -1.0]);
         let large = StoredTensor::from_f32(vec![5000], &[4.0; 5000]);
         assert!(form.official(&large) == large);
+    }
+
+    #[test]
+    fn averages_of_every_published_shape_are_one_vector() {
+        let form = Form::MeanOfRows;
+        let row = [1.0, -2.0, 3.5];
+        for shape in [
+            vec![3],
+            vec![1, 3],
+            vec![4, 3],
+            vec![1, 4, 3],
+            vec![4, 1, 3],
+        ] {
+            let count: usize = shape.iter().product();
+            let tensor = StoredTensor::from_f32(shape.clone(), &row.repeat(count / 3));
+            let found = form.official(&tensor);
+            assert_eq!(
+                (found.shape(), found.to_f32()),
+                (&[3][..], row.to_vec()),
+                "{shape:?}"
+            );
+        }
+        let layers = StoredTensor::from_f32(vec![2, 2], &[1.0, 2.0, 3.0, 6.0]);
+        assert_eq!(form.official(&layers).to_f32(), [2.0, 4.0]);
+        let empty = zeros(&[0, 3]);
+        assert!(form.official(&empty) == empty);
     }
 
     #[test]

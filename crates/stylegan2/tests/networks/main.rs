@@ -9,6 +9,7 @@ mod checkpoints_golden;
 mod closed_form;
 mod discriminator_golden;
 mod files;
+mod found_files;
 mod generator_golden;
 mod growing;
 mod named_gradients;
