@@ -3,6 +3,7 @@
 //! `cargo run --release --example find_and_invert` takes a query image of the repository, ranks the zoo for it, and inverts it with the models at ranks
 //! 1, 10 and 15, as the paper does.
 
+use ganymede::files;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -19,16 +20,17 @@ use serde::Serialize;
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
 use examples::figure::{Panel, Row};
-use examples::images::{Target, to_targets};
 use examples::interrupt::Interrupt;
 use examples::inversion_args::InversionArgs;
 use examples::inversion_files::{self, InversionFiles};
-use examples::model::Model;
 use examples::numbers::rank;
-use examples::output::ShownPath;
-use examples::search::{Method, Searcher};
-use examples::weights::Weights;
+use examples::terminal::warn_of_outdated;
 use examples::{CommonArgs, Failure, figure, output, progress, table};
+use ganymede::Model;
+use ganymede::Weights;
+use ganymede::files::ShownPath;
+use ganymede::images::{Target, to_targets};
+use ganymede::search::{Method, Searcher};
 
 /// Find the models that could have made an image, and invert the image into them
 ///
@@ -123,8 +125,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         &weights,
         &device,
     )?;
+    warn_of_outdated(&searcher.outdated);
     let interrupt = Interrupt::listen()?;
-    output::make_folder(&args.out)?;
+    files::make_folder(&args.out)?;
 
     let features = searcher.features(std::slice::from_ref(&query));
     let feature = Query::feature(&features.row(0).to_vec());

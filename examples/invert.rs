@@ -2,25 +2,27 @@
 //!
 //! `cargo run --release --example invert` inverts a query image of the repository into one of its models.
 
+use ganymede::files;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
 use image_tensor::{RgbImage, from_signed_unit};
 use inversion::{Inversion, InversionConfig, Progress, StopReason};
-use lpips::{Lpips, Version};
+use lpips::Lpips;
 use serde::Serialize;
 
-use examples::images::{Target, files_in, to_targets};
 use examples::interrupt::Interrupt;
 use examples::inversion_args::InversionArgs;
 use examples::inversion_files::{self, InversionFiles};
-use examples::model::Model;
-use examples::output::Names;
-use examples::weights::Weights;
 use examples::{CommonArgs, Failure, output, progress, table};
+use ganymede::Model;
+use ganymede::Weights;
+use ganymede::files::Names;
+use ganymede::images::{Target, files_in, to_targets};
 
 /// Invert images into the latent space of a StyleGAN2 model
 ///
@@ -87,9 +89,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
-    let device = args.common.device.open()?;
-    let weights = Weights::open(args.common.weights.as_deref())?;
-    let model = Model::load(&args.model, args.common.weights.as_deref(), &device)?;
+    let context = args.common.context()?;
+    let weights = context.weights()?;
+    let model = context.model(&args.model)?;
     let paths = if args.image.is_empty() {
         vec![default_image(&model.name, &weights)?]
     } else {
@@ -100,18 +102,13 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         .iter()
         .map(|path| Target::load(path, model.resolution()))
         .collect::<Result<_, _>>()?;
-    let metric = Lpips::load(
-        args.inversion.lpips.network(),
-        Version::V0_1,
-        weights.features(),
-        &device,
-    )?;
-    output::make_folder(&args.out)?;
+    let metric = context.lpips(args.inversion.lpips.network())?;
+    files::make_folder(&args.out)?;
     let job = Job {
         config: args.inversion.config(args.common.seed, args.common.device),
         model,
         metric,
-        device,
+        device: context.device().clone(),
         interrupt: Interrupt::listen()?,
         animation: args.animation,
     };
@@ -139,7 +136,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         output::write_json(
             path,
             &Results {
-                model: job.model.name,
+                model: job.model.name.clone(),
                 space: args.inversion.space.name(),
                 steps: args.inversion.steps,
                 lpips_network: args.inversion.lpips.network().to_string(),
@@ -156,8 +153,8 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
 /// What all batches of a run share.
 struct Job {
     config: InversionConfig,
-    model: Model,
-    metric: Lpips,
+    model: Arc<Model>,
+    metric: Arc<Lpips>,
     device: Device,
     interrupt: Interrupt,
     animation: bool,

@@ -7,10 +7,10 @@ use ganspace::LinearScore;
 use image_tensor::{RgbImage, from_signed_unit};
 
 use crate::region::RegionColour;
-use examples::features::Features;
-use examples::images::{Target, to_targets};
-use examples::model::Model;
 use examples::{Failure, progress};
+use ganymede::Model;
+use ganymede::features::Features;
+use ganymede::images::{Target, to_targets};
 
 /// What an attribute is measured by.
 pub enum Attribute {

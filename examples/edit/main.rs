@@ -15,6 +15,8 @@ mod strip;
 mod tests;
 mod trials;
 
+use ganymede::class;
+use ganymede::files;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,10 +26,9 @@ use lpips::{Lpips, Version};
 use examples::bases::Bases;
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::latents::{LatentSettings, LatentSource};
-use examples::model::Model;
-use examples::output::ShownPath;
-use examples::weights::Weights;
-use examples::{Failure, INTERRUPTED, class, output};
+use examples::{Failure, INTERRUPTED, output};
+use ganymede::Model;
+use ganymede::files::ShownPath;
 use options::Options;
 use plan::Plan;
 use ranking::{Candidates, Job};
@@ -51,19 +52,19 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    let device = options.common.device.open()?;
-    let weights = Weights::open(options.common.weights.as_deref())?;
+    let context = options.common.context()?;
+    let (device, weights) = (context.device().clone(), context.weights()?);
     if let Some(file) = &options.gallery {
         return gallery::write(options, file, &weights, &device, &Interrupt::listen()?);
     }
-    let model = Model::load(&options.model, options.common.weights.as_deref(), &device)?;
+    let model = context.model(&options.model)?;
     let num_ws = model.generator.synthesis.num_ws();
     options.layers.rows(num_ws)?;
     let class = class::check(options.class, &model)?;
     let network = options.inversion.lpips.network();
     let metric = Lpips::load(network, Version::V0_1, weights.features(), &device)?;
     let interrupt = Interrupt::listen()?;
-    output::make_folder(&options.out)?;
+    files::make_folder(&options.out)?;
     let settings = LatentSettings {
         truncation_psi: options.truncation_psi,
         class,
@@ -102,7 +103,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         } else {
             ("ranking", "the best")
         };
-        let file = output::file(&options.out, &format!("{}-{kind}", model.name), "png");
+        let file = files::file(&options.out, &format!("{}-{kind}", model.name), "png");
         write_sheet(&file, &rows, &model)?;
         println!(
             "{}: {which} {} components of {} on {}, a row for each",
@@ -139,7 +140,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         };
         let rows = strips.render(&plan, &latents)?;
         let label = strip_label(&plan);
-        let file = output::file(&options.out, &format!("{}-{label}", model.name), "png");
+        let file = files::file(&options.out, &format!("{}-{label}", model.name), "png");
         let pictures: Vec<Vec<RgbImage>> = rows
             .iter()
             .map(|row| row.iter().map(|edited| edited.image.clone()).collect())

@@ -10,9 +10,9 @@ use ganspace::{Basis, LayerRange};
 use crate::region::{Channel, Region, RegionColour};
 use examples::CommonArgs;
 use examples::bases::Space;
-use examples::features::FeatureArgs;
 use examples::inversion_args::InversionArgs;
 use examples::latents::LatentSource;
+use ganymede::features::FeatureOptions;
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
 ///
@@ -99,7 +99,7 @@ pub struct Options {
     #[arg(long, default_value = "out/edit", value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub features: FeatureArgs,
+    pub features: FeatureOptions,
     #[command(flatten)]
     pub inversion: InversionArgs,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
 use crate::options::{AttributeSource, Options};
 use examples::Failure;
 use examples::bases::Bases;
-use examples::model::Model;
+use ganymede::Model;
 
 /// An edit whose strength changes from picture to picture.
 #[derive(Clone, Debug)]

@@ -16,9 +16,9 @@ use crate::results::{
 use crate::strip::in_strengths;
 use crate::trials::{STRENGTH, Trials};
 use examples::latents::{LatentSettings, LatentSource};
-use examples::model::Model;
-use examples::weights::Weights;
 use examples::{Failure, rendering};
+use ganymede::Model;
+use ganymede::Weights;
 
 /// Components of a ranking that are shown.
 const SHOWN: usize = 6;

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::options::Options;
 use crate::strip::Edited;
-use examples::model::Model;
-use examples::output::ShownPath;
 use examples::table;
+use ganymede::Model;
+use ganymede::files::ShownPath;
 
 #[derive(Serialize)]
 pub struct Results {

@@ -9,8 +9,8 @@ use stylegan2::RandomState;
 
 use crate::plan::Plan;
 use examples::interrupt::{Interrupt, Interrupted};
-use examples::model::Model;
 use examples::{Failure, progress, rendering};
+use ganymede::Model;
 
 /// A latent with an edit in each strength.
 pub fn in_strengths(

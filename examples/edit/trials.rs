@@ -8,8 +8,8 @@ use ndarray::Array2;
 
 use crate::attribute::Attribute;
 use examples::interrupt::{Interrupt, Interrupted};
-use examples::model::Model;
 use examples::{Failure, progress, rendering};
+use ganymede::Model;
 
 /// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was trained on.
 pub const STRENGTH: f64 = 2.0;

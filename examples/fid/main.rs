@@ -6,6 +6,7 @@ mod measures;
 mod perceptual;
 mod set;
 
+use ganymede::files;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,11 +17,10 @@ use metrics_fid::{BadImages, Keep, MetricsError, StreamOptions, write_npz_statis
 use serde::Serialize;
 
 use examples::interrupt::Interrupt;
-use examples::model::Model;
-use examples::output::ShownPath;
 use examples::protocol::Protocol;
-use examples::weights::Weights;
 use examples::{CommonArgs, Failure, INTERRUPTED, output, table};
+use ganymede::Weights;
+use ganymede::files::ShownPath;
 use measures::Measures;
 use perceptual::Perceptual;
 use set::{GeneratedImages, Set, SetReport};
@@ -122,13 +122,14 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    let device = args.common.device.open()?;
+    let context = args.common.context()?;
+    let device = context.device();
     let weights = args.common.weights.as_deref();
     let model = match (&args.fake, &args.model) {
         (Some(_), _) => None,
         (None, name) => {
             let name = name.as_deref().unwrap_or(DEFAULT_MODEL);
-            Some(Model::load(name, weights, &device)?)
+            Some(context.model(name)?)
         }
     };
     if args.path_length > 0 && model.is_none() {
@@ -141,7 +142,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let features = args
         .protocol
-        .load(args.features.as_deref(), weights, &device)?;
+        .load(args.features.as_deref(), weights, device)?;
     let options = StreamOptions {
         batch_size: usize::from(args.batch),
         bad_images: if args.skip_bad {
@@ -154,9 +155,8 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         ..StreamOptions::default()
     };
     let interrupt = Interrupt::listen()?;
-    let stored = |path: &PathBuf, what: &str| {
-        Set::read(path, what, &features, &options, &device, &interrupt)
-    };
+    let stored =
+        |path: &PathBuf, what: &str| Set::read(path, what, &features, &options, device, &interrupt);
     let real = stored(&real_path, "real images")?;
     let generated = match (&args.fake, &model) {
         (Some(path), _) => stored(path, "generated images")?,
@@ -167,7 +167,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
                 first_seed: args.common.seed,
                 psi: args.truncation_psi,
                 batch: usize::from(args.batch),
-                device: &device,
+                device,
             };
             Set::generate(&images, &features, &interrupt)?
         }
@@ -175,7 +175,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
 
     let measures = Measures::new(args, &real, &generated)?;
-    let perceptual = Perceptual::new(args, &real, &generated, model.as_ref(), &device)?;
+    let perceptual = Perceptual::new(args, &real, &generated, model.as_deref(), device)?;
     let files = write_files(args, &real, &generated)?;
     let results = Results {
         protocol: features.name().to_owned(),
@@ -212,20 +212,20 @@ fn default_images(model: &str, weights: Option<&std::path::Path>) -> Result<Path
 fn write_files(args: &Args, real: &Set, generated: &Set) -> Result<Vec<ShownPath>, Failure> {
     let mut files = Vec::new();
     if !generated.first_images.is_empty() && args.fake.is_none() {
-        output::make_folder(&args.out)?;
-        let file = output::file(&args.out, "generated", "png");
+        files::make_folder(&args.out)?;
+        let file = files::file(&args.out, "generated", "png");
         let shown = &generated.first_images[..generated.first_images.len().min(4 * GRID_COLUMNS)];
         write_png(&file, &grid(shown, GRID_COLUMNS, GRID_PADDING, WHITE))?;
         files.push(ShownPath(file));
     }
     if args.save_statistics {
-        output::make_folder(&args.out)?;
+        files::make_folder(&args.out)?;
         for (name, set) in [("real", real), ("generated", generated)] {
-            let file = output::file(&args.out, name, "npz");
+            let file = files::file(&args.out, name, "npz");
             write_npz_statistics(&file, &set.statistics)?;
             files.push(ShownPath(file));
             if let Some(images) = &set.images {
-                let file = output::file(&args.out, name, "safetensors");
+                let file = files::file(&args.out, name, "safetensors");
                 images.moments().save(&file)?;
                 files.push(ShownPath(file));
             }

@@ -11,9 +11,9 @@ use stylegan2::{NoiseMode, latents_from_seeds};
 
 use crate::Args;
 use crate::set::{FIRST_IMAGES, Set};
-use examples::model::Model;
-use examples::weights::Weights;
 use examples::{Failure, progress};
+use ganymede::Model;
+use ganymede::Weights;
 
 #[derive(Serialize)]
 pub struct Perceptual {

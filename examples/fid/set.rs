@@ -13,8 +13,8 @@ use serde::Serialize;
 use stylegan2::Truncation;
 
 use examples::interrupt::Interrupt;
-use examples::model::Model;
 use examples::{Failure, progress, sampling};
+use ganymede::Model;
 
 /// Images of a set that are kept to look at and for distances between them.
 pub const FIRST_IMAGES: usize = 200;

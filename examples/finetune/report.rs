@@ -12,8 +12,8 @@ use examples::transfer::distance::{Measurement, best};
 use examples::transfer::job::{Job, Outcome};
 use examples::transfer::ranking::ranking;
 use examples::transfer::record::Record;
-use examples::weights::Weights;
 use examples::{INTERRUPTED, output, table};
+use ganymede::Weights;
 
 /// What is fine-tuned on without arguments.
 const DEMONSTRATION: &str = "avataaars";

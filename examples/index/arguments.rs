@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use examples::features::FeatureArgs;
 use examples::zoo_place::ZooPlace;
+use ganymede::features::FeatureOptions;
 
 /// Build and change the index that `search` ranks models by
 ///
@@ -42,7 +42,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Sampling {
     #[command(flatten)]
-    pub features: FeatureArgs,
+    pub features: FeatureOptions,
     /// Samples of each model; the paper took 50000
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(2..))]
     pub samples: u64,

@@ -1,3 +1,4 @@
+use ganymede::digest;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,9 +8,9 @@ use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
 
 use crate::arguments::{Build, Sampling};
 use crate::statistics::Protocol;
-use examples::index_record::IndexRecord;
 use examples::interrupt::Interrupt;
-use examples::{Failure, INTERRUPTED, digest};
+use examples::{Failure, INTERRUPTED};
+use ganymede::index_record::IndexRecord;
 
 /// Moments of every model of the zoo, by name; `None` when interrupted.
 pub fn all_moments(

@@ -13,9 +13,9 @@ use serde::Serialize;
 use crate::arguments::Evaluate;
 use crate::build::{all_moments, builder, shared_components};
 use crate::training_statistics::training_moments;
-use examples::features::Features;
 use examples::interrupt::Interrupt;
 use examples::{Failure, INTERRUPTED, output, table};
+use ganymede::features::Features;
 
 /// Accuracy for one choice.
 #[derive(Serialize)]
@@ -110,7 +110,7 @@ struct HeldOut {
 fn queries(zoo: &Zoo, folder: &Path, features: &Features) -> Result<Vec<HeldOut>, Failure> {
     let mut all = Vec::new();
     for name in zoo.names() {
-        let images: Vec<RgbImage> = examples::images::files_in(&folder.join(name))
+        let images: Vec<RgbImage> = ganymede::images::files_in(&folder.join(name))
             .iter()
             .filter(|path| path.extension().is_some_and(|extension| extension == "png"))
             .map(|path| decode_file(path, &DecodeLimits::default()))

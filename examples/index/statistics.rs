@@ -2,12 +2,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use feature_stats::Moments;
+use ganymede::digest;
+use ganymede::files;
 use model_zoo::ZooModel;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use examples::features::{FeatureRecord, Features};
 use examples::interrupt::Interrupt;
-use examples::{Failure, digest, kept_moments, output};
+use examples::{Failure, kept_moments};
+use ganymede::features::{FeatureRecord, Features};
 
 /// How samples become statistics.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ impl Protocol {
         device: &Device,
         interrupt: &Interrupt,
     ) -> Result<Option<Moments>, Failure> {
-        output::make_folder(folder)?;
+        files::make_folder(folder)?;
         let path = self.file(model, folder)?;
         let generator = model.load_generator(device)?;
         let psi = Truncation::psi(self.truncation_psi);

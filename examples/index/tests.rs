@@ -15,8 +15,8 @@ use stylegan2::{Generator, GeneratorConfig};
 
 use crate::arguments::Arguments;
 use crate::{Failure, run};
-use examples::index_record::{IndexRecord, Outdated};
 use examples::interrupt::Interrupt;
+use ganymede::index_record::{IndexRecord, Outdated};
 
 fn generator(seed: u32) -> Generator {
     let config = GeneratorConfig::from_json(

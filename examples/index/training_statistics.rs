@@ -1,11 +1,13 @@
 use feature_stats::Moments;
+use ganymede::digest;
+use ganymede::files;
 use model_zoo::Zoo;
 use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Sampling;
 use crate::build::moments_of_each;
 use examples::interrupt::Interrupt;
-use examples::{Failure, digest, diversity, kept_moments, output, training_images};
+use examples::{Failure, diversity, kept_moments, training_images};
 
 /// Moments of the features of what each model was trained on, as perfect models would have them; `None` when interrupted.
 ///
@@ -20,7 +22,7 @@ pub fn training_moments(
     let features = sampling.features.load(&weights, &device)?;
     let record = sampling.features.record();
     let folder = zoo.root().join("data");
-    output::make_folder(&sampling.moments)?;
+    files::make_folder(&sampling.moments)?;
     moments_of_each(zoo, |model| {
         let sets: Vec<ImageSet> = training_images::files(model.name(), &folder)?
             .into_iter()

@@ -1,5 +1,6 @@
 //! Changing an index model by model, with the principal components it has.
 
+use ganymede::digest;
 use std::process::ExitCode;
 
 use feature_stats::Ddof;
@@ -8,11 +9,11 @@ use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
 
 use crate::arguments::{Add, Update};
 use crate::statistics::Protocol;
-use examples::features::Features;
-use examples::index_record::IndexRecord;
 use examples::interrupt::Interrupt;
 use examples::zoo_place::ZooPlace;
-use examples::{Failure, INTERRUPTED, digest};
+use examples::{Failure, INTERRUPTED};
+use ganymede::features::Features;
+use ganymede::index_record::IndexRecord;
 
 /// Samples models and appends them.
 pub fn add(add: &Add, interrupt: &Interrupt) -> Result<ExitCode, Failure> {

@@ -1,5 +1,6 @@
 //! Frames as files, GIF and MP4.
 
+use ganymede::files;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use image_tensor::{FrameTiming, RgbImage, encode_gif, magnify};
 
-use examples::{Failure, output};
+use examples::Failure;
 
 /// What an open path's last frame is shown longer, so that its end is seen.
 const REST: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const FRAME_PATTERN: &str = "frame-%05d.png";
 
 /// Makes the folder, without frames of an earlier run, which may have had more of them.
 pub fn make_frame_folder(folder: &Path) -> Result<(), Failure> {
-    output::make_folder(folder)?;
+    files::make_folder(folder)?;
     for index in 0.. {
         match std::fs::remove_file(frame_file(folder, index)) {
             Ok(()) => {}

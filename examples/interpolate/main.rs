@@ -7,14 +7,16 @@ mod options;
 #[cfg(test)]
 mod tests;
 
+use ganymede::files;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
 use clap::Parser;
 use ganspace::Interpolation;
 use image_tensor::{Rgb, magnify, strip, write_png};
-use lpips::{Lpips, Version};
+use lpips::Lpips;
 use ndarray::Array1;
 use plotters::prelude::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::Serialize;
@@ -23,10 +25,9 @@ use examples::interrupt::Interrupt;
 use examples::latents::LatentSettings;
 use examples::line_plot::{Axis, Series, line_plot};
 use examples::measured_path::{MeasuredPath, SmoothnessResult, spread};
-use examples::model::Model;
-use examples::output::ShownPath;
-use examples::weights::Weights;
 use examples::{Failure, output, table};
+use ganymede::Model;
+use ganymede::files::ShownPath;
 use options::{InterpolationChoice, Options};
 
 #[derive(Serialize)]
@@ -79,22 +80,20 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let device = options.common.device.open()?;
-    let weights = Weights::open(options.common.weights.as_deref())?;
-    let load = |which: &str| Model::load(which, options.common.weights.as_deref(), &device);
-    let model = load(&options.model)?;
-    let others: Vec<Model> = options
+    let context = options.common.context()?;
+    let model = context.model(&options.model)?;
+    let others: Vec<Arc<Model>> = options
         .compare
         .iter()
-        .map(|which| load(which))
+        .map(|which| context.model(which))
         .collect::<Result<_, _>>()?;
     let network = options.inversion.lpips.network();
-    let metric = Lpips::load(network, Version::V0_1, weights.features(), &device)?;
-    output::make_folder(&options.out)?;
+    let metric = context.lpips(network)?;
+    files::make_folder(&options.out)?;
     let interrupt = Interrupt::listen()?;
     let job = Job {
         options,
-        device: &device,
+        device: context.device(),
         metric: &metric,
         interrupt: &interrupt,
     };
@@ -105,7 +104,7 @@ fn run(options: &Options) -> Result<ExitCode, Failure> {
     } else {
         job.write_pictures(&model, &main)?
     };
-    let mut paths = vec![(&model, main)];
+    let mut paths = vec![(&*model, main)];
     let mut comparison = Vec::new();
     for other in &others {
         if interrupt.requested() {
@@ -251,9 +250,9 @@ impl Job<'_> {
                 )
             })
             .collect::<Vec<_>>();
-        let strip_file = output::file(&options.out, &format!("{}-path", model.name), "png");
+        let strip_file = files::file(&options.out, &format!("{}-path", model.name), "png");
         write_png(&strip_file, &strip(&shown, PADDING, WHITE))?;
-        let mp4 = output::file(&options.out, &format!("{}-path", model.name), "mp4");
+        let mp4 = files::file(&options.out, &format!("{}-path", model.name), "mp4");
         let encoder = animation::Mp4 {
             frames: &folder,
             frames_per_second: options.fps,
@@ -274,10 +273,10 @@ impl Job<'_> {
     }
 
     fn write_gif(&self, model: &Model, path: &MeasuredPath) -> Result<ShownPath, Failure> {
-        let file = output::file(&self.options.out, &format!("{}-path", model.name), "gif");
+        let file = files::file(&self.options.out, &format!("{}-path", model.name), "gif");
         let frame = Duration::from_secs_f64(1.0 / f64::from(self.options.fps));
         let gif = animation::gif(&path.images, enlargement(model), frame, self.options.closed)?;
-        output::write(&file, &gif)?;
+        files::write(&file, &gif)?;
         Ok(ShownPath(file))
     }
 
@@ -305,12 +304,12 @@ impl Job<'_> {
             &series,
             Axis::Linear,
         )?;
-        let file = output::file(
+        let file = files::file(
             &self.options.out,
             &format!("{}-path", paths[0].0.name),
             "svg",
         );
-        output::write(&file, plot.as_bytes())?;
+        files::write(&file, plot.as_bytes())?;
         Ok(ShownPath(file))
     }
 }

@@ -1,5 +1,6 @@
 //! Directions of a model, computed as a basis says.
 
+use ganymede::class;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,8 +11,8 @@ use ndarray::Array2;
 use stylegan2::{NoiseMode, RandomState};
 
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::model::Model;
-use crate::{Failure, class, progress};
+use crate::{Failure, progress};
+use ganymede::Model;
 
 /// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
 const W_BATCH: usize = 256;

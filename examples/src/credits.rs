@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::Failure;
-use crate::weights::Weights;
+use ganymede::Weights;
 
 /// A style's record in `weights/queries/queries.json`: whose art it is.
 #[derive(Clone, Debug, Deserialize)]

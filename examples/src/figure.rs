@@ -1,5 +1,6 @@
 //! Pictures with captions, in rows, as one SVG that holds them all, and without captions as PNG.
 
+use ganymede::files;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image_tensor::{ResizeProtocol, Rgb, RgbImage, encode_png, grid, magnify, resize, write_png};
 
-use crate::output::ShownPath;
-use crate::{Failure, output};
+use crate::Failure;
+use ganymede::files::ShownPath;
 
 /// A picture and the lines below it.
 #[derive(Clone, Debug)]
@@ -50,8 +51,8 @@ impl Panel {
 
 /// Writes `NAME.svg`, which it returns, and the pictures alone as `NAME.png`.
 pub fn write(folder: &Path, name: &str, rows: &[Row]) -> Result<ShownPath, Failure> {
-    let file = ShownPath(output::file(folder, name, "svg"));
-    output::write(file.as_ref(), svg(rows)?.as_bytes())?;
+    let file = ShownPath(files::file(folder, name, "svg"));
+    files::write(file.as_ref(), svg(rows)?.as_bytes())?;
     let columns = rows.iter().map(|row| row.panels.len()).max().unwrap_or(0);
     if columns > 0 {
         let blank = RgbImage::from_pixel(PICTURE_SIDE, PICTURE_SIDE, WHITE);
@@ -63,7 +64,7 @@ pub fn write(folder: &Path, name: &str, rows: &[Row]) -> Result<ShownPath, Failu
             })
             .collect();
         let sheet = grid(&pictures, columns, PICTURE_GAP, WHITE);
-        write_png(output::file(folder, name, "png"), &sheet)?;
+        write_png(files::file(folder, name, "png"), &sheet)?;
     }
     Ok(file)
 }

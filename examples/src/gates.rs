@@ -1,5 +1,7 @@
 //! Whether a model is good enough: samples among real images in the features of several networks, and the inversion of held-out images.
 
+use ganymede::digest;
+use ganymede::files;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,14 +18,14 @@ use ndarray::ArrayView2;
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
+use crate::Failure;
 use crate::diversity::spread;
-use crate::features::BATCH;
-use crate::images::{Target, files_in, to_targets};
 use crate::protocol::Protocol;
 use crate::quality::rounded;
 use crate::table::median;
-use crate::weights::Weights;
-use crate::{Failure, digest, output};
+use ganymede::Weights;
+use ganymede::features::BATCH;
+use ganymede::images::{Target, files_in, to_targets};
 
 /// Samples, and at most as many real images, that are compared unless another number is asked for.
 pub const COMPARED_IMAGES: u32 = 1000;
@@ -204,7 +206,7 @@ impl<'a> FeatureMeter<'a> {
             let batch = images.batch(batch, &vec![false; batch.len()], self.device);
             set.add_rows(self.features.of_tensor(batch).view())?;
         }
-        output::make_folder(&self.folder)?;
+        files::make_folder(&self.folder)?;
         let rows: Vec<f32> = set
             .features()
             .map_or_else(Vec::new, |rows| rows.iter().copied().collect());

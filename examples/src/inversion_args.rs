@@ -7,7 +7,7 @@ use inversion::{
 };
 use lpips::Network;
 
-use crate::device::DeviceChoice;
+use ganymede::device::DeviceChoice;
 
 /// How images are inverted.
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! What an inversion leaves in its folder.
 
+use ganymede::files;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -14,11 +15,11 @@ use inversion::Inversion;
 use serde::Serialize;
 use stylegan2::Generator;
 
-use crate::images::Target;
+use crate::Failure;
 use crate::loss_plot::loss_plot;
-use crate::model::Model;
-use crate::output::ShownPath;
-use crate::{Failure, output};
+use ganymede::Model;
+use ganymede::files::ShownPath;
+use ganymede::images::Target;
 
 /// Files of one inverted image.
 #[derive(Debug, Serialize)]
@@ -63,7 +64,7 @@ pub fn write(
         absolute_difference(&target_pixels, &reconstruction),
     ]
     .map(|panel| magnify(&panel, factor));
-    let file = |kind| ShownPath(output::file(folder, name, kind));
+    let file = |kind| ShownPath(files::file(folder, name, kind));
     let files = InversionFiles {
         figure: file("png"),
         reconstruction: file("reconstruction.png"),
@@ -75,7 +76,7 @@ pub fn write(
     write_png(&files.reconstruction, &reconstruction)?;
     let title = format!("{} into {}", target.stem, model.name);
     let plot = loss_plot(&title, &inversion.curve)?;
-    output::write(files.loss_plot.as_ref(), plot.as_bytes())?;
+    files::write(files.loss_plot.as_ref(), plot.as_bytes())?;
     write_latents(files.latents.as_ref(), model, target, inversion)?;
     if let Some(path) = &files.animation {
         let mut frames: Vec<RgbImage> = frames
@@ -83,7 +84,7 @@ pub fn write(
             .map(|frame| beside(&target_pixels, frame, factor))
             .collect();
         frames.push(beside(&target_pixels, &reconstruction, factor));
-        output::write(path.as_ref(), &encode_gif(&frames, TIMING)?)?;
+        files::write(path.as_ref(), &encode_gif(&frames, TIMING)?)?;
     }
     Ok(files)
 }
@@ -101,7 +102,7 @@ fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
 /// The target as the model sees it: grey for a grey model.
 fn shown_target(target: &Target, generator: &Generator, device: &Device) -> RgbImage {
     let images = std::slice::from_ref(&target.pixels);
-    image_of(&crate::images::to_targets(images, generator, device))
+    image_of(&ganymede::images::to_targets(images, generator, device))
 }
 
 /// Best and last latents, and optimised noise images under their names in the generator.

@@ -6,8 +6,8 @@ use std::path::Path;
 use feature_stats::Moments;
 use ndarray::Array2;
 
-use crate::features::BATCH;
 use crate::{Failure, progress};
+use ganymede::features::BATCH;
 
 /// Batches between two saves, so that an interruption costs seconds and the file system little.
 const BATCHES_PER_SAVE: u64 = 64;

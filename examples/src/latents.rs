@@ -1,5 +1,6 @@
 //! Latents by what users have: seeds, files of an inversion, images.
 
+use ganymede::class;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::{Truncation, latents_from_seeds};
 
-use crate::device::DeviceChoice;
-use crate::images::{Target, to_targets};
 use crate::interrupt::Interrupt;
 use crate::inversion_args::InversionArgs;
-use crate::model::Model;
-use crate::{Failure, class, progress};
+use crate::{Failure, progress};
+use ganymede::Model;
+use ganymede::device::DeviceChoice;
+use ganymede::images::{Target, to_targets};
 
 /// Where a latent comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

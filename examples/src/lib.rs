@@ -1,16 +1,10 @@
 //! What the programs share: options, models, images, results, progress and interruption. The programs are the package's examples.
 
 pub mod bases;
-pub mod class;
 pub mod credits;
-pub mod device;
-pub mod digest;
 pub mod diversity;
-pub mod features;
 pub mod figure;
 pub mod gates;
-pub mod images;
-pub mod index_record;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;
@@ -19,7 +13,6 @@ pub mod latents;
 pub mod line_plot;
 pub mod loss_plot;
 pub mod measured_path;
-pub mod model;
 pub mod numbers;
 pub mod output;
 pub mod progress;
@@ -27,15 +20,13 @@ pub mod protocol;
 pub mod quality;
 pub mod rendering;
 pub mod sampling;
-pub mod search;
-pub mod seeds;
 pub mod shard;
 pub mod small_model;
 pub mod table;
+pub mod terminal;
 pub mod training;
 pub mod training_images;
 pub mod transfer;
-pub mod weights;
 pub mod zoo_place;
 
 use std::error::Error;
@@ -44,7 +35,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::device::DeviceChoice;
+use ganymede::device::DeviceChoice;
+use ganymede::{Context, Error as JobError};
 
 /// Any error of a program; what users see is its message.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -69,12 +61,35 @@ pub struct CommonArgs {
     pub weights: Option<PathBuf>,
 }
 
+impl CommonArgs {
+    /// What jobs share: the device, after a look whether there is one, and the weights.
+    pub fn context(&self) -> Result<Context, Failure> {
+        let context = Context::new(self.device.open()?);
+        Ok(match &self.weights {
+            Some(folder) => context.with_weights(folder),
+            None => context,
+        })
+    }
+}
+
+/// The exit status of a program that has written what it had: of all, or until Ctrl-C.
+pub fn exit_code(cancelled: bool) -> ExitCode {
+    match cancelled {
+        true => ExitCode::from(INTERRUPTED),
+        false => ExitCode::SUCCESS,
+    }
+}
+
 /// Prints an error with its causes and turns the result into an exit status.
 pub fn exit(result: Result<ExitCode, Failure>) -> ExitCode {
     match result {
         Ok(code) => code,
+        Err(failure) if matches!(failure.downcast_ref(), Some(JobError::Cancelled)) => {
+            eprintln!("{failure}");
+            ExitCode::from(INTERRUPTED)
+        }
         Err(failure) => {
-            eprintln!("error: {failure}");
+            eprintln!("error: {}", message(&failure));
             let mut shown = failure.to_string();
             let mut cause = failure.source();
             while let Some(next) = cause {
@@ -88,6 +103,22 @@ pub fn exit(result: Result<ExitCode, Failure>) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error in the words of a command line.
+fn message(failure: &Failure) -> String {
+    match failure.downcast_ref() {
+        Some(JobError::Option { option, .. }) => {
+            let text = failure.to_string();
+            let rest = text.strip_prefix(option).unwrap_or(&text);
+            format!("--{}{rest}", option.replace('_', "-"))
+        }
+        Some(JobError::NoIndex { zoo, source }) => format!(
+            "{source}; the example `index` builds it: cargo run --release --example index -- build --zoo {}",
+            zoo.display()
+        ),
+        _ => failure.to_string(),
     }
 }
 
@@ -106,5 +137,22 @@ pub fn end_on_closed_pipe() {
     // SAFETY: sets the default action, in which no code of ours runs; nothing else in the process has a handler for this signal.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ganymede::Error as JobError;
+
+    use super::message;
+
+    #[test]
+    fn an_option_is_named_as_it_is_written() {
+        let error = JobError::Option {
+            option: "truncation_psi",
+            found: "inf".to_owned(),
+            problem: "not a number".to_owned(),
+        };
+        assert_eq!(message(&error.into()), "--truncation-psi inf: not a number");
     }
 }

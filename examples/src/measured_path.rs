@@ -6,8 +6,8 @@ use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use serde::Serialize;
 
-use crate::model::Model;
 use crate::{Failure, progress, rendering};
+use ganymede::Model;
 
 /// A rendered path.
 pub struct MeasuredPath {

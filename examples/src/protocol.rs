@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use metrics_fid::{FidProtocol, ImageFeatures};
 
 use crate::Failure;
-use crate::features::{self, WHOLE_EFFICIENTNET_LITE0};
-use crate::weights::Weights;
+use ganymede::Weights;
+use ganymede::features::{self, WHOLE_EFFICIENTNET_LITE0};
 
 /// A FID protocol, or a network under its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

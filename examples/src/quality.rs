@@ -1,5 +1,7 @@
 //! How good a model is, measured for its card.
 
+use ganymede::digest;
+use ganymede::files;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +16,9 @@ use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
 use crate::diversity::{self, Diversity};
-use crate::features;
-use crate::weights::Weights;
-use crate::{Failure, digest, kept_moments, output};
+use crate::{Failure, kept_moments};
+use ganymede::Weights;
+use ganymede::features;
 
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;
@@ -78,7 +80,7 @@ impl<'a> QualityMeter<'a> {
         generator: &Path,
         images: &ImageSet,
     ) -> Result<Option<Quality>, Failure> {
-        output::make_folder(&self.folder)?;
+        files::make_folder(&self.folder)?;
         let key = digest::of_file(generator)?;
         let generator = Generator::load(generator, self.device)?;
         let side = generator.config().img_resolution;

@@ -7,7 +7,7 @@ use stylegan2::NoiseMode;
 
 use crate::Failure;
 use crate::latents::to_tensor;
-use crate::model::Model;
+use ganymede::Model;
 
 /// Channels that LPIPS takes.
 const RGB: usize = 3;

@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use lpips::{Lpips, Network, Version};
 use stylegan2::{Generator, GeneratorConfig};
 
-use crate::model::Model;
-use crate::weights::Weights;
+use ganymede::Model;
+use ganymede::Weights;
 
 const CONFIG: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": 3,
     "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "channel_max": 16}}"#;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::weights::{BASE, Weights};
+use ganymede::{BASE, Weights};
 
 /// Behind a style's name, the file of its images in `weights/zoo/data`.
 pub const TRAINING_IMAGES: &str = ".training.safetensors";

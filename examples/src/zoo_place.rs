@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use model_zoo::Zoo;
 
-use crate::weights::{BASE, Weights};
 use crate::{CommonArgs, Failure};
+use ganymede::{BASE, Weights};
 
 /// A zoo and what all programs have.
 #[derive(Args, Debug)]
@@ -22,7 +22,7 @@ pub struct ZooPlace {
 impl ZooPlace {
     /// The weights folder.
     pub fn weights(&self) -> Result<Weights, Failure> {
-        Weights::open(self.common.weights.as_deref())
+        Ok(Weights::open(self.common.weights.as_deref())?)
     }
 
     /// All models but the one that others were trained from.

@@ -1,5 +1,6 @@
 //! Inversions on the disk, a file each, called after their key.
 
+use ganymede::files;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_saf
 use image_tensor::RgbImage;
 use ndarray::Array2;
 
-use examples::{Failure, output};
+use examples::Failure;
 
 /// How good an inversion is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +69,7 @@ impl Cache {
     }
 
     fn file(&self, key: &str) -> PathBuf {
-        output::file(&self.folder, key, "safetensors")
+        files::file(&self.folder, key, "safetensors")
     }
 
     /// Writes an inversion; other processes may be writing the same. `about` are lines for people.
@@ -104,7 +105,7 @@ impl Cache {
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .chain(numbers)
             .collect();
-        output::write_whole(&self.file(key), |file| {
+        files::write_whole(&self.file(key), |file| {
             Ok(save_safetensors(
                 file,
                 &tensors,
@@ -150,7 +151,7 @@ impl Cache {
             if self.find(key).is_some() || other.find(key).is_none() {
                 continue;
             }
-            output::write_whole(&self.file(key), |file| {
+            files::write_whole::<Failure>(&self.file(key), |file| {
                 std::fs::copy(other.file(key), file)
                     .map_err(|e| format!("{}: cannot be written ({e})", file.display()))?;
                 Ok(())

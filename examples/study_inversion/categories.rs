@@ -7,11 +7,11 @@ use metrics_fid::ImageSource;
 
 use crate::options::Options;
 use examples::Failure;
-use examples::features::BATCH;
-use examples::images::files_in;
 use examples::progress;
-use examples::search::Searcher;
-use examples::weights::Weights;
+use ganymede::Weights;
+use ganymede::features::BATCH;
+use ganymede::images::files_in;
+use ganymede::search::Searcher;
 
 /// The kinds that the study is of where nothing else is said.
 const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];

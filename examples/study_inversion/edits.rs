@@ -8,8 +8,8 @@ use crate::plan::RankedImage;
 use crate::results::Study;
 use examples::bases::{Bases, Space};
 use examples::figure::{Panel, Row};
-use examples::model::Model;
 use examples::{Failure, rendering};
+use ganymede::Model;
 
 /// One picture.
 #[derive(Clone, Debug, Serialize)]

@@ -10,12 +10,12 @@ use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept, Measures};
 use crate::plan::{Plan, Work};
-use examples::images::to_targets;
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::inversion_files::image_of;
 use examples::latents::from_tensor;
-use examples::model::Model;
 use examples::{Failure, progress, rendering};
+use ganymede::Model;
+use ganymede::images::to_targets;
 
 /// Inverts images and keeps the results.
 pub struct Inverter<'a> {

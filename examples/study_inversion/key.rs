@@ -1,5 +1,6 @@
 //! What an inversion is kept under: the hash of everything that its result depends on.
 
+use ganymede::digest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,8 +9,8 @@ use inversion::InversionConfig;
 use lpips::{Network, Version};
 use model_zoo::ZooModel;
 
-use examples::device::DeviceChoice;
-use examples::{Failure, digest};
+use examples::Failure;
+use ganymede::device::DeviceChoice;
 
 /// To be raised when a change of the program changes results.
 const PROTOCOL: u32 = 1;

@@ -28,10 +28,11 @@ use lpips::{Lpips, Network, Version};
 
 use cache::Cache;
 use examples::interrupt::{Interrupt, Interrupted};
-use examples::search::Searcher;
 use examples::shard::Shard;
-use examples::weights::Weights;
+use examples::terminal::warn_of_outdated;
 use examples::{Failure, INTERRUPTED, output};
+use ganymede::Weights;
+use ganymede::search::Searcher;
 use inverting::Inverter;
 use key::{Keys, Recipe};
 use options::Options;
@@ -64,6 +65,7 @@ fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
         &weights,
         &device,
     )?;
+    warn_of_outdated(&searcher.outdated);
     let config = options
         .inversion
         .config(options.common.seed, options.common.device);

@@ -6,7 +6,7 @@ use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
 
 use crate::options::Options;
 use examples::Failure;
-use examples::search::Searcher;
+use ganymede::search::Searcher;
 
 /// The models of a study, by name, and what they have in common.
 pub struct Chosen {

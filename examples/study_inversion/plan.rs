@@ -10,8 +10,8 @@ use stylegan2::RandomState;
 use crate::categories::Image;
 use crate::key::Keys;
 use examples::Failure;
-use examples::search::{Method, Searcher};
 use examples::shard::Shard;
+use ganymede::search::{Method, Searcher};
 
 /// A study: ranked images, and the inversions that its report needs.
 pub struct Plan {

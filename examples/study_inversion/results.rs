@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::plan::{Plan, RankedImage};
 use examples::Failure;
 use examples::interrupt::Interrupt;
-use examples::model::Model;
+use ganymede::Model;
 
 /// A study whose inversions are made.
 pub struct Study<'a> {
@@ -54,7 +54,7 @@ impl Study<'_> {
     }
 
     pub fn model(&self, name: &str) -> Result<Model, Failure> {
-        Model::of_zoo(self.zoo.model(name)?, self.device)
+        Ok(Model::of_zoo(self.zoo.model(name)?, self.device)?)
     }
 
     pub fn results(&self) -> Result<Vec<CategoryResults>, Failure> {

@@ -1,5 +1,7 @@
 //! Finished runs measured with a network that trained none of them.
 
+use ganymede::digest;
+use ganymede::files;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -10,8 +12,8 @@ use vision_aided_finetune::ImageSet;
 
 use crate::plan::Target;
 use examples::Failure;
+use examples::output;
 use examples::transfer::distance::Yardstick;
-use examples::{digest, output};
 
 const FILE: &str = "independent.json";
 
@@ -83,7 +85,7 @@ impl Independent {
             start: distances[0],
             best: distances[1],
         };
-        output::write_whole(&folder.join(FILE), |path| {
+        files::write_whole(&folder.join(FILE), |path| {
             output::write_json(path, &measured)
         })?;
         Ok(true)

@@ -1,16 +1,17 @@
 //! What a study runs: targets, their rankings and the runs that follow.
 
+use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
 use crate::options::Options;
 use examples::Failure;
-use examples::images::files_in;
 use examples::output;
 use examples::training::start::name_of;
 use examples::transfer::ranking::{Ranked, ranking};
-use examples::weights::Weights;
+use ganymede::Weights;
+use ganymede::images::files_in;
 
 /// Images to fine-tune on, with the ranking of the zoo for them.
 pub struct Target {
@@ -71,7 +72,7 @@ pub fn targets(
                 );
             }
             let folder = options.out.join(&name);
-            output::make_folder(&folder)?;
+            files::make_folder(&folder)?;
             Ok(Target {
                 ranking: kept_ranking(options, &folder, &images, weights, device)?,
                 name,
@@ -135,7 +136,7 @@ fn kept_ranking(
         });
     }
     let ranked = ranking(options.models.as_deref(), images, weights, device)?;
-    output::write_whole(&path, |path| output::write_json(path, &ranked))?;
+    files::write_whole(&path, |path| output::write_json(path, &ranked))?;
     Ok(ranked)
 }
 

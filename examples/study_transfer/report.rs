@@ -1,5 +1,6 @@
 //! Figures, table and record of what a study has so far.
 
+use ganymede::files;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -123,15 +124,15 @@ pub fn write(
         .map(|(target, sources)| target_report(options, target, sources))
         .collect::<Result<_, _>>()?;
     let figure = figure(&reports, distance)?;
-    output::write(&options.out.join("figure.svg"), figure.as_bytes())?;
+    files::write(&options.out.join("figure.svg"), figure.as_bytes())?;
     for (target, sources) in targets.iter().zip(sources) {
         if let Some(svg) = samples(options, target, sources)? {
             let path = options.out.join(format!("{}-samples.svg", target.name));
-            output::write(&path, svg.as_bytes())?;
+            files::write(&path, svg.as_bytes())?;
         }
     }
     let table = table(&reports, distance, independent_distance)?;
-    output::write(&options.out.join("study.md"), table.as_bytes())?;
+    files::write(&options.out.join("study.md"), table.as_bytes())?;
     print!("{table}");
     let study = Study {
         distance: distance.to_owned(),

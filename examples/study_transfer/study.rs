@@ -1,3 +1,4 @@
+use ganymede::files;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,9 +11,8 @@ use crate::plan::{self, Source, Target};
 use crate::report;
 use examples::Failure;
 use examples::INTERRUPTED;
-use examples::output;
 use examples::transfer::job::Job;
-use examples::weights::Weights;
+use ganymede::Weights;
 
 /// Does the runs of this shard that are not done, and reports on all that there are.
 pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
@@ -29,7 +29,7 @@ pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode
         options.common.weights.as_deref(),
         &device,
     )?;
-    output::make_folder(&options.out)?;
+    files::make_folder(&options.out)?;
     let targets = plan::targets(options, &weights, &device)?;
     let sources: Vec<Vec<Source>> = targets
         .iter()

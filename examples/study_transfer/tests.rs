@@ -21,10 +21,10 @@ use tempfile::TempDir;
 use crate::options::Options;
 use crate::study;
 use examples::Failure;
-use examples::features::{FeatureRecord, Features};
-use examples::index_record::IndexRecord;
 use examples::training::samples;
-use examples::weights::Weights;
+use ganymede::Weights;
+use ganymede::features::{FeatureRecord, Features};
+use ganymede::index_record::IndexRecord;
 
 const SIDE: u32 = 32;
 const SAMPLES: u32 = 12;

@@ -14,7 +14,7 @@ use examples::credits::{self, Credit};
 use examples::quality::rounded;
 use examples::training::provenance::Provenance;
 use examples::training_images::TRAINING_IMAGES;
-use examples::weights::Weights;
+use ganymede::Weights;
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 

@@ -2,13 +2,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use checkpoint::FloatPrecision;
+use ganymede::files;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
 use crate::card;
 use crate::recipe::Recipe;
 use examples::Failure;
 use examples::gates::{COMPARED_IMAGES, Gates};
-use examples::output;
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::training::export::{DISCRIMINATOR, GENERATOR};
 use examples::training::provenance::Provenance;
@@ -74,7 +74,7 @@ pub fn publish(
     )?;
 
     let target = weights.zoo().join(&recipe.name);
-    output::make_folder(&target)?;
+    files::make_folder(&target)?;
     let mut staged = Staged {
         folder: target,
         files: Vec::new(),
@@ -89,7 +89,7 @@ pub fn publish(
         &staged.add("samples.png"),
         measurement.device,
     )?;
-    output::write(&staged.add("card.toml"), card.as_bytes())?;
+    files::write(&staged.add("card.toml"), card.as_bytes())?;
     staged.commit()?;
     warn_of_collapse(&recipe.name, &quality);
     Ok(true)

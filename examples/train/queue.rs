@@ -1,5 +1,6 @@
 //! The whole zoo in turns: the style that needs it most gets the next few thousand images, is measured, and is published when clearly better.
 
+use ganymede::files;
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use examples::gates::{COMPARED_IMAGES, FeatureMeter, JUDGES};
 use examples::training::export::GENERATOR;
 use examples::training::standing::{Standing, Turn, next};
 use examples::training_images::{TRAINING_IMAGES, folder};
-use examples::weights::Weights;
-use examples::{Failure, INTERRUPTED, credits, output};
+use examples::{Failure, INTERRUPTED, credits};
+use ganymede::Weights;
 use model_zoo::{Card, FeatureQuality};
 use stylegan2::Generator;
 use vision_aided_finetune::{ImageSet, Trainer};
@@ -84,7 +85,7 @@ impl<'a> Queue<'a> {
         }
         let root = options.out.clone();
         let root = root.unwrap_or_else(|| PathBuf::from("out/train/zoo"));
-        output::make_folder(&root)?;
+        files::make_folder(&root)?;
         Ok(Self {
             options,
             weights,
@@ -254,7 +255,7 @@ impl<'a> Queue<'a> {
             std::fs::remove_dir_all(&copy)
                 .map_err(|e| format!("{}: cannot be removed ({e})", copy.display()))?;
         }
-        output::make_folder(&copy)?;
+        files::make_folder(&copy)?;
         for file in [HISTORY, CHECKPOINT] {
             std::fs::copy(folder.join(file), copy.join(file))
                 .map_err(|e| format!("{}: cannot be copied ({e})", folder.join(file).display()))?;
@@ -312,7 +313,7 @@ struct Hold {
 impl Hold {
     /// `None` where another process has the style.
     fn of(folder: &Path) -> Result<Option<Self>, Failure> {
-        output::make_folder(folder)?;
+        files::make_folder(folder)?;
         let path = folder.join(".turn");
         let lock = File::create(&path)
             .map_err(|e| format!("{}: cannot be written ({e})", path.display()))?;

@@ -11,8 +11,8 @@ use examples::training::provenance::{Change, DataFile, Provenance};
 use examples::training::run_folder::RunFolder;
 use examples::training::start::{Networks, generator_file, name_of};
 use examples::training::vision_networks;
-use examples::weights::{BASE, Weights};
 use examples::{credits, training_images};
+use ganymede::{BASE, Weights};
 
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";

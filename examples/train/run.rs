@@ -14,8 +14,8 @@ use examples::Failure;
 use examples::training::provenance::Provenance;
 use examples::training::run_folder::RunFolder;
 use examples::training::{export, plot, samples};
-use examples::weights::BASE;
 use examples::{INTERRUPTED, output, progress};
+use ganymede::BASE;
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;

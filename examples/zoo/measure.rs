@@ -9,8 +9,8 @@ use vision_aided_finetune::ImageSet;
 use crate::arguments::Measure;
 use examples::gates::{COMPARED_IMAGES, Gates};
 use examples::quality::{QualityMeter, warn_of_collapse};
-use examples::weights::BASE;
 use examples::{Failure, INTERRUPTED, output, table, training_images};
+use ganymede::BASE;
 
 #[derive(Serialize)]
 struct Results {

@@ -2,26 +2,34 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::Failure;
-use crate::model::Model;
+use crate::{Error, Model};
 
-/// The class that was chosen, where the model has classes.
-pub fn check(chosen: Option<usize>, model: &Model) -> Result<Option<usize>, Failure> {
+/// The class that was chosen by an option called `class`, where the model has classes.
+///
+/// # Errors
+///
+/// A class was chosen of a model without any, or none, or one that it has not, of a model with classes.
+pub fn check(chosen: Option<usize>, model: &Model) -> Result<Option<usize>, Error> {
     match (chosen, model.generator.mapping.c_dim()) {
         (None, 0) => Ok(None),
-        (Some(class), 0) => Err(format!(
-            "--class {class}: {} is not class-conditional; leave --class out",
-            model.name
-        )
-        .into()),
+        (Some(class), 0) => Err(Error::option(
+            "class",
+            class,
+            format!(
+                "{} is not class-conditional; leave the class out",
+                model.name
+            ),
+        )),
         (Some(class), classes) if class < classes => Ok(Some(class)),
-        (found, classes) => Err(format!(
-            "{} is class-conditional: choose --class 0 to {}{}",
-            model.name,
-            classes - 1,
-            found.map_or(String::new(), |class| format!(", not {class}"))
-        )
-        .into()),
+        (found, classes) => Err(Error::option(
+            "class",
+            found.map_or(String::new(), |class| class.to_string()),
+            format!(
+                "{} is class-conditional; choose 0 to {}",
+                model.name,
+                classes - 1
+            ),
+        )),
     }
 }
 

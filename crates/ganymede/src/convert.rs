@@ -1,56 +1,57 @@
-//! Converts a checkpoint of any known format to safetensors with official names and the configuration as metadata.
+//! Brings a checkpoint of any known format into safetensors with the official names, and its configuration into the metadata.
 //!
-//! `cargo run --release --example convert -- network-snapshot.pkl --network D --precision f16`
+//! Nothing in the file is run, whatever it claims to be.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
-use clap::Parser;
-use serde_json::{Value as Json, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value as Json;
 use stylegan2::{Discriminator, Generator, StyleGan2Error};
 
-use examples::weights::Weights;
-use examples::{CommonArgs, Failure, output};
+use crate::files::{self, ShownPath};
+use crate::{Context, Error, Observer};
 
 /// Networks that are taken when none is asked for, best first: running averages make the better images.
 const PREFERRED_NETWORKS: [&str; 4] = ["G_ema", "g_ema", "G", "g"];
 
-/// What a run without arguments converts.
+/// What is converted when no file is named.
 const DEMONSTRATION: &str = "funEmoji";
 
 /// Where rosinality's checkpoints keep the running average of w, beside their networks.
 const LATENT_AVERAGE: &str = "latent_avg";
 
-#[derive(Parser)]
-#[command(
-    about = "Convert a checkpoint (.pkl of stylegan2-ada-pytorch or stylegan3, .pt or .pth of PyTorch, .safetensors) to safetensors with official names."
-)]
-struct Arguments {
+/// What is converted, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Options {
     /// The checkpoint; nothing in it is run, whatever it claims to be [default: a model of the zoo]
-    file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Which of the file's networks: G_ema, G, D, g_ema, ... [default: G_ema or g_ema, else G or g, else the first]
-    #[arg(long)]
-    network: Option<String>,
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub network: Option<String>,
     /// How floating-point weights are stored.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    precision: Precision,
-    /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`.
-    #[arg(long, value_name = "DIR", default_value = "out/convert")]
-    out: PathBuf,
-    /// Only say what the file holds.
-    #[arg(long)]
-    list: bool,
-    #[command(flatten)]
-    common: CommonArgs,
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub precision: Precision,
+    /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`; without one the job only says what the file holds
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Precision {
+/// How floating-point weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// Single precision
+    #[default]
     F32,
+    /// Half precision
     F16,
+    /// Half precision with the range of f32
     Bf16,
 }
 
@@ -64,60 +65,225 @@ impl From<Precision> for FloatPrecision {
     }
 }
 
+/// What a file holds, and what became of it.
+///
+/// As JSON `config` and `tensors` are those of the network that was written, where one was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What the file holds.
+    pub contents: Contents,
+    /// What was written, where that was asked for.
+    pub converted: Option<Converted>,
+}
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contents {
+    /// The checkpoint.
+    pub file: ShownPath,
+    /// Its format, where it was read from a file.
+    pub format: Option<String>,
+    /// Its metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Its networks; empty for a file that is one network.
+    pub networks: Vec<NetworkContents>,
+    /// The configuration in its metadata.
+    pub config: Json,
+    /// All its tensors, by name.
+    pub tensors: Vec<TensorContents>,
+}
+
+/// One of the networks that a file holds side by side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NetworkContents {
+    /// The key in the file.
+    pub name: String,
+    /// The class that the file names; none for a plain dict of tensors.
+    pub class_name: Option<String>,
+    /// The keyword arguments that it was constructed with.
+    pub config: Option<Json>,
+    /// How many tensors it has.
+    #[serde(skip)]
+    pub tensors: usize,
+}
+
+/// A tensor without its values.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TensorContents {
+    /// Its name in the file.
+    pub name: String,
+    /// Its type, such as `F32`.
+    pub dtype: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+}
+
+/// A network as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Converted {
+    /// Its name in the file; none where the file is one network.
+    pub network: Option<String>,
+    /// What it was recognised as, in words.
+    pub kind: String,
+    /// Where it was written.
+    pub output: ShownPath,
+    /// The configuration as it was written, as text; none for networks that are not StyleGAN2's.
+    pub metadata: BTreeMap<String, String>,
+    /// Its tensors, by name.
+    pub tensors: Vec<TensorContents>,
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Flat<'a> {
+            config: Json,
+            file: &'a ShownPath,
+            format: &'a Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            kind: Option<&'a str>,
+            metadata: &'a BTreeMap<String, String>,
+            // Null where something was converted that has no name, absent where nothing was.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            network: Option<&'a Option<String>>,
+            networks: &'a [NetworkContents],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            output: Option<&'a ShownPath>,
+            tensors: &'a [TensorContents],
+        }
+        let Self {
+            contents,
+            converted,
+        } = self;
+        let converted = converted.as_ref();
+        Flat {
+            config: converted.map_or_else(|| contents.config.clone(), |c| config(&c.metadata)),
+            file: &contents.file,
+            format: &contents.format,
+            kind: converted.map(|c| c.kind.as_str()),
+            metadata: &contents.metadata,
+            network: converted.map(|c| &c.network),
+            networks: &contents.networks,
+            output: converted.map(|c| &c.output),
+            tensors: converted.map_or(&contents.tensors, |c| &c.tensors),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// A checkpoint that was read, and can be converted.
+pub struct Source {
+    path: PathBuf,
+    checkpoint: Checkpoint,
+}
+
+/// Reads a checkpoint and converts what was asked for.
+///
+/// [`Source::open`] and [`Source::convert`] do the same in two steps, for those who want to see what a file holds although it cannot be converted.
+///
+/// # Errors
+///
+/// The file cannot be read, has no such network, or holds a StyleGAN2 network that is not whole; or the result cannot be written or would replace the file.
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    let source = Source::open(options, context)?;
+    observer.go_on()?;
+    let converted = match &options.out {
+        Some(out) => Some(source.convert(options, out, context)?),
+        None => None,
+    };
+    Ok(Outcome {
+        contents: source.contents(),
+        converted,
+    })
+}
+
+impl Source {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is of no known format.
+    pub fn open(options: &Options, context: &Context) -> Result<Self, Error> {
+        let path = match &options.file {
+            Some(file) => file.clone(),
+            None => context.weights()?.generator(DEMONSTRATION),
+        };
+        Ok(Self {
+            checkpoint: Checkpoint::open(&path)?,
+            path,
+        })
+    }
+
+    /// What the file holds.
+    pub fn contents(&self) -> Contents {
+        let checkpoint = &self.checkpoint;
+        let networks = checkpoint.networks().iter().map(|network| {
+            let prefix = format!("{}.", network.name());
+            let names = checkpoint.tensors().keys();
+            NetworkContents {
+                name: network.name().to_owned(),
+                class_name: network.class_name().map(str::to_owned),
+                config: network.config().cloned(),
+                tensors: names.filter(|name| name.starts_with(&prefix)).count(),
+            }
+        });
+        Contents {
+            file: ShownPath(checkpoint.path().to_owned()),
+            format: checkpoint.format().map(|format| format.to_string()),
+            metadata: checkpoint.metadata().clone(),
+            networks: networks.collect(),
+            config: config(checkpoint.metadata()),
+            tensors: described(checkpoint.tensors()),
+        }
+    }
+
+    /// Writes a network into the folder `out`.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`] has them.
+    pub fn convert(
+        &self,
+        options: &Options,
+        out: &Path,
+        context: &Context,
+    ) -> Result<Converted, Error> {
+        let checkpoint = &self.checkpoint;
+        let network = options.network.clone().or_else(|| preferred(checkpoint));
+        let found = recognise(checkpoint, network.as_deref(), context.device())?;
+        let file = out.join(output_name(&self.path, network.as_deref()));
+        files::make_folder(out)?;
+        if same_file(&file, &self.path) {
+            return Err(Error::File {
+                path: file,
+                problem: "the result would replace the file that is converted; choose another folder with --out".to_owned(),
+            });
+        }
+        save_safetensors(
+            &file,
+            &found.tensors,
+            &found.metadata,
+            options.precision.into(),
+        )?;
+        Ok(Converted {
+            network,
+            kind: found.kind.to_owned(),
+            output: ShownPath(file),
+            tensors: described(&found.tensors),
+            metadata: found.metadata,
+        })
+    }
+}
+
 /// One network as it is written.
-struct Converted {
+struct Recognised {
     kind: &'static str,
     tensors: BTreeMap<String, StoredTensor>,
     metadata: BTreeMap<String, String>,
-}
-
-fn main() -> ExitCode {
-    examples::start();
-    examples::exit(run(&Arguments::parse()))
-}
-
-fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let input = match &arguments.file {
-        Some(file) => file.clone(),
-        None => Weights::open(arguments.common.weights.as_deref())?.generator(DEMONSTRATION),
-    };
-    let checkpoint = Checkpoint::open(&input)?;
-    print_contents(&checkpoint);
-    if arguments.list {
-        if let Some(path) = &arguments.common.json {
-            output::write_json(path, &contents(&checkpoint))?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let network = arguments.network.clone().or_else(|| preferred(&checkpoint));
-    let device = arguments.common.device.open()?;
-    let converted = convert(&checkpoint, network.as_deref(), &device)?;
-    let file = arguments.out.join(output_name(&input, network.as_deref()));
-    output::make_folder(&arguments.out)?;
-    if same_file(&file, &input) {
-        return Err(format!(
-            "{}: the result would replace the file that is converted; choose another folder with --out",
-            file.display()
-        )
-        .into());
-    }
-    save_safetensors(
-        &file,
-        &converted.tensors,
-        &converted.metadata,
-        arguments.precision.into(),
-    )?;
-    print_result(&file, network.as_deref(), &converted);
-    if let Some(path) = &arguments.common.json {
-        let mut report = contents(&checkpoint);
-        report["network"] = json!(network);
-        report["kind"] = json!(converted.kind);
-        report["config"] = config(&converted.metadata);
-        report["tensors"] = described(&converted.tensors);
-        report["output"] = json!(file.display().to_string());
-        output::write_json(path, &report)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn preferred(checkpoint: &Checkpoint) -> Option<String> {
@@ -130,11 +296,11 @@ fn preferred(checkpoint: &Checkpoint) -> Option<String> {
 }
 
 /// Loading a StyleGAN2 network proves that its tensors fit its configuration; other files keep their names.
-fn convert(
+fn recognise(
     checkpoint: &Checkpoint,
     network: Option<&str>,
     device: &Device,
-) -> Result<Converted, Failure> {
+) -> Result<Recognised, Error> {
     let alone = match network {
         Some(name) => checkpoint.network(name)?,
         None => checkpoint.clone(),
@@ -166,7 +332,7 @@ fn convert(
     if let Some(network) = network.filter(|name| !name.is_empty()) {
         metadata.insert("source_network".to_owned(), network.to_owned());
     }
-    Ok(Converted {
+    Ok(Recognised {
         kind,
         tensors,
         metadata,
@@ -198,65 +364,6 @@ fn output_name(input: &Path, network: Option<&str>) -> String {
     }
 }
 
-fn print_contents(checkpoint: &Checkpoint) {
-    let format = checkpoint
-        .format()
-        .map_or_else(String::new, |format| format.to_string());
-    println!(
-        "{}: {format}, {} tensors",
-        checkpoint.path().display(),
-        checkpoint.tensors().len()
-    );
-    for network in checkpoint.networks() {
-        let prefix = format!("{}.", network.name());
-        let count = checkpoint
-            .tensors()
-            .keys()
-            .filter(|name| name.starts_with(&prefix))
-            .count();
-        let class = network.class_name().unwrap_or("dict of tensors");
-        println!("  {}: {class}, {count} tensors", network.name());
-        if let Some(config) = network.config() {
-            println!("    {config}");
-        }
-    }
-}
-
-fn print_result(output: &Path, network: Option<&str>, converted: &Converted) {
-    let network = network.map_or_else(String::new, |name| format!("{name}, "));
-    println!(
-        "wrote {}: {network}{}, {} tensors",
-        output.display(),
-        converted.kind,
-        converted.tensors.len()
-    );
-    if let Some(config) = converted.metadata.get("config") {
-        println!("  {config}");
-    }
-}
-
-fn contents(checkpoint: &Checkpoint) -> Json {
-    let networks: Vec<Json> = checkpoint
-        .networks()
-        .iter()
-        .map(|network| {
-            json!({
-                "name": network.name(),
-                "class_name": network.class_name(),
-                "config": network.config(),
-            })
-        })
-        .collect();
-    json!({
-        "file": checkpoint.path().display().to_string(),
-        "format": checkpoint.format().map(|format| format.to_string()),
-        "metadata": checkpoint.metadata(),
-        "networks": networks,
-        "config": config(checkpoint.metadata()),
-        "tensors": described(checkpoint.tensors()),
-    })
-}
-
 fn config(metadata: &BTreeMap<String, String>) -> Json {
     metadata
         .get("config")
@@ -264,15 +371,13 @@ fn config(metadata: &BTreeMap<String, String>) -> Json {
         .unwrap_or_default()
 }
 
-fn described(tensors: &BTreeMap<String, StoredTensor>) -> Json {
+fn described(tensors: &BTreeMap<String, StoredTensor>) -> Vec<TensorContents> {
     tensors
         .iter()
-        .map(|(name, tensor)| {
-            json!({
-                "name": name,
-                "dtype": format!("{:?}", tensor.dtype()),
-                "shape": tensor.shape(),
-            })
+        .map(|(name, tensor)| TensorContents {
+            name: name.clone(),
+            dtype: format!("{:?}", tensor.dtype()),
+            shape: tensor.shape().to_vec(),
         })
         .collect()
 }

@@ -1,14 +1,17 @@
 //! Opening a compute device, with an error where Burn would panic at the first tensor.
 
 use burn::tensor::Device;
-use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::Error;
 
 /// Where to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum DeviceChoice {
     /// The processor
+    #[default]
     Cpu,
     /// A graphics processor by Vulkan, Metal or Direct3D 12
     Wgpu,
@@ -18,7 +21,11 @@ pub enum DeviceChoice {
 
 impl DeviceChoice {
     /// The device, after a look whether there is one.
-    pub fn open(self) -> Result<Device, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`]: there is none, or no support for it was compiled in.
+    pub fn open(self) -> Result<Device, Error> {
         match self {
             Self::Cpu => cpu(),
             Self::Wgpu => wgpu(),
@@ -36,48 +43,48 @@ impl DeviceChoice {
 }
 
 #[cfg(feature = "cpu")]
-fn cpu() -> Result<Device, Failure> {
+fn cpu() -> Result<Device, Error> {
     Ok(Device::flex())
 }
 
 #[cfg(not(feature = "cpu"))]
-fn cpu() -> Result<Device, Failure> {
+fn cpu() -> Result<Device, Error> {
     Err(not_compiled("cpu"))
 }
 
 #[cfg(feature = "wgpu")]
-fn wgpu() -> Result<Device, Failure> {
+fn wgpu() -> Result<Device, Error> {
     use burn::tensor::{DeviceKind, DeviceType};
     if !found(DeviceType::Wgpu) {
-        return Err(
-            "no graphics adapter found for --device wgpu: install a Vulkan, Metal or Direct3D 12 driver \
-             (mesa-vulkan-drivers has a software one for Linux), or use --device cpu"
-                .into(),
-        );
+        return Err(Error::Device(
+            "no graphics adapter found for the device wgpu: install a Vulkan, Metal or Direct3D 12 driver \
+             (mesa-vulkan-drivers has a software one for Linux), or use cpu"
+                .to_owned(),
+        ));
     }
     Ok(Device::wgpu(DeviceKind::DefaultDevice))
 }
 
 #[cfg(not(feature = "wgpu"))]
-fn wgpu() -> Result<Device, Failure> {
+fn wgpu() -> Result<Device, Error> {
     Err(not_compiled("wgpu"))
 }
 
 #[cfg(feature = "cuda")]
-fn cuda() -> Result<Device, Failure> {
+fn cuda() -> Result<Device, Error> {
     use burn::tensor::DeviceType;
     if !found(DeviceType::Cuda) {
-        return Err(
-            "no GPU found for --device cuda: it needs an NVIDIA GPU and the driver's libcuda; \
-             check that nvidia-smi lists the GPU, or use --device cpu"
-                .into(),
-        );
+        return Err(Error::Device(
+            "no GPU found for the device cuda: it needs an NVIDIA GPU and the driver's libcuda; \
+             check that nvidia-smi lists the GPU, or use cpu"
+                .to_owned(),
+        ));
     }
     Ok(Device::cuda(0))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda() -> Result<Device, Failure> {
+fn cuda() -> Result<Device, Error> {
     Err(not_compiled("cuda"))
 }
 
@@ -93,9 +100,8 @@ fn found(device_type: burn::tensor::DeviceType) -> bool {
 }
 
 #[cfg(not(all(feature = "cpu", feature = "wgpu", feature = "cuda")))]
-fn not_compiled(feature: &str) -> Failure {
-    format!(
-        "this build has no {feature} support: build with `cargo run --release --features {feature} --example ...`"
-    )
-    .into()
+fn not_compiled(feature: &str) -> Error {
+    Error::Device(format!(
+        "this build has no {feature} support: build with `cargo run --release --features {feature}`"
+    ))
 }

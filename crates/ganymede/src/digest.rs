@@ -6,17 +6,21 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
+use crate::Error;
 
 /// Of a file, which is read piece by piece.
-pub fn of_file(path: &Path) -> Result<String, Failure> {
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn of_file(path: &Path) -> Result<String, Error> {
     const CHUNK: usize = 1 << 16;
-    let unreadable = |e: std::io::Error| format!("{}: cannot be read ({e})", path.display());
-    let mut file = File::open(path).map_err(unreadable)?;
+    let unreadable = || Error::io(path, "cannot be read");
+    let mut file = File::open(path).map_err(unreadable())?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {
-        let length = file.read(&mut chunk).map_err(unreadable)?;
+        let length = file.read(&mut chunk).map_err(unreadable())?;
         if length == 0 {
             break;
         }

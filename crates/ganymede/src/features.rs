@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor};
 use checkpoint::Checkpoint;
-use clap::Args;
 use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
-use crate::weights::Weights;
+use crate::{Error, Weights, text};
 
 /// What the embedded network's features of the whole picture, resized to the network's published input, are called.
 pub const WHOLE_EFFICIENTNET_LITE0: &str = "efficientnet_lite0, whole picture";
@@ -19,17 +17,20 @@ pub const WHOLE_EFFICIENTNET_LITE0: &str = "efficientnet_lite0, whole picture";
 /// Images that pass the network together.
 pub const BATCH: usize = 16;
 
-/// Which features, as options.
-#[derive(Args, Clone, Debug)]
-pub struct FeatureArgs {
+/// Which features.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct FeatureOptions {
     /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid
-    #[arg(long, default_value = "efficientnet_lite0", value_name = "NAME")]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features, value_name = "NAME"))]
+    #[serde(with = "text")]
     pub features: FeatureNetworkKind,
     /// Its weights [default: features/NAME.safetensors in the weights folder]
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Side that whole images are resized to, whatever their aspect ratio; 0 for the network's published resize and crop
-    #[arg(long, default_value_t = 128, value_name = "PIXELS")]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features_side, value_name = "PIXELS"))]
     pub features_side: u32,
 }
 
@@ -43,7 +44,17 @@ pub struct FeatureRecord {
     pub side: u32,
 }
 
-impl FeatureArgs {
+impl Default for FeatureOptions {
+    fn default() -> Self {
+        Self {
+            features: FeatureNetworkKind::default(),
+            features_file: None,
+            features_side: 128,
+        }
+    }
+}
+
+impl FeatureOptions {
     /// What has to be the same for features to be comparable with these.
     pub fn record(&self) -> FeatureRecord {
         FeatureRecord {
@@ -53,7 +64,11 @@ impl FeatureArgs {
     }
 
     /// Loads the network.
-    pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Its weights are missing, or are not those of this network.
+    pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Error> {
         Features::load(
             &self.record(),
             self.features_file.as_deref(),
@@ -71,20 +86,23 @@ pub struct Features {
 
 impl Features {
     /// The network of a record; `file` are its weights where they are not in the weights folder.
+    ///
+    /// # Errors
+    ///
+    /// There is no such network, or its weights are missing or are not those of this network.
     pub fn load(
         record: &FeatureRecord,
         file: Option<&Path>,
         weights: &Weights,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let kind: FeatureNetworkKind = record.network.parse()?;
         let path = file.map_or_else(|| embedded(kind, weights), Path::to_owned);
         if !path.is_file() {
-            return Err(format!(
-                "{kind}: {} is missing; name the file of its weights with --features-file",
-                path.display()
-            )
-            .into());
+            return Err(Error::File {
+                path,
+                problem: format!("missing; name the file of the weights of {kind}"),
+            });
         }
         let extractor = kind.load(&Checkpoint::open(path)?, device)?;
         let extractor = if record.side == 0 {

@@ -1,54 +1,52 @@
-//! Files that programs write.
+//! Files that jobs write.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
+use crate::Error;
 
-/// Makes a folder, with those above it.
-pub fn make_folder(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|e| {
-        format!(
-            "--out {}: the folder cannot be made ({e}); choose another with --out",
-            folder.display()
-        )
-        .into()
-    })
+/// Makes a folder for results, with those above it.
+///
+/// # Errors
+///
+/// The file system refuses.
+pub fn make_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::io(
+        folder,
+        "the folder cannot be made; choose another",
+    ))
 }
 
-/// Writes bytes; the error names the path.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
-        .map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
-}
-
-/// Writes results as JSON, making the folder where there is none.
-pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| format!("--json {}: {e}", path.display()))?;
-    }
-    let mut text = serde_json::to_string_pretty(results)?;
-    text.push('\n');
-    write(path, text.as_bytes())
+/// Writes bytes.
+///
+/// # Errors
+///
+/// The file system refuses; the error names the path.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes).map_err(Error::io(path, "cannot be written"))
 }
 
 /// Writes a file under a name of this process, and gives it its own name when it is whole: other processes may be writing the same.
-pub fn write_whole(
+///
+/// # Errors
+///
+/// That of `write`, or the file cannot be given its name.
+pub fn write_whole<E: From<Error>>(
     path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    write: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let mut own = path.as_os_str().to_owned();
     own.push(format!(".{}", std::process::id()));
     let own = Path::new(&own);
     write(own)?;
-    std::fs::rename(own, path)
-        .map_err(|e| format!("{}: cannot be written ({e})", path.display()).into())
+    std::fs::rename(own, path).map_err(Error::io(path, "cannot be written"))?;
+    Ok(())
 }
 
 /// A path as results name it; one that is no valid Unicode is shown as far as it goes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ShownPath(pub PathBuf);
 
 impl AsRef<Path> for ShownPath {

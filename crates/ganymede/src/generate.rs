@@ -1,188 +1,248 @@
-//! Generate images with a StyleGAN2 model: seeds, truncation, grids.
+//! Makes images from seeds.
 //!
-//! `cargo run --release --example generate -- --model micah --seeds 0-31 --truncation-psi 0.7`
+//! A seed gives the image that the official generator script gives for it.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
 use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use examples::interrupt::Interrupt;
-use examples::model::Model;
-use examples::output::ShownPath;
-use examples::seeds::Seeds;
-use examples::{CommonArgs, Failure, class, latents, output, progress};
+use crate::files::{self, ShownPath};
+use crate::{Context, Error, Model, Observer, Phase, Preview, Seeds, class};
 
-/// Generate images with a StyleGAN2 model: one file each, or a grid
-#[derive(Parser, Debug)]
-#[command(name = "generate")]
-struct Args {
+/// What is generated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Options {
     /// A model of the zoo, or a generator file
-    #[arg(long, default_value = "micah")]
-    model: String,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
+    pub model: String,
     /// Seeds of the images, such as 0-31,40; the official generator script draws the same latents
-    #[arg(long, default_value = "0-31")]
-    seeds: Seeds,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().seeds))]
+    pub seeds: Seeds,
     /// Truncation: 1 leaves latents as they are, smaller values pull them to the mean
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
-    truncation_psi: f32,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().truncation_psi, allow_negative_numbers = true))]
+    pub truncation_psi: f32,
     /// Truncate only this many of the first layers
-    #[arg(long, value_name = "LAYERS")]
-    truncation_cutoff: Option<usize>,
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LAYERS"))]
+    pub truncation_cutoff: Option<usize>,
     /// Noise images; random ones are drawn from --seed
-    #[arg(long, value_enum, default_value_t = NoiseChoice::Constant)]
-    noise_mode: NoiseChoice,
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub noise_mode: Noise,
     /// Class of a conditional model, counted from 0
-    #[arg(long)]
-    class: Option<usize>,
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub class: Option<usize>,
     /// Write each image to a file of its own instead of a grid
-    #[arg(long)]
-    single: bool,
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub single: bool,
     /// Columns of the grid
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
-    columns: u16,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().columns, value_parser = clap::value_parser!(u16).range(1..)))]
+    pub columns: u16,
     /// Images in one forward pass
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// Folder for the pictures; pictures of an earlier run with the same names are replaced
-    #[arg(long, default_value = "out/generate", value_name = "DIR")]
-    out: PathBuf,
-    #[command(flatten)]
-    common: CommonArgs,
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
+    pub batch: u16,
+    /// Seed of random noise images
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub seed: u32,
+    /// Folder for the pictures; pictures of an earlier run with the same names are replaced. None are written without
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum NoiseChoice {
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            model: "micah".to_owned(),
+            seeds: Seeds((0..32).collect()),
+            truncation_psi: 1.0,
+            truncation_cutoff: None,
+            noise_mode: Noise::default(),
+            class: None,
+            single: false,
+            columns: 8,
+            batch: 8,
+            seed: 0,
+            out: None,
+        }
+    }
+}
+
+/// The noise images of a model's layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Noise {
     /// The model's own
+    #[default]
     Constant,
+    /// Other ones for every image, the same in every run
     Random,
+    /// No noise
     None,
 }
 
-#[derive(Serialize)]
-struct Results {
-    model: String,
-    truncation_psi: f32,
-    truncation_cutoff: Option<usize>,
-    images: Vec<ImageResult>,
+/// What was generated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The model's name.
+    pub model: String,
+    /// As in the options.
+    pub truncation_psi: f32,
+    /// As in the options.
+    pub truncation_cutoff: Option<usize>,
+    /// In the order of the seeds.
+    pub images: Vec<Image>,
+    /// Side of the images, in pixels.
+    #[serde(skip)]
+    pub resolution: u32,
+    /// Whether the observer ended the job, so that the last images are missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
 }
 
-#[derive(Serialize)]
-struct ImageResult {
-    seed: u32,
-    file: ShownPath,
-    /// Place in a grid's file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
+/// A generated image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// The seed of its latent.
+    pub seed: u32,
+    /// Where it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<ShownPath>,
+    /// Its row in a grid's file, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
+    /// Its column in a grid's file, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
 }
 
 /// Grids leave this many white pixels between images.
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
-fn main() -> ExitCode {
-    examples::start();
-    examples::exit(run(Args::parse()))
-}
-
-fn run(args: Args) -> Result<ExitCode, Failure> {
-    let device = args.common.device.open()?;
-    let model = Model::load(&args.model, args.common.weights.as_deref(), &device)?;
-    let generator = &model.generator;
-    let mapping = &generator.mapping;
-    latents::check_truncation(args.truncation_psi, &model)?;
-    let class = class::check(args.class, &model)?;
-    output::make_folder(&args.out)?;
-    let interrupt = Interrupt::listen()?;
-    let truncation = Truncation {
-        psi: args.truncation_psi,
-        cutoff: args.truncation_cutoff,
-    };
-
-    let seeds = &args.seeds.0;
-    let bar = progress::bar(seeds.len(), "images");
-    let mut images: Vec<RgbImage> = Vec::new();
-    let mut results = Vec::new();
-    let at_once = match args.noise_mode {
-        // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand beside it.
-        NoiseChoice::Random => 1,
-        NoiseChoice::Constant | NoiseChoice::None => usize::from(args.batch),
-    };
-    for batch in seeds.chunks(at_once) {
-        if interrupt.requested() {
-            break;
+impl Options {
+    /// Whether the values make sense together, as far as that can be said before the model is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] names the first that does not.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.seeds.0.is_empty() {
+            return Err(Error::option("seeds", "", "expected at least one"));
         }
-        let z = latents_from_seeds(batch, mapping.z_dim(), &device);
-        let labels = class::labels(class, batch.len(), &model, &device);
-        let noise = match args.noise_mode {
-            NoiseChoice::Constant => NoiseMode::Constant,
-            NoiseChoice::None => NoiseMode::None,
-            // Other noise for every image, the same in every run.
-            NoiseChoice::Random => NoiseMode::Random {
-                seed: (u64::from(args.common.seed) << 32) | u64::from(batch[0]),
-            },
-        };
-        let made = from_signed_unit(generator.forward(z, labels, truncation, &noise));
-        for (seed, image) in batch.iter().zip(made) {
-            if args.single {
-                let name = format!("{}-seed{seed:04}", model.name);
-                let file = output::file(&args.out, &name, "png");
-                write_png(&file, &image)?;
-                results.push(ImageResult {
-                    seed: *seed,
-                    file: ShownPath(file),
-                    row: None,
-                    column: None,
-                });
-            } else {
-                images.push(image);
+        for (option, value) in [("columns", self.columns), ("batch", self.batch)] {
+            if value == 0 {
+                return Err(Error::option(option, value, "expected at least 1"));
             }
         }
-        bar.inc(batch.len() as u64);
+        Ok(())
     }
-    bar.finish_and_clear();
 
-    if !images.is_empty() {
-        let columns = usize::from(args.columns);
-        let file = output::file(&args.out, &format!("{}-grid", model.name), "png");
-        write_png(&file, &grid(&images, columns, PADDING, WHITE))?;
-        results.extend(
-            seeds
-                .iter()
-                .take(images.len())
-                .enumerate()
-                .map(|(index, seed)| ImageResult {
-                    seed: *seed,
-                    file: ShownPath(file.clone()),
-                    row: Some(index / columns),
-                    column: Some(index % columns),
-                }),
-        );
+    /// Images that pass the network together.
+    fn at_once(&self) -> usize {
+        match self.noise_mode {
+            // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand beside it.
+            Noise::Random => 1,
+            Noise::Constant | Noise::None => usize::from(self.batch),
+        }
     }
-    println!(
-        "{}: {} of {} images, {} x {} pixels, in {}",
-        model.name,
-        results.len(),
-        seeds.len(),
-        model.resolution(),
-        model.resolution(),
-        args.out.display()
-    );
-    if let Some(path) = &args.common.json {
-        output::write_json(
-            path,
-            &Results {
-                model: model.name,
-                truncation_psi: args.truncation_psi,
-                truncation_cutoff: args.truncation_cutoff,
-                images: results,
+
+    fn noise(&self, seed: u32) -> NoiseMode {
+        match self.noise_mode {
+            Noise::Constant => NoiseMode::Constant,
+            Noise::None => NoiseMode::None,
+            Noise::Random => NoiseMode::Random {
+                seed: (u64::from(self.seed) << 32) | u64::from(seed),
             },
-        )?;
+        }
     }
-    Ok(interrupt.exit_code())
+}
+
+/// Generates the images and shows each to the observer, under the name `seedNNNN`. What was made when the observer ends the job is written and returned.
+///
+/// # Errors
+///
+/// The model cannot be loaded or cannot be used with these options, or a file cannot be written.
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    options.validate()?;
+    let model = context.model(&options.model)?;
+    model.check_truncation(options.truncation_psi)?;
+    let class = class::check(options.class, &model)?;
+    if let Some(out) = &options.out {
+        files::make_folder(out)?;
+    }
+    let seeds = &options.seeds.0;
+    observer.begin(&Phase::new("images", seeds.len()));
+    let mut waiting: Vec<RgbImage> = Vec::new();
+    let mut images: Vec<Image> = Vec::new();
+    for batch in seeds.chunks(options.at_once()) {
+        if observer.cancelled() {
+            break;
+        }
+        let made = forward(options, &model, class, batch, context);
+        for (seed, image) in batch.iter().zip(made) {
+            observer.preview(&Preview::new(&format!("seed{seed:04}"), &image));
+            let mut file = None;
+            match &options.out {
+                Some(out) if options.single => {
+                    let name = format!("{}-seed{seed:04}", model.name);
+                    let path = files::file(out, &name, "png");
+                    write_png(&path, &image)?;
+                    file = Some(ShownPath(path));
+                }
+                Some(_) => waiting.push(image),
+                None => {}
+            }
+            images.push(Image {
+                seed: *seed,
+                file,
+                row: None,
+                column: None,
+            });
+        }
+        observer.position(images.len() as u64);
+    }
+    observer.end();
+    if let Some(out) = options.out.as_ref().filter(|_| !waiting.is_empty()) {
+        let columns = usize::from(options.columns);
+        let file = files::file(out, &format!("{}-grid", model.name), "png");
+        write_png(&file, &grid(&waiting, columns, PADDING, WHITE))?;
+        for (index, image) in images.iter_mut().enumerate() {
+            image.file = Some(ShownPath(file.clone()));
+            image.row = Some(index / columns);
+            image.column = Some(index % columns);
+        }
+    }
+    Ok(Outcome {
+        model: model.name.clone(),
+        truncation_psi: options.truncation_psi,
+        truncation_cutoff: options.truncation_cutoff,
+        resolution: model.resolution(),
+        cancelled: images.len() < seeds.len(),
+        images,
+    })
+}
+
+fn forward(
+    options: &Options,
+    model: &Model,
+    class: Option<usize>,
+    seeds: &[u32],
+    context: &Context,
+) -> Vec<RgbImage> {
+    let device = context.device();
+    let truncation = Truncation {
+        psi: options.truncation_psi,
+        cutoff: options.truncation_cutoff,
+    };
+    let z = latents_from_seeds(seeds, model.generator.mapping.z_dim(), device);
+    let labels = class::labels(class, seeds.len(), model, device);
+    let noise = options.noise(seeds[0]);
+    from_signed_unit(model.generator.forward(z, labels, truncation, &noise))
 }

@@ -9,7 +9,7 @@ use image_tensor::{
 };
 use stylegan2::Generator;
 
-use crate::Failure;
+use crate::{Error, Weights};
 
 /// An image in a generator's size, with the file it came from.
 #[derive(Clone, Debug)]
@@ -26,7 +26,11 @@ pub struct Target {
 
 impl Target {
     /// Decodes a file, cuts out the centre and resizes it to `side` x `side` with Pillow's Lanczos filter, as the official data preparation does.
-    pub fn load(path: &Path, side: u32) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is no image.
+    pub fn load(path: &Path, side: u32) -> Result<Self, Error> {
         let decoded = decode_file(path, &DecodeLimits::default())?;
         let stem = path.file_stem().unwrap_or(path.as_os_str());
         Ok(Self {
@@ -57,4 +61,24 @@ pub fn files_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// The first image of every kind of query images.
+pub(crate) fn first_query_images(weights: &Weights) -> Result<Vec<PathBuf>, Error> {
+    let folder = weights.queries();
+    let paths: Vec<PathBuf> = files_in(&folder)
+        .iter()
+        .filter_map(|kind| files_in(kind).into_iter().find(|file| is_png(file)))
+        .collect();
+    if paths.is_empty() {
+        return Err(Error::File {
+            path: folder,
+            problem: "no query image there; name an image".to_owned(),
+        });
+    }
+    Ok(paths)
+}
+
+fn is_png(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "png")
 }

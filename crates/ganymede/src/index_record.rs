@@ -1,6 +1,7 @@
 //! What lies beside a zoo's index: how its features were made, and of which models.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use model_zoo::{Zoo, ZooModel};
 use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureRecord;
-use crate::{Failure, digest, output};
+use crate::{Error, digest, files};
 
 /// `index.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,30 +51,52 @@ impl IndexRecord {
     }
 
     /// Reads the record of an index.
-    pub fn read(index: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is none of this version.
+    pub fn read(index: &Path) -> Result<Self, Error> {
         let path = Self::path(index);
-        let text = std::fs::read_to_string(&path).map_err(|e| {
-            format!(
-                "{}: {e}; it says which features the index is of; build the index with the example `index`",
-                path.display()
-            )
-        })?;
-        toml::from_str(&text).map_err(|e| format!("{}: {}", path.display(), e.message()).into())
+        let text = std::fs::read_to_string(&path).map_err(Error::io(
+            &path,
+            "cannot be read; it says which features the index is of; build the index again",
+        ))?;
+        toml::from_str(&text).map_err(|e| Error::File {
+            path,
+            problem: e.message().to_owned(),
+        })
     }
 
     /// Writes the record of an index.
-    pub fn write(&self, index: &Path) -> Result<(), Failure> {
-        output::write(&Self::path(index), toml::to_string_pretty(self)?.as_bytes())
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub fn write(&self, index: &Path) -> Result<(), Error> {
+        let path = Self::path(index);
+        let text = toml::to_string_pretty(self).map_err(|e| Error::File {
+            path: path.clone(),
+            problem: e.to_string(),
+        })?;
+        files::write(&path, text.as_bytes())
     }
 
     /// Compares the index's models, `indexed`, with those of the zoo, of which every file is read.
-    pub fn outdated(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// A model's file cannot be read.
+    pub fn outdated(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Error> {
         self.compare(zoo, indexed, |_| true)
     }
 
     /// As [`outdated`](Self::outdated), but quickly: files that were last changed before the record was written are taken for the same, so that a zoo of
     /// many large models is not read for every search.
-    pub fn outdated_by_time(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// A model's file cannot be read.
+    pub fn outdated_by_time(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Error> {
         let changed = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
         let written = changed(&Self::path(&zoo.index_path()));
         self.compare(zoo, indexed, |model| {
@@ -88,7 +111,7 @@ impl IndexRecord {
         zoo: &Zoo,
         indexed: &[&str],
         is_suspect: impl Fn(&ZooModel) -> bool,
-    ) -> Result<Outdated, Failure> {
+    ) -> Result<Outdated, Error> {
         let mut found = Outdated::default();
         for model in zoo.models() {
             let name = model.name();
@@ -113,20 +136,29 @@ impl IndexRecord {
 }
 
 impl Outdated {
-    /// Says on stderr what a search cannot know, and how to mend it.
-    pub fn warn(&self) {
-        const MEND: &str = "`cargo run --release --example index -- update` samples them";
+    /// Whether the index knows the zoo as it is; models that are gone do no harm.
+    pub fn is_harmless(&self) -> bool {
+        self.new.is_empty() && self.changed.is_empty()
+    }
+}
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.changed.is_empty() {
-            eprintln!(
-                "warning: the index was not made of the generators that are here now: {}; their ranks may be wrong until {MEND}",
+            write!(
+                f,
+                "the index was not made of the generators that are here now: {}; their ranks may be wrong until it is brought up to date",
                 self.changed.join(", ")
-            );
+            )?;
         }
         if !self.new.is_empty() {
-            eprintln!(
-                "warning: not in the index, and so never found: {}; {MEND}",
+            let separator = if self.changed.is_empty() { "" } else { "; " };
+            write!(
+                f,
+                "{separator}not in the index, and so never found: {}",
                 self.new.join(", ")
-            );
+            )?;
         }
+        Ok(())
     }
 }

@@ -1,13 +1,10 @@
-//! A generator by its name in the zoo or its file.
-
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use model_zoo::ZooModel;
 use stylegan2::Generator;
 
-use crate::Failure;
-use crate::weights::Weights;
+use crate::{Error, Weights};
 
 /// A loaded generator and what to call it.
 pub struct Model {
@@ -20,29 +17,35 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads `which`: a name of the zoo, or a checkpoint file of any format that the `checkpoint` crate reads.
-    ///
-    /// The weights folder (see [`Weights::open`]) is only needed for a name.
-    pub fn load(which: &str, weights: Option<&Path>, device: &Device) -> Result<Self, Failure> {
-        let (name, path) = find(which, weights)?;
-        let generator = Generator::load(&path, device)?;
-        Self::new(name, path, generator)
-    }
-
     /// Loads a model of an opened folder of models.
-    pub fn of_zoo(model: &ZooModel, device: &Device) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Its file does not hold a generator of grey or RGB images.
+    pub fn of_zoo(model: &ZooModel, device: &Device) -> Result<Self, Error> {
         let generator = model.load_generator(device)?;
         Self::new(model.name().to_owned(), model.generator_path(), generator)
     }
 
-    fn new(name: String, path: PathBuf, generator: Generator) -> Result<Self, Failure> {
+    /// Loads a checkpoint file of any format that [`checkpoint`] reads, under a name.
+    ///
+    /// # Errors
+    ///
+    /// It does not hold a generator of grey or RGB images.
+    pub fn open(name: String, path: PathBuf, device: &Device) -> Result<Self, Error> {
+        let generator = Generator::load(&path, device)?;
+        Self::new(name, path, generator)
+    }
+
+    fn new(name: String, path: PathBuf, generator: Generator) -> Result<Self, Error> {
         let channels = generator.synthesis.img_channels();
         if channels != 1 && channels != 3 {
-            return Err(format!(
-                "{}: this generator makes images of {channels} channels; only grey (1) and RGB (3) can be shown",
-                path.display()
-            )
-            .into());
+            return Err(Error::File {
+                path,
+                problem: format!(
+                    "this generator makes images of {channels} channels; only grey (1) and RGB (3) can be shown"
+                ),
+            });
         }
         Ok(Self {
             name,
@@ -56,15 +59,36 @@ impl Model {
         self.generator.synthesis.img_resolution() as u32
     }
 
+    /// Whether latents of the model can be truncated with `psi`, which is an option called `truncation_psi`.
+    ///
+    /// # Errors
+    ///
+    /// It is no number, or the model has no mean latent to truncate towards.
+    pub fn check_truncation(&self, psi: f32) -> Result<(), Error> {
+        let refused = |problem: String| Err(Error::option("truncation_psi", psi, problem));
+        if !psi.is_finite() {
+            return refused("not a number that latents can be scaled by".to_owned());
+        }
+        if psi != 1.0 && !self.generator.mapping.tracks_w_avg() {
+            return refused(format!(
+                "{} has no mean latent to truncate towards; use 1",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
     /// The file of its named edits, which need not be there.
     pub fn edits_file(&self) -> PathBuf {
         self.path.with_file_name("edits.toml")
     }
 }
 
-/// Name and file of a model.
-pub fn find(which: &str, weights: Option<&Path>) -> Result<(String, PathBuf), Failure> {
-    let weights = Weights::open(weights);
+/// Name and file of a model. The weights folder is only needed for a name.
+pub(crate) fn find(
+    which: &str,
+    weights: Result<Weights, Error>,
+) -> Result<(String, PathBuf), Error> {
     if let Ok(weights) = &weights
         && weights.model_names().iter().any(|name| name == which)
     {
@@ -82,5 +106,9 @@ pub fn find(which: &str, weights: Option<&Path>) -> Result<(String, PathBuf), Fa
     } else {
         format!("known names: {}", known.join(", "))
     };
-    Err(format!("--model {which}: neither a model of the zoo nor a file; {known}").into())
+    Err(Error::option(
+        "model",
+        which,
+        format!("neither a model of the zoo nor a file; {known}"),
+    ))
 }

@@ -1,30 +1,38 @@
-//! The folder with models, feature networks and query images.
-
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use crate::Error;
 
-/// Folders of one weights folder.
+/// The folder with models, feature networks and query images.
+///
+/// ```text
+/// zoo/NAME/generator.safetensors   generators, a folder each (`model_zoo` has the rest of it)
+/// zoo/index.ganymede               the statistics of their features
+/// features/                        feature networks and the heads of LPIPS
+/// queries/KIND/                    query images
+/// few_shot/TARGET/                 sets of few images
+/// studies/                         images of the inversion study
+/// ```
 #[derive(Clone, Debug)]
 pub struct Weights {
     root: PathBuf,
 }
 
 impl Weights {
-    /// `chosen`, or the folder that the environment names, or the repository's.
-    pub fn open(chosen: Option<&Path>) -> Result<Self, Failure> {
+    /// `chosen`, or the folder that the environment variable `GANYMEDE_WEIGHTS` names, or the repository's.
+    ///
+    /// # Errors
+    ///
+    /// There is no such folder.
+    pub fn open(chosen: Option<&Path>) -> Result<Self, Error> {
         let root = chosen
             .map(Path::to_owned)
             .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
-            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../weights"));
+            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights"));
         // Without the way back in it, paths in messages are easier to read.
-        let root = root.canonicalize().map_err(|e| {
-            format!(
-                "{}: no weights folder there ({e}); name one with --weights",
-                root.display()
-            )
-        })?;
-        Ok(Self { root })
+        match root.canonicalize() {
+            Ok(root) => Ok(Self { root }),
+            Err(source) => Err(Error::NoWeights { path: root, source }),
+        }
     }
 
     /// The folder itself.

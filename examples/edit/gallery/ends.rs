@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::region::RegionColour;
 use crate::strip::in_strengths;
-use examples::model::Model;
 use examples::{Failure, rendering};
+use ganymede::Model;
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -6,6 +6,7 @@ mod page;
 pub use ends::{EndEffect, Ends};
 pub use page::replace_section;
 
+use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -23,13 +24,13 @@ use crate::region::RegionColour;
 use crate::strip::in_strengths;
 use crate::write_sheet;
 use examples::bases::Bases;
-use examples::images::{Target, files_in};
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::latents::{LatentSettings, LatentSource};
-use examples::model::Model;
-use examples::output::{Names, ShownPath};
-use examples::weights::{BASE, Weights};
 use examples::{Failure, output, rendering};
+use ganymede::Model;
+use ganymede::files::{Names, ShownPath};
+use ganymede::images::{Target, files_in};
+use ganymede::{BASE, Weights};
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -92,7 +93,7 @@ pub fn write(
             .join("images")
             .join("gallery"),
     };
-    output::make_folder(&gallery.pictures)?;
+    files::make_folder(&gallery.pictures)?;
     let mut shown = Vec::new();
     for model in zoo.models() {
         let book = model.folder().join("edits.toml");
@@ -116,7 +117,7 @@ pub fn write(
     let section = page::section(&shown, file, &network.to_string());
     let text = replace_section(&before, &section)
         .map_err(|reason| format!("{}: {reason}", file.display()))?;
-    output::write(file, text.as_bytes())?;
+    files::write(file, text.as_bytes())?;
     println!("{}: {} edits", file.display(), shown.len());
     if let Some(json) = &options.common.json {
         output::write_json(json, &Results { edits: shown })?;
@@ -176,7 +177,7 @@ impl Gallery<'_> {
                 .chars()
                 .map(|c| if c.is_alphanumeric() { c } else { '-' })
                 .collect();
-            let picture = output::file(
+            let picture = files::file(
                 &self.pictures,
                 &names.unique(&format!("{}-{plain}", model.name)),
                 "png",

@@ -145,7 +145,7 @@ fn quoted(name: &str) -> String {
 mod tests {
     use super::{Shown, measured};
     use crate::gallery::EndEffect;
-    use examples::output::ShownPath;
+    use ganymede::files::ShownPath;
 
     /// An edit shown on one image and measured on those of these numbers.
     fn shown(numbers: &[u32]) -> Shown {

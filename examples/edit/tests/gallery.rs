@@ -15,10 +15,10 @@ use crate::plan::{self, Plan};
 use crate::region::RegionColour;
 use examples::bases::Bases;
 use examples::interrupt::Interrupt;
-use examples::model::Model;
 use examples::rendering::render;
 use examples::small_model::{metric, model};
-use examples::weights::Weights;
+use ganymede::Model;
+use ganymede::Weights;
 
 fn options(arguments: &[&str]) -> Options {
     Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()

@@ -17,9 +17,9 @@ use crate::trials::{STRENGTH, Trials};
 use examples::bases::Bases;
 use examples::interrupt::Interrupt;
 use examples::latents::{LatentSettings, LatentSource};
-use examples::model::Model;
 use examples::rendering::{distances, render};
 use examples::small_model::{metric, model};
+use ganymede::Model;
 
 fn options(arguments: &[&str]) -> Options {
     Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()

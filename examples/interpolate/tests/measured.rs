@@ -16,9 +16,9 @@ use examples::Failure;
 use examples::interrupt::Interrupt;
 use examples::latents::{LatentSettings, LatentSource};
 use examples::measured_path::MeasuredPath;
-use examples::model::Model;
 use examples::rendering::render;
 use examples::small_model::{metric, model};
+use ganymede::Model;
 
 fn load(
     sources: &[LatentSource],

@@ -1,5 +1,6 @@
 //! Losses over the course of a run.
 
+use ganymede::files;
 use std::path::Path;
 
 use plotters::style::RGBColor;
@@ -7,7 +8,6 @@ use vision_aided_finetune::HistoryEntry;
 
 use crate::Failure;
 use crate::line_plot::{Axis, Series, line_plot};
-use crate::output;
 
 /// Of all that is the generator's.
 pub const GENERATOR: RGBColor = RGBColor(31, 119, 180);
@@ -36,5 +36,5 @@ pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
         series("mean logit of generated images", FAKE, |e| e.fake_logit),
     ];
     let svg = line_plot("training", "thousands of images", &series, Axis::Linear)?;
-    output::write(path, svg.as_bytes())
+    Ok(files::write(path, svg.as_bytes())?)
 }

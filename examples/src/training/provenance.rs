@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use vision_aided_finetune::{ImageSet, Trainer};
 
 use crate::Failure;
-use crate::digest;
-use crate::weights::Weights;
+use ganymede::Weights;
+use ganymede::digest;
 
 /// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! The folder of a run, which one process at a time has.
 
+use ganymede::files;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::output;
 
 /// The folder of a run, which no other process uses meanwhile.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder where there is none and locks it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        output::make_folder(path)?;
+        files::make_folder(path)?;
         let file = path.join(".lock");
         let lock = File::create(&file)
             .map_err(|e| format!("{}: cannot be written ({e})", file.display()))?;

@@ -1,5 +1,6 @@
 //! How far a style of the zoo is: kept beside its run while the queue works through the zoo.
 
+use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use model_zoo::FeatureQuality;
@@ -52,7 +53,7 @@ impl Standing {
 
     /// Keeps it.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
-        output::write_whole(&file(folder), |path| output::write_json(path, self))
+        files::write_whole(&file(folder), |path| output::write_json(path, self))
     }
 
     /// Thousands of images of this run.

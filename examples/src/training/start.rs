@@ -9,7 +9,7 @@ use vision_aided_finetune::SavedNetworks;
 use super::export::DISCRIMINATOR;
 use super::provenance::Start;
 use crate::Failure;
-use crate::weights::{BASE, Weights};
+use ganymede::{BASE, Weights};
 
 /// The networks that a run starts from, on the plain device, and where they come from.
 pub struct Networks {

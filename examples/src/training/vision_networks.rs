@@ -10,7 +10,7 @@ use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};
 
 use super::provenance::shown;
 use crate::Failure;
-use crate::weights::Weights;
+use ganymede::Weights;
 
 /// A frozen network by name, and the file of its weights where it is not the one in the weights folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The Fréchet distance of a generator along the way.
 
+use ganymede::files;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,7 +13,7 @@ use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 
 use crate::Failure;
-use crate::{output, progress, sampling};
+use crate::{progress, sampling};
 
 /// Images that pass the network together.
 const BATCH: usize = 16;
@@ -169,7 +170,7 @@ fn statistics_of(
     let Some(set) = unless_stopped(set)? else {
         return Ok(None);
     };
-    output::write_whole(&file, |path| Ok(set.moments().save(path)?))?;
+    files::write_whole::<Failure>(&file, |path| Ok(set.moments().save(path)?))?;
     Ok(Some(set.moments().clone()))
 }
 

@@ -1,5 +1,6 @@
 //! One run: from a source to a generator of the target's images.
 
+use ganymede::files;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,11 +16,10 @@ use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
 use crate::Failure;
-use crate::output;
 use crate::training::provenance::{DataFile, Start};
 use crate::training::run_folder::RunFolder;
 use crate::training::start::Networks;
-use crate::weights::Weights;
+use ganymede::Weights;
 
 /// What a run is to do.
 pub struct Job<'a> {
@@ -74,7 +74,7 @@ impl Job<'_> {
         device: &Device,
     ) -> Result<Option<Outcome>, Failure> {
         let folder = RunFolder::open(&self.out)?;
-        output::make_folder(&self.statistics)?;
+        files::make_folder(&self.statistics)?;
         let checkpoint = folder.checkpoint();
         let side = if checkpoint.is_file() {
             Trainer::image_side(&checkpoint)?

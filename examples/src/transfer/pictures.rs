@@ -1,5 +1,6 @@
 //! What a run looks like: samples over time, distances and losses.
 
+use ganymede::files;
 use std::path::Path;
 
 use image_tensor::write_png;
@@ -9,7 +10,6 @@ use super::distance::Measurement;
 use super::sheet;
 use crate::Failure;
 use crate::line_plot::{Axis, Series, line_plot};
-use crate::output;
 use crate::training::plot;
 
 /// Writes samples.png, distances.svg and history.svg.
@@ -37,6 +37,6 @@ pub fn write(
         }),
     ];
     let svg = line_plot(distance_name, "thousands of images", &series, Axis::Linear)?;
-    output::write(&folder.join("distances.svg"), svg.as_bytes())?;
+    files::write(&folder.join("distances.svg"), svg.as_bytes())?;
     plot::write(history, &folder.join("history.svg"))
 }

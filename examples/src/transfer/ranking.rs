@@ -9,9 +9,10 @@ use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
-use crate::search::{Method, Searcher};
+use crate::terminal::warn_of_outdated;
 use crate::training::export::GENERATOR;
-use crate::weights::Weights;
+use ganymede::Weights;
+use ganymede::search::{Method, Searcher};
 
 /// A model's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,7 @@ pub fn ranking(
     device: &Device,
 ) -> Result<Vec<Ranked>, Failure> {
     let searcher = Searcher::open(models, None, weights, device)?;
+    warn_of_outdated(&searcher.outdated);
     let mut pictures: Vec<RgbImage> = Vec::new();
     ImageSource::open(images)?.visit(&DecodeLimits::default(), |_, image| {
         pictures.push(image?);

@@ -8,7 +8,7 @@ use crate::claims::Claim;
 use crate::edits::Edited;
 use crate::interpolations::Way;
 use crate::results::{CategoryResults, Study};
-use examples::output::ShownPath;
+use ganymede::files::ShownPath;
 
 #[derive(Serialize)]
 pub struct Report<'a> {

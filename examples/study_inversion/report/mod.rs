@@ -4,14 +4,15 @@ mod json;
 mod lines;
 mod text;
 
+use ganymede::files;
 use serde::Serialize;
 
 use crate::claims::judge;
 use crate::results::{CategoryResults, Study};
 use crate::statistics::Bootstrap;
 use examples::figure::{self, Panel, Row};
-use examples::output::ShownPath;
 use examples::{Failure, output};
+use ganymede::files::ShownPath;
 use json::Report;
 
 /// How a run came by its inversions.
@@ -31,7 +32,7 @@ impl Study<'_> {
     /// Writes report.md, the figures and the JSON, and prints the tables.
     pub fn report(&self, effort: impl FnOnce() -> Effort) -> Result<(), Failure> {
         let options = self.options;
-        output::make_folder(&options.out)?;
+        files::make_folder(&options.out)?;
         let results = self.results()?;
         let bootstrap = Bootstrap {
             resamples: options.resamples,
@@ -52,7 +53,7 @@ impl Study<'_> {
         ]
         .concat();
         let file = ShownPath(options.out.join("report.md"));
-        output::write(file.as_ref(), text.as_bytes())?;
+        files::write(file.as_ref(), text.as_bytes())?;
         let mut files = vec![file];
         for (name, rows) in [
             ("inversions", self.inversion_rows(&results)),

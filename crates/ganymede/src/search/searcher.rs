@@ -1,24 +1,24 @@
-//! Ranking the models of a zoo for images.
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use clap::ValueEnum;
 use image_tensor::RgbImage;
 use model_zoo::Zoo;
 use ndarray::Array2;
 use retrieval_gaussian::{Index, Query, Ranking, RetrievalMethod, SearchOptions};
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
 use crate::features::Features;
-use crate::index_record::IndexRecord;
-use crate::weights::{BASE, Weights};
+use crate::index_record::{IndexRecord, Outdated};
+use crate::{BASE, Error, Weights};
 
 /// How models are scored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Method {
     /// log N(q; mu, Sigma + ridge I)
+    #[default]
     GaussianDensity,
     /// exp(cos(q, mu))
     FirstMoment,
@@ -51,32 +51,38 @@ pub struct Searcher {
     pub zoo: Zoo,
     /// The statistics of their features.
     pub index: Index,
+    /// What the index does not know of the models.
+    pub outdated: Outdated,
     features: Features,
 }
 
 impl Searcher {
-    /// Opens a folder of models, or the weights folder's zoo. Warns of models that the index does not know.
+    /// Opens a folder of models with its index, or the weights folder's zoo, and the network that the index is of, whose weights are those of the weights
+    /// folder or `features_file`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such folder, it has no index, or the weights of the network are missing.
     pub fn open(
         zoo: Option<&Path>,
         features_file: Option<&Path>,
         weights: &Weights,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let root = zoo.map_or_else(|| weights.zoo(), Path::to_owned);
         let zoo = Zoo::open_without(root, &[BASE])?;
-        let index = zoo.index().map_err(|e| {
-            format!(
-                "{e}; the example `index` builds it: cargo run --release --example index -- build --zoo {}",
-                zoo.root().display()
-            )
+        let index = zoo.index().map_err(|source| Error::NoIndex {
+            zoo: zoo.root().to_owned(),
+            source: Box::new(source),
         })?;
         let record = IndexRecord::read(&zoo.index_path())?;
         let indexed: Vec<&str> = index.names().collect();
-        record.outdated_by_time(&zoo, &indexed)?.warn();
+        let outdated = record.outdated_by_time(&zoo, &indexed)?;
         let features = Features::load(&record.features, features_file, weights, device)?;
         Ok(Self {
             zoo,
             index,
+            outdated,
             features,
         })
     }
@@ -87,7 +93,11 @@ impl Searcher {
     }
 
     /// All models, best first, and how long scoring them took.
-    pub fn rank(&self, query: &Query, method: Method) -> Result<(Ranking, Duration), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The query does not fit the index.
+    pub fn rank(&self, query: &Query, method: Method) -> Result<(Ranking, Duration), Error> {
         let started = Instant::now();
         let ranking = self
             .index

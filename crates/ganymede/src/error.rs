@@ -1,0 +1,156 @@
+use std::path::PathBuf;
+
+use backbones::BackbonesError;
+use checkpoint::CheckpointError;
+use feature_stats::StatsError;
+use ganspace::GanspaceError;
+use image_tensor::ImageTensorError;
+use inversion::InversionError;
+use lpips::LpipsError;
+use metrics_fid::MetricsError;
+use model_zoo::ZooError;
+use retrieval_gaussian::RetrievalError;
+use stylegan2::StyleGan2Error;
+use vision_aided_finetune::TrainingError;
+
+/// Why a job could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The observer ended the job before there was anything to give.
+    #[error("interrupted before anything was written")]
+    Cancelled,
+    /// An option has a value that cannot be used.
+    #[error("{option}{}{found}: {problem}", if .found.is_empty() { "" } else { " " })]
+    Option {
+        /// Its field in the job's `Options`.
+        option: &'static str,
+        /// Its value; empty where it was left out.
+        found: String,
+        /// What was expected, and what to do.
+        problem: String,
+    },
+    /// There is no folder of weights.
+    #[error(
+        "{path}: no weights folder there ({source}); name the folder that has features/ and zoo/"
+    )]
+    NoWeights {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// There is no such device, or no support for it was compiled in.
+    #[error("{0}")]
+    Device(String),
+    /// A file cannot be read or written.
+    #[error("{path}: {action} ({source})")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What cannot be done, such as `cannot be read`.
+        action: &'static str,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A folder of models cannot be searched.
+    #[error("{source}; build the index of {zoo}")]
+    NoIndex {
+        /// The folder.
+        zoo: PathBuf,
+        /// Why it has no index.
+        source: Box<ZooError>,
+    },
+    /// A file is not what it should be.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and what to do.
+        problem: String,
+    },
+    /// A model cannot be used for this.
+    #[error("{model}: {problem}")]
+    Model {
+        /// Its name or file.
+        model: String,
+        /// What was found, what was expected, and what to do.
+        problem: String,
+    },
+    /// A feature network.
+    #[error(transparent)]
+    Backbones(#[from] BackbonesError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Statistics of features.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// Directions and paths.
+    #[error(transparent)]
+    Ganspace(#[from] GanspaceError),
+    /// A picture.
+    #[error(transparent)]
+    Image(#[from] ImageTensorError),
+    /// An inversion.
+    #[error(transparent)]
+    Inversion(#[from] InversionError),
+    /// The perceptual distance.
+    #[error(transparent)]
+    Lpips(#[from] LpipsError),
+    /// Distances between sets of images.
+    #[error(transparent)]
+    Metrics(MetricsError),
+    /// A folder of models.
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
+    /// The index of features.
+    #[error(transparent)]
+    Retrieval(#[from] RetrievalError),
+    /// A network.
+    #[error(transparent)]
+    StyleGan2(#[from] StyleGan2Error),
+    /// Training.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// Something that JSON cannot hold, or that is no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// An option with a value that cannot be used.
+    pub(crate) fn option(
+        option: &'static str,
+        found: impl ToString,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Option {
+            option,
+            found: found.to_string(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The operating system's reason why something cannot be done with a file.
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        action: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+}
+
+impl From<MetricsError> for Error {
+    fn from(error: MetricsError) -> Self {
+        match error {
+            MetricsError::Stopped { .. } => Self::Cancelled,
+            error => Self::Metrics(error),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Finds the StyleGAN2 generator that fits an image, inverts the image into it, edits, trains and measures.
+//!
+//! Each module named after a verb is a *job*: `Options` (with defaults, readable by serde), `run`, and an `Outcome` that serde writes. A job takes a
+//! [`Context`] (the device, where weights are, the models that are already loaded) and tells an [`Observer`] how far it is. It prints nothing. Nobody has to
+//! listen: `&mut ()` is an observer too.
+//!
+//! ```
+//! use ganymede::{Context, Device, generate};
+//!
+//! # let out = tempfile::tempdir()?;
+//! let context = Context::new(Device::flex());
+//! let options = generate::Options {
+//!     model: "micah".to_owned(),
+//!     seeds: "0-3".parse()?,
+//!     out: Some(out.path().to_owned()),
+//!     ..generate::Options::default()
+//! };
+//! let outcome = generate::run(&options, &context, &mut ())?;
+//! assert_eq!(outcome.images.len(), 4);
+//! assert!(outcome.images[0].file.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The crates below the jobs are here under their names, and with them Burn's [`Device`] and [`Tensor`], so that a program needs this crate alone.
+//!
+//! # Cancelling
+//!
+//! [`Observer::cancelled`] is asked between two pieces of work. A job that has something to give then returns it, with `cancelled` set; one that has not
+//! returns [`Error::Cancelled`].
+
+pub mod class;
+mod context;
+pub mod convert;
+pub mod device;
+pub mod digest;
+mod error;
+pub mod features;
+pub mod files;
+pub mod generate;
+pub mod images;
+pub mod index_record;
+mod model;
+mod observer;
+mod recent;
+pub mod search;
+mod seeds;
+mod text;
+mod weights;
+
+pub use context::Context;
+pub use error::Error;
+pub use model::Model;
+pub use observer::{Number, Observer, Phase, Preview, Warning};
+pub use seeds::{Seeds, SeedsError};
+pub use weights::{BASE, Weights};
+
+pub use burn::tensor::{Device, Tensor};
+
+pub use backbones;
+pub use checkpoint;
+pub use cpu_kernels;
+pub use feature_stats;
+pub use ganspace;
+pub use image_tensor;
+pub use inversion;
+pub use lpips;
+pub use metrics_fid;
+pub use model_zoo;
+pub use retrieval_gaussian;
+pub use stylegan2;
+pub use stylegan2_ops;
+pub use vision_aided_finetune;

@@ -1,0 +1,164 @@
+use std::ops::ControlFlow;
+
+use image_tensor::RgbImage;
+
+use crate::Error;
+use crate::index_record::Outdated;
+
+/// Who wants to know how far a job is, and may end it: a terminal, a web page, a test.
+///
+/// All methods have a body that does nothing. `()` is the observer that never listens.
+///
+/// ```
+/// use ganymede::{Context, Device, Observer, Phase, generate};
+///
+/// /// Ends a job after its first image.
+/// #[derive(Default)]
+/// struct First {
+///     phases: Vec<String>,
+///     images: u64,
+/// }
+///
+/// impl Observer for First {
+///     fn begin(&mut self, phase: &Phase<'_>) {
+///         self.phases.push(phase.name.to_owned());
+///     }
+///     fn position(&mut self, done: u64) {
+///         self.images = done;
+///     }
+///     fn cancelled(&self) -> bool {
+///         self.images > 0
+///     }
+/// }
+///
+/// let mut first = First::default();
+/// let options = generate::Options { batch: 1, ..generate::Options::default() };
+/// let outcome = generate::run(&options, &Context::new(Device::flex()), &mut first)?;
+/// assert!(outcome.cancelled);
+/// assert_eq!(outcome.images.len(), 1);
+/// assert_eq!(first.phases, ["images"]);
+/// # Ok::<(), ganymede::Error>(())
+/// ```
+pub trait Observer {
+    /// A phase of the work begins; the one before is over.
+    fn begin(&mut self, _phase: &Phase<'_>) {}
+
+    /// So many units of the phase's length are done.
+    fn position(&mut self, _done: u64) {}
+
+    /// What is known now, in place of what was given before.
+    fn numbers(&mut self, _numbers: &[Number]) {}
+
+    /// A picture of what there is.
+    fn preview(&mut self, _preview: &Preview<'_>) {}
+
+    /// Whether pictures are wanted that are made for nothing else, which costs time.
+    fn wants_previews(&self) -> bool {
+        false
+    }
+
+    /// Something that the result may suffer from.
+    fn warn(&mut self, _warning: &Warning) {}
+
+    /// The phase is over, and no other begins at once.
+    fn end(&mut self) {}
+
+    /// Whether the job is to end early. Asked between two pieces of work, which take seconds at most.
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// [`cancelled`](Self::cancelled) as the callbacks of the other crates answer.
+    fn flow(&self) -> ControlFlow<()> {
+        match self.cancelled() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    /// [`Error::Cancelled`] when the job is to end, for work that has nothing to give before it is done.
+    ///
+    /// # Errors
+    ///
+    /// No other.
+    fn go_on(&self) -> Result<(), Error> {
+        match self.cancelled() {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Observer for () {}
+
+/// A part of a job, with a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Phase<'a> {
+    /// What is done, such as `images`.
+    pub name: &'a str,
+    /// In units of the work: images, steps, samples.
+    pub length: u64,
+}
+
+impl<'a> Phase<'a> {
+    /// A phase of so many units.
+    pub fn new(name: &'a str, length: usize) -> Self {
+        Self {
+            name,
+            length: length as u64,
+        }
+    }
+}
+
+/// A value that changes while a job goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Number {
+    /// What it is, such as `PSNR`.
+    pub name: &'static str,
+    /// The value.
+    pub value: f64,
+    /// Of the value, such as `dB`; empty for a pure number.
+    pub unit: &'static str,
+    /// Decimals worth showing.
+    pub decimals: usize,
+}
+
+impl Number {
+    /// A value with its unit, empty for none, and the decimals worth showing.
+    pub fn new(name: &'static str, value: f64, unit: &'static str, decimals: usize) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            decimals,
+        }
+    }
+}
+
+/// A picture on the way.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Preview<'a> {
+    /// What it shows: unique within its job, and the same each time that a later picture takes its place.
+    pub name: &'a str,
+    /// The picture.
+    pub image: &'a RgbImage,
+}
+
+impl<'a> Preview<'a> {
+    /// A picture with its name.
+    pub fn new(name: &'a str, image: &'a RgbImage) -> Self {
+        Self { name, image }
+    }
+}
+
+/// What a result may suffer from. [`Display`](std::fmt::Display) says it in words.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The index is not of the models that are in the zoo now.
+    #[error("{0}")]
+    IndexOutdated(Outdated),
+}

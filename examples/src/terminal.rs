@@ -1,0 +1,115 @@
+//! A terminal as the observer of a job: progress bars, warnings, Ctrl-C.
+
+use ganymede::index_record::Outdated;
+use ganymede::{Number, Observer, Phase, Warning};
+use indicatif::ProgressBar;
+
+use crate::interrupt::Interrupt;
+use crate::{Failure, progress};
+
+/// Shows a job's progress on stderr and passes Ctrl-C on to it.
+#[derive(Debug, Default)]
+pub struct Terminal {
+    interrupt: Interrupt,
+    bar: Option<ProgressBar>,
+}
+
+impl Terminal {
+    /// Listens for Ctrl-C from now on.
+    pub fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            interrupt: Interrupt::listen()?,
+            bar: None,
+        })
+    }
+
+    /// The exit status of a program that has written what it had.
+    pub fn exit_code(&self) -> std::process::ExitCode {
+        self.interrupt.exit_code()
+    }
+}
+
+impl Observer for Terminal {
+    fn begin(&mut self, phase: &Phase<'_>) {
+        self.end();
+        self.bar = Some(progress::bar(phase.length as usize, phase.name));
+    }
+
+    fn position(&mut self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+    }
+
+    fn numbers(&mut self, numbers: &[Number]) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(shown(numbers));
+        }
+    }
+
+    fn warn(&mut self, warning: &Warning) {
+        let print = || match warning {
+            Warning::IndexOutdated(outdated) => warn_of_outdated(outdated),
+            other => eprintln!("warning: {other}"),
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.interrupt.requested()
+    }
+}
+
+/// Says on stderr what a search cannot know, and how to mend it.
+pub fn warn_of_outdated(outdated: &Outdated) {
+    const MEND: &str = "`cargo run --release --example index -- update` samples them";
+    if !outdated.changed.is_empty() {
+        eprintln!(
+            "warning: the index was not made of the generators that are here now: {}; their ranks may be wrong until {MEND}",
+            outdated.changed.join(", ")
+        );
+    }
+    if !outdated.new.is_empty() {
+        eprintln!(
+            "warning: not in the index, and so never found: {}; {MEND}",
+            outdated.new.join(", ")
+        );
+    }
+}
+
+/// Numbers in one line.
+fn shown(numbers: &[Number]) -> String {
+    let numbers: Vec<String> = numbers
+        .iter()
+        .map(|number| {
+            let value = format!("{} {:.*}", number.name, number.decimals, number.value);
+            format!("{value} {}", number.unit).trim_end().to_owned()
+        })
+        .collect();
+    numbers.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use ganymede::Number;
+
+    use super::shown;
+
+    #[test]
+    fn numbers_have_their_units_and_decimals() {
+        let numbers = [
+            Number::new("LPIPS", 0.123_45, "", 4),
+            Number::new("PSNR", 21.06, "dB", 1),
+        ];
+        assert_eq!(shown(&numbers), "LPIPS 0.1235, PSNR 21.1 dB");
+    }
+}
