@@ -1,0 +1,283 @@
+//! Jobs on the models and images of the repository.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+
+use ganymede::checkpoint::Checkpoint;
+use ganymede::image_tensor::{DecodeLimits, decode_file};
+use ganymede::{
+    Context, Device, Error, Observer, Phase, Preview, Seeds, Warning, convert, generate, search,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn context() -> Context {
+    Context::new(Device::flex())
+}
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Witness {
+    phases: Vec<(String, u64)>,
+    positions: Vec<u64>,
+    previews: Vec<String>,
+    warnings: Vec<Warning>,
+    cancel_at: Option<u64>,
+}
+
+impl Observer for Witness {
+    fn begin(&mut self, phase: &Phase<'_>) {
+        self.phases.push((phase.name.to_owned(), phase.length));
+    }
+    fn position(&mut self, done: u64) {
+        self.positions.push(done);
+    }
+    fn preview(&mut self, preview: &Preview<'_>) {
+        self.previews.push(preview.name.to_owned());
+    }
+    fn warn(&mut self, warning: &Warning) {
+        self.warnings.push(warning.clone());
+    }
+    fn cancelled(&self) -> bool {
+        let at = self.positions.last().copied().unwrap_or(0);
+        self.cancel_at.is_some_and(|limit| at >= limit)
+    }
+}
+
+#[test]
+fn options_are_read_from_json_and_unknown_ones_are_refused() {
+    fn check<T>(value: T)
+    where
+        T: Default + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
+        let text = serde_json::to_string(&value).unwrap();
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
+        assert_eq!(serde_json::from_str::<T>("{}").unwrap(), T::default());
+        let error = serde_json::from_str::<T>(r#"{"nonsense": 1}"#).err();
+        assert!(error.unwrap().to_string().contains("nonsense"));
+    }
+    check(generate::Options {
+        seeds: Seeds(vec![5, 6, 7, 1]),
+        noise_mode: generate::Noise::Random,
+        truncation_cutoff: Some(3),
+        ..generate::Options::default()
+    });
+    check(search::Options {
+        image: vec![PathBuf::from("a.png")],
+        method: search::Method::FirstAndSecondMoment,
+        ..search::Options::default()
+    });
+    check(convert::Options {
+        precision: convert::Precision::Bf16,
+        ..convert::Options::default()
+    });
+    let text = serde_json::to_value(generate::Options::default()).unwrap();
+    assert_eq!(text["seeds"], "0-31");
+}
+
+#[test]
+fn options_that_cannot_be_used_are_named() {
+    let name = |result: Result<(), Error>| match result {
+        Err(Error::Option { option, .. }) => option,
+        other => panic!("{other:?}"),
+    };
+    let generate = |change: fn(&mut generate::Options)| {
+        let mut options = generate::Options::default();
+        change(&mut options);
+        name(generate::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(generate(|o| o.seeds.0.clear()), "seeds");
+    assert_eq!(generate(|o| o.columns = 0), "columns");
+    assert_eq!(generate(|o| o.batch = 0), "batch");
+    assert_eq!(generate(|o| o.truncation_psi = f32::NAN), "truncation_psi");
+    assert_eq!(generate(|o| o.class = Some(0)), "class");
+    assert_eq!(generate(|o| o.model = "nonsense".to_owned()), "model");
+    let both = search::Options {
+        image: vec![PathBuf::from("a.png")],
+        like: Some("micah".to_owned()),
+        ..search::Options::default()
+    };
+    assert_eq!(
+        name(search::run(&both, &context(), &mut ()).map(|_| ())),
+        "like"
+    );
+}
+
+#[test]
+fn a_folder_of_weights_that_is_not_there_is_named() {
+    let context = context().with_weights("/nowhere/weights");
+    let error = generate::run(&generate::Options::default(), &context, &mut ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::NoWeights { path, .. } if path == Path::new("/nowhere/weights"))
+    );
+}
+
+#[test]
+fn images_are_shown_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = generate::Options {
+        seeds: "3,8".parse().unwrap(),
+        single: true,
+        out: Some(folder.path().to_owned()),
+        ..generate::Options::default()
+    };
+    let context = context();
+    let mut witness = Witness::default();
+    let outcome = generate::run(&options, &context, &mut witness).unwrap();
+    assert!(!outcome.cancelled);
+    assert_eq!(witness.phases, [("images".to_owned(), 2)]);
+    assert_eq!(witness.previews, ["seed0003", "seed0008"]);
+    assert_eq!(witness.positions, [2]);
+    let files: Vec<PathBuf> = outcome
+        .images
+        .iter()
+        .map(|image| image.file.clone().unwrap().0)
+        .collect();
+    let read = |path: &Path| decode_file(path, &DecodeLimits::default()).unwrap();
+    assert_eq!(read(&files[0]).width(), outcome.resolution);
+    assert_ne!(read(&files[0]), read(&files[1]));
+    // A seed's image does not depend on what is made beside it.
+    let alone = generate::Options {
+        seeds: "8".parse().unwrap(),
+        batch: 1,
+        ..options
+    };
+    let before = read(&files[1]);
+    generate::run(&alone, &context, &mut ()).unwrap();
+    assert_eq!(read(&files[1]), before);
+}
+
+#[test]
+fn a_job_that_is_ended_early_gives_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = generate::Options {
+        seeds: "0-3".parse().unwrap(),
+        batch: 2,
+        out: Some(folder.path().to_owned()),
+        ..generate::Options::default()
+    };
+    let mut witness = Witness {
+        cancel_at: Some(2),
+        ..Witness::default()
+    };
+    let outcome = generate::run(&options, &context(), &mut witness).unwrap();
+    assert!(outcome.cancelled);
+    assert_eq!(outcome.images.len(), 2);
+    assert!(outcome.images[0].file.as_ref().unwrap().0.is_file());
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(json["cancelled"], true);
+    let read: generate::Outcome = serde_json::from_value(json).unwrap();
+    assert_eq!(read.images, outcome.images);
+    let mut at_once = Witness {
+        cancel_at: Some(0),
+        ..Witness::default()
+    };
+    let error = search::run(&search::Options::default(), &context(), &mut at_once).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+}
+
+#[test]
+fn images_together_are_one_query_and_one_image_is_the_same_either_way() {
+    let context = context();
+    let queries = context.weights().unwrap().queries();
+    let run = |together, names: &[&str]| {
+        let options = search::Options {
+            image: names.iter().map(|name| queries.join(name)).collect(),
+            together,
+            ..search::Options::default()
+        };
+        search::run(&options, &context, &mut ()).unwrap()
+    };
+    let each = run(false, &["micah/0.png", "dylan/0.png"]);
+    assert_eq!(each.queries.len(), 2);
+    assert_eq!(each.queries[0].ranking.len(), each.models);
+    // Held-out images of a style are found by its model.
+    assert_eq!(each.queries[0].ranking[0].model, "micah");
+    assert_eq!(each.queries[1].ranking[0].model, "dylan");
+    for query in &each.queries {
+        assert!(query.ranking.is_sorted_by(|a, b| a.score >= b.score));
+    }
+    let alone = run(true, &["micah/0.png"]);
+    assert_eq!(alone.queries[0].query, "1 images");
+    for (a, b) in alone.queries[0]
+        .ranking
+        .iter()
+        .zip(&each.queries[0].ranking)
+    {
+        assert_eq!(a.model, b.model);
+        // The same sum; features of one image or two differ by rounding in f32, scores are in the hundreds.
+        assert!((a.score - b.score).abs() < 0.05, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn an_index_that_does_not_know_a_model_is_warned_of() {
+    let context = context();
+    let weights = context.weights().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["index.ganymede", "index.toml"] {
+        std::fs::copy(weights.zoo().join(name), folder.path().join(name)).unwrap();
+    }
+    let model = |name: &str| {
+        let copy = folder.path().join(name);
+        std::fs::create_dir(&copy).unwrap();
+        std::fs::copy(
+            weights.generator("micah"),
+            copy.join("generator.safetensors"),
+        )
+        .unwrap();
+        let card = weights.zoo().join("micah/card.toml");
+        let card = std::fs::read_to_string(card).unwrap();
+        let card = card.replace("name = \"micah\"", &format!("name = \"{name}\""));
+        std::fs::write(copy.join("card.toml"), card).unwrap();
+    };
+    model("unheard");
+    let options = search::Options {
+        like: Some("micah".to_owned()),
+        zoo: Some(folder.path().to_owned()),
+        ..search::Options::default()
+    };
+    let mut witness = Witness::default();
+    search::run(&options, &context, &mut witness).unwrap();
+    let [Warning::IndexOutdated(outdated)] = &witness.warnings[..] else {
+        panic!("{:?}", witness.warnings);
+    };
+    assert_eq!(outdated.new, ["unheard"]);
+    assert!(witness.warnings[0].to_string().contains("unheard"));
+}
+
+#[test]
+fn a_converted_generator_is_the_same_generator() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let options = convert::Options {
+        out: Some(folder.path().to_owned()),
+        ..convert::Options::default()
+    };
+    let outcome = convert::run(&options, &context, &mut ()).unwrap();
+    let converted = outcome.converted.as_ref().unwrap();
+    assert_eq!(converted.kind, "StyleGAN2 generator");
+    let [before, after] =
+        [&outcome.contents.file, &converted.output].map(|path| Checkpoint::open(&path.0).unwrap());
+    assert_eq!(before.tensors(), after.tensors());
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(json["config"]["img_resolution"], 64);
+    assert!(json["network"].is_null());
+
+    // What was written is not converted onto itself.
+    let again = convert::Options {
+        file: Some(converted.output.0.clone()),
+        ..options
+    };
+    let error = convert::run(&again, &context, &mut ()).unwrap_err();
+    assert!(error.to_string().contains("would replace"), "{error}");
+
+    let listed = convert::run(&convert::Options::default(), &context, &mut ()).unwrap();
+    let json = serde_json::to_value(&listed).unwrap();
+    assert!(json.get("network").is_none() && json.get("output").is_none());
+    assert_eq!(
+        json["tensors"].as_array().unwrap().len(),
+        listed.contents.tensors.len()
+    );
+}
