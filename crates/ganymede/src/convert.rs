@@ -96,12 +96,12 @@ pub struct Contents {
 /// One of the networks that a file holds side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkContents {
-    /// The key in the file.
-    pub name: String,
     /// The class that the file names; none for a plain dict of tensors.
     pub class_name: Option<String>,
     /// The keyword arguments that it was constructed with.
     pub config: Option<Json>,
+    /// The key in the file.
+    pub name: String,
     /// How many tensors it has.
     #[serde(skip)]
     pub tensors: usize,
@@ -110,10 +110,10 @@ pub struct NetworkContents {
 /// A tensor without its values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorContents {
-    /// Its name in the file.
-    pub name: String,
     /// Its type, such as `F32`.
     pub dtype: String,
+    /// Its name in the file.
+    pub name: String,
     /// Its dimensions.
     pub shape: Vec<usize>,
 }
