@@ -43,14 +43,8 @@ pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
         (0..tasks).for_each(task);
         return;
     }
-    let task: &(dyn Fn(usize) + Sync) = &task;
-    // SAFETY: only the lifetime changes. A helper calls the task only between `Operation::join` and `leave`, and `Close`, dropped
-    // before the task's borrow ends whether tasks return or panic, keeps others from joining and waits for those that have.
-    let task = unsafe {
-        std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task)
-    };
     let operation = Arc::new(Operation {
-        task,
+        task: Task::new(&task),
         tasks,
         next: AtomicUsize::new(0),
         helping: AtomicUsize::new(0),
@@ -65,7 +59,8 @@ pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
         let operation = Arc::clone(&operation);
         rayon::spawn(move || operation.help());
     }
-    operation.work();
+    // SAFETY: `task` is still here.
+    unsafe { operation.work() };
     drop(close);
     let panic = operation.helpers().panic.take();
     if let Some(panic) = panic {
@@ -73,9 +68,43 @@ pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
     }
 }
 
+/// A function on the stack of [`run`], which threads that come too late hold on to when it is gone: a pointer and no reference.
+struct Task {
+    function: *const (),
+    call: unsafe fn(*const (), usize),
+}
+
+impl Task {
+    fn new<F: Fn(usize) + Sync>(function: &F) -> Self {
+        /// # Safety
+        /// The pointer is that of a function of this type, which is still there.
+        unsafe fn call<F: Fn(usize)>(function: *const (), index: usize) {
+            // SAFETY: the caller's promise.
+            let function = unsafe { &*function.cast::<F>() };
+            function(index);
+        }
+        Self {
+            function: (&raw const *function).cast(),
+            call: call::<F>,
+        }
+    }
+
+    /// # Safety
+    /// The function is still there.
+    unsafe fn call(&self, index: usize) {
+        // SAFETY: the pointer was made with the function that takes it back, and the caller promises the rest.
+        unsafe { (self.call)(self.function, index) };
+    }
+}
+
+// SAFETY: the function may be called from any thread, as it is `Sync`, and it is not dropped with the pointer.
+unsafe impl Send for Task {}
+// SAFETY: as above.
+unsafe impl Sync for Task {}
+
 /// Tasks in hand, shared with the threads that help.
 struct Operation {
-    task: &'static (dyn Fn(usize) + Sync),
+    task: Task,
     tasks: usize,
     next: AtomicUsize,
     /// Helpers at work; changed under the lock of `helpers`.
@@ -96,7 +125,11 @@ impl Operation {
         self.helpers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    /// Takes tasks until there are no more.
+    ///
+    /// # Safety
+    /// The function of [`run`] stays until this returns or panics.
+    unsafe fn work(&self) {
         SHARES.set(true);
         let _restored = Restore;
         loop {
@@ -104,7 +137,8 @@ impl Operation {
             if index >= self.tasks {
                 return;
             }
-            (self.task)(index);
+            // SAFETY: the caller's promise.
+            unsafe { self.task.call(index) };
         }
     }
 
@@ -117,7 +151,9 @@ impl Operation {
             }
             self.helping.fetch_add(1, Ordering::Relaxed);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.work()));
+        // SAFETY: `run` owns the function and ends by way of `Close`, also where a task panics. That waits until `helping` is 0, and it has not yet
+        // closed the operation, as `helpers` said under the lock under which this thread has counted itself in.
+        let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { self.work() }));
         let mut helpers = self.helpers();
         if let Err(panic) = outcome {
             helpers.panic = Some(panic);

@@ -9,7 +9,7 @@ use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 use crate::join::join;
-use crate::limits::addressable;
+use crate::limits::{addressable, addressable_by_strides};
 use crate::multiplication::multiply;
 use crate::tile::{Distribution, LANES, Tile, UNITS};
 
@@ -133,7 +133,7 @@ fn product(
     };
     let count = addressable(shape.iter().product());
     for factor in [&left, &right] {
-        addressable(factor.values.meta.num_elements());
+        addressable_by_strides(&factor.values);
     }
     let y = empty(shape);
     let target = if splits > 1 {
@@ -149,7 +149,7 @@ fn product(
     let (row_step, column_step) = if swapped { (1, rows) } else { (columns, 1) };
     let (left_is_near, right_is_near) = (left.outer_is_near(), right.outer_is_near());
     // SAFETY: cubes without work end first; factors are read and the result is written at rows, columns and terms that are compared with their
-    // numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill whole tiles, as the test of the tiles asserts.
+    // numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill whole tiles, as is asserted of every tile.
     unsafe {
         product_kernel::launch_unchecked(
             &client,

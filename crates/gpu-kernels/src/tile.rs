@@ -30,8 +30,7 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// Every tile. All have [`UNITS`] units and need at most 17 KiB of shared memory: WebGPU guarantees 16, adapters of the last ten years have 32 and more.
-    #[cfg(test)]
+    /// Every tile.
     pub const ALL: [Self; 4] = [Self::FLAT, Self::SMALL, Self::WIDE, Self::LARGE];
 
     /// For few rows.
@@ -70,6 +69,35 @@ impl Tile {
         unit_columns: 8,
     };
 }
+
+/// Bytes of shared memory that a tile may need: WebGPU guarantees 16 KiB, adapters of the last ten years have 32 and more.
+const MOST_SHARED: usize = 17 << 10;
+
+// The kernels are launched unchecked and rely on this.
+const _: () = {
+    let mut index = 0;
+    while index < Tile::ALL.len() {
+        let tile = Tile::ALL[index];
+        let units = tile.rows / tile.unit_rows * (tile.columns / tile.unit_columns);
+        assert!(units == UNITS, "a tile for as many units as a cube has");
+        assert!(
+            tile.unit_rows.is_multiple_of(LANES) && tile.unit_columns.is_multiple_of(LANES),
+            "whole vectors for each unit"
+        );
+        assert!(
+            UNITS.is_multiple_of(tile.columns / LANES) && UNITS.is_multiple_of(tile.rows / LANES),
+            "a unit loads the same columns in every step"
+        );
+        assert!(
+            (tile.depth * tile.columns / LANES).is_multiple_of(UNITS),
+            "every load of columns has its place"
+        );
+        // Both halves, with a vector more for each row of vectors.
+        let shared = 2 * tile.depth * (tile.rows + tile.columns + 2 * LANES) * size_of::<f32>();
+        assert!(shared <= MOST_SHARED, "room in shared memory");
+        index += 1;
+    }
+};
 
 /// Cubes that fill the device.
 pub(crate) fn cubes_wanted(client: &Client) -> usize {
@@ -122,24 +150,6 @@ impl Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tiles_share_their_loads_evenly() {
-        for tile in Tile::ALL {
-            assert_eq!(
-                tile.rows / tile.unit_rows * (tile.columns / tile.unit_columns),
-                UNITS
-            );
-            // A unit loads the same columns in every step.
-            assert_eq!(UNITS % (tile.columns / LANES), 0);
-            assert_eq!(UNITS % (tile.rows / LANES), 0);
-            // Every load of columns has its place.
-            assert_eq!(tile.depth * tile.columns / LANES % UNITS, 0);
-            // Both halves, with a vector more for each row of vectors.
-            let shared = 2 * tile.depth * (tile.rows + tile.columns + 2 * LANES) * size_of::<f32>();
-            assert!(shared <= 17 << 10, "{tile:?} needs {shared} bytes");
-        }
-    }
 
     #[test]
     fn small_products_are_split_and_large_ones_are_not() {

@@ -86,7 +86,7 @@ impl Index {
     pub fn verify(&self) -> Result<(), RetrievalError> {
         let precision = self.settings().precision;
         self.layout.segments.iter().try_for_each(|segment| {
-            format::verify_bulk(&self.path, &self.storage, precision, segment)
+            format::verify_bulk(&self.path, self.storage.segments(), precision, segment)
         })
     }
 
@@ -242,7 +242,7 @@ impl Index {
     pub(crate) fn mean(&self, position: usize) -> &[f32] {
         let (segment, index) = self.segment(position);
         let dimension = self.settings().dimension();
-        let means: &[f32] = bytemuck::cast_slice(&self.storage[segment.means.clone()]);
+        let means: &[f32] = bytemuck::cast_slice(&self.storage.segments()[segment.means.clone()]);
         &means[index * dimension..][..dimension]
     }
 
@@ -258,6 +258,6 @@ impl Index {
             Precision::F32 => 4,
             Precision::F16 => 2,
         };
-        &self.storage[range.clone()][rows.start * width * size..rows.end * width * size]
+        &self.storage.segments()[range.clone()][rows.start * width * size..rows.end * width * size]
     }
 }

@@ -1,49 +1,71 @@
 use std::fs::File;
-use std::ops::Deref;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Mmap, MmapMut};
+use memmap2::{Mmap, MmapMut, MmapOptions};
 
 use crate::RetrievalError;
+use crate::format::Header;
 
-/// The bytes of an index, page-aligned: a mapped file or memory of its own. Clones share them.
+/// The committed bytes of an index: its header, and its segments where they are mapped or in memory of their own. Clones share the segments.
 #[derive(Clone, Debug)]
-pub(crate) struct Storage(Arc<Mmap>);
+pub(crate) struct Storage {
+    header: Header,
+    segments: Arc<Mmap>,
+}
 
 impl Storage {
-    /// Maps a file; its pages are read when they are used and can be given back by the system.
+    /// Maps the segments of a file; their pages are read when they are used and can be given back by the system.
     pub(crate) fn map(path: &Path) -> Result<Self, RetrievalError> {
         let refused = |source| io(path, source);
-        let file = File::open(path).map_err(refused)?;
+        let mut file = File::open(path).map_err(refused)?;
+        let metadata = file.metadata().map_err(refused)?;
         // A folder can be opened but not mapped, with a reason that says little.
-        if !file.metadata().map_err(refused)?.is_file() {
+        if !metadata.is_file() {
             return Err(RetrievalError::NotAnIndex {
                 path: path.to_owned(),
                 reason: "it is not a file".to_owned(),
             });
         }
-        // SAFETY: this crate never changes or cuts off bytes that a header has committed: it appends, or replaces the file by another. That no other
-        // program does so while the file is mapped is a requirement of `Index::open`, as it is for every mapped file.
-        let map = unsafe { Mmap::map(&file) }.map_err(refused)?;
-        Ok(Self(Arc::new(map)))
+        let mut start = Vec::with_capacity(Header::SIZE);
+        let mut first = Read::by_ref(&mut file).take(Header::SIZE as u64);
+        first.read_to_end(&mut start).map_err(refused)?;
+        let header = Header::from_bytes(path, &start)?;
+        let length = header.segment_bytes(path, metadata.len())?;
+        let mut options = MmapOptions::new();
+        options.offset(Header::SIZE as u64).len(length);
+        // SAFETY: what is mapped is never written again by this crate. An `IndexFile` changes a file in place, but only its header, which is read and not
+        // mapped, and what lies behind the committed bytes; else a file is replaced by another. That no other program changes or cuts off committed bytes
+        // while the file is mapped is a requirement of `Index::open`, as it is of every mapped file.
+        let segments = unsafe { options.map(&file) }.map_err(refused)?;
+        Ok(Self {
+            header,
+            segments: Arc::new(segments),
+        })
     }
 
     /// A copy, for the alignment that a vector of bytes does not promise.
     pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, RetrievalError> {
-        let copy = MmapMut::map_anon(bytes.len()).and_then(|mut map| {
-            map.copy_from_slice(bytes);
+        let header = Header::from_bytes(path, bytes)?;
+        let length = header.segment_bytes(path, bytes.len() as u64)?;
+        let copy = MmapMut::map_anon(length).and_then(|mut map| {
+            map.copy_from_slice(&bytes[Header::SIZE..][..length]);
             map.make_read_only()
         });
-        Ok(Self(Arc::new(copy.map_err(|source| io(path, source))?)))
+        Ok(Self {
+            header,
+            segments: Arc::new(copy.map_err(|source| io(path, source))?),
+        })
     }
-}
 
-impl Deref for Storage {
-    type Target = [u8];
+    pub(crate) fn header(&self) -> Header {
+        self.header
+    }
 
-    fn deref(&self) -> &[u8] {
-        &self.0
+    /// All committed segments, one after the other, aligned as in the file.
+    pub(crate) fn segments(&self) -> &[u8] {
+        &self.segments
     }
 }
 

@@ -199,7 +199,7 @@ impl Problem {
         };
         // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, else at its first, the weight
         // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes; loads of columns fill whole
-        // tiles, as the test of the tiles asserts.
+        // tiles, as is asserted of every tile.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,

@@ -3,7 +3,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use crate::limits::addressable;
+use crate::limits::{addressable, addressable_by_strides};
 use crate::tile::Tile;
 
 /// A weight as the kernels read it: `[taps, depth, rows]`, both padded with zeros to whole tiles.
@@ -25,6 +25,7 @@ pub(super) struct Axes {
 impl Packed {
     /// Any layout of `weight` is read where it lies.
     pub fn new(weight: &CubeTensor, axes: Axes, tile: Tile) -> Self {
+        addressable_by_strides(weight);
         let shape: [usize; 4] = weight.meta.shape().dims();
         let strides = weight.meta.strides();
         let depth = shape[axes.reduction].next_multiple_of(tile.depth);

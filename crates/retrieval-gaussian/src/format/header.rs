@@ -5,8 +5,6 @@ use feature_stats::Ridge;
 use crate::RetrievalError;
 use crate::settings::{IndexSettings, Precision};
 
-pub(crate) const SIZE: usize = 64;
-
 const MAGIC: [u8; 8] = *b"GAUSSIDX";
 
 const VERSION: u32 = 1;
@@ -15,7 +13,7 @@ const FLAG_L2_NORMALIZE: u32 = 1;
 const FLAG_PROJECTION: u32 = 2;
 
 /// Where the checksum of the bytes before it lies.
-const CHECKSUM: usize = SIZE - 4;
+const CHECKSUM: usize = Header::SIZE - 4;
 
 /// The first 64 bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +30,9 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Bytes of a header.
+    pub(crate) const SIZE: usize = 64;
+
     /// Of an index without segments.
     pub(crate) fn new(settings: &IndexSettings) -> Self {
         Self {
@@ -41,7 +42,7 @@ impl Header {
             l2_normalize: settings.l2_normalize,
             has_projection: settings.projection.is_some(),
             ridge: settings.ridge,
-            committed: SIZE as u64,
+            committed: Self::SIZE as u64,
             segments: 0,
         }
     }
@@ -52,7 +53,20 @@ impl Header {
         self.segments += 1;
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; SIZE] {
+    /// Committed bytes behind the header, of a file of `found` bytes.
+    pub(crate) fn segment_bytes(&self, path: &Path, found: u64) -> Result<usize, RetrievalError> {
+        let segments = self.committed.checked_sub(Self::SIZE as u64);
+        let segments = segments.filter(|_| self.committed <= found);
+        segments
+            .and_then(|length| usize::try_from(length).ok())
+            .ok_or_else(|| RetrievalError::Truncated {
+                path: path.to_owned(),
+                found,
+                expected: self.committed,
+            })
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
         let precision = match self.precision {
             Precision::F32 => 0u32,
             Precision::F16 => 1,
@@ -84,10 +98,11 @@ impl Header {
             path: path.clone(),
             reason,
         };
-        let Some(header) = bytes.first_chunk::<SIZE>() else {
+        let Some(header) = bytes.first_chunk::<{ Self::SIZE }>() else {
             return Err(not_an_index(format!(
-                "it has {} bytes, an index at least {SIZE}",
-                bytes.len()
+                "it has {} bytes, an index at least {}",
+                bytes.len(),
+                Self::SIZE
             )));
         };
         if header[..MAGIC.len()] != MAGIC {

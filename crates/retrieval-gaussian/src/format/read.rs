@@ -8,11 +8,12 @@ use cpu_kernels::triangle;
 use half::f16;
 use ndarray::{Array1, Array2};
 
-use super::header::{self, Header};
+use super::header::Header;
 use super::segment::{self, Kind, SegmentHeader};
 use super::{ALIGNMENT, is_valid_name};
 use crate::RetrievalError;
 use crate::settings::{IndexSettings, Precision, Projection, check_dimensions};
+use crate::storage::Storage;
 
 /// How much of a file is compared with its checksums when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(crate) struct Layout {
     pub(crate) positions: HashMap<String, usize>,
 }
 
-/// Models that were added together; ranges are of bytes in the file.
+/// Models that were added together; ranges are of bytes behind the header.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelSegment {
     /// Position of its first model.
@@ -55,30 +56,19 @@ pub(crate) struct ModelSegment {
 
 struct Reader<'a> {
     path: &'a Path,
-    /// The committed bytes.
+    /// The committed bytes behind the header.
     bytes: &'a [u8],
     header: Header,
     layout: Layout,
 }
 
-/// Understands a whole file.
+/// Understands all that is committed.
 pub(crate) fn read(
     path: &Path,
-    bytes: &[u8],
+    storage: &Storage,
     verification: Verification,
 ) -> Result<Layout, RetrievalError> {
-    let header = Header::from_bytes(path, bytes)?;
-    let committed = usize::try_from(header.committed)
-        .ok()
-        .filter(|n| *n >= header::SIZE);
-    let committed = committed.and_then(|length| bytes.get(..length));
-    let Some(committed) = committed else {
-        return Err(RetrievalError::Truncated {
-            path: path.to_owned(),
-            found: bytes.len() as u64,
-            expected: header.committed,
-        });
-    };
+    let (header, bytes) = (storage.header(), storage.segments());
     let (input_dimension, dimension) = (header.input_dimension as usize, header.dimension as usize);
     check_dimensions(input_dimension, dimension).map_err(|e| malformed(path, 0, e.to_string()))?;
     let settings = IndexSettings {
@@ -100,7 +90,7 @@ pub(crate) fn read(
     }
     let mut reader = Reader {
         path,
-        bytes: committed,
+        bytes,
         header,
         layout: Layout {
             header,
@@ -111,9 +101,9 @@ pub(crate) fn read(
             positions: HashMap::new(),
         },
     };
-    let mut position = header::SIZE;
+    let mut position = 0;
     let mut segments = 0;
-    while position < committed.len() {
+    while position < bytes.len() {
         position = reader.segment(position, segments == 0, verification)?;
         segments += 1;
     }
@@ -140,14 +130,14 @@ fn malformed(path: &Path, position: usize, reason: String) -> RetrievalError {
 
 impl Reader<'_> {
     fn malformed(&self, position: usize, reason: String) -> RetrievalError {
-        malformed(self.path, position, reason)
+        malformed(self.path, Header::SIZE + position, reason)
     }
 
     fn checksum(&self, what: &'static str, position: usize) -> RetrievalError {
         RetrievalError::Checksum {
             path: self.path.to_owned(),
             what,
-            position: position as u64,
+            position: (Header::SIZE + position) as u64,
         }
     }
 
@@ -442,16 +432,16 @@ impl Reader<'_> {
 /// Compares factors and samples with their checksum and sees that all are finite.
 pub(crate) fn verify_bulk(
     path: &Path,
-    bytes: &[u8],
+    segments: &[u8],
     precision: Precision,
     segment: &ModelSegment,
 ) -> Result<(), RetrievalError> {
-    let bulk = &bytes[segment.bulk.clone()];
+    let bulk = &segments[segment.bulk.clone()];
     if crc32fast::hash(bulk) != segment.bulk_checksum {
         return Err(RetrievalError::Checksum {
             path: path.to_owned(),
             what: "the factors and samples",
-            position: segment.bulk.start as u64,
+            position: (Header::SIZE + segment.bulk.start) as u64,
         });
     }
     let finite = match precision {
@@ -467,7 +457,7 @@ pub(crate) fn verify_bulk(
     }
     Err(malformed(
         path,
-        segment.bulk.start,
+        Header::SIZE + segment.bulk.start,
         "factors or samples that are not finite".to_owned(),
     ))
 }
