@@ -13,7 +13,7 @@ use crate::limits::{addressable, addressable_by_strides};
 use crate::multiplication::multiply;
 use crate::tile::{Distribution, LANES, Tile, UNITS};
 
-/// The product of `f32` matrices `[.., m, k]` and `[.., k, n]`, whose leading sizes are equal or 1.
+/// The product of `f32` matrices `[.., M, K]` and `[.., K, N]`, whose leading sizes are equal or 1.
 ///
 /// # Panics
 /// When the sizes do not match.
@@ -43,20 +43,13 @@ pub fn matrix_product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     let a = Factor::new(a, &leading);
     let b = Factor::new(b, &leading).transposed();
     // Tiles are wider than high.
-    let swapped = n < m && n <= Tile::FLAT.rows;
-    let (rows, columns) = if swapped { (n, m) } else { (m, n) };
+    let swapped = n < m && n <= Tile::FLAT.m;
+    let (m, n) = if swapped { (n, m) } else { (m, n) };
     let client = &a.values.client;
-    let distribution = Distribution::choose(client, rows, columns, batch, k);
+    let distribution = Distribution::choose(client, m, n, batch, k);
     let shape: Vec<usize> = leading.into_iter().chain([m, n]).collect();
     let (left, right) = if swapped { (b, a) } else { (a, b) };
-    product(
-        left,
-        right,
-        &shape,
-        [rows, columns, k],
-        swapped,
-        distribution,
-    )
+    product(left, right, &shape, [m, n, k], swapped, distribution)
 }
 
 /// A matrix for each element of a batch.
@@ -66,11 +59,11 @@ struct Factor {
     batch: usize,
     /// Along the result's axis, and along the sum.
     outer: usize,
-    depth: usize,
+    k: usize,
 }
 
 impl Factor {
-    /// `[leading, outer, depth]`, where sizes of 1 stand for as many as there are.
+    /// `[leading, outer, k]`, where sizes of 1 stand for as many as there are.
     fn new(values: CubeTensor, leading: &[usize]) -> Self {
         let rank = leading.len() + 2;
         let own: Vec<usize> = values.meta.shape().iter().copied().collect();
@@ -97,31 +90,31 @@ impl Factor {
         Self {
             batch,
             outer: values.meta.strides()[rank - 2],
-            depth: values.meta.strides()[rank - 1],
+            k: values.meta.strides()[rank - 1],
             values,
         }
     }
 
     fn transposed(self) -> Self {
         Self {
-            outer: self.depth,
-            depth: self.outer,
+            outer: self.k,
+            k: self.outer,
             ..self
         }
     }
 
     /// Whether neighbours along the result's axis are closer than along the sum.
     fn outer_is_near(&self) -> bool {
-        self.outer <= self.depth
+        self.outer <= self.k
     }
 }
 
-/// The product `[batch, rows, columns]`, stored transposed where `swapped`.
+/// The product `[batch, M, N]`, stored transposed where `swapped`.
 fn product(
     left: Factor,
     right: Factor,
     shape: &[usize],
-    [rows, columns, depth]: [usize; 3],
+    [m, n, k]: [usize; 3],
     swapped: bool,
     Distribution { tile, splits }: Distribution,
 ) -> CubeTensor {
@@ -141,12 +134,12 @@ fn product(
     } else {
         y.clone()
     };
-    let row_tiles = rows.div_ceil(tile.rows);
-    let column_tiles = columns.div_ceil(tile.columns);
-    let batch = count / (rows * columns).max(1);
-    let cubes = row_tiles * column_tiles * splits * batch;
+    let m_tiles = m.div_ceil(tile.m);
+    let n_tiles = n.div_ceil(tile.n);
+    let batch = count / (m * n).max(1);
+    let cubes = m_tiles * n_tiles * splits * batch;
     let cube_dim = CubeDim::new_1d(UNITS as u32);
-    let (row_step, column_step) = if swapped { (1, rows) } else { (columns, 1) };
+    let (m_step, n_step) = if swapped { (1, m) } else { (n, 1) };
     let (left_is_near, right_is_near) = (left.outer_is_near(), right.outer_is_near());
     // SAFETY: cubes without work end first; factors are read and the result is written at rows, columns and terms that are compared with their
     // numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill whole tiles, as is asserted of every tile.
@@ -159,19 +152,10 @@ fn product(
             right.values.into_buffer_arg(),
             target.clone().into_buffer_arg(),
             SizesLaunch::new(
-                cubes,
-                row_tiles,
-                column_tiles,
-                splits,
-                rows,
-                columns,
-                depth,
-                count,
-                row_step,
-                column_step,
+                cubes, m_tiles, n_tiles, splits, m, n, k, count, m_step, n_step,
             ),
-            StridesLaunch::new(left.batch, left.outer, left.depth),
-            StridesLaunch::new(right.batch, right.outer, right.depth),
+            StridesLaunch::new(left.batch, left.outer, left.k),
+            StridesLaunch::new(right.batch, right.outer, right.k),
             tile,
             left_is_near,
             right_is_near,
@@ -187,26 +171,26 @@ fn product(
 struct Sizes {
     /// Cubes that have work.
     cubes: usize,
-    row_tiles: usize,
-    column_tiles: usize,
+    m_tiles: usize,
+    n_tiles: usize,
     splits: usize,
-    rows: usize,
-    columns: usize,
-    depth: usize,
+    m: usize,
+    n: usize,
+    k: usize,
     /// Values of the result.
     count: usize,
-    row_step: usize,
-    column_step: usize,
+    m_step: usize,
+    n_step: usize,
 }
 
 #[derive(CubeLaunch, CubeType, Clone, Copy)]
 struct Strides {
     batch: usize,
     outer: usize,
-    depth: usize,
+    k: usize,
 }
 
-/// `y` `[splits, batch, rows, columns]` gets the product.
+/// `y` `[splits, batch, M, N]` gets the product.
 #[cube(launch_unchecked)]
 #[allow(
     clippy::too_many_arguments,
@@ -227,25 +211,25 @@ fn product_kernel(
         terminate!();
     }
     let unit = UNIT_POS as usize;
-    let row_tile = CUBE_POS % sizes.row_tiles;
-    let rest = CUBE_POS / sizes.row_tiles;
-    let column_tile = rest % sizes.column_tiles;
-    let rest = rest / sizes.column_tiles;
+    let m_tile = CUBE_POS % sizes.m_tiles;
+    let rest = CUBE_POS / sizes.m_tiles;
+    let n_tile = rest % sizes.n_tiles;
+    let rest = rest / sizes.n_tiles;
     let split = rest % sizes.splits;
     let batch = rest / sizes.splits;
 
-    let row_vectors = comptime!(tile.rows / LANES);
-    let column_vectors = comptime!(tile.columns / LANES);
+    let m_vectors = comptime!(tile.m / LANES);
+    let n_vectors = comptime!(tile.n / LANES);
     // One vector more than a row of vectors has, so that units that store along the sum meet different banks.
-    let row_pitch = comptime!(row_vectors + 1);
-    let column_pitch = comptime!(column_vectors + 1);
-    let row_loads = comptime!((tile.depth * row_vectors).div_ceil(UNITS));
-    let column_loads = comptime!((tile.depth * column_vectors).div_ceil(UNITS));
-    let column_parts = comptime!(tile.unit_columns / LANES);
-    let units_across = comptime!(tile.columns / tile.unit_columns);
-    let units_down = comptime!(tile.rows / tile.unit_rows);
+    let m_pitch = comptime!(m_vectors + 1);
+    let n_pitch = comptime!(n_vectors + 1);
+    let m_loads = comptime!((tile.k * m_vectors).div_ceil(UNITS));
+    let n_loads = comptime!((tile.k * n_vectors).div_ceil(UNITS));
+    let n_parts = comptime!(tile.unit_n / LANES);
+    let units_across = comptime!(tile.n / tile.unit_n);
+    let units_down = comptime!(tile.m / tile.unit_m);
 
-    let steps = sizes.depth.div_ceil(comptime!(tile.depth));
+    let steps = sizes.k.div_ceil(comptime!(tile.k));
     let per_split = steps.div_ceil(sizes.splits);
     let begin = split * per_split;
     let mut end = begin + per_split;
@@ -253,17 +237,17 @@ fn product_kernel(
         end = steps;
     }
 
-    let row_half = comptime!(tile.depth * row_pitch);
-    let column_half = comptime!(tile.depth * column_pitch);
-    let mut shared_rows =
-        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * row_half), 16usize);
-    let mut shared_columns =
-        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * column_half), 16usize);
-    let mut next_rows = Array::<Vector<f32, Const<4>>>::new(row_loads);
-    let mut next_columns = Array::<Vector<f32, Const<4>>>::new(column_loads);
-    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_rows * column_parts));
+    let left_half = comptime!(tile.k * m_pitch);
+    let right_half = comptime!(tile.k * n_pitch);
+    let mut shared_left =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * left_half), 16usize);
+    let mut shared_right =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * right_half), 16usize);
+    let mut next_left = Array::<Vector<f32, Const<4>>>::new(m_loads);
+    let mut next_right = Array::<Vector<f32, Const<4>>>::new(n_loads);
+    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_m * n_parts));
     #[unroll]
-    for i in 0..comptime!(tile.unit_rows * column_parts) {
+    for i in 0..comptime!(tile.unit_m * n_parts) {
         sums[i] = Vector::new(0.0f32);
     }
     let down = unit / units_across;
@@ -275,95 +259,87 @@ fn product_kernel(
     let turns = end + 1;
     while step < turns {
         if step < end {
-            let first = step * comptime!(tile.depth);
+            let first = step * comptime!(tile.k);
             #[unroll]
-            for load in 0..row_loads {
-                next_rows[load] = piece(
+            for load in 0..m_loads {
+                next_left[load] = piece(
                     left,
                     &left_strides,
                     batch,
-                    row_tile * comptime!(tile.rows),
-                    sizes.rows,
+                    m_tile * comptime!(tile.m),
+                    sizes.m,
                     first,
-                    sizes.depth,
+                    sizes.k,
                     unit + load * UNITS,
-                    row_vectors,
-                    tile.depth,
+                    m_vectors,
+                    tile.k,
                     left_is_near,
                 );
             }
             #[unroll]
-            for load in 0..column_loads {
-                next_columns[load] = piece(
+            for load in 0..n_loads {
+                next_right[load] = piece(
                     right,
                     &right_strides,
                     batch,
-                    column_tile * comptime!(tile.columns),
-                    sizes.columns,
+                    n_tile * comptime!(tile.n),
+                    sizes.n,
                     first,
-                    sizes.depth,
+                    sizes.k,
                     unit + load * UNITS,
-                    column_vectors,
-                    tile.depth,
+                    n_vectors,
+                    tile.k,
                     right_is_near,
                 );
             }
         }
         if step > begin {
             multiply(
-                &shared_rows,
-                &shared_columns,
+                &shared_left,
+                &shared_right,
                 &mut sums,
-                half * row_half + down,
-                half * column_half + across,
-                row_pitch,
-                column_pitch,
+                half * left_half + down,
+                half * right_half + across,
+                m_pitch,
+                n_pitch,
                 tile,
             );
         }
         half = 1 - half;
         if step < end {
             #[unroll]
-            for load in 0..row_loads {
+            for load in 0..m_loads {
                 let index = unit + load * UNITS;
-                if index < comptime!(tile.depth * row_vectors) {
-                    let at = place(index, row_vectors, tile.depth, row_pitch, left_is_near);
-                    shared_rows[half * row_half + at] = next_rows[load];
+                if index < comptime!(tile.k * m_vectors) {
+                    let at = place(index, m_vectors, tile.k, m_pitch, left_is_near);
+                    shared_left[half * left_half + at] = next_left[load];
                 }
             }
             #[unroll]
-            for load in 0..column_loads {
+            for load in 0..n_loads {
                 let index = unit + load * UNITS;
-                let at = place(
-                    index,
-                    column_vectors,
-                    tile.depth,
-                    column_pitch,
-                    right_is_near,
-                );
-                shared_columns[half * column_half + at] = next_columns[load];
+                let at = place(index, n_vectors, tile.k, n_pitch, right_is_near);
+                shared_right[half * right_half + at] = next_right[load];
             }
         }
         sync_cube();
         step += 1;
     }
 
-    let start = split * sizes.count + batch * sizes.rows * sizes.columns;
+    let start = split * sizes.count + batch * sizes.m * sizes.n;
     #[unroll]
-    for part in 0..column_parts {
+    for part in 0..n_parts {
         #[unroll]
         for lane in 0..LANES {
-            let column = column_tile * comptime!(tile.columns)
-                + (part * units_across + across) * LANES
-                + lane;
+            let column = n_tile * comptime!(tile.n) + (part * units_across + across) * LANES + lane;
             #[unroll]
-            for i in 0..comptime!(tile.unit_rows) {
-                let row = row_tile * comptime!(tile.rows)
+            for i in 0..comptime!(tile.unit_m) {
+                let row = m_tile * comptime!(tile.m)
                     + (comptime!(i / LANES) * units_down + down) * LANES
                     + comptime!(i % LANES);
-                if column < sizes.columns && row < sizes.rows {
-                    y[start + row * sizes.row_step + column * sizes.column_step] =
-                        sums[comptime!(i * column_parts + part)].extract(lane);
+                if column < sizes.n && row < sizes.m {
+                    y[start + row * sizes.m_step + column * sizes.n_step] =
+                        sums[comptime!(i * n_parts + part)].extract(lane);
                 }
             }
         }
@@ -381,29 +357,29 @@ fn piece(
     strides: &Strides,
     batch: usize,
     first_outer: usize,
-    outers: usize,
-    first_depth: usize,
-    depths: usize,
+    size: usize,
+    first_k: usize,
+    k_size: usize,
     index: usize,
     #[comptime] vectors: usize,
-    #[comptime] depth: usize,
+    #[comptime] k: usize,
     #[comptime] outer_is_near: bool,
 ) -> Vector<f32, Const<4>> {
     let mut vector = index % vectors;
     let mut term = index / vectors;
     if comptime!(!outer_is_near) {
-        term = index % depth;
-        vector = index / depth;
+        term = index % k;
+        vector = index / k;
     }
     let mut values = Vector::<f32, Const<4>>::new(0.0f32);
-    let term = first_depth + term;
+    let term = first_k + term;
     #[unroll]
     for lane in 0..LANES {
         let outer = first_outer + vector * LANES + lane;
-        if term < depths && outer < outers && vector < vectors {
+        if term < k_size && outer < size && vector < vectors {
             values.insert(
                 lane,
-                matrix[batch * strides.batch + outer * strides.outer + term * strides.depth],
+                matrix[batch * strides.batch + outer * strides.outer + term * strides.k],
             );
         }
     }
@@ -415,14 +391,14 @@ fn piece(
 fn place(
     index: usize,
     #[comptime] vectors: usize,
-    #[comptime] depth: usize,
+    #[comptime] k: usize,
     #[comptime] pitch: usize,
     #[comptime] outer_is_near: bool,
 ) -> usize {
     if comptime!(outer_is_near) {
         index / vectors * pitch + index % vectors
     } else {
-        index % depth * pitch + index / depth
+        index % k * pitch + index / k
     }
 }
 

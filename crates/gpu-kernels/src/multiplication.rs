@@ -2,50 +2,49 @@ use cubecl::prelude::*;
 
 use crate::tile::{LANES, Tile};
 
-/// Adds the product of one piece of both factors, `[depth, rows]` and `[depth, columns]` in vectors, to a unit's sums `[unit rows, unit columns]`.
+/// Adds the product of one piece of both factors, `[K, M]` and `[K, N]` in vectors, to a unit's sums `[unit M, unit N]`.
 ///
-/// A unit's rows and columns lie in parts of [`LANES`] each, as many units apart as there are, so that neighbouring units read neighbouring vectors.
+/// Those lie in parts of [`LANES`] each, as many units apart as there are, so that neighbouring units read neighbouring vectors.
 #[cube]
 #[allow(
     clippy::too_many_arguments,
     reason = "a kernel takes its arguments one by one"
 )]
 pub(crate) fn multiply(
-    rows: &Shared<[Vector<f32, Const<4>>]>,
-    columns: &Shared<[Vector<f32, Const<4>>]>,
+    left: &Shared<[Vector<f32, Const<4>>]>,
+    right: &Shared<[Vector<f32, Const<4>>]>,
     sums: &mut Array<Vector<f32, Const<4>>>,
-    first_row: usize,
-    first_column: usize,
-    #[comptime] row_pitch: usize,
-    #[comptime] column_pitch: usize,
+    first_m: usize,
+    first_n: usize,
+    #[comptime] m_pitch: usize,
+    #[comptime] n_pitch: usize,
     #[comptime] tile: Tile,
 ) {
-    let row_parts = comptime!(tile.unit_rows / LANES);
-    let column_parts = comptime!(tile.unit_columns / LANES);
-    let units_down = comptime!(tile.rows / tile.unit_rows);
-    let units_across = comptime!(tile.columns / tile.unit_columns);
+    let m_parts = comptime!(tile.unit_m / LANES);
+    let n_parts = comptime!(tile.unit_n / LANES);
+    let units_down = comptime!(tile.m / tile.unit_m);
+    let units_across = comptime!(tile.n / tile.unit_n);
     #[unroll]
-    for depth in 0..comptime!(tile.depth) {
-        let mut row_values = Array::<Vector<f32, Const<4>>>::new(row_parts);
-        let mut column_values = Array::<Vector<f32, Const<4>>>::new(column_parts);
+    for k in 0..comptime!(tile.k) {
+        let mut m_values = Array::<Vector<f32, Const<4>>>::new(m_parts);
+        let mut n_values = Array::<Vector<f32, Const<4>>>::new(n_parts);
         #[unroll]
-        for part in 0..row_parts {
-            row_values[part] = rows[first_row + depth * row_pitch + part * units_down];
+        for part in 0..m_parts {
+            m_values[part] = left[first_m + k * m_pitch + part * units_down];
         }
         #[unroll]
-        for part in 0..column_parts {
-            column_values[part] =
-                columns[first_column + depth * column_pitch + part * units_across];
+        for part in 0..n_parts {
+            n_values[part] = right[first_n + k * n_pitch + part * units_across];
         }
         #[unroll]
-        for row in 0..comptime!(tile.unit_rows) {
+        for i in 0..comptime!(tile.unit_m) {
             let value = Vector::<f32, Const<4>>::new(
-                row_values[comptime!(row / LANES)].extract(comptime!(row % LANES)),
+                m_values[comptime!(i / LANES)].extract(comptime!(i % LANES)),
             );
             #[unroll]
-            for part in 0..column_parts {
-                let sum = comptime!(row * column_parts + part);
-                sums[sum] = fma(value, column_values[part], sums[sum]);
+            for part in 0..n_parts {
+                let sum = comptime!(i * n_parts + part);
+                sums[sum] = fma(value, n_values[part], sums[sum]);
             }
         }
     }

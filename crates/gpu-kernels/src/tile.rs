@@ -15,58 +15,58 @@ const MULTIPROCESSORS: usize = 16;
 /// Terms of a part of a sum that make up for adding the parts.
 const SHORTEST_PART: usize = 64;
 
-/// Columns from which on a tile of few rows and many columns is worth having few of them.
-const MANY_COLUMNS: usize = 2048;
+/// N from which on a tile of small M and large N is worth having few of them.
+const LARGE_N: usize = 2048;
 
 /// The part of a product of matrices that one cube computes: `rows x columns` of the result in steps of `depth` along the reduction, where each
-/// unit keeps `unit_rows x unit_columns` values in registers.
+/// unit keeps `unit_m x unit_n` values in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tile {
-    pub rows: usize,
-    pub columns: usize,
-    pub depth: usize,
-    pub unit_rows: usize,
-    pub unit_columns: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub unit_m: usize,
+    pub unit_n: usize,
 }
 
 impl Tile {
     /// Every tile.
     pub const ALL: [Self; 4] = [Self::FLAT, Self::SMALL, Self::WIDE, Self::LARGE];
 
-    /// For few rows.
+    /// For small M.
     pub const FLAT: Self = Self {
-        rows: 32,
-        columns: 256,
-        depth: 4,
-        unit_rows: 4,
-        unit_columns: 8,
+        m: 32,
+        n: 256,
+        k: 4,
+        unit_m: 4,
+        unit_n: 8,
     };
 
-    /// For few columns.
+    /// For small N.
     const SMALL: Self = Self {
-        rows: 64,
-        columns: 64,
-        depth: 16,
-        unit_rows: 4,
-        unit_columns: 4,
+        m: 64,
+        n: 64,
+        k: 16,
+        unit_m: 4,
+        unit_n: 4,
     };
 
     /// Between the two.
     const WIDE: Self = Self {
-        rows: 64,
-        columns: 256,
-        depth: 4,
-        unit_rows: 8,
-        unit_columns: 8,
+        m: 64,
+        n: 256,
+        k: 4,
+        unit_m: 8,
+        unit_n: 8,
     };
 
     /// For many of both.
     const LARGE: Self = Self {
-        rows: 128,
-        columns: 128,
-        depth: 8,
-        unit_rows: 8,
-        unit_columns: 8,
+        m: 128,
+        n: 128,
+        k: 8,
+        unit_m: 8,
+        unit_n: 8,
     };
 }
 
@@ -78,22 +78,22 @@ const _: () = {
     let mut index = 0;
     while index < Tile::ALL.len() {
         let tile = Tile::ALL[index];
-        let units = tile.rows / tile.unit_rows * (tile.columns / tile.unit_columns);
+        let units = tile.m / tile.unit_m * (tile.n / tile.unit_n);
         assert!(units == UNITS, "a tile for as many units as a cube has");
         assert!(
-            tile.unit_rows.is_multiple_of(LANES) && tile.unit_columns.is_multiple_of(LANES),
+            tile.unit_m.is_multiple_of(LANES) && tile.unit_n.is_multiple_of(LANES),
             "whole vectors for each unit"
         );
         assert!(
-            UNITS.is_multiple_of(tile.columns / LANES) && UNITS.is_multiple_of(tile.rows / LANES),
+            UNITS.is_multiple_of(tile.n / LANES) && UNITS.is_multiple_of(tile.m / LANES),
             "a unit loads the same columns in every step"
         );
         assert!(
-            (tile.depth * tile.columns / LANES).is_multiple_of(UNITS),
+            (tile.k * tile.n / LANES).is_multiple_of(UNITS),
             "every load of columns has its place"
         );
         // Both halves, with a vector more for each row of vectors.
-        let shared = 2 * tile.depth * (tile.rows + tile.columns + 2 * LANES) * size_of::<f32>();
+        let shared = 2 * tile.k * (tile.m + tile.n + 2 * LANES) * size_of::<f32>();
         assert!(shared <= MOST_SHARED, "room in shared memory");
         index += 1;
     }
@@ -115,31 +115,25 @@ pub(crate) struct Distribution {
 }
 
 impl Distribution {
-    /// The tile that the sizes waste least of. Where there are too few to fill the device, the sum is split.
-    pub fn choose(
-        client: &Client,
-        rows: usize,
-        columns: usize,
-        products: usize,
-        reduction: usize,
-    ) -> Self {
-        Self::fill(cubes_wanted(client), rows, columns, products, reduction)
+    /// The tile that `products` products of `[M, K]` and `[K, N]` waste least of. Where there are too few to fill the device, the sum is split.
+    pub fn choose(client: &Client, m: usize, n: usize, products: usize, k: usize) -> Self {
+        Self::fill(cubes_wanted(client), m, n, products, k)
     }
 
-    fn fill(wanted: usize, rows: usize, columns: usize, products: usize, reduction: usize) -> Self {
-        let tile = if columns <= Tile::SMALL.columns {
+    fn fill(wanted: usize, m: usize, n: usize, products: usize, k: usize) -> Self {
+        let tile = if n <= Tile::SMALL.n {
             Tile::SMALL
-        } else if rows > Tile::WIDE.rows {
+        } else if m > Tile::WIDE.m {
             Tile::LARGE
-        } else if columns < MANY_COLUMNS {
+        } else if n < LARGE_N {
             Tile::SMALL
-        } else if rows > Tile::FLAT.rows {
+        } else if m > Tile::FLAT.m {
             Tile::WIDE
         } else {
             Tile::FLAT
         };
-        let cubes = rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns) * products;
-        let splits = (wanted / cubes.max(1)).min(reduction / SHORTEST_PART);
+        let cubes = m.div_ceil(tile.m) * n.div_ceil(tile.n) * products;
+        let splits = (wanted / cubes.max(1)).min(k / SHORTEST_PART);
         Self {
             tile,
             splits: splits.max(1),

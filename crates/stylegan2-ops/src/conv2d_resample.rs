@@ -28,8 +28,8 @@ impl Default for Conv2dResample {
 
 /// Convolution with optional up- or downsampling through a FIR filter.
 ///
-/// Shapes: `x` `[batch, in, height, width]`, `weight` `[out, in, kh, kw]`, result `[batch, out, height up / down, width up / down]` for
-/// `padding = kh / 2`. Follows the official `torch_utils/ops/conv2d_resample.py` (without groups).
+/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[OC, IC, KH, KW]`, result `[N, OC, IH up / down, IW up / down]` for
+/// `padding = KH / 2`. Follows the official `torch_utils/ops/conv2d_resample.py` (without groups).
 ///
 /// # Panics
 /// When both factors are above 1 (no official network does that) or a factor is 0.

@@ -17,78 +17,78 @@ const NARROW: usize = 4;
 
 /// Whether the groups are so narrow on either side that this path is the better one.
 pub(super) fn is_narrow(input: &WeightGradient<'_>) -> bool {
-    input.channels.min(input.rows) < NARROW
+    input.ic.min(input.oc) < NARROW
 }
 
-/// Gradient of a cross-correlation in its weight, `[groups rows, channels, kh, kw]`.
+/// Gradient of a cross-correlation in its weight, `[G OC, IC, KH, KW]`.
 ///
 /// One matrix product for each group, gradient times the transposed column matrix, in pieces of [`COLUMN_ELEMENTS`].
 pub(super) fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
     let WeightGradient {
-        batch,
+        n,
         groups,
-        channels,
-        rows,
+        ic,
+        oc,
         geometry,
         ..
     } = *input;
-    let [out_height, out_width] = geometry.output;
-    let area_out = out_height * out_width;
+    let [oh, ow] = geometry.output;
+    let area_out = oh * ow;
     let plan = Plan::convolution(geometry);
     let offsets: Vec<usize> = plan.passes[0].taps.iter().map(|tap| tap.offset).collect();
-    let depth = channels * offsets.len();
-    let mut result = vec![0.0; groups * rows * depth];
+    let depth = ic * offsets.len();
+    let mut result = vec![0.0; groups * oc * depth];
 
     let in_place = plan.packing.is_identity(geometry.input);
     let packed = (!in_place).then(|| {
-        let planes = batch * groups * channels;
+        let planes = n * groups * ic;
         let mut packed = Scratch::new(planes * plan.packing.plane());
         pack(input.x, geometry.input, &plan.packing, None, &mut packed);
         packed
     });
     let inputs = Planes {
         values: packed.as_deref().unwrap_or(input.x),
-        channels: groups * channels,
+        channels: groups * ic,
         plane: plan.packing.plane(),
         pitch: plan.packing.pitch,
     };
     let gradients = Planes {
         values: input.gradient,
-        channels: groups * rows,
+        channels: groups * oc,
         plane: area_out,
-        pitch: out_width,
+        pitch: ow,
     };
 
     let positions = (COLUMN_ELEMENTS / (groups * depth)).max(1);
     // Whole images where they are small, else rows of one image.
-    let images_at_once = (positions / area_out).clamp(1, batch);
+    let images_at_once = (positions / area_out).clamp(1, n);
     let rows_at_once = if positions >= area_out {
-        out_height
+        oh
     } else {
-        (positions / out_width).max(1)
+        (positions / ow).max(1)
     };
-    for first_image in (0..batch).step_by(images_at_once) {
-        let images = first_image..(first_image + images_at_once).min(batch);
-        for first_row in (0..out_height).step_by(rows_at_once) {
-            let lines = first_row..(first_row + rows_at_once).min(out_height);
-            let count = images.len() * lines.len() * out_width;
+    for first_image in (0..n).step_by(images_at_once) {
+        let images = first_image..(first_image + images_at_once).min(n);
+        for first_row in (0..oh).step_by(rows_at_once) {
+            let lines = first_row..(first_row + rows_at_once).min(oh);
+            let count = images.len() * lines.len() * ow;
             let line = spread(count);
             let mut columns = Scratch::new(groups * depth * line);
             inputs.gather(
                 &offsets,
                 images.clone(),
                 lines.clone(),
-                out_width,
+                ow,
                 line,
                 &mut columns,
             );
-            let mut outputs = Scratch::new(groups * rows * line);
-            gradients.gather(&[0], images.clone(), lines, out_width, line, &mut outputs);
+            let mut outputs = Scratch::new(groups * oc * line);
+            gradients.gather(&[0], images.clone(), lines, ow, line, &mut outputs);
             let product = Product {
                 groups,
-                rows,
-                depth,
-                count,
+                m: oc,
+                n: depth,
+                k: count,
                 line,
             };
             product.add_to(&mut result, &outputs, &columns);
@@ -97,12 +97,12 @@ pub(super) fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
     result
 }
 
-/// For each group, `[rows, count]` times the transpose of `[depth, count]`, both with `line` elements from one row to the next.
+/// For each group, a product of `[M, K]` and the transpose of `[N, K]`, both with `line` elements from one row to the next.
 struct Product {
     groups: usize,
-    rows: usize,
-    depth: usize,
-    count: usize,
+    m: usize,
+    n: usize,
+    k: usize,
     line: usize,
 }
 
@@ -110,33 +110,34 @@ impl Product {
     fn add_to(&self, result: &mut [f32], gradient: &[f32], columns: &[f32]) {
         let Self {
             groups,
-            rows,
-            depth,
-            count,
+            m,
+            n,
+            k,
             line,
         } = *self;
         assert!(
-            result.len() == groups * rows * depth
-                && gradient.len() == groups * rows * line
-                && columns.len() == groups * depth * line,
+            k <= line
+                && result.len() == groups * m * n
+                && gradient.len() == groups * m * line
+                && columns.len() == groups * n * line,
             "matrices of a weight gradient"
         );
-        let threads = threads::threads_for(groups * rows * depth * count / MAX_LANES);
+        let threads = threads::threads_for(groups * m * n * k / MAX_LANES);
         let shared = Shared::new(result);
         threads::run(threads, groups, |group| {
             // SAFETY: each group belongs to one task.
-            let result = unsafe { shared.slice(group * rows * depth, rows * depth) };
-            let gradient = &gradient[group * rows * line..][..rows * line];
-            let columns = &columns[group * depth * line..][..depth * line];
+            let result = unsafe { shared.slice(group * m * n, m * n) };
+            let gradient = &gradient[group * m * line..][..m * line];
+            let columns = &columns[group * n * line..][..n * line];
             // SAFETY: the three matrices lie inside their slices, as asserted above, and the result overlaps neither operand.
             unsafe {
                 gemm(
-                    rows,
-                    depth,
-                    count,
+                    m,
+                    n,
+                    k,
                     result.as_mut_ptr(),
                     1,
-                    depth as isize,
+                    n as isize,
                     true,
                     gradient.as_ptr(),
                     1,

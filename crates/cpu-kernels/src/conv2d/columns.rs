@@ -25,11 +25,11 @@ pub(super) fn cost(
 ) -> usize {
     let taps = pass.taps.len();
     if is_gathered(kernels, packing, pass, operands) {
-        let dense = operands.batch * pass.grid[0] * pass.grid[1];
-        (operands.rows + GATHER_COST) * taps * dense.div_ceil(kernels.lanes)
+        let dense = operands.n * pass.grid[0] * pass.grid[1];
+        (operands.oc + GATHER_COST) * taps * dense.div_ceil(kernels.lanes)
     } else {
         let of_image = flat_positions(packing, pass).div_ceil(kernels.lanes);
-        operands.rows * taps * operands.batch * of_image
+        operands.oc * taps * operands.n * of_image
     }
 }
 
@@ -40,12 +40,12 @@ pub(super) fn is_gathered(
     pass: &Pass,
     operands: &Operands<'_>,
 ) -> bool {
-    let flat_vectors = operands.batch * flat_positions(packing, pass).div_ceil(kernels.lanes);
+    let flat_vectors = operands.n * flat_positions(packing, pass).div_ceil(kernels.lanes);
     let dense = pass.grid[0] * pass.grid[1];
-    let dense_vectors = (operands.batch * dense).div_ceil(kernels.lanes);
+    let dense_vectors = (operands.n * dense).div_ceil(kernels.lanes);
     let saved = flat_vectors - dense_vectors;
     !pass.taps.is_empty()
-        && operands.rows * saved > GATHER_COST * dense_vectors
+        && operands.oc * saved > GATHER_COST * dense_vectors
         && saved * LEAST_SAVING >= dense_vectors
 }
 

@@ -16,7 +16,7 @@ use crate::threads::{self, Shared};
 /// Images for each thread from which on a task is an image: with fewer the threads would wait for each other.
 const IMAGES_PER_THREAD: usize = 2;
 
-/// Cross-correlation, `[batch, groups rows, height, width]`.
+/// Cross-correlation, `[N, G OC, OH, OW]`.
 ///
 /// # Panics
 /// When an operand does not have the sizes that it says, or one of them is zero.
@@ -25,7 +25,7 @@ pub fn correlate(operands: &Operands<'_>) -> Vec<f32> {
     run(&Plan::convolution(operands.geometry), operands)
 }
 
-/// The adjoint of [`correlate`] in its input: a transposed convolution, `[batch, groups rows, height, width]`.
+/// The adjoint of [`correlate`] in its input: a transposed convolution, `[N, G OC, OH, OW]`.
 ///
 /// The input is what [`correlate`] gives, and the output what it takes: `geometry.output` may have rows and columns behind those that the input
 /// reaches, which a stride has skipped.
@@ -62,19 +62,19 @@ fn correlate_with(
         images.correlate(kernels, operands, out);
         return;
     }
-    let batch = operands.batch;
+    let n = operands.n;
     let work = plan.passes.iter().map(|pass| {
         let vectors = (pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes);
         pass.taps.len() * vectors
     });
-    let work = work.sum::<usize>() * batch * operands.groups * operands.channels * operands.rows;
+    let work = work.sum::<usize>() * n * operands.groups * operands.ic * operands.oc;
     let threads = threads::threads_for(work);
     let gathers = |pass| is_gathered(kernels, &plan.packing, pass, operands);
-    if batch >= threads * IMAGES_PER_THREAD && batch > 1 && !plan.passes.iter().any(gathers) {
+    if n >= threads * IMAGES_PER_THREAD && n > 1 && !plan.passes.iter().any(gathers) {
         // An image that has just been packed is still in the thread's second-level cache when its tiles are computed.
-        let out_image = out.len() / batch;
+        let out_image = out.len() / n;
         let shared = Shared::new(out);
-        threads::run(threads, batch, |image| {
+        threads::run(threads, n, |image| {
             // SAFETY: each image belongs to one task and lies inside the output.
             let out = unsafe { shared.slice(image * out_image, out_image) };
             correlate_packed(kernels, plan, &operands.image(image), out);
@@ -91,10 +91,10 @@ pub(super) fn correlate_packed(
     operands: &Operands<'_>,
     out: &mut [MaybeUninit<f32>],
 ) {
-    let [height, width] = operands.geometry.input;
+    let [ih, iw] = operands.geometry.input;
     // Without packing there is no room behind the last position, so that a tile must fit before it.
     let in_place = operands.input_scale.is_none()
-        && plan.packing.is_identity([height, width])
+        && plan.packing.is_identity([ih, iw])
         && plan
             .passes
             .iter()
@@ -104,11 +104,11 @@ pub(super) fn correlate_packed(
             run_pass(kernels, &plan.packing, pass, operands, operands.x, out);
         }
     } else {
-        let planes = operands.batch * operands.groups * operands.channels;
+        let planes = operands.n * operands.groups * operands.ic;
         let mut packed = Scratch::new(planes * plan.packing.plane() + MAX_POSITIONS);
         pack(
             operands.x,
-            [height, width],
+            [ih, iw],
             &plan.packing,
             operands.input_scale,
             &mut packed,
@@ -124,23 +124,23 @@ mod tests {
     use testkit::assert_close;
 
     use super::super::fixture::{Case, Window};
-    use super::super::microkernel::MAX_ROWS;
+    use super::super::microkernel::MAX_OC;
     use super::{Microkernels, SideBySide, correlate_with};
 
     /// One rounding more or less for each of a few hundred sums: fused and separate multiply-adds differ.
     const ROUNDING: f64 = 2e-6;
 
-    fn case([batch, channels, rows, height, width]: [usize; 5], kernel: usize) -> Case {
+    fn case([n, channels, rows, ih, iw]: [usize; 5], kernel: usize) -> Case {
         Case::convolution(
-            [batch, 1, channels, rows, height, width],
+            [n, 1, channels, rows, ih, iw],
             [kernel; 2],
             Window::padded([kernel / 2; 2]),
         )
     }
 
-    fn assert_each_image_is_as_if_alone(name: &str, set: Microkernels, case: &Case, batch: usize) {
+    fn assert_each_image_is_as_if_alone(name: &str, set: Microkernels, case: &Case, n: usize) {
         let together = case.run(|plan, operands, out| correlate_with(set, plan, operands, out));
-        let alone: Vec<f32> = (0..batch)
+        let alone: Vec<f32> = (0..n)
             .flat_map(|image| {
                 case.image(image)
                     .run(|plan, operands, out| correlate_with(set, plan, operands, out))
@@ -167,7 +167,7 @@ mod tests {
     fn each_small_image_is_as_if_alone() {
         const BATCH: usize = 16;
         // As many tasks as threads, also where the images are one block.
-        let rows = MAX_ROWS * rayon::current_num_threads().max(5);
+        let rows = MAX_OC * rayon::current_num_threads().max(5);
         for (name, set) in Microkernels::available() {
             for (channels, size, kernel) in [(40, 3, 3), (24, 7, 5), (64, 4, 3)] {
                 let case = case([BATCH, channels, rows, size, size], kernel);
@@ -188,16 +188,15 @@ mod tests {
         let (_, portable) = sets.next().expect("the portable set is always there");
         for (name, set) in sets {
             for rows in 1..=9 {
-                for (height, width) in [(1, 1), (4, 4), (5, 9), (8, 8), (23, 17)] {
+                for (ih, iw) in [(1, 1), (4, 4), (5, 9), (8, 8), (23, 17)] {
                     for kernel in [1, 3] {
-                        let case = case([3, 5, rows, height, width], kernel);
+                        let case = case([3, 5, rows, ih, iw], kernel);
                         let results = [set, portable].map(|set| {
                             case.run(|plan, operands, out| {
                                 correlate_with(set, plan, operands, out);
                             })
                         });
-                        let what =
-                            format!("{name}: {rows} rows of {height}x{width}, kernel {kernel}");
+                        let what = format!("{name}: {rows} rows of {ih}x{iw}, kernel {kernel}");
                         assert_close(&what, &results[0], &results[1], ROUNDING);
                     }
                 }

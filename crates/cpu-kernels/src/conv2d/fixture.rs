@@ -26,11 +26,11 @@ impl Window {
 pub(super) struct Case {
     plan: Plan,
     geometry: Geometry,
-    batch: usize,
+    n: usize,
     groups: usize,
-    channels: usize,
-    rows: usize,
-    /// `[groups, rows, channels, kernel height, kernel width]`.
+    ic: usize,
+    oc: usize,
+    /// `[G, OC, IC, KH, KW]`.
     weight: Vec<f32>,
     x: Vec<f32>,
     input_scale: Vec<f32>,
@@ -76,24 +76,20 @@ impl Case {
         Self::new(shape, geometry, Plan::adjoint(geometry))
     }
 
-    fn new(
-        [batch, groups, channels, rows, height, width]: [usize; 6],
-        geometry: Geometry,
-        plan: Plan,
-    ) -> Self {
+    fn new([n, groups, ic, oc, ih, iw]: [usize; 6], geometry: Geometry, plan: Plan) -> Self {
         let area = geometry.kernel[0] * geometry.kernel[1];
         Self {
             plan,
             geometry,
-            batch,
+            n,
             groups,
-            channels,
-            rows,
-            weight: seeded("weight", groups * rows * channels * area, 1.0),
-            x: seeded("x", batch * groups * channels * height * width, 1.0),
-            input_scale: seeded("input", batch * groups * channels, 1.0),
-            output_scale: seeded("output", batch * groups * rows, 1.0),
-            bias: seeded("bias", groups * rows, 1.0),
+            ic,
+            oc,
+            weight: seeded("weight", groups * oc * ic * area, 1.0),
+            x: seeded("x", n * groups * ic * ih * iw, 1.0),
+            input_scale: seeded("input", n * groups * ic, 1.0),
+            output_scale: seeded("output", n * groups * oc, 1.0),
+            bias: seeded("bias", groups * oc, 1.0),
             has_factors: true,
         }
     }
@@ -109,12 +105,12 @@ impl Case {
     /// One of its images.
     pub fn image(&self, image: usize) -> Self {
         let part = |values: &[f32]| {
-            let each = values.len() / self.batch;
+            let each = values.len() / self.n;
             values[image * each..][..each].to_vec()
         };
         Self {
             plan: self.plan.clone(),
-            batch: 1,
+            n: 1,
             weight: self.weight.clone(),
             x: part(&self.x),
             input_scale: part(&self.input_scale),
@@ -129,30 +125,29 @@ impl Case {
         &self,
         correlate: impl FnOnce(&Plan, &Operands<'_>, &mut [MaybeUninit<f32>]),
     ) -> Vec<f32> {
-        let [kernel_height, kernel_width] = self.geometry.kernel;
-        let area = kernel_height * kernel_width;
+        let [kh, kw] = self.geometry.kernel;
+        let area = kh * kw;
         let operands = Operands {
             x: &self.x,
             weight: WeightView {
                 values: &self.weight,
                 offset: 0,
-                group: (self.rows * self.channels * area) as isize,
-                row: (self.channels * area) as isize,
-                channel: area as isize,
-                kernel: [kernel_width as isize, 1],
+                group: (self.oc * self.ic * area) as isize,
+                oc: (self.ic * area) as isize,
+                ic: area as isize,
+                kernel: [kw as isize, 1],
             },
             input_scale: self.has_factors.then_some(&self.input_scale),
             output_scale: self.has_factors.then_some(&self.output_scale),
             bias: self.has_factors.then_some(&self.bias),
-            batch: self.batch,
+            n: self.n,
             groups: self.groups,
-            channels: self.channels,
-            rows: self.rows,
+            ic: self.ic,
+            oc: self.oc,
             geometry: self.geometry,
         };
-        let [height, width] = self.geometry.output;
-        let mut out =
-            vec![MaybeUninit::new(f32::NAN); self.batch * self.groups * self.rows * height * width];
+        let [ih, iw] = self.geometry.output;
+        let mut out = vec![MaybeUninit::new(f32::NAN); self.n * self.groups * self.oc * ih * iw];
         correlate(&self.plan, &operands, &mut out);
         // SAFETY: every element was initialised, if only to NaN.
         out.into_iter()

@@ -1,11 +1,11 @@
 /// Sizes of a convolution, or of its adjoint in the input, along `[y, x]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Height and width of the input.
+    /// Height and width of the input, IH and IW.
     pub input: [usize; 2],
-    /// Height and width of the kernel.
+    /// Height and width of the kernel, KH and KW.
     pub kernel: [usize; 2],
-    /// Height and width of the output.
+    /// Height and width of the output, OH and OW.
     pub output: [usize; 2],
     /// Distance of the places where the kernel is put.
     pub stride: [usize; 2],

@@ -3,14 +3,14 @@
 use crate::simd::{InstructionSet, Width};
 
 macro_rules! tile_table {
-    ($tile:ident, $rows:ident, $vectors:ident, [$($r:literal)*]) => {
-        match ($rows, $vectors) {
+    ($tile:ident, $oc:ident, $vectors:ident, [$($r:literal)*]) => {
+        match ($oc, $vectors) {
             $(
                 ($r, 1) => $tile::<$r, 1>,
                 ($r, 2) => $tile::<$r, 2>,
                 ($r, 3) => $tile::<$r, 3>,
             )*
-            _ => unreachable!("no tile of {} rows and {} vectors", $rows, $vectors),
+            _ => unreachable!("no tile of {} rows and {} vectors", $oc, $vectors),
         }
     };
 }
@@ -20,7 +20,7 @@ pub(super) const MAX_LANES: usize = 16;
 /// Most vectors in a tile.
 pub(super) const MAX_VECTORS: usize = 3;
 /// Most output channels in a tile.
-pub(super) const MAX_ROWS: usize = 8;
+pub(super) const MAX_OC: usize = 8;
 
 /// Offsets of one tap, in elements.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +37,15 @@ pub(super) struct TileInput<'a> {
     /// First position in the first input channel.
     pub x: *const f32,
     /// Elements from one input channel to the next.
-    pub x_channel: usize,
+    pub x_ic: usize,
     /// Weight of the first output channel, first input channel and tap offset 0.
     pub w: *const f32,
     /// Elements from one output channel's weights to the next.
-    pub w_row: isize,
+    pub w_oc: isize,
     /// Elements from one input channel's weights to the next.
-    pub w_channel: isize,
+    pub w_ic: isize,
     /// Input channels.
-    pub channels: usize,
+    pub ic: usize,
     /// Taps.
     pub taps: &'a [TapOffset],
 }
@@ -53,8 +53,8 @@ pub(super) struct TileInput<'a> {
 /// Computes a tile and stores it row after row.
 ///
 /// # Safety
-/// For a tile of `rows` and `vectors` of `lanes` elements: every offset that the input describes, with `vectors * lanes` positions, is
-/// readable, `out` has room for `rows * vectors * lanes` elements, and the processor has the instruction set.
+/// For a tile of `oc` and `vectors` of `lanes` elements: every offset that the input describes, with `vectors * lanes` positions, is
+/// readable, `out` has room for `oc * vectors * lanes` elements, and the processor has the instruction set.
 type Tile = unsafe fn(&TileInput<'_>, *mut f32);
 
 /// What a tile of a weight gradient reads.
@@ -73,19 +73,19 @@ pub(super) struct OuterInput {
     /// Elements from one position of the gradient to the next.
     pub gradient_position: usize,
     /// Positions of a row.
-    pub columns: usize,
+    pub ow: usize,
     /// Rows of positions.
-    pub lines: usize,
+    pub rows: usize,
     /// First row within its image.
-    pub first_line: usize,
+    pub first_row: usize,
     /// Rows of an image.
-    pub height: usize,
+    pub oh: usize,
 }
 
 /// Adds to a tile the sums over positions of output channel times input channel, row after row.
 ///
 /// # Safety
-/// As for [`Tile`], with the positions that the input describes, `lanes` elements each in `x` and `rows` in `gradient`.
+/// As for [`Tile`], with the positions that the input describes, `lanes` elements each in `x` and `oc` in `gradient`.
 type Outer = unsafe fn(&OuterInput, *mut f32);
 
 /// The tiles of one instruction set.
@@ -94,7 +94,7 @@ pub(super) struct Microkernels {
     /// Elements of a vector.
     pub lanes: usize,
     /// Most output channels of a tile.
-    pub rows: usize,
+    pub oc: usize,
     /// Most vectors of a tile.
     pub vectors: usize,
     tile: fn(usize, usize) -> Tile,
@@ -126,14 +126,14 @@ impl Microkernels {
             .collect()
     }
 
-    /// The tile of `rows` output channels and `vectors` vectors.
-    pub fn tile(&self, rows: usize, vectors: usize) -> Tile {
-        (self.tile)(rows, vectors)
+    /// The tile of `oc` output channels and `vectors` vectors.
+    pub fn tile(&self, oc: usize, vectors: usize) -> Tile {
+        (self.tile)(oc, vectors)
     }
 
-    /// The tile of a weight gradient with `rows` output channels and `vectors` vectors.
-    pub fn outer(&self, rows: usize, vectors: usize) -> Outer {
-        (self.outer)(rows, vectors)
+    /// The tile of a weight gradient with `oc` output channels and `vectors` vectors.
+    pub fn outer(&self, oc: usize, vectors: usize) -> Outer {
+        (self.outer)(oc, vectors)
     }
 
     /// 24 of 32 registers accumulate, three hold positions, one the weight.
@@ -141,10 +141,10 @@ impl Microkernels {
     fn avx512() -> Self {
         Self {
             lanes: 16,
-            rows: 8,
+            oc: 8,
             vectors: 3,
-            tile: |rows, vectors| tile_table!(avx512_tile, rows, vectors, [1 2 3 4 5 6 7 8]),
-            outer: |rows, vectors| tile_table!(avx512_outer, rows, vectors, [1 2 3 4 5 6 7 8]),
+            tile: |oc, vectors| tile_table!(avx512_tile, oc, vectors, [1 2 3 4 5 6 7 8]),
+            outer: |oc, vectors| tile_table!(avx512_outer, oc, vectors, [1 2 3 4 5 6 7 8]),
         }
     }
 
@@ -153,10 +153,10 @@ impl Microkernels {
     fn avx2() -> Self {
         Self {
             lanes: 8,
-            rows: 4,
+            oc: 4,
             vectors: 3,
-            tile: |rows, vectors| tile_table!(avx2_tile, rows, vectors, [1 2 3 4]),
-            outer: |rows, vectors| tile_table!(avx2_outer, rows, vectors, [1 2 3 4]),
+            tile: |oc, vectors| tile_table!(avx2_tile, oc, vectors, [1 2 3 4]),
+            outer: |oc, vectors| tile_table!(avx2_outer, oc, vectors, [1 2 3 4]),
         }
     }
 
@@ -164,10 +164,10 @@ impl Microkernels {
     fn portable() -> Self {
         Self {
             lanes: 4,
-            rows: 4,
+            oc: 4,
             vectors: 2,
-            tile: |rows, vectors| tile_table!(portable_tile, rows, vectors, [1 2 3 4]),
-            outer: |rows, vectors| tile_table!(portable_outer, rows, vectors, [1 2 3 4]),
+            tile: |oc, vectors| tile_table!(portable_tile, oc, vectors, [1 2 3 4]),
+            outer: |oc, vectors| tile_table!(portable_outer, oc, vectors, [1 2 3 4]),
         }
     }
 }
@@ -193,14 +193,14 @@ trait Vector: Copy {
 /// # Safety
 /// As [`Tile`].
 #[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
+unsafe fn tile<V: Vector, const OC: usize, const VECTORS: usize>(
     input: &TileInput<'_>,
     out: *mut f32,
 ) {
-    let mut sums = [[V::zero(); VECTORS]; ROWS];
+    let mut sums = [[V::zero(); VECTORS]; OC];
     let mut x = input.x;
     let mut w = input.w;
-    for _ in 0..input.channels {
+    for _ in 0..input.ic {
         for tap in input.taps {
             // SAFETY: the caller promises that positions and weights of all channels and taps are readable.
             unsafe {
@@ -210,21 +210,21 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 for (v, position) in positions.iter_mut().enumerate() {
                     *position = V::load(x.add(v * V::LANES));
                 }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let weight = V::splat(w.offset(row as isize * input.w_row));
+                for (o, sums) in sums.iter_mut().enumerate() {
+                    let weight = V::splat(w.offset(o as isize * input.w_oc));
                     for (sum, position) in sums.iter_mut().zip(&positions) {
                         *sum = sum.multiply_add(weight, *position);
                     }
                 }
             }
         }
-        x = x.wrapping_add(input.x_channel);
-        w = w.wrapping_offset(input.w_channel);
+        x = x.wrapping_add(input.x_ic);
+        w = w.wrapping_offset(input.w_ic);
     }
-    for (row, sums) in sums.iter().enumerate() {
+    for (o, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             // SAFETY: the caller promises room for the whole tile.
-            unsafe { sum.store(out.add((row * VECTORS + v) * V::LANES)) };
+            unsafe { sum.store(out.add((o * VECTORS + v) * V::LANES)) };
         }
     }
 }
@@ -232,26 +232,26 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
 /// # Safety
 /// As [`Outer`].
 #[inline(always)]
-unsafe fn outer<V: Vector, const ROWS: usize, const VECTORS: usize>(
+unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
     input: &OuterInput,
     out: *mut f32,
 ) {
     // Added to the tile at the end: short sums of sums are more exact than a long sum.
-    let mut sums = [[V::zero(); VECTORS]; ROWS];
+    let mut sums = [[V::zero(); VECTORS]; OC];
     let mut x = input.x;
     let mut gradient = input.gradient;
-    let mut line = input.first_line;
-    for _ in 0..input.lines {
+    let mut row = input.first_row;
+    for _ in 0..input.rows {
         let mut at = x;
-        for _ in 0..input.columns {
+        for _ in 0..input.ow {
             let mut vectors = [V::zero(); VECTORS];
             for (vector, offset) in vectors.iter_mut().zip(&input.offsets) {
                 // SAFETY: the caller promises that the vectors of all positions are readable.
                 *vector = unsafe { V::load(at.add(*offset)) };
             }
-            for (row, sums) in sums.iter_mut().enumerate() {
+            for (o, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: the caller promises that the output channels of all positions are readable.
-                let factor = unsafe { V::splat(gradient.add(row)) };
+                let factor = unsafe { V::splat(gradient.add(o)) };
                 for (sum, vector) in sums.iter_mut().zip(&vectors) {
                     *sum = sum.multiply_add(factor, *vector);
                 }
@@ -260,37 +260,34 @@ unsafe fn outer<V: Vector, const ROWS: usize, const VECTORS: usize>(
             gradient = gradient.wrapping_add(input.gradient_position);
         }
         x = x.wrapping_add(input.pitch);
-        line += 1;
-        if line == input.height {
-            line = 0;
+        row += 1;
+        if row == input.oh {
+            row = 0;
             x = x.wrapping_offset(input.image_skip);
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
+    for (o, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             // SAFETY: the caller promises room for the whole tile.
             unsafe {
-                let to = out.add((row * VECTORS + v) * V::LANES);
+                let to = out.add((o * VECTORS + v) * V::LANES);
                 V::load(to).add(*sum).store(to);
             }
         }
     }
 }
 
-unsafe fn portable_outer<const ROWS: usize, const VECTORS: usize>(
-    input: &OuterInput,
-    out: *mut f32,
-) {
+unsafe fn portable_outer<const OC: usize, const VECTORS: usize>(input: &OuterInput, out: *mut f32) {
     // SAFETY: the caller's promise.
-    unsafe { outer::<[f32; 4], ROWS, VECTORS>(input, out) }
+    unsafe { outer::<[f32; 4], OC, VECTORS>(input, out) }
 }
 
-unsafe fn portable_tile<const ROWS: usize, const VECTORS: usize>(
+unsafe fn portable_tile<const OC: usize, const VECTORS: usize>(
     input: &TileInput<'_>,
     out: *mut f32,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { tile::<[f32; 4], ROWS, VECTORS>(input, out) }
+    unsafe { tile::<[f32; 4], OC, VECTORS>(input, out) }
 }
 
 impl Vector for [f32; 4] {
@@ -345,39 +342,39 @@ mod x86 {
     use super::{OuterInput, TileInput, Vector, outer, tile};
 
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512_tile<const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn avx512_tile<const OC: usize, const VECTORS: usize>(
         input: &TileInput<'_>,
         out: *mut f32,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { tile::<__m512, ROWS, VECTORS>(input, out) }
+        unsafe { tile::<__m512, OC, VECTORS>(input, out) }
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2_tile<const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn avx2_tile<const OC: usize, const VECTORS: usize>(
         input: &TileInput<'_>,
         out: *mut f32,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { tile::<__m256, ROWS, VECTORS>(input, out) }
+        unsafe { tile::<__m256, OC, VECTORS>(input, out) }
     }
 
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512_outer<const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn avx512_outer<const OC: usize, const VECTORS: usize>(
         input: &OuterInput,
         out: *mut f32,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { outer::<__m512, ROWS, VECTORS>(input, out) }
+        unsafe { outer::<__m512, OC, VECTORS>(input, out) }
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2_outer<const ROWS: usize, const VECTORS: usize>(
+    pub(super) unsafe fn avx2_outer<const OC: usize, const VECTORS: usize>(
         input: &OuterInput,
         out: *mut f32,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { outer::<__m256, ROWS, VECTORS>(input, out) }
+        unsafe { outer::<__m256, OC, VECTORS>(input, out) }
     }
 
     macro_rules! vector {

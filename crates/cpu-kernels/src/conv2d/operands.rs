@@ -5,14 +5,14 @@ use super::geometry::Geometry;
 pub struct WeightView<'a> {
     /// Storage.
     pub values: &'a [f32],
-    /// Element of group 0, row 0, channel 0, kernel position (0, 0).
+    /// Element of group 0, output channel 0, input channel 0, kernel position (0, 0).
     pub offset: usize,
     /// From one group to the next.
     pub group: isize,
     /// From one output channel to the next.
-    pub row: isize,
+    pub oc: isize,
     /// From one input channel to the next.
-    pub channel: isize,
+    pub ic: isize,
     /// From one kernel row and column to the next.
     pub kernel: [isize; 2],
 }
@@ -20,24 +20,24 @@ pub struct WeightView<'a> {
 /// What a correlation reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Operands<'a> {
-    /// Images, `[batch, groups channels, height, width]`, dense.
+    /// Images, `[N, G IC, IH, IW]`, dense.
     pub x: &'a [f32],
-    /// Weights of `groups` groups of `rows` output and `channels` input channels.
+    /// Weights of `groups` groups, `[G OC, IC, KH, KW]`.
     pub weight: WeightView<'a>,
-    /// Factor on each input plane, `[batch, groups channels]`.
+    /// Factor on each input plane, `[N, G IC]`.
     pub input_scale: Option<&'a [f32]>,
-    /// Factor on each output plane, `[batch, groups rows]`.
+    /// Factor on each output plane, `[N, G OC]`.
     pub output_scale: Option<&'a [f32]>,
-    /// Added to each output channel after the factor, `[groups rows]`.
+    /// Added to each output channel after the factor, `[G OC]`.
     pub bias: Option<&'a [f32]>,
     /// Images.
-    pub batch: usize,
+    pub n: usize,
     /// Channel groups.
     pub groups: usize,
     /// Input channels of a group.
-    pub channels: usize,
+    pub ic: usize,
     /// Output channels of a group.
-    pub rows: usize,
+    pub oc: usize,
     /// Sizes of planes and kernel.
     pub geometry: Geometry,
 }
@@ -45,37 +45,33 @@ pub struct Operands<'a> {
 impl Operands<'_> {
     /// What the correlation of one image reads.
     pub(super) fn image(&self, image: usize) -> Self {
-        fn part(values: &[f32], image: usize, batch: usize) -> &[f32] {
-            let each = values.len() / batch;
+        fn part(values: &[f32], image: usize, n: usize) -> &[f32] {
+            let each = values.len() / n;
             &values[image * each..][..each]
         }
-        let part = |values| part(values, image, self.batch);
+        let part = |values| part(values, image, self.n);
         Self {
             x: part(self.x),
             input_scale: self.input_scale.map(part),
             output_scale: self.output_scale.map(part),
-            batch: 1,
+            n: 1,
             ..*self
         }
     }
 
     /// Elements of the output.
     pub(super) fn outputs(&self) -> usize {
-        let [height, width] = self.geometry.output;
-        product([self.batch, self.groups, self.rows, height, width])
+        let [oh, ow] = self.geometry.output;
+        product([self.n, self.groups, self.oc, oh, ow])
     }
 
     /// The kernels read and write through pointers, so every size is compared with its storage here.
     pub(super) fn check(&self, out: usize) {
         self.geometry.check();
-        let [height, width] = self.geometry.input;
-        let planes_in = product([self.batch, self.groups, self.channels]);
-        let planes_out = product([self.batch, self.groups, self.rows]);
-        assert_eq!(
-            self.x.len(),
-            product([planes_in, height, width]),
-            "input elements"
-        );
+        let [ih, iw] = self.geometry.input;
+        let planes_in = product([self.n, self.groups, self.ic]);
+        let planes_out = product([self.n, self.groups, self.oc]);
+        assert_eq!(self.x.len(), product([planes_in, ih, iw]), "input elements");
         assert_eq!(out, self.outputs(), "output elements");
         assert!(
             planes_in > 0 && planes_out > 0,
@@ -90,15 +86,15 @@ impl Operands<'_> {
             "output factors"
         );
         assert!(
-            self.bias.is_none_or(|b| b.len() == self.groups * self.rows),
+            self.bias.is_none_or(|b| b.len() == self.groups * self.oc),
             "biases"
         );
         let weight = &self.weight;
         let (mut least, mut most) = (weight.offset as isize, weight.offset as isize);
         for (stride, count) in [
             (weight.group, self.groups),
-            (weight.row, self.rows),
-            (weight.channel, self.channels),
+            (weight.oc, self.oc),
+            (weight.ic, self.ic),
             (weight.kernel[0], self.geometry.kernel[0]),
             (weight.kernel[1], self.geometry.kernel[1]),
         ] {

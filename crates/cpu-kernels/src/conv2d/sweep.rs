@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use super::columns::{flat_positions, gather, is_gathered};
-use super::microkernel::{MAX_ROWS, Microkernels, TapOffset, TileInput};
+use super::microkernel::{MAX_OC, Microkernels, TapOffset, TileInput};
 use super::operands::Operands;
 use super::plan::{Packing, Pass};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
@@ -19,8 +19,8 @@ pub(super) fn run_pass(
     out: &mut [MaybeUninit<f32>],
 ) {
     let [grid_rows, grid_columns] = pass.grid;
-    let [out_height, out_width] = operands.geometry.output;
-    let plane_out = out_height * out_width;
+    let [oh, ow] = operands.geometry.output;
+    let plane_out = oh * ow;
     let taps: Vec<TapOffset> = pass
         .taps
         .iter()
@@ -40,13 +40,13 @@ pub(super) fn run_pass(
         image: flat,
         pitch: packing.pitch,
         columns: grid_columns,
-        out_image: operands.groups * operands.rows * plane_out,
-        out_row: pass.step[0] * out_width,
+        out_image: operands.groups * operands.oc * plane_out,
+        out_row: pass.step[0] * ow,
         out_column: pass.step[1],
-        out_first: pass.first[0] * out_width + pass.first[1],
+        out_first: pass.first[0] * ow + pass.first[1],
     };
     if gathered {
-        positions.count = operands.batch * dense;
+        positions.count = operands.n * dense;
         positions.image = dense;
         positions.pitch = grid_columns;
     }
@@ -59,7 +59,7 @@ pub(super) fn run_pass(
         positions.columns = dense;
     }
     let out = Shared::new(out);
-    let planes = operands.groups * operands.channels;
+    let planes = operands.groups * operands.ic;
     if gathered {
         let panel = kernels.vectors * kernels.lanes;
         let dense_taps: Vec<TapOffset> = taps
@@ -81,14 +81,14 @@ pub(super) fn run_pass(
             out_first: 0,
         };
         let columns = gather(&source, panel, packed, packing.plane(), planes, &taps);
-        let x_channel = taps.len() * panel;
+        let x_ic = taps.len() * panel;
         Sweep {
             kernels,
             operands,
             x: &columns,
-            x_instance: operands.channels * x_channel,
-            x_channel,
-            x_block: Some(planes * x_channel),
+            x_instance: operands.ic * x_ic,
+            x_ic,
+            x_block: Some(planes * x_ic),
             positions,
             images: 1,
             taps: &dense_taps,
@@ -96,16 +96,16 @@ pub(super) fn run_pass(
         }
         .run();
     } else {
-        debug_assert!(packed.len() >= operands.batch * planes * packing.plane());
+        debug_assert!(packed.len() >= operands.n * planes * packing.plane());
         Sweep {
             kernels,
             operands,
             positions,
             x: packed,
-            x_instance: operands.channels * packing.plane(),
-            x_channel: packing.plane(),
+            x_instance: operands.ic * packing.plane(),
+            x_ic: packing.plane(),
             x_block: None,
-            images: operands.batch,
+            images: operands.n,
             taps: &taps,
             out,
         }
@@ -121,7 +121,7 @@ struct Sweep<'a> {
     x: &'a [f32],
     /// Elements from one group of one image to the next.
     x_instance: usize,
-    x_channel: usize,
+    x_ic: usize,
     /// Elements from one block of positions to the next where each has its own panel; else positions follow each other.
     x_block: Option<usize>,
     /// Images swept one by one; 1 where all of them lie on one axis.
@@ -132,29 +132,24 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     fn run(&self) {
-        let Operands {
-            groups,
-            rows,
-            channels,
-            ..
-        } = *self.operands;
+        let Operands { groups, oc, ic, .. } = *self.operands;
         Tasks {
             instances: self.images * groups,
-            rows,
-            depth: channels * self.taps.len().max(1),
+            oc,
+            depth: ic * self.taps.len().max(1),
             positions: self.positions.count,
         }
-        .run(self.kernels, |instance, block, row_blocks| {
-            self.tiles(instance, block, row_blocks);
+        .run(self.kernels, |instance, block, oc_blocks| {
+            self.tiles(instance, block, oc_blocks);
         });
     }
 
     /// The tiles of one block of positions and a range of row blocks.
-    fn tiles(&self, instance: usize, block: usize, row_blocks: std::ops::Range<usize>) {
+    fn tiles(&self, instance: usize, block: usize, oc_blocks: std::ops::Range<usize>) {
         let Operands {
             groups,
-            rows,
-            channels,
+            oc,
+            ic,
             weight,
             ..
         } = *self.operands;
@@ -172,40 +167,40 @@ impl Sweep<'_> {
             Some(panel) => (begin, block * panel),
         };
         let x = &self.x[instance * self.x_instance..];
-        let reach = (channels - 1) * self.x_channel
+        let reach = (ic - 1) * self.x_ic
             + self.taps.iter().map(|tap| tap.x).max().unwrap_or(0)
             + x_start
             + width;
         assert!(self.taps.is_empty() || reach <= x.len(), "packed input");
 
-        let mut sums = [0.0_f32; MAX_ROWS * MAX_POSITIONS];
-        for row_block in row_blocks {
-            let first = row_block * self.kernels.rows;
-            let tile_rows = self.kernels.rows.min(rows - first);
+        let mut sums = [0.0_f32; MAX_OC * MAX_POSITIONS];
+        for oc_block in oc_blocks {
+            let first = oc_block * self.kernels.oc;
+            let tile_oc = self.kernels.oc.min(oc - first);
             let input = TileInput {
                 x: x[x_start..].as_ptr(),
-                x_channel: self.x_channel,
+                x_ic: self.x_ic,
                 w: weight.values.as_ptr().wrapping_offset(
                     weight.offset as isize
                         + group as isize * weight.group
-                        + first as isize * weight.row,
+                        + first as isize * weight.oc,
                 ),
-                w_row: weight.row,
-                w_channel: weight.channel,
-                channels,
+                w_oc: weight.oc,
+                w_ic: weight.ic,
+                ic,
                 taps: self.taps,
             };
             // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
             // the largest of any set, and the set was detected.
-            unsafe { self.kernels.tile(tile_rows, vectors)(&input, sums.as_mut_ptr()) };
+            unsafe { self.kernels.tile(tile_oc, vectors)(&input, sums.as_mut_ptr()) };
             simd::run(Store {
                 sweep: self,
                 segments,
                 tile: &sums[begin - start..],
                 width,
                 image,
-                first: group * rows + first,
-                rows: tile_rows,
+                first: group * oc + first,
+                oc: tile_oc,
             });
         }
     }
@@ -222,7 +217,7 @@ struct Store<'a> {
     image: usize,
     /// Output channel of the first row, counted through all groups.
     first: usize,
-    rows: usize,
+    oc: usize,
 }
 
 impl Kernel for Store<'_> {
@@ -230,7 +225,7 @@ impl Kernel for Store<'_> {
     fn run<const FUSED: bool>(self) {
         let Operands {
             groups,
-            rows,
+            oc,
             output_scale,
             bias,
             geometry,
@@ -238,14 +233,14 @@ impl Kernel for Store<'_> {
         } = *self.sweep.operands;
         let plane = geometry.output[0] * geometry.output[1];
         let step = self.sweep.positions.out_column;
-        for row in 0..self.rows {
-            let channel = self.first + row;
+        for o in 0..self.oc {
+            let channel = self.first + o;
             let bias = bias.map_or(0.0, |bias| bias[channel]);
-            let first_plane = self.image * groups * rows + channel;
-            let sums = &self.tile[row * self.width..];
+            let first_plane = self.image * groups * oc + channel;
+            let sums = &self.tile[o * self.width..];
             for segment in self.segments {
                 let scale = output_scale.map_or(1.0, |scale| {
-                    scale[first_plane + segment.image * groups * rows]
+                    scale[first_plane + segment.image * groups * oc]
                 });
                 let sums = &sums[segment.position..][..segment.length];
                 // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.

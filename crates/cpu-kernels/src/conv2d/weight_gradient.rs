@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::column_product::{self, is_narrow};
 use super::geometry::Geometry;
-use super::microkernel::{MAX_LANES, MAX_ROWS, MAX_VECTORS, Microkernels, OuterInput};
+use super::microkernel::{MAX_LANES, MAX_OC, MAX_VECTORS, Microkernels, OuterInput};
 use super::operands::product;
 use super::pack::pack;
 use super::plan::{Packing, Plan};
@@ -12,7 +12,7 @@ use crate::threads::{self, Shared};
 
 /// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1 MiB
 /// second-level cache.
-const RESIDENT_POSITIONS: usize = 2048;
+const RESIDENT_PIXELS: usize = 2048;
 
 /// Elements interleaved in the time of a vector multiply-add, about.
 const INTERLEAVED_PER_MULTIPLY_ADD: usize = 4;
@@ -26,23 +26,23 @@ const SCATTERED_PER_MULTIPLY_ADD: usize = 2;
 /// What a weight gradient is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightGradient<'a> {
-    /// Input of the cross-correlation, `[batch, groups channels, height, width]`.
+    /// Input of the cross-correlation, `[N, G IC, IH, IW]`.
     pub x: &'a [f32],
-    /// Gradient of its output, `[batch, groups rows, height, width]`.
+    /// Gradient of its output, `[N, G OC, OH, OW]`.
     pub gradient: &'a [f32],
     /// Images.
-    pub batch: usize,
+    pub n: usize,
     /// Channel groups.
     pub groups: usize,
     /// Input channels of a group.
-    pub channels: usize,
+    pub ic: usize,
     /// Output channels of a group.
-    pub rows: usize,
+    pub oc: usize,
     /// Sizes of planes and kernel.
     pub geometry: Geometry,
 }
 
-/// Gradient of a cross-correlation in its weight, `[groups rows, channels, kh, kw]`.
+/// Gradient of a cross-correlation in its weight, `[G OC, IC, KH, KW]`.
 ///
 /// A tile holds a few output channels times a few vectors, each of one tap and neighbouring input channels, and sums over positions.
 /// To that end the padded input is laid out with the channels of a vector side by side, so that a tap is an offset here too, and the
@@ -62,14 +62,14 @@ impl WeightGradient<'_> {
     /// The kernels read through pointers, so every size is compared with its storage here.
     fn check(&self) {
         self.geometry.check();
-        let [height, width] = self.geometry.input;
-        let [out_height, out_width] = self.geometry.output;
-        let planes_in = product([self.batch, self.groups, self.channels]);
-        let planes_out = product([self.batch, self.groups, self.rows]);
-        assert_eq!(self.x.len(), product([planes_in, height, width]), "input");
+        let [ih, iw] = self.geometry.input;
+        let [oh, ow] = self.geometry.output;
+        let planes_in = product([self.n, self.groups, self.ic]);
+        let planes_out = product([self.n, self.groups, self.oc]);
+        assert_eq!(self.x.len(), product([planes_in, ih, iw]), "input");
         assert_eq!(
             self.gradient.len(),
-            product([planes_out, out_height, out_width]),
+            product([planes_out, oh, ow]),
             "gradient"
         );
         assert!(
@@ -81,10 +81,10 @@ impl WeightGradient<'_> {
 
 fn weight_gradient_with(kernels: Microkernels, input: &WeightGradient<'_>) -> Vec<f32> {
     let WeightGradient {
-        batch,
+        n,
         groups,
-        channels,
-        rows,
+        ic,
+        oc,
         geometry,
         ..
     } = *input;
@@ -94,19 +94,19 @@ fn weight_gradient_with(kernels: Microkernels, input: &WeightGradient<'_>) -> Ve
 
     let images = Interleaved {
         lanes: kernels.lanes,
-        channels,
+        channels: ic,
         groups,
-        batch,
+        n,
         plane: packing.plane(),
     };
     let mut x = Scratch::new(images.elements());
     let padding = (!packing.is_identity(geometry.input)).then_some((packing, geometry.input));
     images.fill(input.x, padding, &mut x);
     let gradients = Interleaved {
-        lanes: kernels.rows,
-        channels: rows,
+        lanes: kernels.oc,
+        channels: oc,
         groups,
-        batch,
+        n,
         plane: area_out,
     };
     let mut gradient = Scratch::new(gradients.elements());
@@ -123,7 +123,7 @@ struct Interleaved {
     /// Channels of a group.
     channels: usize,
     groups: usize,
-    batch: usize,
+    n: usize,
     plane: usize,
 }
 
@@ -133,7 +133,7 @@ impl Interleaved {
     }
 
     fn elements(&self) -> usize {
-        self.groups * self.blocks() * self.batch * self.plane * self.lanes
+        self.groups * self.blocks() * self.n * self.plane * self.lanes
     }
 
     /// The first planes of a block.
@@ -148,11 +148,11 @@ impl Interleaved {
     /// Copies `planes`, `[image, group channel, position]`, and packs them first where a packing and the size that it starts from are given.
     fn fill(&self, planes: &[f32], packing: Option<(&Packing, [usize; 2])>, to: &mut [f32]) {
         let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
-        let plane = packing.map_or(self.plane, |(_, [height, width])| height * width);
+        let plane = packing.map_or(self.plane, |(_, [ih, iw])| ih * iw);
         let threads = threads::threads_for(to.len() / INTERLEAVED_PER_MULTIPLY_ADD);
         let shared = Shared::new(to);
-        threads::run(threads, self.groups * blocks * self.batch, |index| {
-            let (block, image) = (index / self.batch, index % self.batch);
+        threads::run(threads, self.groups * blocks * self.n, |index| {
+            let (block, image) = (index / self.n, index % self.n);
             let (group, block) = (block / blocks, block % blocks);
             let first = block * self.lanes;
             let count = self.lanes.min(self.channels - first);
@@ -178,15 +178,15 @@ struct Sums<'a> {
     input: &'a WeightGradient<'a>,
     packing: &'a Packing,
     taps: &'a [usize],
-    row_blocks: usize,
+    oc_blocks: usize,
     /// Tiles of a row block: vectors in order of channel block and tap, a few at a time.
     column_tiles: usize,
     /// Rows of positions of all images.
-    lines: usize,
+    rows: usize,
     /// Rows of positions that the tiles of a task sum before they move on.
-    resident_lines: usize,
+    resident_rows: usize,
     /// Rows of positions of one task; each share has sums of its own, added up at the end.
-    lines_of_share: usize,
+    rows_of_share: usize,
     tiles_of_task: usize,
 }
 
@@ -197,54 +197,53 @@ impl<'a> Sums<'a> {
         packing: &'a Packing,
         taps: &'a [usize],
     ) -> Self {
-        let row_blocks = input.rows.div_ceil(kernels.rows);
-        let vectors = input.channels.div_ceil(kernels.lanes) * taps.len();
+        let oc_blocks = input.oc.div_ceil(kernels.oc);
+        let vectors = input.ic.div_ceil(kernels.lanes) * taps.len();
         let column_tiles = vectors.div_ceil(kernels.vectors);
-        let tiles = input.groups * row_blocks * column_tiles;
-        let [height, width] = input.geometry.output;
-        let lines = input.batch * height;
-        let resident_lines = RESIDENT_POSITIONS.div_ceil(width).min(lines);
+        let tiles = input.groups * oc_blocks * column_tiles;
+        let [oh, ow] = input.geometry.output;
+        let rows = input.n * oh;
+        let resident_rows = RESIDENT_PIXELS.div_ceil(ow).min(rows);
         // Few tiles are summed by many tasks in shares of the positions, many tiles by a task each few.
-        let shares = TASKS.div_ceil(tiles).min(lines.div_ceil(resident_lines));
+        let shares = TASKS.div_ceil(tiles).min(rows.div_ceil(resident_rows));
         let tiles_of_task = (tiles * shares / TASKS).clamp(1, tiles);
         Self {
             kernels,
             input,
             packing,
             taps,
-            row_blocks,
+            oc_blocks,
             column_tiles,
-            lines,
-            resident_lines,
-            lines_of_share: lines.div_ceil(shares),
+            rows,
+            resident_rows,
+            rows_of_share: rows.div_ceil(shares),
             tiles_of_task,
         }
     }
 
     fn tiles(&self) -> usize {
-        self.input.groups * self.row_blocks * self.column_tiles
+        self.input.groups * self.oc_blocks * self.column_tiles
     }
 
     /// Elements of the largest tile.
     fn tile_elements(&self) -> usize {
-        self.kernels.rows * self.kernels.vectors * self.kernels.lanes
+        self.kernels.oc * self.kernels.vectors * self.kernels.lanes
     }
 
     fn run(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let WeightGradient {
             groups,
-            channels,
-            rows,
+            ic,
+            oc,
             geometry,
             ..
         } = *self.input;
         let (tiles, tile_elements) = (self.tiles(), self.tile_elements());
-        let shares = self.lines.div_ceil(self.lines_of_share);
+        let shares = self.rows.div_ceil(self.rows_of_share);
         let tile_tasks = tiles.div_ceil(self.tiles_of_task);
         let mut sums = Scratch::new(shares * tiles * tile_elements);
-        let positions = self.lines * geometry.output[1];
-        let threads =
-            threads::threads_for(tiles * positions * self.kernels.rows * self.kernels.vectors);
+        let pixels = self.rows * geometry.output[1];
+        let threads = threads::threads_for(tiles * pixels * self.kernels.oc * self.kernels.vectors);
         let shared = Shared::new(&mut sums);
         threads::run(threads, shares * tile_tasks, |task| {
             let (share, task) = (task / tile_tasks, task % tile_tasks);
@@ -258,47 +257,46 @@ impl<'a> Sums<'a> {
                 )
             };
             sums.fill(0.0);
-            let end = ((share + 1) * self.lines_of_share).min(self.lines);
-            let mut line = share * self.lines_of_share;
-            while line < end {
-                let lines = line..(line + self.resident_lines).min(end);
+            let end = ((share + 1) * self.rows_of_share).min(self.rows);
+            let mut row = share * self.rows_of_share;
+            while row < end {
+                let rows = row..(row + self.resident_rows).min(end);
                 for (tile, sums) in tiles_of_task
                     .clone()
                     .zip(sums.chunks_exact_mut(tile_elements))
                 {
-                    self.add(tile, lines.clone(), x, gradient, sums);
+                    self.add(tile, rows.clone(), x, gradient, sums);
                 }
-                line = lines.end;
+                row = rows.end;
             }
         });
 
-        let depth = channels * self.taps.len();
-        let mut result = vec![0.0; groups * rows * depth];
+        let depth = ic * self.taps.len();
+        let mut result = vec![0.0; groups * oc * depth];
         let threads = threads::threads_for(result.len() * shares / SCATTERED_PER_MULTIPLY_ADD);
         let shared = Shared::new(&mut result);
-        threads::run(threads, groups * self.row_blocks, |block| {
-            let (group, row_block) = (block / self.row_blocks, block % self.row_blocks);
-            let first_row = row_block * self.kernels.rows;
-            let block_rows = self.kernels.rows.min(rows - first_row);
+        threads::run(threads, groups * self.oc_blocks, |block| {
+            let (group, oc_block) = (block / self.oc_blocks, block % self.oc_blocks);
+            let first_oc = oc_block * self.kernels.oc;
+            let block_oc = self.kernels.oc.min(oc - first_oc);
             // SAFETY: each block of rows belongs to one task and lies inside the result.
-            let result =
-                unsafe { shared.slice((group * rows + first_row) * depth, block_rows * depth) };
-            for (row, line) in result.chunks_exact_mut(depth).enumerate() {
-                self.collect(&sums, block, row, line);
+            let result = unsafe { shared.slice((group * oc + first_oc) * depth, block_oc * depth) };
+            for (o, row) in result.chunks_exact_mut(depth).enumerate() {
+                self.collect(&sums, block, o, row);
             }
         });
         result
     }
 
     /// Puts the sums of one output channel into the order of the weight, `[channel, tap]`.
-    fn collect(&self, sums: &[f32], block: usize, row: usize, line: &mut [f32]) {
+    fn collect(&self, sums: &[f32], block: usize, o: usize, row: &mut [f32]) {
         let (taps, lanes) = (self.taps.len(), self.kernels.lanes);
         for column_tile in 0..self.column_tiles {
             let vectors = self.vectors(column_tile);
             let tile = (block * self.column_tiles + column_tile) * self.tile_elements();
             for (index, vector) in vectors.clone().enumerate() {
-                let from = tile + (row * vectors.len() + index) * lanes;
-                let slots = &mut line[vector / taps * lanes * taps + vector % taps..];
+                let from = tile + (o * vectors.len() + index) * lanes;
+                let slots = &mut row[vector / taps * lanes * taps + vector % taps..];
                 for share in sums.chunks_exact(self.tiles() * self.tile_elements()) {
                     let slots = slots.iter_mut().step_by(taps).take(lanes);
                     for (slot, sum) in slots.zip(&share[from..]) {
@@ -311,66 +309,66 @@ impl<'a> Sums<'a> {
 
     /// Vectors of a tile, counted through channel blocks and taps.
     fn vectors(&self, column_tile: usize) -> Range<usize> {
-        let all = self.input.channels.div_ceil(self.kernels.lanes) * self.taps.len();
+        let all = self.input.ic.div_ceil(self.kernels.lanes) * self.taps.len();
         let first = column_tile * self.kernels.vectors;
         first..(first + self.kernels.vectors).min(all)
     }
 
     /// Adds the products of some rows of positions to the sums of a tile.
-    fn add(&self, tile: usize, lines: Range<usize>, x: &[f32], gradient: &[f32], sums: &mut [f32]) {
+    fn add(&self, tile: usize, rows: Range<usize>, x: &[f32], gradient: &[f32], sums: &mut [f32]) {
         let WeightGradient {
-            batch,
-            channels,
-            rows,
+            n,
+            ic,
+            oc,
             geometry,
             ..
         } = *self.input;
-        let [height, width] = geometry.output;
+        let [oh, ow] = geometry.output;
         let lanes = self.kernels.lanes;
-        let (row_block, column_tile) = (tile / self.column_tiles, tile % self.column_tiles);
-        let (group, row_block) = (row_block / self.row_blocks, row_block % self.row_blocks);
+        let (oc_block, column_tile) = (tile / self.column_tiles, tile % self.column_tiles);
+        let (group, oc_block) = (oc_block / self.oc_blocks, oc_block % self.oc_blocks);
         let vectors = self.vectors(column_tile);
-        let tile_rows = self.kernels.rows.min(rows - row_block * self.kernels.rows);
+        let tile_oc = self.kernels.oc.min(oc - oc_block * self.kernels.oc);
 
         let plane = self.packing.plane() * lanes;
         let pitch = self.packing.pitch * lanes;
-        let blocks = channels.div_ceil(lanes);
-        let (image, line) = (lines.start / height, lines.start % height);
+        let blocks = ic.div_ceil(lanes);
+        let (image, row) = (rows.start / oh, rows.start % oh);
         let mut offsets = [0; MAX_VECTORS];
         for (offset, vector) in offsets.iter_mut().zip(vectors.clone()) {
             let (block, tap) = (vector / self.taps.len(), vector % self.taps.len());
-            *offset = ((group * blocks + block) * batch + image) * plane
-                + line * pitch
+            *offset = ((group * blocks + block) * n + image) * plane
+                + row * pitch
                 + self.taps[tap] * lanes;
         }
         // The last element that the tile reads: rows of the last image, or up to the end of the first one.
-        let (last_image, last_line) = ((lines.end - 1) / height, (lines.end - 1) % height);
-        let last = (last_image - image) * plane + last_line * pitch + width * lanes;
-        let reach = offsets[..vectors.len()].iter().max().unwrap_or(&0) + last - line * pitch;
-        let block = (group * self.row_blocks + row_block) * batch * height * width;
-        let first = (block + lines.start * width) * self.kernels.rows;
-        let count = lines.len() * width * self.kernels.rows;
+        let (last_image, last_row) = ((rows.end - 1) / oh, (rows.end - 1) % oh);
+        let last = (last_image - image) * plane + last_row * pitch + ow * lanes;
+        let reach = offsets[..vectors.len()].iter().max().unwrap_or(&0) + last - row * pitch;
+        let block = (group * self.oc_blocks + oc_block) * n * oh * ow;
+        let first = (block + rows.start * ow) * self.kernels.oc;
+        let count = rows.len() * ow * self.kernels.oc;
         assert!(
             reach <= x.len() && first + count <= gradient.len(),
             "interleaved operands"
         );
-        debug_assert!(sums.len() <= MAX_ROWS * MAX_VECTORS * MAX_LANES);
+        debug_assert!(sums.len() <= MAX_OC * MAX_VECTORS * MAX_LANES);
         let input = OuterInput {
             x: x.as_ptr(),
             offsets,
             pitch,
             // From behind the last row of an image to the first row of the next.
-            image_skip: plane as isize - (height * pitch) as isize,
+            image_skip: plane as isize - (oh * pitch) as isize,
             gradient: gradient[first..].as_ptr(),
-            gradient_position: self.kernels.rows,
-            columns: width,
-            lines: lines.len(),
-            first_line: line,
-            height,
+            gradient_position: self.kernels.oc,
+            ow,
+            rows: rows.len(),
+            first_row: row,
+            oh,
         };
         // SAFETY: both operands were compared with their storage above, the sums have room for the largest tile of the set, and the
         // set was detected.
-        unsafe { self.kernels.outer(tile_rows, vectors.len())(&input, sums.as_mut_ptr()) };
+        unsafe { self.kernels.outer(tile_oc, vectors.len())(&input, sums.as_mut_ptr()) };
     }
 }
 
@@ -387,24 +385,24 @@ mod tests {
     /// The definition, in f64: the sum over images and positions of output gradient times shifted input.
     fn defined(input: &WeightGradient<'_>) -> Vec<f32> {
         let WeightGradient {
-            batch,
+            n,
             groups,
-            channels,
-            rows,
+            ic,
+            oc,
             geometry,
             ..
         } = *input;
-        let ([height, width], [out_height, out_width]) = (geometry.input, geometry.output);
+        let ([ih, iw], [oh, ow]) = (geometry.input, geometry.output);
         let mut result = Vec::new();
-        for row in 0..groups * rows {
-            for channel in 0..channels {
+        for o in 0..groups * oc {
+            for channel in 0..ic {
                 for ky in 0..geometry.kernel[0] {
                     for kx in 0..geometry.kernel[1] {
                         let mut sum = 0.0;
-                        for image in 0..batch {
-                            let from = (image * groups + row / rows) * channels + channel;
-                            for y in 0..out_height {
-                                for x in 0..out_width {
+                        for image in 0..n {
+                            let from = (image * groups + o / oc) * ic + channel;
+                            for y in 0..oh {
+                                for x in 0..ow {
                                     let [Some(iy), Some(ix)] = [
                                         (y * geometry.stride[0] + ky)
                                             .checked_sub(geometry.padding[0]),
@@ -413,11 +411,10 @@ mod tests {
                                     ] else {
                                         continue;
                                     };
-                                    if iy < height && ix < width {
-                                        let to = image * groups * rows + row;
-                                        let gradient =
-                                            input.gradient[(to * out_height + y) * out_width + x];
-                                        let value = input.x[(from * height + iy) * width + ix];
+                                    if iy < ih && ix < iw {
+                                        let to = image * groups * oc + o;
+                                        let gradient = input.gradient[(to * oh + y) * ow + x];
+                                        let value = input.x[(from * ih + iy) * iw + ix];
                                         sum += f64::from(gradient) * f64::from(value);
                                     }
                                 }
@@ -448,30 +445,20 @@ mod tests {
     #[test]
     fn every_path_computes_the_definition() {
         for shape in SHAPES {
-            let [
-                batch,
-                groups,
-                channels,
-                rows,
-                height,
-                width,
-                kernel,
-                stride,
-                padding,
-            ] = shape;
-            let output = [height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
-            let x = seeded("x", batch * groups * channels * height * width, 1.0);
-            let count = batch * groups * rows * output[0] * output[1];
+            let [n, groups, ic, oc, ih, iw, kernel, stride, padding] = shape;
+            let output = [ih, iw].map(|size| (size + 2 * padding - kernel) / stride + 1);
+            let x = seeded("x", n * groups * ic * ih * iw, 1.0);
+            let count = n * groups * oc * output[0] * output[1];
             let gradient = seeded("gradient", count, 1.0);
             let input = WeightGradient {
                 x: &x,
                 gradient: &gradient,
-                batch,
+                n,
                 groups,
-                channels,
-                rows,
+                ic,
+                oc,
                 geometry: Geometry {
-                    input: [height, width],
+                    input: [ih, iw],
                     kernel: [kernel; 2],
                     output,
                     stride: [stride; 2],

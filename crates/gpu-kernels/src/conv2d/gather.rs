@@ -17,24 +17,24 @@ const NOWHERE: i32 = -(1 << 16);
 pub(super) struct Geometry {
     /// Cubes that have work.
     pub cubes: usize,
-    pub row_tiles: usize,
-    pub column_tiles: usize,
+    pub m_tiles: usize,
+    pub n_tiles: usize,
     pub splits: usize,
-    /// Channels of the input.
-    pub channels: usize,
-    /// Channels of the packed weight.
-    pub padded_channels: usize,
+    /// Channels of what is read: in the adjoint those of the forward output.
+    pub ic: usize,
+    /// Those of the packed weight.
+    pub padded_ic: usize,
     /// Channels of the result.
-    pub rows: usize,
-    /// Rows of the packed weight.
-    pub padded_rows: usize,
+    pub oc: usize,
+    /// Those of the packed weight.
+    pub padded_oc: usize,
     pub batch: usize,
-    pub height: usize,
-    pub width: usize,
-    pub out_height: usize,
-    pub out_width: usize,
-    pub kernel_height: usize,
-    pub kernel_width: usize,
+    pub ih: usize,
+    pub iw: usize,
+    pub oh: usize,
+    pub ow: usize,
+    pub kh: usize,
+    pub kw: usize,
     pub stride_y: usize,
     pub stride_x: usize,
     pub padding_y: usize,
@@ -98,7 +98,7 @@ fn axis(
     }
 }
 
-/// `y` `[splits, batch, rows, out_height, out_width]` gets the product; the factors and the bias are for a reduction in one piece.
+/// `y` `[splits, N, OC, OH, OW]` gets the product; the factors and the bias are for a reduction in one piece.
 #[cube(launch_unchecked)]
 #[allow(
     clippy::too_many_arguments,
@@ -121,49 +121,49 @@ pub(super) fn gather_kernel(
         terminate!();
     }
     let unit = UNIT_POS as usize;
-    let row_tile = CUBE_POS % geometry.row_tiles;
-    let rest = CUBE_POS / geometry.row_tiles;
-    let column_tile = rest % geometry.column_tiles;
-    let rest = rest / geometry.column_tiles;
+    let m_tile = CUBE_POS % geometry.m_tiles;
+    let rest = CUBE_POS / geometry.m_tiles;
+    let n_tile = rest % geometry.n_tiles;
+    let rest = rest / geometry.n_tiles;
     let split = rest % geometry.splits;
     let phase = rest / geometry.splits;
 
     let vertical = axis(
         phase / geometry.stride_x,
-        geometry.out_height,
-        geometry.kernel_height,
+        geometry.oh,
+        geometry.kh,
         geometry.stride_y,
         geometry.padding_y,
         adjoint,
     );
     let horizontal = axis(
         phase % geometry.stride_x,
-        geometry.out_width,
-        geometry.kernel_width,
+        geometry.ow,
+        geometry.kw,
         geometry.stride_x,
         geometry.padding_x,
         adjoint,
     );
     let plane = vertical.length * horizontal.length;
     let columns = geometry.batch * plane;
-    if column_tile * comptime!(tile.columns) >= columns {
+    if n_tile * comptime!(tile.n) >= columns {
         terminate!();
     }
 
-    let row_vectors = comptime!(tile.rows / LANES);
-    let column_vectors = comptime!(tile.columns / LANES);
-    let row_loads = comptime!((tile.depth * row_vectors).div_ceil(UNITS));
-    let column_loads = comptime!((tile.depth * column_vectors).div_ceil(UNITS));
-    let column_parts = comptime!(tile.unit_columns / LANES);
-    let units_across = comptime!(tile.columns / tile.unit_columns);
-    let units_down = comptime!(tile.rows / tile.unit_rows);
+    let m_vectors = comptime!(tile.m / LANES);
+    let n_vectors = comptime!(tile.n / LANES);
+    let m_loads = comptime!((tile.k * m_vectors).div_ceil(UNITS));
+    let n_loads = comptime!((tile.k * n_vectors).div_ceil(UNITS));
+    let n_parts = comptime!(tile.unit_n / LANES);
+    let units_across = comptime!(tile.n / tile.unit_n);
+    let units_down = comptime!(tile.m / tile.unit_m);
 
     // The four columns that this unit loads in every step: their image, the input's pixel under the first tap, and its place in the plane.
     let mut images = Array::<usize>::new(LANES);
     let mut tops = Array::<i32>::new(LANES);
     let mut lefts = Array::<i32>::new(LANES);
     let mut places = Array::<i32>::new(LANES);
-    let first_column = column_tile * comptime!(tile.columns) + unit % column_vectors * LANES;
+    let first_column = n_tile * comptime!(tile.n) + unit % n_vectors * LANES;
     #[unroll]
     for lane in 0..LANES {
         let column = first_column + lane;
@@ -183,10 +183,10 @@ pub(super) fn gather_kernel(
                 lefts[lane] = horizontal.origin + across * geometry.stride_x as i32;
             }
         }
-        places[lane] = tops[lane] * geometry.width as i32 + lefts[lane];
+        places[lane] = tops[lane] * geometry.iw as i32 + lefts[lane];
     }
 
-    let chunks = geometry.padded_channels / comptime!(tile.depth);
+    let chunks = geometry.padded_ic / comptime!(tile.k);
     let steps = chunks * vertical.taps * horizontal.taps;
     let per_split = steps.div_ceil(geometry.splits);
     let begin = split * per_split;
@@ -195,26 +195,26 @@ pub(super) fn gather_kernel(
         end = steps;
     }
 
-    let row_half = comptime!(tile.depth * row_vectors);
-    let column_half = comptime!(tile.depth * column_vectors);
-    let mut shared_rows =
-        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * row_half), 16usize);
-    let mut shared_columns =
-        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * column_half), 16usize);
-    let mut next_rows = Array::<Vector<f32, Const<4>>>::new(row_loads);
+    let left_half = comptime!(tile.k * m_vectors);
+    let right_half = comptime!(tile.k * n_vectors);
+    let mut shared_left =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * left_half), 16usize);
+    let mut shared_right =
+        Shared::<[Vector<f32, Const<4>>]>::new_aligned_slice(comptime!(2 * right_half), 16usize);
+    let mut next_left = Array::<Vector<f32, Const<4>>>::new(m_loads);
     // As they come from memory: whatever is done with them before the product would wait for them.
-    let mut next_values = Array::<f32>::new(comptime!(column_loads * LANES));
-    let mut next_scales = Array::<f32>::new(comptime!(column_loads * LANES));
-    let mut next_inside = Array::<bool>::new(comptime!(column_loads * LANES));
-    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_rows * column_parts));
+    let mut next_values = Array::<f32>::new(comptime!(n_loads * LANES));
+    let mut next_scales = Array::<f32>::new(comptime!(n_loads * LANES));
+    let mut next_inside = Array::<bool>::new(comptime!(n_loads * LANES));
+    let mut sums = Array::<Vector<f32, Const<4>>>::new(comptime!(tile.unit_m * n_parts));
     #[unroll]
-    for i in 0..comptime!(tile.unit_rows * column_parts) {
+    for i in 0..comptime!(tile.unit_m * n_parts) {
         sums[i] = Vector::new(0.0f32);
     }
 
     let down = unit / units_across;
     let across = unit % units_across;
-    let pixels = geometry.height * geometry.width;
+    let pixels = geometry.ih * geometry.iw;
 
     let mut chunk = begin % chunks;
     // A phase without taps has no steps, but must not divide by their number.
@@ -228,20 +228,18 @@ pub(super) fn gather_kernel(
     let turns = end + 1;
     while step < turns {
         if step < end {
-            let kernel_tap = (vertical.first_tap + tap_y * vertical.tap_step)
-                * geometry.kernel_width
+            let kernel_tap = (vertical.first_tap + tap_y * vertical.tap_step) * geometry.kw
                 + horizontal.first_tap
                 + tap_x * horizontal.tap_step;
-            let first_channel = chunk * comptime!(tile.depth);
+            let first_channel = chunk * comptime!(tile.k);
             #[unroll]
-            for load in 0..row_loads {
+            for load in 0..m_loads {
                 let index = unit + load * UNITS;
-                if index < row_half {
-                    let depth =
-                        kernel_tap * geometry.padded_channels + first_channel + index / row_vectors;
-                    next_rows[load] = weight[depth * (geometry.padded_rows / LANES)
-                        + row_tile * row_vectors
-                        + index % row_vectors];
+                if index < left_half {
+                    let depth = kernel_tap * geometry.padded_ic + first_channel + index / m_vectors;
+                    next_left[load] = weight[depth * (geometry.padded_oc / LANES)
+                        + m_tile * m_vectors
+                        + index % m_vectors];
                 }
             }
             let mut down_taps = tap_y as i32;
@@ -250,25 +248,25 @@ pub(super) fn gather_kernel(
                 down_taps = -down_taps;
                 across_taps = -across_taps;
             }
-            let shift = down_taps * geometry.width as i32 + across_taps;
+            let shift = down_taps * geometry.iw as i32 + across_taps;
             #[unroll]
-            for load in 0..column_loads {
-                let channel = first_channel + (unit + load * UNITS) / column_vectors;
+            for load in 0..n_loads {
+                let channel = first_channel + (unit + load * UNITS) / n_vectors;
                 #[unroll]
                 for lane in 0..LANES {
                     let index = comptime!(load * LANES + lane);
                     // Below zero they wrap around and are larger than any size.
                     let row = u32::cast_from(tops[lane] + down_taps);
                     let column = u32::cast_from(lefts[lane] + across_taps);
-                    let inside = channel < geometry.channels
-                        && row < geometry.height as u32
-                        && column < geometry.width as u32;
-                    let input_plane = images[lane] * geometry.channels + channel;
+                    let inside = channel < geometry.ic
+                        && row < geometry.ih as u32
+                        && column < geometry.iw as u32;
+                    let input_plane = images[lane] * geometry.ic + channel;
                     let at = input_plane * pixels + (places[lane] + shift) as usize;
                     next_inside[index] = inside;
                     next_values[index] = x[select(inside, at, 0)];
                     if comptime!(lane == 0 || !one_image) {
-                        let at = select(channel < geometry.channels, input_plane, 0);
+                        let at = select(channel < geometry.ic, input_plane, 0);
                         let scale: ComptimeOption<f32> =
                             input_scale.as_ref().map(|scale| scale[at]);
                         next_scales[index] = scale.unwrap_or(1.0);
@@ -287,27 +285,27 @@ pub(super) fn gather_kernel(
         }
         if step > begin {
             multiply(
-                &shared_rows,
-                &shared_columns,
+                &shared_left,
+                &shared_right,
                 &mut sums,
-                half * row_half + down,
-                half * column_half + across,
-                row_vectors,
-                column_vectors,
+                half * left_half + down,
+                half * right_half + across,
+                m_vectors,
+                n_vectors,
                 tile,
             );
         }
         half = 1 - half;
         if step < end {
             #[unroll]
-            for load in 0..row_loads {
+            for load in 0..m_loads {
                 let index = unit + load * UNITS;
-                if index < row_half {
-                    shared_rows[half * row_half + index] = next_rows[load];
+                if index < left_half {
+                    shared_left[half * left_half + index] = next_left[load];
                 }
             }
             #[unroll]
-            for load in 0..column_loads {
+            for load in 0..n_loads {
                 let mut values = Vector::<f32, Const<4>>::new(0.0f32);
                 #[unroll]
                 for lane in 0..LANES {
@@ -319,39 +317,37 @@ pub(super) fn gather_kernel(
                         select(next_inside[index], next_values[index] * scale, 0.0),
                     );
                 }
-                shared_columns[half * column_half + unit + load * UNITS] = values;
+                shared_right[half * right_half + unit + load * UNITS] = values;
             }
         }
         sync_cube();
         step += 1;
     }
 
-    let out_pixels = geometry.out_height * geometry.out_width;
-    let start = split * geometry.batch * geometry.rows * out_pixels;
+    let out_pixels = geometry.oh * geometry.ow;
+    let start = split * geometry.batch * geometry.oc * out_pixels;
     #[unroll]
-    for part in 0..column_parts {
+    for part in 0..n_parts {
         #[unroll]
         for lane in 0..LANES {
-            let column = column_tile * comptime!(tile.columns)
-                + (part * units_across + across) * LANES
-                + lane;
+            let column = n_tile * comptime!(tile.n) + (part * units_across + across) * LANES + lane;
             if column < columns {
                 let image = column / plane;
                 let pixel = column % plane;
                 let out_row = vertical.phase + pixel / horizontal.length * vertical.step;
                 let out_column = horizontal.phase + pixel % horizontal.length * horizontal.step;
-                let at = out_row * geometry.out_width + out_column;
+                let at = out_row * geometry.ow + out_column;
                 #[unroll]
-                for i in 0..comptime!(tile.unit_rows) {
-                    let row = row_tile * comptime!(tile.rows)
+                for i in 0..comptime!(tile.unit_m) {
+                    let row = m_tile * comptime!(tile.m)
                         + (comptime!(i / LANES) * units_down + down) * LANES
                         + comptime!(i % LANES);
-                    if row < geometry.rows {
-                        let channel = image * geometry.rows + row;
+                    if row < geometry.oc {
+                        let channel = image * geometry.oc + row;
                         let scale: ComptimeOption<f32> =
                             output_scale.as_ref().map(|scale| scale[channel]);
                         let bias: ComptimeOption<f32> = bias.as_ref().map(|bias| bias[row]);
-                        let sum = sums[comptime!(i * column_parts + part)].extract(lane);
+                        let sum = sums[comptime!(i * n_parts + part)].extract(lane);
                         y[start + channel * out_pixels + at] =
                             sum * scale.unwrap_or(1.0) + bias.unwrap_or(0.0);
                     }

@@ -70,7 +70,7 @@ impl Convolution {
     }
 }
 
-/// Factors on the planes of the input and of the output, both `[batch, channels]`.
+/// Factors on the planes of the input and of the output, both `[N, channels]`.
 #[derive(Clone, Debug, Default)]
 pub struct Scales {
     /// Of the input.
@@ -79,8 +79,8 @@ pub struct Scales {
     pub output: Option<CubeTensor>,
 }
 
-/// A convolution with `weight` `[out, in, kh, kw]` in one direction, scaled, plus `bias`: `[batch, channels, output]` from `x` `[batch, channels, height, width]`,
-/// all `f32`.
+/// A convolution with `weight` `[OC, IC, KH, KW]` in one direction, scaled, plus `bias`: forward from `x` `[N, IC, IH, IW]` to `[N, OC, OH, OW]`,
+/// as the adjoint the other way, all `f32`.
 ///
 /// # Panics
 /// When the shapes do not fit each other.
@@ -95,10 +95,10 @@ pub fn convolve(
     let problem = Problem::new(&weight, convolution);
     let distribution = Distribution::choose(
         &x.client,
-        problem.rows,
+        problem.oc,
         batch * convolution.pixels_of_phase(),
         convolution.phases(),
-        problem.reduction,
+        problem.k,
     );
     problem.launch(x, weight, bias, scales, distribution)
 }
@@ -109,23 +109,17 @@ struct Problem {
     convolution: Convolution,
     axes: Axes,
     kernel: [usize; 2],
-    rows: usize,
+    oc: usize,
     /// Terms of a sum, in the phase that has most.
-    reduction: usize,
+    k: usize,
 }
 
 impl Problem {
     fn new(weight: &CubeTensor, convolution: Convolution) -> Self {
         let shape: [usize; 4] = weight.meta.shape().dims();
         let axes = match convolution.direction {
-            Direction::Forward => Axes {
-                rows: 0,
-                reduction: 1,
-            },
-            Direction::Adjoint => Axes {
-                rows: 1,
-                reduction: 0,
-            },
+            Direction::Forward => Axes { oc: 0, ic: 1 },
+            Direction::Adjoint => Axes { oc: 1, ic: 0 },
         };
         let kernel = [shape[2], shape[3]];
         let steps = convolution.steps();
@@ -133,10 +127,8 @@ impl Problem {
             convolution,
             axes,
             kernel,
-            rows: shape[axes.rows],
-            reduction: shape[axes.reduction]
-                * kernel[0].div_ceil(steps[0])
-                * kernel[1].div_ceil(steps[1]),
+            oc: shape[axes.oc],
+            k: shape[axes.ic] * kernel[0].div_ceil(steps[0]) * kernel[1].div_ceil(steps[1]),
         }
     }
 
@@ -153,21 +145,21 @@ impl Problem {
             direction,
             stride,
             padding,
-            output: [out_height, out_width],
+            output: [oh, ow],
         } = self.convolution;
         let x = into_contiguous(x);
         let shape: [usize; 4] = x.meta.shape().dims();
         addressable(shape.iter().product());
-        let [batch, channels, height, width] = shape;
+        let [batch, ic, ih, iw] = shape;
         assert_eq!(
-            weight.meta.shape()[self.axes.reduction],
-            channels,
+            weight.meta.shape()[self.axes.ic],
+            ic,
             "channels of the input and of the weight"
         );
         for (what, tensor, expected) in [
-            ("input factors", &scales.input, batch * channels),
-            ("output factors", &scales.output, batch * self.rows),
-            ("bias", &bias, self.rows),
+            ("input factors", &scales.input, batch * ic),
+            ("output factors", &scales.output, batch * self.oc),
+            ("bias", &bias, self.oc),
         ] {
             let found = tensor.as_ref().map(|tensor| tensor.meta.num_elements());
             assert_eq!(found.unwrap_or(expected), expected, "values of the {what}");
@@ -177,7 +169,7 @@ impl Problem {
         let empty = |shape: &[usize]| {
             empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape.into(), x.dtype)
         };
-        let result_shape = [batch, self.rows, out_height, out_width];
+        let result_shape = [batch, self.oc, oh, ow];
         let count = addressable(result_shape.iter().product());
         let y = empty(&result_shape);
         let output_scale = scales.output.map(into_contiguous);
@@ -188,9 +180,9 @@ impl Problem {
             y.clone()
         };
 
-        let row_tiles = self.rows.div_ceil(tile.rows);
-        let column_tiles = (batch * self.convolution.pixels_of_phase()).div_ceil(tile.columns);
-        let cubes = row_tiles * column_tiles * splits * self.convolution.phases();
+        let m_tiles = self.oc.div_ceil(tile.m);
+        let n_tiles = (batch * self.convolution.pixels_of_phase()).div_ceil(tile.n);
+        let cubes = m_tiles * n_tiles * splits * self.convolution.phases();
         let cube_dim = CubeDim::new_1d(UNITS as u32);
         // Parts are summed before they are scaled.
         let argument = |tensor: &Option<CubeTensor>| {
@@ -216,18 +208,18 @@ impl Problem {
                 target.clone().into_buffer_arg(),
                 GeometryLaunch::new(
                     cubes,
-                    row_tiles,
-                    column_tiles,
+                    m_tiles,
+                    n_tiles,
                     splits,
-                    channels,
-                    packed.depth,
-                    self.rows,
-                    packed.rows,
+                    ic,
+                    packed.ic,
+                    self.oc,
+                    packed.oc,
                     batch,
-                    height,
-                    width,
-                    out_height,
-                    out_width,
+                    ih,
+                    iw,
+                    oh,
+                    ow,
                     self.kernel[0],
                     self.kernel[1],
                     stride[0],
@@ -241,8 +233,8 @@ impl Problem {
             );
         }
         if splits > 1 {
-            let pixels = out_height * out_width;
-            join(target, output_scale, bias, &y, splits, self.rows, pixels);
+            let pixels = oh * ow;
+            join(target, output_scale, bias, &y, splits, self.oc, pixels);
         }
         y
     }

@@ -6,20 +6,20 @@ use cubecl::prelude::*;
 use crate::limits::{addressable, addressable_by_strides};
 use crate::tile::Tile;
 
-/// A weight as the kernels read it: `[taps, depth, rows]`, both padded with zeros to whole tiles.
+/// A weight as the kernels read it: `[taps, IC, OC]`, both padded with zeros to whole tiles.
 pub(super) struct Packed {
     pub values: CubeTensor,
-    /// Padded length of the reduction's channels.
-    pub depth: usize,
-    /// Padded number of rows.
-    pub rows: usize,
+    /// Padded channels of what the kernel reads.
+    pub ic: usize,
+    /// Padded channels of its result.
+    pub oc: usize,
 }
 
-/// Axes of a weight `[out, in, kh, kw]` that the rows and the reduction run along.
+/// Axes of a weight `[OC, IC, KH, KW]` that belong to the kernel's result and to what it reads: the adjoint swaps them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axes {
-    pub rows: usize,
-    pub reduction: usize,
+    pub oc: usize,
+    pub ic: usize,
 }
 
 impl Packed {
@@ -28,9 +28,9 @@ impl Packed {
         addressable_by_strides(weight);
         let shape: [usize; 4] = weight.meta.shape().dims();
         let strides = weight.meta.strides();
-        let depth = shape[axes.reduction].next_multiple_of(tile.depth);
-        let rows = shape[axes.rows].next_multiple_of(tile.rows);
-        let count = addressable(shape[2] * shape[3] * depth * rows);
+        let ic = shape[axes.ic].next_multiple_of(tile.k);
+        let oc = shape[axes.oc].next_multiple_of(tile.m);
+        let count = addressable(shape[2] * shape[3] * ic * oc);
         let values = empty_device_contiguous_dtype(
             weight.client.clone(),
             weight.device.clone(),
@@ -49,36 +49,32 @@ impl Packed {
                 values.clone().into_buffer_arg(),
                 WeightLaunch::new(
                     count,
-                    shape[axes.reduction],
-                    shape[axes.rows],
-                    depth,
-                    rows,
+                    shape[axes.ic],
+                    shape[axes.oc],
+                    ic,
+                    oc,
                     shape[3],
-                    strides[axes.reduction],
-                    strides[axes.rows],
+                    strides[axes.ic],
+                    strides[axes.oc],
                     strides[2],
                     strides[3],
                 ),
             );
         }
-        Self {
-            values,
-            depth,
-            rows,
-        }
+        Self { values, ic, oc }
     }
 }
 
 #[derive(CubeLaunch, CubeType)]
 struct Weight {
     packed: usize,
-    channels: usize,
-    rows: usize,
-    padded_channels: usize,
-    padded_rows: usize,
-    kernel_width: usize,
-    channel_stride: usize,
-    row_stride: usize,
+    ic: usize,
+    oc: usize,
+    padded_ic: usize,
+    padded_oc: usize,
+    kw: usize,
+    ic_stride: usize,
+    oc_stride: usize,
     y_stride: usize,
     x_stride: usize,
 }
@@ -88,16 +84,16 @@ fn pack_kernel(weight: &[f32], packed: &mut [f32], layout: Weight) {
     if ABSOLUTE_POS >= layout.packed {
         terminate!();
     }
-    let row = ABSOLUTE_POS % layout.padded_rows;
-    let rest = ABSOLUTE_POS / layout.padded_rows;
-    let channel = rest % layout.padded_channels;
-    let tap = rest / layout.padded_channels;
+    let o = ABSOLUTE_POS % layout.padded_oc;
+    let rest = ABSOLUTE_POS / layout.padded_oc;
+    let i = rest % layout.padded_ic;
+    let tap = rest / layout.padded_ic;
     let mut value = 0.0f32;
-    if row < layout.rows && channel < layout.channels {
-        value = weight[row * layout.row_stride
-            + channel * layout.channel_stride
-            + tap / layout.kernel_width * layout.y_stride
-            + tap % layout.kernel_width * layout.x_stride];
+    if o < layout.oc && i < layout.ic {
+        value = weight[o * layout.oc_stride
+            + i * layout.ic_stride
+            + tap / layout.kw * layout.y_stride
+            + tap % layout.kw * layout.x_stride];
     }
     packed[ABSOLUTE_POS] = value;
 }

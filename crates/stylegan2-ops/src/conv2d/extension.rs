@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 use crate::Conv2d;
 use crate::matmul::extension::MatrixProductOps;
 
-/// Factors on the planes of a convolution's input and output, `[batch, channels]`.
+/// Factors on the planes of a convolution's input and output, `[N, channels]`.
 pub(crate) struct Scales<B: Backend> {
     pub input: Option<FloatTensor<B>>,
     pub output: Option<FloatTensor<B>>,
@@ -25,7 +25,7 @@ impl<B: Backend> Scales<B> {
 
 /// The linear maps that a convolution and its derivatives consist of, on one backend.
 pub(crate) trait ConvolutionKernels: MatrixProductOps {
-    /// Cross-correlation of `x` `[batch, in, h, w]` with `weight` `[out, in / groups, kh, kw]`, scaled, plus `bias` `[out]`.
+    /// Cross-correlation of `x` `[N, IC, IH, IW]` with `weight` `[OC, IC / groups, KH, KW]`, scaled, plus `bias` `[OC]`.
     fn correlate(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -34,7 +34,7 @@ pub(crate) trait ConvolutionKernels: MatrixProductOps {
         options: Conv2d,
     ) -> FloatTensor<Self>;
 
-    /// The adjoint of [`correlate`](Self::correlate) in its input: from `[batch, out, h', w']` to `[batch, in, size]`, scaled.
+    /// The adjoint of [`correlate`](Self::correlate) in its input: from `[N, OC, OH, OW]` to `[N, IC, size]`, scaled.
     fn correlate_adjoint(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,

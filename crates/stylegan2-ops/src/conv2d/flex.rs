@@ -26,16 +26,16 @@ impl ConvolutionKernels for Flex {
                 Self::conv2d(x, weight, None, options)
             });
         }
-        let [batch, _, height, width] = dimensions(&x);
-        let [out, channels, kh, kw] = dimensions(&weight);
+        let [n, _, ih, iw] = dimensions(&x);
+        let [out, ic, kh, kw] = dimensions(&weight);
         let geometry = Geometry {
-            input: [height, width],
+            input: [ih, iw],
             kernel: [kh, kw],
-            output: options.output_size([height, width], [kh, kw]),
+            output: options.output_size([ih, iw], [kh, kw]),
             stride: options.stride,
             padding: options.padding,
         };
-        let rows = out / options.groups;
+        let oc = out / options.groups;
         let strides = weight.layout().strides();
         let x = x.to_contiguous();
         let bias = bias.map(|bias| bias.to_contiguous());
@@ -45,18 +45,18 @@ impl ConvolutionKernels for Flex {
             weight: WeightView {
                 values: weight.storage(),
                 offset: weight.layout().start_offset(),
-                group: strides[0] * rows as isize,
-                row: strides[0],
-                channel: strides[1],
+                group: strides[0] * oc as isize,
+                oc: strides[0],
+                ic: strides[1],
                 kernel: [strides[2], strides[3]],
             },
             input_scale: scales.input.as_ref().map(values),
             output_scale: scales.output.as_ref().map(values),
             bias: bias.as_ref().map(values),
-            batch,
+            n,
             groups: options.groups,
-            channels,
-            rows,
+            ic,
+            oc,
             geometry,
         };
         outputs(correlate(&operands), &operands)
@@ -69,10 +69,10 @@ impl ConvolutionKernels for Flex {
         options: Conv2d,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
-        let [batch, _, height, width] = dimensions(&gradient);
-        let [rows, channels, kh, kw] = dimensions(&weight);
+        let [n, _, ih, iw] = dimensions(&gradient);
+        let [ic, oc, kh, kw] = dimensions(&weight);
         if !is_f32([&gradient, &weight]) || is_empty([&gradient, &weight]) {
-            let reached = options.transposed_output_size([height, width], [kh, kw]);
+            let reached = options.transposed_output_size([ih, iw], [kh, kw]);
             let options = ConvTransposeOptions::new(
                 options.stride,
                 options.padding,
@@ -85,7 +85,7 @@ impl ConvolutionKernels for Flex {
             });
         }
         let geometry = Geometry {
-            input: [height, width],
+            input: [ih, iw],
             kernel: [kh, kw],
             output: size,
             stride: options.stride,
@@ -94,24 +94,24 @@ impl ConvolutionKernels for Flex {
         let strides = weight.layout().strides();
         let gradient = gradient.to_contiguous();
         let scales = scales.contiguous();
-        let group_rows = rows / options.groups;
+        let ic = ic / options.groups;
         let operands = Operands {
             x: values(&gradient),
             weight: WeightView {
                 values: weight.storage(),
                 offset: weight.layout().start_offset(),
-                group: strides[0] * group_rows as isize,
-                row: strides[1],
-                channel: strides[0],
+                group: strides[0] * ic as isize,
+                oc: strides[1],
+                ic: strides[0],
                 kernel: [strides[2], strides[3]],
             },
             input_scale: scales.input.as_ref().map(values),
             output_scale: scales.output.as_ref().map(values),
             bias: None,
-            batch,
+            n,
             groups: options.groups,
-            channels: group_rows,
-            rows: channels,
+            ic,
+            oc,
             geometry,
         };
         outputs(correlate_adjoint(&operands), &operands)
@@ -123,10 +123,10 @@ impl ConvolutionKernels for Flex {
         options: Conv2d,
         kernel: [usize; 2],
     ) -> FloatTensor<Self> {
-        let [batch, channels, height, width] = dimensions(&x);
-        let [_, rows, out_height, out_width] = dimensions(&gradient);
-        let group_channels = channels / options.groups;
-        let shape = [rows, group_channels, kernel[0], kernel[1]];
+        let [n, channels, ih, iw] = dimensions(&x);
+        let [_, out, oh, ow] = dimensions(&gradient);
+        let ic = channels / options.groups;
+        let shape = [out, ic, kernel[0], kernel[1]];
         if !is_f32([&x, &gradient]) || is_empty([&x, &gradient]) {
             let options = ConvOptions::new(options.stride, options.padding, [1, 1], options.groups);
             let weight = FlexTensor::zeros(Shape::from(shape), x.dtype());
@@ -136,14 +136,14 @@ impl ConvolutionKernels for Flex {
         let input = WeightGradient {
             x: values(&x),
             gradient: values(&gradient),
-            batch,
+            n,
             groups: options.groups,
-            channels: group_channels,
-            rows: rows / options.groups,
+            ic,
+            oc: out / options.groups,
             geometry: Geometry {
-                input: [height, width],
+                input: [ih, iw],
                 kernel,
-                output: [out_height, out_width],
+                output: [oh, ow],
                 stride: options.stride,
                 padding: options.padding,
             },
@@ -154,18 +154,18 @@ impl ConvolutionKernels for Flex {
     fn scale_planes(x: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
         assert!(is_f32([&x, &scale]), "factors of planes are f32");
         let (mut x, scale) = (x.to_contiguous(), scale.to_contiguous());
-        let [_, _, height, width] = dimensions(&x);
+        let [_, _, ih, iw] = dimensions(&x);
         let range =
             x.layout().start_offset()..x.layout().start_offset() + x.layout().num_elements();
-        planes::scale(&mut x.storage_mut()[range], values(&scale), height * width);
+        planes::scale(&mut x.storage_mut()[range], values(&scale), ih * iw);
         x
     }
 
     fn plane_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         assert!(is_f32([&a, &b]), "planes are f32");
         let (a, b) = (a.to_contiguous(), b.to_contiguous());
-        let [batch, channels, height, width] = dimensions(&a);
-        let products = planes::products(values(&a), values(&b), batch * channels, height * width);
+        let [batch, channels, ih, iw] = dimensions(&a);
+        let products = planes::products(values(&a), values(&b), batch * channels, ih * iw);
         FlexTensor::new(
             Bytes::from_elems(products),
             Layout::contiguous(Shape::from([batch, channels])),
@@ -210,7 +210,6 @@ fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
 
 /// What a correlation has computed.
 fn outputs(values: Vec<f32>, operands: &Operands<'_>) -> FlexTensor {
-    let [height, width] = operands.geometry.output;
-    let planes = operands.groups * operands.rows;
-    tensor(values, [operands.batch, planes, height, width])
+    let [oh, ow] = operands.geometry.output;
+    tensor(values, [operands.n, operands.groups * operands.oc, oh, ow])
 }

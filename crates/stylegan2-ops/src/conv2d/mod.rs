@@ -76,8 +76,8 @@ impl Conv2d {
 
 /// Two-dimensional cross-correlation, as `torch.nn.functional.conv2d` without dilation.
 ///
-/// Shapes: `x` `[batch, in, height, width]`, `weight` `[out, in / groups, kh, kw]`, `bias` `[out]`, result `[batch, out, h', w']` with
-/// `h' = (height + 2 padding - kh) / stride + 1`, rounded down.
+/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[OC, IC / groups, KH, KW]`, `bias` `[OC]`, result `[N, OC, OH, OW]` with
+/// `OH = (IH + 2 padding - KH) / stride + 1`, rounded down.
 ///
 /// Differentiable in all three. The backward pass computes only the gradients of tensors that are tracked, so that a network with
 /// frozen weights pays for its input's gradient alone. Computed in `f32`; other float types are cast, and the result has the type of `x`.
@@ -133,7 +133,7 @@ pub fn conv2d(
 
 /// The adjoint of [`conv2d`] in its input, as `torch.nn.functional.conv_transpose2d` without output padding.
 ///
-/// Shapes: `x` `[batch, in, height, width]`, `weight` `[in, out, kh, kw]`, result `[batch, out, (height - 1) stride + kh - 2 padding, ..]`.
+/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[IC, OC, KH, KW]`, result `[N, OC, OH, OW]` with `OH = (IH - 1) stride + KH - 2 padding`.
 /// Differentiable in both; gradients of untracked tensors are not computed. Float types as in [`conv2d`].
 ///
 /// # Panics

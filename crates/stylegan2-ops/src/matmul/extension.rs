@@ -14,7 +14,7 @@ use burn::tensor::Shape;
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub(crate) trait MatrixProductOps: Backend {
-    /// `a` `[.., m, k]` times `b` `[.., k, n]`.
+    /// `a` `[.., M, K]` times `b` `[.., K, N]`.
     fn matrix_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 

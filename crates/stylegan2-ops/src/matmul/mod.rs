@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 
 use extension::MatrixProductOps;
 
-/// The product of matrices `[.., m, k]` and `[.., k, n]` with the full precision of `f32` on every device.
+/// The product of matrices `[.., M, K]` and `[.., K, N]` with the full precision of `f32` on every device.
 ///
 /// Burn's own product computes with TensorFloat-32 on NVIDIA GPUs, which keeps ten bits of each factor: a relative error of 5e-4, a hundred times what
 /// the networks here are compared to. Elsewhere both are the same. Leading sizes are equal or 1. Differentiable in both factors; the gradient of an
@@ -32,7 +32,7 @@ pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
             && left[D - 1] == right[D - 2]
             && (0..D - 2)
                 .all(|axis| left[axis] == right[axis] || left[axis] == 1 || right[axis] == 1),
-        "matmul: matrices {left:?} and {right:?} do not fit: expected [.., m, k] and [.., k, n] with leading sizes that are equal or 1"
+        "matmul: matrices {left:?} and {right:?} do not fit: expected [.., M, K] and [.., K, N] with leading sizes that are equal or 1"
     );
     Tensor::from_dispatch(Dispatch::matrix_product(
         a.into_dispatch(),

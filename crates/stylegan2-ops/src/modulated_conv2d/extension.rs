@@ -25,7 +25,7 @@ pub(super) struct ModulatedConvolution {
 
 /// Modulated convolution as an operation of a backend, with or without derivatives.
 ///
-/// Shapes: `x` `[batch, in, h, w]`, `weight` `[out, in, kh, kw]`, `styles` `[batch, in]`.
+/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[OC, IC, KH, KW]`, `styles` `[N, IC]`.
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "cpu"),
@@ -65,7 +65,7 @@ impl ModulatedConvolutionOps for burn_cubecl::CubeBackend {
 }
 
 impl ModulatedConvolution {
-    /// The result, and the demodulation `d` `[batch, out]`.
+    /// The result, and the demodulation `d` `[N, OC]`.
     fn forward<B: ConvolutionKernels>(
         self,
         x: FloatTensor<B>,
@@ -113,7 +113,7 @@ impl ModulatedConvolution {
     }
 }
 
-/// Sums of squares over the kernel, `[out, in]`.
+/// Sums of squares over the kernel, `[OC, IC]`.
 fn energy<B: ConvolutionKernels>(weight: FloatTensor<B>) -> FloatTensor<B> {
     B::plane_products(weight.clone(), weight)
 }
@@ -140,7 +140,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
     /// With `y = d (w * s x)`, `q = sum (w s)^2 + epsilon` and `d = q^(-1/2)`, for an output gradient `g`:
     ///
     /// - `dx = s z` where `z` is the adjoint convolution of `d g`;
-    /// - `ds = <x, z> - s sum over out of d^2 <g, y> e`, where `e` is the energy of a kernel, since `<g, w * s x> = <g, y> / d` and
+    /// - `ds = <x, z> - s sum over OC of d^2 <g, y> e`, where `e` is the energy of a kernel, since `<g, w * s x> = <g, y> / d` and
     ///   the derivative of `d` in `q` is `-d^3 / 2`;
     /// - `dw` is the adjoint in the weight of `s x` and `d g`, minus `w sum over the batch of d^2 <g, y> s^2` for the same reason.
     fn backward(
@@ -157,7 +157,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
         let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(kept.weight);
         let styles = checkpointer.retrieve_node_output::<FloatTensor<B>>(kept.styles);
 
-        // d^2 <g, y>, [batch, out]
+        // d^2 <g, y>, [N, OC]
         let demodulated = match (&kept.demodulation, &weight_node, &styles_node) {
             (None, _, _) | (_, None, None) => None,
             (Some(d), _, _) => {
@@ -184,7 +184,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
             let mut result = options.oriented::<B>(adjoint);
             if let Some(demodulated) = &demodulated {
                 let squared = B::float_mul(styles.clone(), styles.clone());
-                let sum = B::matrix_product(B::float_swap_dims(demodulated.clone(), 0, 1), squared); // [O, I]
+                let sum = B::matrix_product(B::float_swap_dims(demodulated.clone(), 0, 1), squared); // [OC, IC]
                 result = B::float_sub(result, B::scale_planes(weight.clone(), sum));
             }
             grads.register::<B>(node.id, result);
@@ -214,7 +214,7 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
         if let Some(node) = styles_node {
             let mut result = B::plane_products(x, z.clone());
             if let Some(demodulated) = demodulated {
-                let sum = B::matrix_product(demodulated, energy::<B>(weight)); // [N, I]
+                let sum = B::matrix_product(demodulated, energy::<B>(weight)); // [N, IC]
                 result = B::float_sub(result, B::float_mul(styles.clone(), sum));
             }
             grads.register::<B>(node.id, result);

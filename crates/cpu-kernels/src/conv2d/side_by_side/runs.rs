@@ -52,22 +52,22 @@ pub(super) fn products(plan: &Plan, operands: &Operands<'_>) -> usize {
 
 /// The runs that make up all outputs of a plane, for vectors of `lanes` images.
 pub(super) fn of(lanes: usize, plan: &Plan, operands: &Operands<'_>) -> Vec<Run> {
-    let [height, width] = operands.geometry.input;
-    let out_width = operands.geometry.output[1];
+    let [ih, iw] = operands.geometry.input;
+    let ow = operands.geometry.output[1];
     let kernel = operands.weight.kernel;
     let mut runs = Vec::new();
     let mut taps = Vec::new();
     for pass in &plan.passes {
         for row in 0..pass.grid[0] {
-            let first = (pass.first[0] + row * pass.step[0]) * out_width + pass.first[1];
+            let first = (pass.first[0] + row * pass.step[0]) * ow + pass.first[1];
             let mut last: Option<Run> = None;
             for column in 0..pass.grid[1] {
                 taps.clear();
                 taps.extend(pass.taps.iter().filter_map(|tap| {
-                    let y = plan.packing.source(0, tap, row, height)?;
-                    let x = plan.packing.source(1, tap, column, width)?;
+                    let y = plan.packing.source(0, tap, row, ih)?;
+                    let x = plan.packing.source(1, tap, column, iw)?;
                     Some(TapOffset {
-                        x: (y * width + x) * lanes,
+                        x: (y * iw + x) * lanes,
                         w: tap.kernel[0] as isize * kernel[0] + tap.kernel[1] as isize * kernel[1],
                     })
                 }));

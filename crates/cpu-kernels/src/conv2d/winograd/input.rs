@@ -19,12 +19,12 @@ pub(super) fn transformed(
     bands: Range<usize>,
     operands: &Operands<'_>,
 ) -> Scratch {
-    let [height, width] = operands.geometry.input;
-    let area = height * width;
-    let planes = operands.batch * operands.groups * operands.channels;
+    let [ih, iw] = operands.geometry.input;
+    let area = ih * iw;
+    let planes = operands.n * operands.groups * operands.ic;
     let plane = POINTS * (bands.len() * packing.pitch + packing.tail);
     let mut to = Scratch::new(planes * plane + MAX_POSITIONS);
-    let zeros = vec![0.0; width];
+    let zeros = vec![0.0; iw];
     let shared = Shared::new(&mut to);
     let threads = threads::threads_for(planes * plane / LANES * POINT_COST);
     let tasks = planes.min(threads * TASKS_PER_THREAD);
@@ -34,7 +34,7 @@ pub(super) fn transformed(
                 packing,
                 bands: bands.clone(),
                 image: &operands.x[index * area..][..area],
-                width,
+                iw,
                 zeros: &zeros,
                 scale: operands.input_scale.map_or(1.0, |scales| scales[index]),
                 // SAFETY: each plane belongs to one task and lies inside the buffer.
@@ -50,7 +50,7 @@ struct Plane<'a> {
     packing: &'a Packing,
     bands: Range<usize>,
     image: &'a [f32],
-    width: usize,
+    iw: usize,
     /// A row outside the image.
     zeros: &'a [f32],
     scale: f32,
@@ -63,7 +63,7 @@ impl Kernel for Plane<'_> {
         let Self {
             packing,
             image,
-            width,
+            iw,
             zeros,
             scale,
             to,
@@ -72,8 +72,8 @@ impl Kernel for Plane<'_> {
         let pitch = packing.pitch;
         let [above, left] = packing.before;
         // Behind its image a row ends where the next begins.
-        let inside = width.min(pitch - left);
-        let height = image.len() / width;
+        let inside = iw.min(pitch - left);
+        let ih = image.len() / iw;
         let point = to.len() / POINTS;
         for lines in to.chunks_exact_mut(point) {
             for line in lines.chunks_mut(pitch) {
@@ -87,8 +87,8 @@ impl Kernel for Plane<'_> {
             let mut rows = [zeros; POINTS];
             for (row, line) in rows.iter_mut().enumerate() {
                 let row_of_image = (band * OUTPUTS + row).checked_sub(above);
-                if let Some(row) = row_of_image.filter(|row| *row < height) {
-                    *line = &image[row * width..][..width];
+                if let Some(row) = row_of_image.filter(|row| *row < ih) {
+                    *line = &image[row * iw..][..iw];
                 }
             }
             let at = index * pitch + left;

@@ -22,7 +22,7 @@ mod weights;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::microkernel::{MAX_ROWS, Microkernels, TapOffset, TileInput};
+use super::microkernel::{MAX_OC, Microkernels, TapOffset, TileInput};
 use super::operands::Operands;
 use super::plan::{Packing, Plan};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
@@ -40,7 +40,7 @@ const POINTS: usize = 6;
 const TAPS: usize = 3;
 
 /// Elements of the tiles of one point.
-const TILE: usize = MAX_ROWS * MAX_POSITIONS;
+const TILE: usize = MAX_OC * MAX_POSITIONS;
 
 /// Cost of transforming one filter, in vector multiply-adds.
 const FILTER_COST: usize = 24;
@@ -69,15 +69,14 @@ impl Bands {
     /// For a correlation of this form that is faster so. The number of images has no part in it, so that an image's results do not
     /// depend on those beside it.
     pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
-        if operands.channels.min(operands.rows) < LEAST_CHANNELS {
+        if operands.ic.min(operands.oc) < LEAST_CHANNELS {
             return None;
         }
         let bands = Self::of(plan, operands)?;
-        let [height, width] = operands.geometry.output;
-        let vectors =
-            |rows: usize| ((rows - 1) * bands.packing.pitch + width).div_ceil(kernels.lanes);
-        let dense = (height * width).div_ceil(kernels.lanes);
-        let direct = vectors(height).min(dense) * TAPS * TAPS;
+        let [oh, ow] = operands.geometry.output;
+        let vectors = |rows: usize| ((rows - 1) * bands.packing.pitch + ow).div_ceil(kernels.lanes);
+        let dense = (oh * ow).div_ceil(kernels.lanes);
+        let direct = vectors(oh).min(dense) * TAPS * TAPS;
         let banded = vectors(bands.count) * POINTS * TAPS + FILTER_COST;
         (5 * banded <= 4 * direct).then_some(bands)
     }
@@ -98,8 +97,8 @@ impl Bands {
         operands: &Operands<'_>,
         out: &mut [MaybeUninit<f32>],
     ) {
-        let weights = weights::transformed(kernels.rows, &self.kernel, operands);
-        let out_image = out.len() / operands.batch;
+        let weights = weights::transformed(kernels.oc, &self.kernel, operands);
+        let out_image = out.len() / operands.n;
         let out = Shared::new(out);
         let sweep = |image: usize, bands: Range<usize>| {
             // SAFETY: an image lies inside the output.
@@ -107,15 +106,15 @@ impl Bands {
             self.sweep(kernels, &operands.image(image), bands, &weights, out);
         };
         let vectors = (self.count * self.packing.pitch).div_ceil(kernels.lanes);
-        let depth = operands.channels * TAPS * POINTS;
-        let work = operands.batch * operands.groups * operands.rows * depth * vectors;
+        let depth = operands.ic * TAPS * POINTS;
+        let work = operands.n * operands.groups * operands.oc * depth * vectors;
         let threads = threads::threads_for(work);
         let parts = self.parts(threads, operands, weights.len());
-        if operands.batch * parts < threads {
-            (0..operands.batch).for_each(|image| sweep(image, 0..self.count));
+        if operands.n * parts < threads {
+            (0..operands.n).for_each(|image| sweep(image, 0..self.count));
         } else {
             // What a task has transformed is still in the thread's second-level cache when its tiles are computed.
-            threads::run(threads, operands.batch * parts, |task| {
+            threads::run(threads, operands.n * parts, |task| {
                 let (image, part) = (task / parts, task % parts);
                 let first = part * self.count / parts;
                 sweep(image, first..(part + 1) * self.count / parts);
@@ -125,12 +124,12 @@ impl Bands {
 
     /// Tasks that the bands of an image are cut into, each of which reads all weights; 0 where threads had better share the weights.
     fn parts(&self, threads: usize, operands: &Operands<'_>, weights: usize) -> usize {
-        let of_band = POINTS * self.packing.pitch * operands.groups * operands.channels;
+        let of_band = POINTS * self.packing.pitch * operands.groups * operands.ic;
         if weights > RESIDENT && weights > self.count * of_band {
             return 0;
         }
         let resident = (self.count * of_band).div_ceil(RESIDENT);
-        let many = (threads * TASKS_PER_THREAD).div_ceil(operands.batch);
+        let many = (threads * TASKS_PER_THREAD).div_ceil(operands.n);
         let most = (self.count * self.packing.pitch / LEAST_POSITIONS).clamp(1, self.count);
         let parts = resident.max(many).min(most);
         // A few tasks are shared out evenly.
@@ -151,39 +150,39 @@ impl Bands {
         out: Shared<MaybeUninit<f32>>,
     ) {
         let Packing { pitch, tail, .. } = self.packing;
-        let [height, width] = operands.geometry.output;
-        let count = (bands.len() - 1) * pitch + width;
+        let [oh, ow] = operands.geometry.output;
+        let count = (bands.len() - 1) * pitch + ow;
         let sweep = Sweep {
             kernels,
             operands,
             x: &input::transformed(&self.packing, bands.clone(), operands),
             point: bands.len() * pitch + tail,
             weights,
-            row_blocks: operands.rows.div_ceil(kernels.rows),
+            oc_blocks: operands.oc.div_ceil(kernels.oc),
             taps: std::array::from_fn(|tap| TapOffset {
                 x: tap,
-                w: (tap * kernels.rows) as isize,
+                w: (tap * kernels.oc) as isize,
             }),
             positions: Positions {
                 count,
                 image: count,
                 pitch,
-                columns: width,
-                out_image: operands.groups * operands.rows * height * width,
-                out_row: OUTPUTS * width,
+                columns: ow,
+                out_image: operands.groups * operands.oc * oh * ow,
+                out_row: OUTPUTS * ow,
                 out_column: 1,
-                out_first: bands.start * OUTPUTS * width,
+                out_first: bands.start * OUTPUTS * ow,
             },
             out,
         };
         Tasks {
-            instances: operands.batch * operands.groups,
-            rows: operands.rows,
-            depth: operands.channels * TAPS * POINTS,
+            instances: operands.n * operands.groups,
+            oc: operands.oc,
+            depth: operands.ic * TAPS * POINTS,
             positions: count,
         }
-        .run(kernels, |instance, block, row_blocks| {
-            sweep.tiles(instance, block, row_blocks);
+        .run(kernels, |instance, block, oc_blocks| {
+            sweep.tiles(instance, block, oc_blocks);
         });
     }
 }
@@ -217,9 +216,9 @@ struct Sweep<'a> {
     x: &'a [f32],
     /// Elements of one plane for one point.
     point: usize,
-    /// Transformed weights, `[point, group, row block, channel, column, row]`.
+    /// Transformed weights, `[point, group, block of OC, IC, column, OC]`.
     weights: &'a [f32],
-    row_blocks: usize,
+    oc_blocks: usize,
     taps: [TapOffset; TAPS],
     positions: Positions,
     out: Shared<MaybeUninit<f32>>,
@@ -227,13 +226,8 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     /// The tiles of one block of positions and a range of row blocks, of all points.
-    fn tiles(&self, instance: usize, block: usize, row_blocks: Range<usize>) {
-        let Operands {
-            groups,
-            rows,
-            channels,
-            ..
-        } = *self.operands;
+    fn tiles(&self, instance: usize, block: usize, oc_blocks: Range<usize>) {
+        let Operands { groups, oc, ic, .. } = *self.operands;
         let (image, group) = (instance / groups, instance % groups);
         let block = self.positions.block(self.kernels, block);
         let (begin, vectors, width) = (block.positions.start, block.vectors, block.width);
@@ -245,27 +239,27 @@ impl Sweep<'_> {
 
         let point = self.point;
         let plane = POINTS * point;
-        let x = &self.x[instance * channels * plane + start..];
-        let reach = channels * plane - point + TAPS - 1 + width;
+        let x = &self.x[instance * ic * plane + start..];
+        let reach = ic * plane - point + TAPS - 1 + width;
         assert!(reach <= x.len(), "transformed input");
-        let of_block = channels * TAPS * self.kernels.rows;
-        let of_point = groups * self.row_blocks * of_block;
+        let of_block = ic * TAPS * self.kernels.oc;
+        let of_point = groups * self.oc_blocks * of_block;
         assert_eq!(self.weights.len(), POINTS * of_point, "transformed weights");
 
         let mut tiles = [0.0_f32; POINTS * TILE + LANES];
-        for row_block in row_blocks {
-            let first = row_block * self.kernels.rows;
-            let tile_rows = self.kernels.rows.min(rows - first);
-            let tile = self.kernels.tile(tile_rows, vectors);
-            let weights = &self.weights[(group * self.row_blocks + row_block) * of_block..];
+        for oc_block in oc_blocks {
+            let first = oc_block * self.kernels.oc;
+            let tile_oc = self.kernels.oc.min(oc - first);
+            let tile = self.kernels.tile(tile_oc, vectors);
+            let weights = &self.weights[(group * self.oc_blocks + oc_block) * of_block..];
             for index in 0..POINTS {
                 let input = TileInput {
                     x: x[index * point..].as_ptr(),
-                    x_channel: plane,
+                    x_ic: plane,
                     w: weights[index * of_point..].as_ptr(),
-                    w_row: 1,
-                    w_channel: (TAPS * self.kernels.rows) as isize,
-                    channels,
+                    w_oc: 1,
+                    w_ic: (TAPS * self.kernels.oc) as isize,
+                    ic,
                     taps: &self.taps,
                 };
                 // SAFETY: positions and weights were compared with their storage above; each tile has room for the largest of any set,
@@ -279,8 +273,8 @@ impl Sweep<'_> {
                 tiles: &tiles[begin - start..],
                 width,
                 image,
-                first: group * rows + first,
-                rows: tile_rows,
+                first: group * oc + first,
+                oc: tile_oc,
             });
         }
     }

@@ -20,7 +20,7 @@ pub(super) struct Store<'a> {
     pub image: usize,
     /// Output channel of the first row, counted through all groups.
     pub first: usize,
-    pub rows: usize,
+    pub oc: usize,
 }
 
 impl Kernel for Store<'_> {
@@ -28,32 +28,32 @@ impl Kernel for Store<'_> {
     fn run<const FUSED: bool>(self) {
         let Operands {
             groups,
-            rows,
+            oc,
             output_scale,
             bias,
             geometry,
             ..
         } = *self.operands;
-        let [height, width] = geometry.output;
-        for row in 0..self.rows {
-            let channel = self.first + row;
-            let plane = self.image * groups * rows + channel;
+        let [oh, ow] = geometry.output;
+        for o in 0..self.oc {
+            let channel = self.first + o;
+            let plane = self.image * groups * oc + channel;
             let scale = output_scale.map_or(1.0, |scale| scale[plane]);
             let bias = bias.map_or(0.0, |bias| bias[channel]);
             for segment in self.segments {
-                let lines = OUTPUTS.min(height - segment.out / width);
-                let first = plane * height * width + segment.out;
+                let rows = OUTPUTS.min(oh - segment.out / ow);
+                let first = plane * oh * ow + segment.out;
                 let mut done = 0;
                 while done < segment.length {
                     // The last vector moves back where there is room, and stores some sums twice.
                     let at = done.min(segment.length.saturating_sub(LANES));
                     let count = LANES.min(segment.length - at);
-                    let sums = &self.tiles[row * self.width + segment.position + at..];
+                    let sums = &self.tiles[o * self.width + segment.position + at..];
                     let outputs = transformed::<FUSED>(sums, scale, bias);
-                    for (line, Lanes(values)) in outputs[..lines].iter().enumerate() {
+                    for (line, Lanes(values)) in outputs[..rows].iter().enumerate() {
                         // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
-                        // and `lines` to their rows.
-                        let to = unsafe { self.out.slice(first + line * width + at, count) };
+                        // and `rows` to their rows.
+                        let to = unsafe { self.out.slice(first + line * ow + at, count) };
                         // Of a known length the loop is one store.
                         if let Some(to) = to.first_chunk_mut::<LANES>() {
                             for (to, value) in to.iter_mut().zip(values) {
