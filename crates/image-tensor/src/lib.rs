@@ -27,6 +27,7 @@ mod decode;
 mod encode;
 mod error;
 mod grid;
+mod indexed_png;
 mod jpeg_end;
 mod pillow_filter;
 mod resize;
@@ -40,6 +41,7 @@ pub use encode::{encode_png, write_png};
 pub use error::ImageTensorError;
 pub use grid::{grid, magnify, strip};
 pub use image::{Rgb, RgbImage};
+pub use indexed_png::{encode_indexed_png, encode_indexed_png_within};
 pub use resize::{
     ResizeProtocol, center_crop_and_resize, center_crop_square, resampling_matrix, resize,
 };

@@ -3,29 +3,29 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
+use image_tensor::{Rgb, RgbImage, encode_indexed_png_within, from_signed_unit, grid};
 use stylegan2::{Generator, Truncation};
 
-use crate::Failure;
-use crate::sampling;
+use crate::{Failure, output, sampling};
 
-/// Seeds of a sheet, each shown once at every truncation.
-const SEEDS: u32 = 32;
 const COLUMNS: usize = 8;
-/// The upper half shows the generator as it is, the lower half what truncation makes of the same seeds.
-const TRUNCATIONS: [f32; 2] = [1.0, 0.7];
+/// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of these seeds.
+const PARTS: [(u32, f32); 2] = [(32, 1.0), (16, 0.7)];
+/// Sheets of the zoo are part of a repository's history.
+const MOST_BYTES: usize = 120 << 10;
 /// Images made at once: little memory, and no slower than more.
 const BATCH: usize = 16;
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
-/// Writes a sheet of samples: seeds 0 to 31 at psi 1, then the same at psi 0.7.
+/// Writes a sheet of samples: seeds 0 to 31 at psi 1, then 0 to 15 at psi 0.7, with as many of 256 colors as 120 KiB can hold.
 pub fn write(generator: &Generator, path: &Path, device: &Device) -> Result<(), Failure> {
-    let images: Vec<RgbImage> = TRUNCATIONS
+    let images: Vec<RgbImage> = PARTS
         .iter()
-        .flat_map(|psi| images(generator, SEEDS, Truncation::psi(*psi), device))
+        .flat_map(|(seeds, psi)| images(generator, *seeds, Truncation::psi(*psi), device))
         .collect();
-    Ok(write_png(path, &grid(&images, COLUMNS, PADDING, WHITE))?)
+    let sheet = encode_indexed_png_within(&grid(&images, COLUMNS, PADDING, WHITE), MOST_BYTES)?;
+    output::write_whole(path, |path| output::write(path, &sheet))
 }
 
 /// Images of the seeds 0 to `count - 1`.
