@@ -27,12 +27,17 @@ use ganymede::Weights;
 use ganymede::features::BATCH;
 use ganymede::images::{Target, files_in, to_targets};
 
-/// Samples, and at most as many real images, that are compared unless another number is asked for.
-pub const COMPARED_IMAGES: u32 = 1000;
+/// Samples, and at most as many real images, that are compared.
+const COMPARED_IMAGES: u32 = 1000;
 /// Neighbors that span a ball, for all four measures.
 const NEIGHBORS: usize = 5;
 /// Held-out images that are inverted.
 const INVERTED: usize = 6;
+
+/// How many images are compared where `asked` are measured otherwise: not more than a thousand, and enough for every image to have its neighbors.
+pub fn compared(asked: u32) -> u32 {
+    asked.clamp(NEIGHBORS as u32 + 1, COMPARED_IMAGES)
+}
 
 /// The networks that judge models of the zoo. Discriminators of fine-tuning see EfficientNet-lite0's features, and none sees AlexNet's.
 pub const JUDGES: [Protocol; 2] = [Protocol::AlexNet, Protocol::EfficientnetLite0];

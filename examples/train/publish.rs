@@ -8,7 +8,7 @@ use vision_aided_finetune::{HistoryEntry, Trainer};
 use crate::card;
 use crate::recipe::Recipe;
 use examples::Failure;
-use examples::gates::{COMPARED_IMAGES, Gates};
+use examples::gates::{Gates, compared};
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::training::export::{DISCRIMINATOR, GENERATOR};
 use examples::training::provenance::Provenance;
@@ -53,7 +53,7 @@ pub fn publish(
     };
     let gates = Gates::new(
         weights,
-        measurement.images.min(COMPARED_IMAGES),
+        compared(measurement.images),
         &folder.path().join("quality"),
         measurement.device,
         measurement.interrupted,

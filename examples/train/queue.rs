@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use examples::gates::{COMPARED_IMAGES, FeatureMeter, JUDGES};
+use examples::gates::{FeatureMeter, JUDGES, compared};
 use examples::training::export::GENERATOR;
 use examples::training::standing::{Standing, Turn, next};
 use examples::training_images::{TRAINING_IMAGES, folder};
@@ -226,7 +226,7 @@ impl<'a> Queue<'a> {
         let meter = FeatureMeter::new(
             JUDGES[0],
             weights,
-            self.options.frechet_images.min(COMPARED_IMAGES),
+            compared(self.options.frechet_images),
             &self.meter_folder,
             &self.device,
         )?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use vision_aided_finetune::ImageSet;
 
 use crate::arguments::Measure;
-use examples::gates::{COMPARED_IMAGES, Gates};
+use examples::gates::{Gates, compared};
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::{Failure, INTERRUPTED, output, table, training_images};
 use ganymede::BASE;
@@ -66,7 +66,7 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
     )?;
     let gates = Gates::new(
         &weights,
-        measure.frechet_images.min(COMPARED_IMAGES),
+        compared(measure.frechet_images),
         &measure.moments,
         &device,
         interrupted,

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use ganymede::files;
 use image_tensor::{Rgb, RgbImage, encode_indexed_png_within, from_signed_unit, grid};
 use stylegan2::{Generator, Truncation};
 
-use crate::{Failure, output, sampling};
+use crate::{Failure, sampling};
 
 const COLUMNS: usize = 8;
 /// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of these seeds.
@@ -25,7 +26,7 @@ pub fn write(generator: &Generator, path: &Path, device: &Device) -> Result<(), 
         .flat_map(|(seeds, psi)| images(generator, *seeds, Truncation::psi(*psi), device))
         .collect();
     let sheet = encode_indexed_png_within(&grid(&images, COLUMNS, PADDING, WHITE), MOST_BYTES)?;
-    output::write_whole(path, |path| output::write(path, &sheet))
+    files::write_whole(path, |path| Ok(files::write(path, &sheet)?))
 }
 
 /// Images of the seeds 0 to `count - 1`.
