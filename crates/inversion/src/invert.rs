@@ -6,7 +6,7 @@ use stylegan2::{Generator, NoiseMode};
 
 use crate::adam_variable::AdamVariable;
 use crate::noise_regularisation::normalise_noise;
-use crate::objective::{Evaluation, Objective, Targets};
+use crate::objective::{Evaluation, Objective, Targets, read};
 use crate::perturbation::Perturb;
 use crate::start::{start_latents, start_noise};
 use crate::tracker::{Snapshot, Tracker};
@@ -144,7 +144,7 @@ impl Search<'_> {
                     self.trackers[*image].settle(step + 1);
                 }
                 self.retire(step + 1);
-                self.shrink()?;
+                self.shrink();
                 if self.active.is_empty() {
                     return Ok(());
                 }
@@ -182,7 +182,7 @@ impl Search<'_> {
         unread: &[Evaluation],
         evaluated: Snapshot,
     ) -> Result<Vec<LossTerms>, InversionError> {
-        let mut by_step = self.objective.read(unread);
+        let mut by_step = read(unread);
         let first_step = evaluated.step + 1 - by_step.len();
         for (row, image) in self.active.iter().enumerate() {
             let tracker = &mut self.trackers[*image];
@@ -220,16 +220,16 @@ impl Search<'_> {
     }
 
     /// Takes stopped images out of the batch, so that no time goes into them.
-    fn shrink(&mut self) -> Result<(), InversionError> {
+    fn shrink(&mut self) {
         let kept: Vec<usize> = (0..self.active.len())
             .filter(|row| self.trackers[self.active[*row]].stop.is_none())
             .collect();
         if kept.len() == self.active.len() {
-            return Ok(());
+            return;
         }
         self.active = kept.iter().map(|row| self.active[*row]).collect();
         if self.active.is_empty() {
-            return Ok(());
+            return;
         }
         let indices: Vec<i32> = kept.iter().map(|row| *row as i32).collect();
         let rows = Tensor::<1, Int>::from_data(
@@ -240,9 +240,7 @@ impl Search<'_> {
         for image in &mut self.noise_images {
             image.keep(&rows);
         }
-        let pixels = self.targets.pixels().clone().select(0, rows);
-        self.targets = self.objective.prepare(pixels)?;
-        Ok(())
+        self.targets = self.targets.select(rows);
     }
 
     /// Evaluates the last and the best numbers of every image.
@@ -305,7 +303,7 @@ impl Search<'_> {
         let evaluation =
             self.objective
                 .evaluate(w_plus.clone(), &self.noise_mode(noise_images), targets);
-        let losses = self.objective.read([&evaluation]).remove(0);
+        let losses = read([&evaluation]).remove(0);
         let distances = self.distances(w_plus.clone());
         snapshots
             .iter()

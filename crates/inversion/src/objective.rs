@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use lpips::{Lpips, TargetFeatures};
 use stylegan2::{Generator, NoiseMode};
 use stylegan2_ops::inner_products;
@@ -37,6 +37,14 @@ impl Targets {
     pub fn pixels(&self) -> &Tensor<4> {
         &self.pixels
     }
+
+    /// Those at some rows of the batch.
+    pub fn select(&self, rows: Tensor<1, Int>) -> Self {
+        Self {
+            features: self.features.select(rows.clone()),
+            pixels: self.pixels.clone().select(0, rows),
+        }
+    }
 }
 
 /// The function that is minimised, with its frozen networks.
@@ -53,9 +61,23 @@ pub(crate) struct Objective<'a> {
 /// Images and their losses, one per row of the latents.
 pub(crate) struct Evaluation {
     pub images: Tensor<4>,
-    terms: Vec<Tensor<1>>,
-    /// Weights of `terms`, in their order.
-    lambdas: Vec<f32>,
+    terms: Vec<Term>,
+}
+
+/// One term of the objective for every image, `[batch]`, before its weight.
+struct Term {
+    kind: TermKind,
+    lambda: f32,
+    values: Tensor<1>,
+}
+
+/// Which number of [`LossTerms`] a term is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TermKind {
+    Lpips,
+    Mse,
+    WAvgPull,
+    NoiseRegularisation,
 }
 
 impl<'a> Objective<'a> {
@@ -139,8 +161,11 @@ impl<'a> Objective<'a> {
         let distances = self.lpips.distance_to(&targets.features, rgb(compared));
         let mut evaluation = self.evaluation(images, distances, &targets.pixels, &w_plus);
         if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
-            evaluation.terms.push(noise_regularisation(noise_images));
-            evaluation.lambdas.push(lambda);
+            evaluation.terms.push(Term {
+                kind: TermKind::NoiseRegularisation,
+                lambda,
+                values: noise_regularisation(noise_images),
+            });
         }
         evaluation
     }
@@ -153,16 +178,28 @@ impl<'a> Objective<'a> {
         pixels: &Tensor<4>,
         w_plus: &Tensor<3>,
     ) -> Evaluation {
-        let mut terms = vec![lpips, mean_square(images.clone() - pixels.clone())];
-        let mut lambdas = vec![self.lambda_lpips, self.lambda_mse];
+        let mut terms = vec![
+            Term {
+                kind: TermKind::Lpips,
+                lambda: self.lambda_lpips,
+                values: lpips,
+            },
+            Term {
+                kind: TermKind::Mse,
+                lambda: self.lambda_mse,
+                values: mean_square(images.clone() - pixels.clone()),
+            },
+        ];
         if self.lambda_w_avg > 0.0 {
-            terms.push(mean_square(w_plus.clone() - self.w_avg()));
-            lambdas.push(self.lambda_w_avg);
+            terms.push(Term {
+                kind: TermKind::WAvgPull,
+                lambda: self.lambda_w_avg,
+                values: mean_square(w_plus.clone() - self.w_avg()),
+            });
         }
         Evaluation {
             images: images.without_autodiff(),
             terms,
-            lambdas,
         }
     }
 
@@ -172,80 +209,67 @@ impl<'a> Objective<'a> {
         w_plus: Tensor<3>,
         noise: &NoiseMode,
         targets: &[Targets],
-    ) -> Vec<Vec<LossTerms>> {
+    ) -> Result<Vec<Vec<LossTerms>>, InversionError> {
         let images = self.generator.synthesis.forward(w_plus.clone(), noise);
+        // The network sees each candidate once, however many targets there are.
+        let features = self.lpips.prepare(rgb(images.clone()))?;
         let evaluations: Vec<Evaluation> = targets
             .iter()
             .map(|target| {
-                let distances = self
-                    .lpips
-                    .distance_to(&target.features, rgb(images.clone()));
+                let distances = self.lpips.between(&features, &target.features);
                 self.evaluation(images.clone(), distances, &target.pixels, &w_plus)
             })
             .collect();
-        self.read(&evaluations)
+        Ok(read(&evaluations))
     }
+}
 
-    /// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry per image.
-    pub fn read<'e>(
-        &self,
-        evaluations: impl IntoIterator<Item = &'e Evaluation>,
-    ) -> Vec<Vec<LossTerms>> {
-        let mut layout = Vec::new();
-        let mut parts = Vec::new();
-        for evaluation in evaluations {
-            let batch = evaluation.terms[0].dims()[0];
-            layout.push((batch, &evaluation.lambdas));
-            parts.extend(
-                evaluation
-                    .terms
-                    .iter()
-                    .cloned()
-                    .map(Tensor::without_autodiff),
-            );
-        }
-        if parts.is_empty() {
-            return Vec::new();
-        }
-        let values: Vec<f32> = Tensor::cat(parts, 0)
-            .into_data()
-            .convert::<f32>()
-            .try_to_vec()
-            .expect("converted to f32 above");
-        let mut rest = values.as_slice();
-        layout
-            .into_iter()
-            .map(|(batch, lambdas)| {
-                let (now, later) = rest.split_at(batch * lambdas.len());
+/// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry per image.
+pub(crate) fn read<'e>(
+    evaluations: impl IntoIterator<Item = &'e Evaluation>,
+) -> Vec<Vec<LossTerms>> {
+    let evaluations: Vec<&Evaluation> = evaluations.into_iter().collect();
+    let terms = evaluations.iter().flat_map(|evaluation| &evaluation.terms);
+    let parts: Vec<Tensor<1>> = terms
+        .map(|term| term.values.clone().without_autodiff())
+        .collect();
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let values: Vec<f32> = Tensor::cat(parts, 0)
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("converted to f32 above");
+    let mut rest = values.as_slice();
+    evaluations
+        .into_iter()
+        .map(|evaluation| {
+            let mut losses = vec![LossTerms::default(); evaluation.images.dims()[0]];
+            for term in &evaluation.terms {
+                let (of_images, later) = rest.split_at(losses.len());
                 rest = later;
-                (0..batch)
-                    .map(|image| self.terms_of(image, batch, now, lambdas))
-                    .collect()
-            })
-            .collect()
-    }
+                for (losses, value) in losses.iter_mut().zip(of_images) {
+                    losses.add(term, f64::from(*value));
+                }
+            }
+            losses
+        })
+        .collect()
+}
 
-    fn terms_of(&self, image: usize, batch: usize, values: &[f32], lambdas: &[f32]) -> LossTerms {
-        let mut of_image = values
-            .iter()
-            .skip(image)
-            .step_by(batch)
-            .map(|value| f64::from(*value));
-        let total = of_image
-            .clone()
-            .zip(lambdas)
-            // A term of weight 0 must not make the sum NaN.
-            .filter(|(_, lambda)| **lambda > 0.0)
-            .map(|(value, lambda)| value * f64::from(*lambda))
-            .sum();
-        let mut next = || of_image.next().unwrap_or(0.0);
-        LossTerms {
-            total,
-            lpips: next(),
-            mse: next(),
-            w_avg_pull: if self.lambda_w_avg > 0.0 { next() } else { 0.0 },
-            noise_regularisation: next(),
+impl LossTerms {
+    fn add(&mut self, term: &Term, value: f64) {
+        // A term of weight 0 must not make the sum NaN.
+        if term.lambda > 0.0 {
+            self.total += value * f64::from(term.lambda);
         }
+        *match term.kind {
+            TermKind::Lpips => &mut self.lpips,
+            TermKind::Mse => &mut self.mse,
+            TermKind::WAvgPull => &mut self.w_avg_pull,
+            TermKind::NoiseRegularisation => &mut self.noise_regularisation,
+        } = value;
     }
 }
 
@@ -254,20 +278,17 @@ impl Evaluation {
     pub fn sum(&self) -> Tensor<1> {
         self.terms
             .iter()
-            .zip(&self.lambdas)
-            .filter(|(_, lambda)| **lambda > 0.0)
-            .map(|(term, lambda)| term.clone().sum().mul_scalar(*lambda))
+            .filter(|term| term.lambda > 0.0)
+            .map(|term| term.values.clone().sum().mul_scalar(term.lambda))
             .reduce(|sum, term| sum + term)
             .expect("a checked configuration has a weight above 0")
     }
 
     /// Frees the graph, keeping the numbers.
     pub fn without_graph(mut self) -> Self {
-        self.terms = self
-            .terms
-            .into_iter()
-            .map(Tensor::without_autodiff)
-            .collect();
+        for term in &mut self.terms {
+            term.values = term.values.clone().without_autodiff();
+        }
         self
     }
 }

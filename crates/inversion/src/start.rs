@@ -81,15 +81,16 @@ fn best_candidates(
     };
 
     let batch = targets.pixels().dims()[0];
-    let single: Vec<Targets> = (0..batch)
-        .map(|image| objective.prepare(targets.pixels().clone().narrow(0, image, 1)))
-        .collect::<Result<_, _>>()?;
+    let device = objective.device();
+    let single: Vec<Targets> = (0..batch as i64)
+        .map(|image| targets.select(Tensor::arange(image..image + 1, &device)))
+        .collect();
     let mut best = vec![(f64::INFINITY, 0i32); batch];
     let chunk = chunk_of(generator.synthesis.img_resolution());
     for first in (0..all).step_by(chunk) {
         let count = chunk.min(all - first);
         let w_plus = objective.w_plus(candidates.clone().narrow(0, first, count));
-        let losses = objective.compare_all(w_plus, &noise, &single);
+        let losses = objective.compare_all(w_plus, &noise, &single)?;
         for (best, losses) in best.iter_mut().zip(losses) {
             for (row, losses) in losses.iter().enumerate() {
                 if losses.total < best.0 {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use backbones::{Interpolation, resize};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use checkpoint::Checkpoint;
 
 use crate::LpipsError;
@@ -77,6 +77,23 @@ impl TargetFeatures {
     /// Height and width of the images.
     pub fn size(&self) -> [usize; 2] {
         [self.image_shape[2], self.image_shape[3]]
+    }
+
+    /// Those of the images at some rows of the batch, all below [`Self::batch`], in their order; a row may come more than once. No network runs.
+    pub fn select(&self, rows: Tensor<1, Int>) -> Self {
+        let [_, channels, height, width] = self.image_shape;
+        let [batch] = rows.dims();
+        let layers = self.layers.iter().cloned();
+        Self {
+            metric: self.metric,
+            image_shape: [batch, channels, height, width],
+            layers: layers
+                .map(|layer| {
+                    let rows = rows.clone().to_device(&layer.device());
+                    layer.select(0, rows)
+                })
+                .collect(),
+        }
     }
 }
 
@@ -220,6 +237,29 @@ impl Lpips {
         Ok(self.distance_to(&target, x0))
     }
 
+    /// Distance of each image of `images` from its partner in `others`, from their features alone: `[batch]`. A single other serves all images.
+    ///
+    /// What [`Self::distance_to`] gives for the images, up to rounding, without running the network again: for comparisons of many with many.
+    ///
+    /// # Panics
+    /// When the shapes do not fit or one of both was prepared by another metric.
+    pub fn between(&self, images: &TargetFeatures, others: &TargetFeatures) -> Tensor<1> {
+        assert_eq!(
+            images.metric,
+            self.metric(),
+            "the images were prepared by another metric"
+        );
+        self.check_target(others, images.image_shape);
+        let layers = images.layers.iter().zip(&others.layers).enumerate();
+        total(layers.map(|(layer, (images, others))| {
+            let difference = images.clone() - others.clone();
+            let map = (difference.clone() * difference * self.heads.layer(layer)).sum_dim(1);
+            let [batch, _, height, width] = map.dims();
+            map.reshape([batch, height * width]).mean_dim(1)
+        }))
+        .reshape([images.batch()])
+    }
+
     fn metric(&self) -> Metric {
         Metric {
             network: self.network,
@@ -249,19 +289,19 @@ impl Lpips {
     }
 
     #[track_caller]
-    fn check_target(&self, target: &TargetFeatures, x: &Tensor<4>) {
+    fn check_target(&self, target: &TargetFeatures, shape: [usize; 4]) {
         assert_eq!(
             target.metric,
             self.metric(),
             "the targets were prepared by another metric"
         );
-        let [batch, channels, height, width] = x.dims();
+        let [batch, channels, height, width] = shape;
         let [target_batch, ..] = target.image_shape;
         assert!(
             [channels, height, width] == target.image_shape[1..]
                 && (batch == target_batch || target_batch == 1),
             "LPIPS compares images of one shape, or many with one target: found {:?} and targets of {:?}",
-            x.dims(),
+            shape,
             target.image_shape
         );
     }
@@ -286,7 +326,7 @@ impl Lpips {
         x: Tensor<4>,
         reduction: Reduction,
     ) -> impl Iterator<Item = Tensor<4>> + 'a {
-        self.check_target(target, &x);
+        self.check_target(target, x.dims());
         self.activations(x)
             .into_iter()
             .zip(&target.layers)

@@ -119,7 +119,7 @@ pub(super) fn correlate_packed(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use testkit::assert_close;
 

@@ -13,7 +13,7 @@
 mod column_product;
 mod columns;
 mod correlate;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod fixture;
 mod geometry;
 mod microkernel;

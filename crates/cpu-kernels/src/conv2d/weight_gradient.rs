@@ -372,7 +372,7 @@ impl<'a> Sums<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use testkit::{assert_close, seeded};
 

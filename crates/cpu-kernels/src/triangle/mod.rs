@@ -284,7 +284,7 @@ mod x86 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use testkit::seeded;
 

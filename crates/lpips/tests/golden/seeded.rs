@@ -1,6 +1,6 @@
 //! Networks of seeded weights: distances, their terms and maps, the baseline, and gradients.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use lpips::{InputRange, Lpips, Network, Version};
 use testkit::{Golden, assert_close, devices, relative_l2};
 
@@ -211,6 +211,32 @@ fn one_target_for_a_batch() {
         &values(alone),
         1e-6,
     );
+}
+
+#[test]
+fn features_are_compared_as_images_are() {
+    let golden = golden();
+    for (name, device) in devices() {
+        let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+        let (x0, x1): (Tensor<4>, Tensor<4>) =
+            (golden.tensor("x0", &device), golden.tensor("x1", &device));
+        let [first, second] = [&x0, &x1].map(|x| lpips.prepare(x.clone()).unwrap());
+        let expected = values(lpips.distance_to(&second, x0.clone()));
+        // Columns are normalised by a division rather than by a product with the inverse.
+        let found = values(lpips.between(&first, &second));
+        assert_close(name, &found, &expected, 1e-5);
+
+        // One of the images alone, and every image with it.
+        let last = first.batch() - 1;
+        let row = Tensor::<1, Int>::arange(last as i64..last as i64 + 1, &device);
+        let one = first.select(row.clone());
+        assert_eq!((one.batch(), one.size()), (1, first.size()));
+        let alone = values(lpips.between(&one, &second.select(row)));
+        assert_close(name, &alone, &expected[last..], 1e-5);
+        let with_all = values(lpips.between(&second, &one));
+        let expected = values(lpips.distance_to(&one, x1));
+        assert_close(name, &with_all, &expected, 1e-5);
+    }
 }
 
 #[test]

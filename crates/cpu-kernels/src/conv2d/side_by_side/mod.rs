@@ -7,7 +7,7 @@
 
 mod factors;
 mod runs;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 use std::mem::MaybeUninit;

@@ -15,7 +15,7 @@
 mod input;
 mod lanes;
 mod output;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;
 mod weights;
 
