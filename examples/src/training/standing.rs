@@ -106,7 +106,7 @@ fn file(folder: &Path) -> PathBuf {
 
 /// The style that the next turn belongs to: of those that miss the target, one that has had the fewest images since its start, and of equals the one that
 /// misses most; when all meet it, the same among all. `limit` ends a style's training, in thousands of images.
-pub fn next<'a>(styles: &'a [(String, Standing)], limit: f64) -> Option<&'a str> {
+pub fn next(styles: &[(String, Standing)], limit: f64) -> Option<&str> {
     let open = styles
         .iter()
         .filter(|(_, standing)| standing.kimg() < limit);
