@@ -1,10 +1,10 @@
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
 use image::error::ImageError;
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, metadata,
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage,
+    metadata,
 };
 
 use crate::ImageTensorError;
@@ -37,32 +37,32 @@ impl Default for DecodeLimits {
 
 /// Reads an image file as 8-bit RGB; see [`decode_bytes`].
 ///
+/// Only regular files are read: a pipe may never end.
+///
 /// # Errors
-/// As [`decode_bytes`], and [`ImageTensorError::Read`] when the file cannot be read. Every message starts with the path.
+/// As [`decode_bytes`], and [`ImageTensorError::Read`] when the file cannot be read or is no regular one. Every message starts with the path.
 pub fn decode_file(
     path: impl AsRef<Path>,
     limits: &DecodeLimits,
 ) -> Result<RgbImage, ImageTensorError> {
     let path = path.as_ref();
     let name = path.display().to_string();
-    let read_error = |source| ImageTensorError::Read {
-        name: name.clone(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    // One byte over the limit tells a too long file from one of just that length, also where no length is known (a pipe).
-    File::open(path)
-        .map_err(read_error)?
-        .take(limits.max_file_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(read_error)?;
-    decode_bytes(&name, &bytes, limits)
+    match whole_file::read(path, limits.max_file_bytes) {
+        Ok(bytes) => decode_bytes(&name, &bytes, limits),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(ImageTensorError::FileTooLarge {
+                name,
+                limit: limits.max_file_bytes,
+            })
+        }
+        Err(source) => Err(ImageTensorError::Read { name, source }),
+    }
 }
 
 /// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
 ///
 /// The format is taken from the content, never from the name. Grey, palettes (but not those of TIFF) and CMYK become RGB; 16-bit and float samples are
-/// rounded to 8 bits; transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
+/// rounded to 8 bits (floats that are no numbers are an error); transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
 /// the first frame is taken; EXIF orientation is applied. Colour profiles are ignored: values are taken as sRGB.
 ///
 /// # Errors
@@ -135,11 +135,36 @@ pub fn decode_bytes(
         .orientation()
         .unwrap_or(metadata::Orientation::NoTransforms);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    if let Some((index, value)) = first_not_finite(&decoded) {
+        return Err(ImageTensorError::NotFinite {
+            name: name.into(),
+            format: format_name,
+            index,
+            value,
+        });
+    }
     decoded.apply_orientation(orientation);
-    Ok(over_white(decoded))
+    Ok(blend_over_white(decoded))
+}
+
+/// A float sample that is no number, with its place. Rounded to 8 bits it would be black or white and nobody would know.
+fn first_not_finite(decoded: &DynamicImage) -> Option<(usize, f32)> {
+    let samples = match decoded {
+        DynamicImage::ImageRgb32F(image) => image.as_raw(),
+        DynamicImage::ImageRgba32F(image) => image.as_raw(),
+        _ => return None,
+    };
+    let index = samples.iter().position(|sample| !sample.is_finite())?;
+    Some((index, samples[index]))
 }
 
 fn recognise(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> {
+    if is_heic(bytes) {
+        return Err(ImageTensorError::UnsupportedFormat {
+            name: name.into(),
+            format: "HEIC".into(),
+        });
+    }
     let format = image::guess_format(bytes).map_err(|_| ImageTensorError::NotAnImage {
         name: name.into(),
         first_bytes: describe_start(bytes),
@@ -158,6 +183,15 @@ fn recognise(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> 
     }
 }
 
+/// Whether the first box of an ISO media file names a brand of HEIC, the format of photos on iPhones; the decoder's library knows AVIF only.
+fn is_heic(bytes: &[u8]) -> bool {
+    const BRANDS: [&[u8]; 8] = [
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
+    ];
+    bytes.get(4..8) == Some(b"ftyp")
+        && bytes.get(8..12).is_some_and(|brand| BRANDS.contains(&brand))
+}
+
 fn describe_start(bytes: &[u8]) -> String {
     const SHOWN: usize = 8;
     let start = &bytes[..bytes.len().min(SHOWN)];
@@ -166,7 +200,7 @@ fn describe_start(bytes: &[u8]) -> String {
 }
 
 /// 8-bit RGB of any decoded image, `alpha * colour + (1 - alpha) * white`.
-fn over_white(decoded: DynamicImage) -> RgbImage {
+fn blend_over_white(decoded: DynamicImage) -> RgbImage {
     if !decoded.color().has_alpha() {
         return decoded.into_rgb8();
     }
@@ -179,7 +213,11 @@ fn over_white(decoded: DynamicImage) -> RgbImage {
             Rgb([r, g, b].map(|value| blend16(value, alpha)))
         });
     }
-    let rgba = decoded.into_rgba8();
+    over_white(&decoded.into_rgba8())
+}
+
+/// The picture as web browsers show it: `alpha * colour + (1 - alpha) * white` of the encoded (gamma) values.
+pub fn over_white(rgba: &RgbaImage) -> RgbImage {
     RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
         let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
         Rgb([r, g, b].map(|value| blend8(value, alpha)))

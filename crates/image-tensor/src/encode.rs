@@ -1,15 +1,19 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageFormat, RgbImage};
+use image::{EncodableLayout, ImageBuffer, ImageFormat, Pixel, PixelWithColorType};
 
 use crate::ImageTensorError;
 
-/// The image as a PNG file's bytes (8-bit RGB, lossless).
+/// The image as a PNG file's bytes, lossless, with the channels that it has: grey, RGB or RGBA.
 ///
 /// # Errors
 /// [`ImageTensorError::Encode`] when the encoder refuses, as for an image without pixels.
-pub fn encode_png(image: &RgbImage) -> Result<Vec<u8>, ImageTensorError> {
+pub fn encode_png<P>(image: &ImageBuffer<P, Vec<P::Subpixel>>) -> Result<Vec<u8>, ImageTensorError>
+where
+    P: Pixel + PixelWithColorType,
+    [P::Subpixel]: EncodableLayout,
+{
     let mut bytes = Vec::new();
     image
         .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
@@ -22,13 +26,21 @@ pub fn encode_png(image: &RgbImage) -> Result<Vec<u8>, ImageTensorError> {
     Ok(bytes)
 }
 
-/// Writes the image as a PNG file, replacing one that is there.
+/// Writes the image as a PNG file as [`encode_png`] makes it, replacing one that is there: beside it, then renamed, so that the name never stands for half
+/// a picture.
 ///
 /// # Errors
 /// [`ImageTensorError::Encode`], or [`ImageTensorError::Write`] naming the path.
-pub fn write_png(path: impl AsRef<Path>, image: &RgbImage) -> Result<(), ImageTensorError> {
+pub fn write_png<P>(
+    path: impl AsRef<Path>,
+    image: &ImageBuffer<P, Vec<P::Subpixel>>,
+) -> Result<(), ImageTensorError>
+where
+    P: Pixel + PixelWithColorType,
+    [P::Subpixel]: EncodableLayout,
+{
     let path = path.as_ref();
-    std::fs::write(path, encode_png(image)?).map_err(|source| ImageTensorError::Write {
+    whole_file::write(path, encode_png(image)?).map_err(|source| ImageTensorError::Write {
         path: path.to_path_buf(),
         source,
     })

@@ -74,7 +74,8 @@ pub enum ImageTensorError {
     },
     /// Decoding would take more memory than [`DecodeLimits::max_decoded_bytes`](crate::DecodeLimits::max_decoded_bytes).
     #[error(
-        "{name}: decoding this {format} takes more than the limit of {max_bytes} bytes, though its pixels may not; save it again as an          ordinary PNG or raise the limit"
+        "{name}: decoding this {format} takes more than the limit of {max_bytes} bytes, though its pixels may not; save it again as an \
+         ordinary PNG or raise the limit"
     )]
     TooMuchMemory {
         /// Which file.
@@ -95,6 +96,20 @@ pub enum ImageTensorError {
         format: String,
         /// What the decoder said.
         reason: String,
+    },
+    /// A float sample that is NaN or infinite.
+    #[error(
+        "{name}: sample {index} of this {format} is {value}, which no colour is; save the image again with numbers from 0 to 1, or as an 8-bit PNG"
+    )]
+    NotFinite {
+        /// Which file.
+        name: String,
+        /// The format that its content shows.
+        format: String,
+        /// Place of the first such sample, counted over channels, then pixels of a row.
+        index: usize,
+        /// The sample.
+        value: f32,
     },
     /// The content does not follow its format: truncated or damaged.
     #[error(

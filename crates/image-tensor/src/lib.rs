@@ -36,13 +36,15 @@ mod tensor;
 pub use animation::{FrameTiming, encode_gif};
 pub use compare::absolute_difference;
 pub use crop::{center_crop, center_offset, resize_shorter_side, shorter_side_size};
-pub use decode::{DecodeLimits, decode_bytes, decode_file};
+pub use decode::{DecodeLimits, decode_bytes, decode_file, over_white};
 pub use encode::{encode_png, write_png};
 pub use error::ImageTensorError;
 pub use grid::{grid, magnify, strip};
-pub use image::{Rgb, RgbImage};
+pub use image::{Rgb, RgbImage, Rgba, RgbaImage};
 pub use indexed_png::{encode_indexed_png, encode_indexed_png_within};
 pub use resize::{
     ResizeProtocol, center_crop_and_resize, center_crop_square, resampling_matrix, resize,
 };
-pub use tensor::{from_signed_unit, from_unit, to_grey_signed_unit, to_signed_unit, to_unit};
+pub use tensor::{
+    from_signed_unit, from_signed_unit_rgba, from_unit, to_grey_signed_unit, to_signed_unit, to_unit,
+};

@@ -1,8 +1,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 /// Channels of an RGB tensor.
 const RGB: usize = 3;
+/// Channels of an RGB tensor with opacity.
+const RGBA: usize = 4;
 /// Half of the 8-bit range: the official StyleGAN2 maps bytes by `u8 / 127.5 - 1`.
 const HALF_RANGE: f32 = 127.5;
 /// The official StyleGAN2 maps back by `(x * 127.5 + 128)`, truncated: 127.5 + 0.5 for rounding.
@@ -51,6 +53,31 @@ pub fn to_grey_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 /// When the tensor has another number of channels.
 pub fn from_signed_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     from_planes(tensor, |value| value * HALF_RANGE + HALF_RANGE_ROUNDED)
+}
+
+/// Images with opacity of a tensor `[batch, 4, height, width]` in [-1, 1], all four channels as [`from_signed_unit`] takes three; the fourth is the opacity.
+///
+/// # Panics
+/// When the tensor has another number of channels.
+pub fn from_signed_unit_rgba(tensor: Tensor<4>) -> Vec<RgbaImage> {
+    let [batch, channels, height, width] = tensor.dims();
+    assert_eq!(
+        channels, RGBA,
+        "an image tensor with opacity has 4 channels, found {channels} in [{batch}, {channels}, {height}, {width}]"
+    );
+    let area = height * width;
+    values_of(tensor)
+        .chunks_exact(RGBA * area)
+        .map(|planes| {
+            RgbaImage::from_fn(width as u32, height as u32, |x, y| {
+                let position = y as usize * width + x as usize;
+                let byte = |channel: usize| {
+                    (planes[channel * area + position] * HALF_RANGE + HALF_RANGE_ROUNDED) as u8
+                };
+                Rgba([0, 1, 2, 3].map(byte))
+            })
+        })
+        .collect()
 }
 
 /// Images of a tensor `[batch, 1 or 3, height, width]` in [0, 1]: `(x * 255 + 0.5)` clamped to 0..=255 and truncated, as
@@ -110,13 +137,8 @@ fn from_planes(tensor: Tensor<4>, scale: impl Fn(f32) -> f32) -> Vec<RgbImage> {
         channels == 1 || channels == RGB,
         "an image tensor has 1 or 3 channels, found {channels} in [{batch}, {channels}, {height}, {width}]"
     );
-    let values: Vec<f32> = tensor
-        .into_data()
-        .convert::<f32>()
-        .try_to_vec()
-        .expect("converted to f32 above");
     let area = height * width;
-    values
+    values_of(tensor)
         .chunks_exact(channels * area)
         .map(|planes| {
             RgbImage::from_fn(width as u32, height as u32, |x, y| {
@@ -127,4 +149,12 @@ fn from_planes(tensor: Tensor<4>, scale: impl Fn(f32) -> f32) -> Vec<RgbImage> {
             })
         })
         .collect()
+}
+
+fn values_of(tensor: Tensor<4>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("converted to f32 above")
 }

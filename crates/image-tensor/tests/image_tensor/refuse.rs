@@ -1,5 +1,5 @@
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, Rgb, Rgb32FImage, RgbImage};
 use image_tensor::{
     DecodeLimits, ImageTensorError, decode_bytes, decode_file, encode_gif, encode_png, write_png,
 };
@@ -257,4 +257,48 @@ fn palette_tiff() -> Vec<u8> {
     bytes.extend(0u32.to_le_bytes());
     bytes.resize(bytes.len() + 2 * COLOURS as usize, 0);
     bytes
+}
+
+/// Rounded to 8 bits, what is no number would be black or white.
+#[test]
+fn float_samples_that_are_no_numbers_are_refused() {
+    let tiff = |sample: f32| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let rgb = Rgb32FImage::from_fn(3, 2, |x, y| {
+            Rgb([0.0, 0.5, if (x, y) == (1, 1) { sample } else { 1.0 }])
+        });
+        rgb.write_to(&mut bytes, image::ImageFormat::Tiff).unwrap();
+        bytes.into_inner()
+    };
+    for sample in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let (error, message) = refused(&tiff(sample));
+        // Row 1 of three pixels, pixel 1, channel 2.
+        assert!(
+            matches!(error, ImageTensorError::NotFinite { index: 14, .. }),
+            "{message}"
+        );
+    }
+    let decoded = decode_bytes("query.tif", &tiff(1.0), &DecodeLimits::default()).unwrap();
+    assert_eq!(decoded.get_pixel(1, 1), &Rgb([0, 128, 255]));
+}
+
+#[test]
+fn heic_is_named() {
+    for brand in ["heic", "mif1"] {
+        let bytes = format!("\0\0\0\x18ftyp{brand}\0\0\0\0mif1heic");
+        let (_, message) = refused(bytes.as_bytes());
+        assert!(
+            message.contains("HEIC") && message.contains("convert"),
+            "{message}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_are_refused_at_once() {
+    let error = decode_file("/dev/zero", &DecodeLimits::default()).unwrap_err();
+    let message = error.to_string();
+    assert!(message.starts_with("/dev/zero: "), "{message}");
+    assert!(matches!(error, ImageTensorError::Read { .. }), "{message}");
 }

@@ -1,6 +1,9 @@
 use burn::tensor::{Device, Tensor};
 use image::{Rgb, RgbImage};
-use image_tensor::{from_signed_unit, from_unit, to_grey_signed_unit, to_signed_unit, to_unit};
+use image_tensor::{
+    from_signed_unit, from_signed_unit_rgba, from_unit, over_white, to_grey_signed_unit,
+    to_signed_unit, to_unit, write_png,
+};
 
 fn all_bytes() -> RgbImage {
     RgbImage::from_fn(16, 16, |x, y| {
@@ -58,6 +61,24 @@ fn values_out_of_range_are_clamped_and_rounded() {
     let grey: Vec<[u8; 3]> = images[0].pixels().map(|p| p.0).collect();
     // -0.997 * 127.5 + 128 = 0.88, truncated to 0.
     assert_eq!(grey, [[0; 3], [0; 3], [0; 3], [255; 3]]);
+}
+
+#[test]
+fn opacity_is_a_fourth_channel_and_reaches_the_file() {
+    // One pixel a column: 127.5 x + 128 truncated.
+    let planes = [[-1.0f32, 1.0], [1.0, 0.0], [0.0, -1.0], [1.0, -0.6]];
+    let tensor = Tensor::<2>::from_floats(planes, &Device::flex()).reshape([1, 4, 1, 2]);
+    let image = from_signed_unit_rgba(tensor).remove(0);
+    assert_eq!(image.get_pixel(0, 0).0, [0, 255, 128, 255]);
+    assert_eq!(image.get_pixel(1, 0).0, [255, 128, 0, 51]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rgba.png");
+    write_png(&path, &image).unwrap();
+    let read = image::open(&path).unwrap();
+    assert_eq!(read.as_rgba8(), Some(&image));
+    // A fifth of the colour over white: 204 + 0.2 c.
+    assert_eq!(over_white(&image).get_pixel(1, 0).0, [255, 230, 204]);
 }
 
 #[test]

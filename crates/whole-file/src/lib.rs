@@ -1,0 +1,21 @@
+//! Read regular files only, up to a limit; write files whole or not at all, and clear up what killed programs left.
+//!
+//! Errors are [`std::io::Error`]s without the file's name, which the caller's error has anyway.
+//!
+//! ```
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("results.json");
+//! whole_file::write(&path, b"{}")?;
+//! assert_eq!(whole_file::read(&path, 1 << 20)?, b"{}");
+//! // Longer than the limit.
+//! assert!(whole_file::read(&path, 1).is_err());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod leftovers;
+mod read;
+mod write;
+
+pub use leftovers::remove_leftovers;
+pub use read::{open_regular, read, read_standard_input, read_to_string};
+pub use write::{write, write_durably, write_with};

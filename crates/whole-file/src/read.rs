@@ -1,0 +1,158 @@
+use std::fs::{File, FileType, Metadata};
+use std::io::{Error, ErrorKind, Read};
+use std::path::Path;
+
+/// Opens a file for reading if it is a regular one; links are followed.
+///
+/// A pipe would wait for a writer that may never come, and some devices have no end.
+///
+/// # Errors
+/// When the system refuses, or the path names a folder, a pipe, a socket or a device, which the message says.
+pub fn open_regular(path: impl AsRef<Path>) -> Result<File, Error> {
+    let path = path.as_ref();
+    // Before it is opened, since opening a pipe is what waits; and again, since it may have been replaced in between.
+    require_regular(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    require_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The bytes of a regular file of at most `max_bytes`.
+///
+/// # Errors
+/// As [`open_regular`], and when the file is longer.
+pub fn read(path: impl AsRef<Path>, max_bytes: u64) -> Result<Vec<u8>, Error> {
+    let file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    if length > max_bytes {
+        return Err(too_long(max_bytes));
+    }
+    read_limited(file, length, max_bytes)
+}
+
+/// The text of a regular file of at most `max_bytes`, in UTF-8.
+///
+/// # Errors
+/// As [`read`], and when the bytes are no UTF-8.
+pub fn read_to_string(path: impl AsRef<Path>, max_bytes: u64) -> Result<String, Error> {
+    String::from_utf8(read(path, max_bytes)?).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        Error::new(
+            ErrorKind::InvalidData,
+            format!("it is no text in UTF-8: byte {place} does not belong to any"),
+        )
+    })
+}
+
+/// What standard input has, up to `max_bytes`.
+///
+/// # Errors
+/// When it cannot be read, or has more.
+pub fn read_standard_input(max_bytes: u64) -> Result<Vec<u8>, Error> {
+    read_limited(std::io::stdin().lock(), 0, max_bytes)
+}
+
+fn read_limited(source: impl Read, expected: u64, max_bytes: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    // One byte over the limit tells what is too long from what has just that length.
+    source
+        .take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_long(max_bytes));
+    }
+    Ok(bytes)
+}
+
+fn too_long(max_bytes: u64) -> Error {
+    Error::new(
+        ErrorKind::FileTooLarge,
+        format!("it has more than {max_bytes} bytes, the limit"),
+    )
+}
+
+fn require_regular(metadata: &Metadata) -> Result<(), Error> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let found = kind(metadata.file_type());
+    let error = if metadata.is_dir() {
+        ErrorKind::IsADirectory
+    } else {
+        ErrorKind::InvalidInput
+    };
+    Err(Error::new(
+        error,
+        format!("it is {found}, not a regular file"),
+    ))
+}
+
+/// What a path names that is no regular file.
+fn kind(file_type: FileType) -> &'static str {
+    if file_type.is_dir() {
+        return "a folder";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if file_type.is_fifo() {
+            return "a named pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
+        if file_type.is_char_device() || file_type.is_block_device() {
+            return "a device";
+        }
+    }
+    "something else"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_the_longest_length_that_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "four").unwrap();
+        assert_eq!(read_to_string(&path, 4).unwrap(), "four");
+        let error = read(&path, 3).unwrap_err();
+        assert!(error.to_string().contains("3 bytes"), "{error}");
+        // A source whose length is not known before it ends.
+        assert_eq!(read_limited(&b"four"[..], 0, 4).unwrap(), b"four");
+        assert!(read_limited(&b"four"[..], 0, 3).is_err());
+        std::fs::write(&path, b"a\xFF").unwrap();
+        let error = read_to_string(&path, 4).unwrap_err();
+        assert!(error.to_string().contains("byte 1"), "{error}");
+    }
+
+    #[test]
+    fn folders_are_named_and_missing_files_are_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(folder.path(), 9).unwrap_err();
+        assert!(error.to_string().contains("a folder"), "{error}");
+        let error = read(folder.path().join("nothing"), 9).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_and_devices_are_refused_at_once() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let name = std::ffi::CString::new(pipe.as_os_str().as_bytes()).unwrap();
+        // SAFETY: the name is a string that ends in a zero and lives until the call is over.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        let error = read(&pipe, 9).unwrap_err();
+        assert!(error.to_string().contains("a named pipe"), "{error}");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        let error = read(&link, 9).unwrap_err();
+        assert!(error.to_string().contains("a device"), "{error}");
+    }
+}
