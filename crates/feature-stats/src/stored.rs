@@ -2,7 +2,6 @@
 //! and here names, types, shapes and values are compared with what is expected.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -70,18 +69,7 @@ impl Writer {
         let metadata = HashMap::from([(KIND_KEY.to_owned(), kind.to_owned())]);
         let bytes = safetensors::serialize(views, Some(metadata))
             .expect("arrays of checked shapes can be serialised");
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".partial");
-        let temporary = PathBuf::from(temporary);
-        let written = File::create(&temporary)
-            .and_then(|mut file| {
-                file.write_all(&bytes)?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| {
-            // The reason for the failure is of more use than that of a second one.
-            let _ = std::fs::remove_file(&temporary);
+        whole_file::write_durably(path, |out| out.write_all(&bytes)).map_err(|source| {
             StatsError::Io {
                 path: path.to_owned(),
                 source,
@@ -97,6 +85,9 @@ pub(crate) struct StoredArrays {
     arrays: HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
 }
 
+/// Longest file that is read: a covariance of 8192 features takes half a gigabyte.
+const MAX_BYTES: u64 = 16 << 30;
+
 impl StoredArrays {
     /// Reads a file that says it is of `kind` and has exactly the arrays `names`.
     pub(crate) fn read(
@@ -104,7 +95,7 @@ impl StoredArrays {
         kind: &'static str,
         names: &[&str],
     ) -> Result<Self, StatsError> {
-        let bytes = std::fs::read(path).map_err(|source| StatsError::Io {
+        let bytes = whole_file::read(path, MAX_BYTES).map_err(|source| StatsError::Io {
             path: path.to_owned(),
             source,
         })?;

@@ -135,6 +135,9 @@ pub struct EditBook {
     edits: BTreeMap<String, NamedEdit>,
 }
 
+/// Longest file that is read: an edit takes a few hundred bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
 impl EditBook {
     /// Reads TOML text; `name` is the file's, for messages.
     ///
@@ -165,7 +168,7 @@ impl EditBook {
     /// When the file cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, GanspaceError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| GanspaceError::Io {
+        let text = whole_file::read_to_string(path, MAX_BYTES).map_err(|source| GanspaceError::Io {
             path: path.to_owned(),
             source,
         })?;
@@ -178,18 +181,10 @@ impl EditBook {
     /// When the file system refuses.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), GanspaceError> {
         let path = path.as_ref();
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        std::fs::write(&partial, self.to_toml())
-            .and_then(|()| std::fs::rename(&partial, path))
-            .map_err(|source| {
-                // The reason for the failure is of more use than that of a second one.
-                let _ = std::fs::remove_file(&partial);
-                GanspaceError::Io {
-                    path: path.to_owned(),
-                    source,
-                }
-            })
+        whole_file::write(path, self.to_toml()).map_err(|source| GanspaceError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Adds an edit; returns the one of that name that it replaces.

@@ -64,6 +64,10 @@ impl Packed {
         self.count
     }
 
+    pub(crate) fn side(&self) -> usize {
+        self.side
+    }
+
     pub(crate) fn image(&self, index: usize) -> RgbImage {
         let area = self.side * self.side;
         let planes = &self.images.bytes()[index * CHANNELS * area..][..CHANNELS * area];

@@ -121,6 +121,29 @@ impl ImageSource {
         Ok(source)
     }
 
+    /// The images of a packed file, which all have one size.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when it is something else.
+    pub fn open_packed(path: impl AsRef<Path>) -> Result<Self, ImageSourceError> {
+        let source = Self::open(path)?;
+        if source.packed_sides().next().is_some() {
+            return Ok(source);
+        }
+        Err(ImageSourceError::NotPacked {
+            path: source.paths[0].clone(),
+            reason: "it is a folder, an archive or an image".to_owned(),
+        })
+    }
+
+    /// The packed files among what was opened, each with its images' width and height.
+    pub fn packed_sides(&self) -> impl Iterator<Item = (&Path, usize)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Packed(path, images) => Some((path.as_path(), images.side())),
+            _ => None,
+        })
+    }
+
     /// The first `limit` images only, bad ones included.
     #[must_use]
     pub fn with_limit(mut self, limit: usize) -> Self {

@@ -179,8 +179,21 @@ impl Default for InversionConfig {
 /// Most random latents: 2 GB of them at 512 numbers each, and far more than a choice or a standard deviation gains from.
 const MAX_SAMPLES: usize = 1_000_000;
 
+/// Largest learning rate. A step of Adam moves every number of a latent by about as much, and they are a few units apart.
+const MAX_LEARNING_RATE: f64 = 1000.0;
+/// Largest weight of a term. Times the squares of what images and latents have it stays far from the end of f32, 3.4e38.
+const MAX_WEIGHT: f32 = 1e12;
+/// Largest truncation and perturbation, in either direction.
+const MAX_FACTOR: f64 = 1000.0;
+/// Most steps: at a millisecond each that is a day.
+const MAX_STEPS: usize = 100_000_000;
+
 impl InversionConfig {
-    pub(crate) fn validate(&self) -> Result<(), InversionError> {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    /// [`InversionError::Setting`] names the first that is out of range, and the range.
+    pub fn validate(&self) -> Result<(), InversionError> {
         let check = |holds: bool, setting, found: String, expected| {
             if holds {
                 Ok(())
@@ -194,10 +207,10 @@ impl InversionConfig {
         };
         let weight = |setting, value: f32| {
             check(
-                value.is_finite() && value >= 0.0,
+                (0.0..=MAX_WEIGHT).contains(&value),
                 setting,
                 value.to_string(),
-                "a finite number of at least 0",
+                "a number from 0 to 1e12",
             )
         };
         let fraction = |setting, value: f64| {
@@ -212,10 +225,16 @@ impl InversionConfig {
             |setting, value: usize| check(value > 0, setting, value.to_string(), "at least 1");
 
         check(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            self.learning_rate > 0.0 && self.learning_rate <= MAX_LEARNING_RATE,
             "learning_rate",
             self.learning_rate.to_string(),
-            "a finite number above 0",
+            "a number above 0 and at most 1000",
+        )?;
+        check(
+            self.steps <= MAX_STEPS,
+            "steps",
+            self.steps.to_string(),
+            "at most 100000000",
         )?;
         if let Schedule::Ramp { ramp_down, ramp_up } = self.schedule {
             fraction("schedule.ramp_down", ramp_down)?;
@@ -243,10 +262,10 @@ impl InversionConfig {
                 "1 to 1000000",
             )?;
             check(
-                truncation_psi.is_finite(),
+                f64::from(truncation_psi.abs()) <= MAX_FACTOR,
                 "start.truncation_psi",
                 truncation_psi.to_string(),
-                "a finite number",
+                "a number from -1000 to 1000",
             )?;
         }
         if let Noise::Optimised(noise) = &self.noise {
@@ -254,10 +273,10 @@ impl InversionConfig {
         }
         if let Some(perturbation) = self.perturbation {
             check(
-                perturbation.initial_factor.is_finite() && perturbation.initial_factor >= 0.0,
+                (0.0..=MAX_FACTOR).contains(&perturbation.initial_factor),
                 "perturbation.initial_factor",
                 perturbation.initial_factor.to_string(),
-                "a finite number of at least 0",
+                "a number from 0 to 1000",
             )?;
             fraction("perturbation.ramp", perturbation.ramp)?;
             check(
@@ -295,14 +314,21 @@ mod tests {
                 learning_rate: f64::NAN,
                 ..config.clone()
             }),
-            "learning_rate is NaN, expected a finite number above 0"
+            "learning_rate is NaN, expected a number above 0 and at most 1000"
         );
+        for learning_rate in [0.0, -1.0, 1e20, 1e308, f64::INFINITY] {
+            let message = refused(InversionConfig {
+                learning_rate,
+                ..config.clone()
+            });
+            assert!(message.contains("at most 1000"), "{message}");
+        }
         assert_eq!(
             refused(InversionConfig {
                 lambda_mse: -1.0,
                 ..config.clone()
             }),
-            "lambda_mse is -1, expected a finite number of at least 0"
+            "lambda_mse is -1, expected a number from 0 to 1e12"
         );
         assert!(
             refused(InversionConfig {

@@ -72,9 +72,9 @@ pub enum InversionError {
         "this generator adds no noise images, so there are none to optimise; choose constant noise or none"
     )]
     NoNoise,
-    /// The loss of the start is NaN or infinite, so there is nothing to go on from.
+    /// A loss is NaN or infinite and none before was less than that of the start, so there is no result.
     #[error(
-        "image {image}: the loss is not finite at step {step}, before any usable result; check that the image and the generator's weights \
+        "image {image}: the loss is not finite at step {step}, before it has fallen below that of the start; check that the image and the generator's weights \
          are finite and the learning rate is not too large"
     )]
     NonFiniteLoss {

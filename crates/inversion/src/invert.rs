@@ -21,11 +21,12 @@ use crate::{
 /// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
 ///
 /// `on_progress` is called while the start is chosen, then with the losses of every [`report_every`](InversionConfig::report_every)th step, and may end the
-/// search with [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after a
-/// usable step, leaves the batch with its best latents and the others go on.
+/// search with [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after it
+/// had fallen, leaves the batch with its best latents and the others go on.
 ///
 /// # Errors
-/// When the targets, the start or a setting do not fit, or an image's loss is not finite before any usable result.
+/// When the targets, the start or a setting do not fit, or an image's loss is not finite before it has fallen below
+/// that of the start.
 pub fn invert(
     generator: &Generator,
     lpips: &Lpips,
@@ -269,6 +270,10 @@ impl Search<'_> {
                     step: solution.step,
                 });
             };
+            // The start is no result of a search that led nowhere.
+            if let (Some(StopReason::NonFiniteLoss { step }), 0) = (tracker.stop, snapshot.step) {
+                return Err(InversionError::NonFiniteLoss { image, step });
+            }
             best.push(snapshot.clone());
         }
         let best_solutions = if last_is_best {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use feature_stats::StatsError;
-use image_tensor::ImageTensorError;
+use image_source::ImageSourceError;
 
 /// Why a distance between sets of images could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +10,9 @@ pub enum MetricsError {
     /// Features or statistics cannot be worked with.
     #[error(transparent)]
     Stats(#[from] StatsError),
-    /// An image cannot be read.
+    /// A set of images or one of them cannot be read.
     #[error(transparent)]
-    Image(#[from] ImageTensorError),
+    Images(#[from] ImageSourceError),
     /// The file system refused.
     #[error("{path}: {source}; check that it exists and can be read or written")]
     Io {
@@ -76,22 +76,6 @@ pub enum MetricsError {
         found: String,
         /// What values it may have.
         expected: String,
-    },
-    /// A folder or archive without an image.
-    #[error("{path}: no image there; expected files that end in {}", crate::images::EXTENSIONS.join(", "))]
-    NoImages {
-        /// The folder or archive.
-        path: PathBuf,
-    },
-    /// An archive that cannot be read.
-    #[error(
-        "{path}: not a readable archive: {reason}; expected a .zip or an uncompressed .tar of images"
-    )]
-    Archive {
-        /// The archive.
-        path: PathBuf,
-        /// What was found.
-        reason: String,
     },
     /// An image of another size than the images before it, where one size was asked for.
     #[error(

@@ -44,7 +44,6 @@ mod feature_set;
 mod frechet;
 mod gram;
 mod image_features;
-mod images;
 mod kernel_distance;
 mod manifold;
 mod npz;
@@ -59,7 +58,7 @@ pub use extrapolation::{ExtrapolatedDistance, Extrapolation, extrapolated_freche
 pub use feature_set::{FeatureSet, Keep};
 pub use frechet::{FrechetReference, FrechetTerms, frechet_distance, frechet_terms};
 pub use image_features::ImageFeatures;
-pub use images::ImageSource;
+pub use image_source::{BadImages, ImageSource};
 pub use kernel_distance::{
     KernelEstimate, KernelSubsets, kernel_distance, kernel_distance_of_subsets,
 };
@@ -71,5 +70,5 @@ pub use npz::{read_npz_features, read_npz_statistics, write_npz_statistics};
 pub use path_length::{PATH_EPSILON, PathSpace, perceptual_path_length};
 pub use protocol::FidProtocol;
 pub use stream::{
-    BadImages, StoredImages, StreamOptions, feature_moments, generated_features, stored_features,
+    StoredImages, StreamOptions, feature_moments, generated_features, stored_features,
 };

@@ -73,25 +73,15 @@ pub fn write_npz_statistics(
 ) -> Result<(), MetricsError> {
     let path = path.as_ref();
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".partial");
-    let temporary = PathBuf::from(temporary);
     let written = add_array(&mut archive, MEAN, statistics.mean())
         .and_then(|()| add_array(&mut archive, COVARIANCE, statistics.covariance()))
         .and_then(|()| archive.finish().map_err(std::io::Error::from))
         .and_then(|bytes| {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes.get_ref())?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // The reason for the failure is of more use than that of a second one.
-        let _ = std::fs::remove_file(&temporary);
-        MetricsError::Io {
-            path: path.to_owned(),
-            source,
-        }
+            whole_file::write_durably(path, |out| out.write_all(bytes.get_ref()))
+        });
+    written.map_err(|source| MetricsError::Io {
+        path: path.to_owned(),
+        source,
     })
 }
 
@@ -114,7 +104,7 @@ struct Npz {
 
 impl Npz {
     fn open(path: &Path) -> Result<Self, MetricsError> {
-        let file = File::open(path).map_err(|source| MetricsError::Io {
+        let file = whole_file::open_regular(path).map_err(|source| MetricsError::Io {
             path: path.to_owned(),
             source,
         })?;

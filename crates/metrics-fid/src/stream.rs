@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use backbones::FeatureExtractor;
 use burn::tensor::{Device, Tensor};
 use feature_stats::Moments;
+use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{DecodeLimits, RgbImage};
 
-use crate::{FeatureSet, ImageFeatures, ImageSource, Keep, MetricsError};
+use crate::{FeatureSet, ImageFeatures, Keep, MetricsError};
 
 /// Moments of the features of batches of images `[batch, 1 or 3, height, width]` in [-1, 1], such as a generator makes them, on the network's device.
 ///
@@ -78,22 +79,12 @@ fn report(
     }
 }
 
-/// What happens with an image that cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BadImages {
-    /// It ends the stream with an error that names it.
-    #[default]
-    Refuse,
-    /// It is left out and recorded in [`StoredImages::skipped`].
-    Skip,
-}
-
 /// How images of files are read.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// Images that pass the network at once.
     pub batch_size: usize,
-    /// What happens with a damaged file.
+    /// What happens with a damaged file; what is skipped is recorded in [`StoredImages::skipped`].
     pub bad_images: BadImages,
     /// Whether an image of another size than the first is a bad one. All protocols take any size, but in a set of generated images, or of faces that were
     /// cut alike, another size is a mistake.
@@ -153,8 +144,9 @@ pub fn stored_features(
     };
     let mut first_size = None;
     let mut batch: Vec<RgbImage> = Vec::new();
-    source.visit(&options.limits, |name, image| {
-        match image.and_then(|image| accept(name, image, options, &mut first_size)) {
+    for image in source.images(&options.limits) {
+        let image = image.map_err(MetricsError::from);
+        match image.and_then(|image| accept(image, options, &mut first_size)) {
             Ok(image) => {
                 *stored.sizes.entry(size_of(&image)).or_default() += 1;
                 batch.push(image);
@@ -172,8 +164,7 @@ pub fn stored_features(
                 stored.set.count() + stored.skipped.len() as u64,
             )?;
         }
-        Ok(())
-    })?;
+    }
     if !batch.is_empty() {
         stored
             .set
@@ -183,7 +174,7 @@ pub fn stored_features(
         // Of images that were all bad, the first says more than their number.
         return Err(match stored.skipped.into_iter().next() {
             Some(reason) => reason,
-            None => source.empty(),
+            None => source.empty().into(),
         });
     }
     report(
@@ -198,19 +189,18 @@ fn size_of(image: &RgbImage) -> [u32; 2] {
 }
 
 fn accept(
-    name: &str,
-    image: RgbImage,
+    image: SourceImage,
     options: &StreamOptions,
     first_size: &mut Option<[u32; 2]>,
 ) -> Result<RgbImage, MetricsError> {
-    let found = size_of(&image);
+    let found = size_of(&image.pixels);
     let expected = *first_size.get_or_insert(found);
     if options.one_size && found != expected {
         return Err(MetricsError::OddSize {
-            name: name.to_owned(),
+            name: image.name,
             found,
             expected,
         });
     }
-    Ok(image)
+    Ok(image.pixels)
 }

@@ -40,5 +40,5 @@ pub(crate) fn read_card(path: &Path) -> Result<String, ZooError> {
             reason: format!("has {length} bytes, expected at most {MAX_CARD_BYTES}"),
         });
     }
-    std::fs::read_to_string(path).map_err(io(path))
+    whole_file::read_to_string(path, MAX_CARD_BYTES).map_err(io(path))
 }

@@ -109,10 +109,7 @@ impl ZooModel {
                 "the table {QUALITY:?} cannot be replaced in this file; write it as a line [{QUALITY}] with an entry a line below it"
             )));
         }
-        let partial = self.folder.join(format!("{CARD}.partial"));
-        std::fs::write(&partial, after)
-            .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(io(&path))?;
+        whole_file::write(&path, after).map_err(io(&path))?;
         self.card = card;
         Ok(())
     }

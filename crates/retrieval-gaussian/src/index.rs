@@ -1,5 +1,3 @@
-use std::fs::File;
-use std::io::BufWriter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -96,22 +94,11 @@ impl Index {
     /// When the file system refuses.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), RetrievalError> {
         let path = path.as_ref();
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".partial");
-        let temporary = PathBuf::from(temporary);
         let records: Vec<Record<'_>> = self.present().into_iter().map(|i| self.record(i)).collect();
-        let written = File::create(&temporary)
-            .and_then(|file| {
-                let mut out = BufWriter::new(file);
-                format::write_index(&mut out, self.settings(), &records)?;
-                out.get_ref().sync_all()
-            })
-            .and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(|source| {
-            // The reason for the failure is of more use than that of a second one.
-            let _ = std::fs::remove_file(&temporary);
-            io(path, source)
+        whole_file::write_durably(path, |out| {
+            format::write_index(out, self.settings(), &records)
         })
+        .map_err(|source| io(path, source))
     }
 
     /// What all models have in common.

@@ -54,11 +54,14 @@ impl IndexFile {
     /// When the file cannot be read and written, is not an index or is damaged, or another process has it open to change it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RetrievalError> {
         let path = path.as_ref();
+        let refused = |source| io(path, source);
+        // Opening a pipe would wait for its other end.
+        drop(whole_file::open_regular(path).map_err(refused)?);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
-            .map_err(|source| io(path, source))?;
+            .map_err(refused)?;
         lock(path, &file)?;
         let layout = Index::open_with(path, Verification::Tables)?.into_layout();
         Ok(Self {
@@ -144,18 +147,30 @@ impl IndexFile {
         write: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<u64>,
     ) -> Result<(), RetrievalError> {
         let mut header = self.layout.header;
+        let refused = |source| io(&self.path, source);
         let append = || {
+            // What an interrupted append has left may be longer than what comes now.
+            self.file.set_len(header.committed)?;
             let mut out = BufWriter::new(&self.file);
             out.seek(SeekFrom::Start(header.committed))?;
-            header.add_segment(write(&mut out)?);
+            let length = write(&mut out)?;
             out.flush()?;
             self.file.sync_all()?;
-            out.rewind()?;
-            out.write_all(&header.to_bytes())?;
-            out.flush()?;
-            self.file.sync_all()
+            Ok(length)
         };
-        append().map_err(|source| io(&self.path, source))?;
+        match append() {
+            Ok(length) => header.add_segment(length),
+            Err(source) => {
+                // A full disk leaves half a segment, which takes room. The reason for that is of more use than that this fails, too.
+                let _ = self.file.set_len(self.layout.header.committed);
+                return Err(refused(source));
+            }
+        }
+        let mut out = &self.file;
+        out.rewind()
+            .and_then(|()| out.write_all(&header.to_bytes()))
+            .and_then(|()| self.file.sync_all())
+            .map_err(refused)?;
         self.layout.header = header;
         Ok(())
     }

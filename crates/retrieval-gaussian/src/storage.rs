@@ -1,12 +1,11 @@
-use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
 use crate::RetrievalError;
-use crate::format::Header;
+use crate::format::{self, Header};
 
 /// The committed bytes of an index: its header, and its segments where they are mapped or in memory of their own. Clones share the segments.
 #[derive(Clone, Debug)]
@@ -19,20 +18,16 @@ impl Storage {
     /// Maps the segments of a file; their pages are read when they are used and can be given back by the system.
     pub(crate) fn map(path: &Path) -> Result<Self, RetrievalError> {
         let refused = |source| io(path, source);
-        let mut file = File::open(path).map_err(refused)?;
+        let mut file = whole_file::open_regular(path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
-        // A folder can be opened but not mapped, with a reason that says little.
-        if !metadata.is_file() {
-            return Err(RetrievalError::NotAnIndex {
-                path: path.to_owned(),
-                reason: "it is not a file".to_owned(),
-            });
-        }
         let mut start = Vec::with_capacity(Header::SIZE);
         let mut first = Read::by_ref(&mut file).take(Header::SIZE as u64);
         first.read_to_end(&mut start).map_err(refused)?;
         let header = Header::from_bytes(path, &start)?;
         let length = header.segment_bytes(path, metadata.len())?;
+        let committed = (Header::SIZE + length) as u64;
+        file.seek(SeekFrom::Start(committed)).map_err(refused)?;
+        format::check_uncommitted(path, committed, &file, metadata.len() - committed)?;
         let mut options = MmapOptions::new();
         options.offset(Header::SIZE as u64).len(length);
         // SAFETY: what is mapped is never written again by this crate. An `IndexFile` changes a file in place, but only its header, which is read and not
@@ -49,6 +44,8 @@ impl Storage {
     pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, RetrievalError> {
         let header = Header::from_bytes(path, bytes)?;
         let length = header.segment_bytes(path, bytes.len() as u64)?;
+        let rest = &bytes[Header::SIZE + length..];
+        format::check_uncommitted(path, (Header::SIZE + length) as u64, rest, rest.len() as u64)?;
         let copy = MmapMut::map_anon(length).and_then(|mut map| {
             map.copy_from_slice(&bytes[Header::SIZE..][..length]);
             map.make_read_only()

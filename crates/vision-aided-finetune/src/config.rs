@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::progressive;
 use crate::random::{self, Stream, stream};
+use crate::ranges;
 use crate::vision_aided::VisionAidedConfig;
 use crate::{
     AdamOptions, Annealing, DiffAugment, ExponentialMovingAverage, ProgressiveStage, TrainingError,
@@ -215,6 +216,7 @@ impl TrainingConfig {
             self.style_mixing_probability.to_string(),
             "from 0 to 1",
         )?;
+        ranges::check(self)?;
         progressive::validate(&self.progressive)?;
         if let Some(annealing) = self.annealing {
             annealing.validate()?;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use checkpoint::CheckpointError;
-use image_tensor::ImageTensorError;
+use image_source::ImageSourceError;
 use stylegan2::StyleGan2Error;
 
 /// Why training cannot start, go on or be saved.
@@ -16,31 +16,15 @@ pub enum TrainingError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// An image file is unusable.
+    /// A set of images or one of them is unusable.
     #[error(transparent)]
-    Image(#[from] ImageTensorError),
-    /// A checkpoint or packed file is unusable, or cannot be written.
+    Images(#[from] ImageSourceError),
+    /// A checkpoint is unusable or cannot be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A network is unusable.
     #[error(transparent)]
     Network(#[from] StyleGan2Error),
-    /// There is nothing to train on.
-    #[error(
-        "{path}: no images found; expected PNG, JPEG, GIF, WebP, BMP or TIFF files, or a packed file"
-    )]
-    NoImages {
-        /// The folder or file.
-        path: PathBuf,
-    },
-    /// A file of packed images has another layout.
-    #[error("{path}: not a file of packed images: {reason}")]
-    NotPacked {
-        /// The file.
-        path: PathBuf,
-        /// What was found and what was expected.
-        reason: String,
-    },
     /// Images and networks, or two image sets, differ in size.
     #[error(
         "{what} have {found} pixels a side, expected {expected}; render or resize them to that size"

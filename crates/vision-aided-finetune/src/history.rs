@@ -138,6 +138,9 @@ pub struct Log<Entry> {
     entries: Vec<Entry>,
 }
 
+/// Longest file that is read: a line has some 300 bytes.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// The means of a run's reports.
 pub type History = Log<HistoryEntry>;
 
@@ -153,7 +156,7 @@ impl<Entry: Serialize + DeserializeOwned> Log<Entry> {
             path: path.clone(),
             source,
         };
-        let text = match std::fs::read_to_string(&path) {
+        let text = match whole_file::read_to_string(&path, MAX_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(io(e)),
@@ -174,10 +177,7 @@ impl<Entry: Serialize + DeserializeOwned> Log<Entry> {
                 kept.push_str(line);
             }
         }
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        std::fs::write(&partial, kept).map_err(io)?;
-        std::fs::rename(&partial, &path).map_err(io)?;
+        whole_file::write(&path, kept).map_err(io)?;
         let file = OpenOptions::new().append(true).open(&path).map_err(io)?;
         Ok(Self {
             path,

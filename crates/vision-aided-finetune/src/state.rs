@@ -1,6 +1,7 @@
 //! Where training stands, in one file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Discriminator, Generator};
 
+use crate::counters::contradiction;
 use crate::images::FINGERPRINT_ALGORITHM;
 use crate::vision_aided::{
     HeadConfig, VisionAidedDiscriminator, VisionAidedHead, VisionBackbone, VisionBackboneKind,
@@ -111,8 +113,20 @@ impl ImagesRecord {
             ));
         }
         Some(format!(
-            "it was trained on {self:?}, found {found:?}; give the same images in the same order"
+            "it was trained on {self}, found {found}; give the same images in the same order"
         ))
+    }
+}
+
+impl fmt::Display for ImagesRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            count,
+            side,
+            fingerprint,
+        } = self;
+        let images = if *count == 1 { "image" } else { "images" };
+        write!(f, "{count} {images} of {side}x{side} ({fingerprint})")
     }
 }
 
@@ -301,6 +315,24 @@ fn record(file: &Checkpoint) -> Result<Record, TrainingError> {
         return Err(cannot(format!(
             "its layout has version {}, expected {VERSION}",
             record.version
+        )));
+    }
+    let networks = [
+        ("generator", record.generator_adam_steps),
+        ("discriminator", record.discriminator_adam_steps),
+    ];
+    let heads = record
+        .vision_aided
+        .iter()
+        .map(|head| (head.backbone.as_str(), head.adam_steps));
+    let fault = contradiction(
+        &record.progress,
+        record.config.batch_size,
+        networks.into_iter().chain(heads),
+    );
+    if let Some(fault) = fault {
+        return Err(cannot(format!(
+            "its metadata `{TRAINING}` contradicts itself, so the file is damaged or was changed: {fault}; go on from an older checkpoint"
         )));
     }
     Ok(record)

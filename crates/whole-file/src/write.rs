@@ -23,7 +23,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), Erro
 /// When the system refuses or `contents` does.
 pub fn write_with<E: From<Error>>(
     path: impl AsRef<Path>,
-    contents: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     replace(path.as_ref(), false, contents)
 }
@@ -34,7 +34,7 @@ pub fn write_with<E: From<Error>>(
 /// As [`write_with`].
 pub fn write_durably<E: From<Error>>(
     path: impl AsRef<Path>,
-    contents: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     replace(path.as_ref(), true, contents)
 }
@@ -42,7 +42,7 @@ pub fn write_durably<E: From<Error>>(
 fn replace<E: From<Error>>(
     path: &Path,
     durable: bool,
-    contents: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     let target = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -56,7 +56,8 @@ fn replace<E: From<Error>>(
             return Err(Error::from(std::io::ErrorKind::IsADirectory).into());
         }
         Ok(_) => {
-            let mut out = OpenOptions::new().write(true).open(path)?;
+            let file = OpenOptions::new().write(true).open(path)?;
+            let mut out = BufWriter::new(&file);
             contents(&mut out)?;
             return Ok(out.flush()?);
         }
@@ -75,7 +76,7 @@ fn write_partial<E: From<Error>>(
     partial: &Path,
     target: &Path,
     durable: bool,
-    contents: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = File::create(partial)?;
     // Whoever clears up can tell by the lock that somebody still writes. Not all file systems have locks, and a file is as good without.

@@ -65,6 +65,9 @@ impl ClipTokens {
     }
 }
 
+/// Longest vocabulary that is read; OpenAI's has 3 MB unpacked.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Byte-pair encoding of texts as CLIP was trained with.
 ///
 /// Differs from OpenAI's: texts are brought to Unicode's composed form (NFC) and typographic quotes are made straight, as there, but wrongly
@@ -87,7 +90,7 @@ impl ClipTokenizer {
     /// When the file cannot be read or is not of that form.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, BackbonesError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| BackbonesError::Io {
+        let bytes = whole_file::read(path, MAX_BYTES).map_err(|source| BackbonesError::Io {
             path: path.to_owned(),
             source,
         })?;

@@ -9,7 +9,7 @@
 //! | models | names (u16 length, UTF-8), log-normalizers f64 `[n]`, means f32 `[n, d]`, numbers of samples u32 `[n]`; then factors `[n, panels]` and samples `[sum, d]`, f32 or f16 |
 //! | removal | positions u32 `[n]` of models in the order in which they were added |
 //!
-//! Segments are only ever appended. The header is written last: what follows the committed bytes was never finished and does not count, and
+//! Segments are only ever appended. The header is written last: what follows the committed bytes is a segment that was never finished and does not count, and
 //! a reader that has mapped the file is not disturbed. The means lie together, apart from the factors, for searches that only need them.
 
 mod header;
@@ -19,7 +19,7 @@ mod write;
 
 pub(crate) use header::Header;
 pub use read::Verification;
-pub(crate) use read::{Layout, ModelSegment, read, verify_bulk};
+pub(crate) use read::{Layout, ModelSegment, check_uncommitted, read, verify_bulk};
 pub(crate) use write::{Record, write_index, write_models, write_removal};
 
 #[cfg(target_endian = "big")]

@@ -1,6 +1,7 @@
 //! Reading a file that may be anything: no length is used before it has been compared with the bytes that are there.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -118,6 +119,50 @@ pub(crate) fn read(
         return Err(malformed(path, 0, "the projection is missing".to_owned()));
     }
     Ok(reader.layout)
+}
+
+/// Behind the committed bytes is nothing, or what an append has written that goes on or was interrupted: the beginning of a segment, or the zeros that some
+/// file systems leave in its place after a power cut. `rest` are those bytes, `length` of them.
+pub(crate) fn check_uncommitted(
+    path: &Path,
+    committed: u64,
+    rest: impl Read,
+    length: u64,
+) -> Result<(), RetrievalError> {
+    let refused = |source| crate::storage::io(path, source);
+    let mut rest = rest.take(length);
+    let mut start = Vec::with_capacity(segment::SIZE);
+    Read::by_ref(&mut rest)
+        .take(segment::SIZE as u64)
+        .read_to_end(&mut start)
+        .map_err(refused)?;
+    let is_segment = start
+        .first_chunk()
+        .and_then(|header| SegmentHeader::from_bytes(header)?.ok())
+        .is_some_and(|header| length - segment::SIZE as u64 <= header.payload);
+    if is_segment || start.iter().all(|byte| *byte == 0) && is_zero(rest).map_err(refused)? {
+        return Ok(());
+    }
+    Err(RetrievalError::Malformed {
+        path: path.to_owned(),
+        position: committed,
+        reason: format!(
+            "{length} bytes follow the last segment, and no append has written them; cut the file to {committed} bytes, or build the index anew"
+        ),
+    })
+}
+
+fn is_zero(mut bytes: impl Read) -> std::io::Result<bool> {
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        let length = bytes.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(true);
+        }
+        if chunk[..length].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+    }
 }
 
 fn malformed(path: &Path, position: usize, reason: String) -> RetrievalError {

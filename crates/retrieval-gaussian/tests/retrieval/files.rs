@@ -166,14 +166,45 @@ fn an_append_that_was_cut_off_does_not_count_and_is_written_over() {
     let path = folder.path().join("index");
     let settings = settings(Precision::F16);
     index(settings.clone(), 2).save(&path).unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes.extend([0xA5; 300]);
-    std::fs::write(&path, &bytes).unwrap();
-    assert_eq!(Index::open(&path).unwrap().len(), 2);
-    IndexFile::open(&path)
-        .unwrap()
-        .append(&builder(settings, 2..4))
-        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let append = |count| {
+        IndexFile::open(&path)
+            .unwrap()
+            .append(&builder(settings.clone(), 2..count))
+            .unwrap();
+    };
+    append(5);
+    let after = std::fs::read(&path).unwrap();
+    // A kill comes before the header that would make them count.
+    let (header, _) = before.split_at(64);
+    for appended in [64, 100, after.len() - before.len()] {
+        let cut = [header, &after[64..before.len() + appended]].concat();
+        std::fs::write(&path, cut).unwrap();
+        assert_eq!(Index::open(&path).unwrap().len(), 2, "{appended}");
+    }
+    // Shorter than what was left.
+    append(3);
     let names = Index::open(&path).unwrap();
-    assert_eq!(names.names().collect::<Vec<_>>(), ["m0", "m1", "m2", "m3"]);
+    assert_eq!(names.names().collect::<Vec<_>>(), ["m0", "m1", "m2"]);
+}
+
+#[test]
+fn bytes_that_no_append_has_written_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    index(settings(Precision::F32), 2).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let first_segment = &whole[64..128];
+    for junk in [
+        &b"x"[..],
+        &[0xA5; 300],
+        &[first_segment, &whole[..], &whole[..]].concat(),
+    ] {
+        std::fs::write(&path, [&whole, junk].concat()).unwrap();
+        let message = Index::open(&path).unwrap_err().to_string();
+        assert!(message.contains("cut the file to"), "{message}");
+        assert!(IndexFile::open(&path).is_err());
+    }
+    std::fs::write(&path, [&whole, &[0; 300][..]].concat()).unwrap();
+    assert_eq!(Index::open(&path).unwrap().len(), 2);
 }

@@ -1,8 +1,7 @@
 //! Training images in memory, and the order they are shown in.
 
-mod folder;
 mod order;
-mod packed;
+mod read;
 
 pub use order::ShuffledOrder;
 
@@ -10,6 +9,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use image_source::{BadImages, ImageSource, ImageSourceError};
 use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
@@ -41,20 +41,27 @@ impl std::fmt::Debug for ImageSet {
 }
 
 impl ImageSet {
-    /// The images of a folder (all files of a known format in it and below, in the order of their paths, centre-cropped and resized to
-    /// `side` with Pillow's Lanczos filter, as the official data preparation does), or of one packed file.
-    ///
-    /// A packed file is a safetensors file with metadata `format` = `packed-images/1` and one tensor `images`, U8 `[count, 3, side, side]`.
+    /// The images of a path that an [`ImageSource`] takes (a folder, an archive, a packed file, an image), all of which must be usable; see
+    /// [`read`](Self::read).
     ///
     /// # Errors
-    /// When there are no images, one cannot be decoded, or a packed file holds another size than `side`.
+    /// As [`read`](Self::read).
     pub fn open(path: impl AsRef<Path>, side: usize) -> Result<Self, TrainingError> {
-        let path = path.as_ref();
-        if path.is_dir() {
-            folder::read(path, side)
-        } else {
-            packed::read(path, Some(side))
-        }
+        let source = ImageSource::open(path)?;
+        Ok(Self::read(&source, side, BadImages::Refuse)?.0)
+    }
+
+    /// The images of a source in its order, centre-cropped and resized to `side` with Pillow's Lanczos filter, as the official data preparation does, and
+    /// why others were left out. Images of a packed file are taken as they are.
+    ///
+    /// # Errors
+    /// When there are no images, one cannot be decoded and [`BadImages::Refuse`] holds, or a packed file holds another size than `side`.
+    pub fn read(
+        source: &ImageSource,
+        side: usize,
+        bad_images: BadImages,
+    ) -> Result<(Self, Vec<ImageSourceError>), TrainingError> {
+        read::read(source, side, bad_images)
     }
 
     /// The images of one packed file, as [`open`](Self::open) takes them, in the size that they have there.
@@ -62,7 +69,9 @@ impl ImageSet {
     /// # Errors
     /// When the file cannot be read, is no packed file, or holds no images.
     pub fn open_packed(path: impl AsRef<Path>) -> Result<Self, TrainingError> {
-        packed::read(path.as_ref(), None)
+        let source = ImageSource::open_packed(path)?;
+        let side = source.packed_sides().next().map_or(0, |(_, side)| side);
+        Ok(read::read(&source, side, BadImages::Refuse)?.0)
     }
 
     /// The images of several sets, one set after the other.

@@ -142,7 +142,13 @@ fn unusable_files_and_folders_are_refused_with_the_reason() {
 
     let empty = tempfile::tempdir().unwrap();
     let error = ImageSet::open(empty.path(), 8).unwrap_err();
-    assert!(matches!(error, TrainingError::NoImages { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            TrainingError::Images(image_source::ImageSourceError::Empty { .. })
+        ),
+        "{error}"
+    );
     std::fs::write(empty.path().join("broken.png"), b"no picture").unwrap();
     let message = ImageSet::open(empty.path(), 8).unwrap_err().to_string();
     assert!(message.contains("broken.png"), "{message}");

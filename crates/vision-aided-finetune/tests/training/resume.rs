@@ -120,7 +120,7 @@ fn a_run_is_only_resumed_with_its_own_images() {
         "{message}"
     );
     assert!(
-        message.contains("count: 10") && message.contains("count: 11"),
+        message.contains("10 images of 16x16") && message.contains("11 images of 16x16"),
         "{message}"
     );
 }
