@@ -63,7 +63,7 @@ fn set_diversity(
     device: &Device,
 ) -> Result<Option<f64>, Failure> {
     let images = match &set.files {
-        Some(files) => first_images(files)?,
+        Some(files) => first_images(files),
         None => set.first_images.clone(),
     };
     if images.is_empty() {
@@ -97,16 +97,14 @@ fn set_diversity(
 }
 
 /// Images that cannot be read are left out: whether that is allowed has been decided when the features were made.
-fn first_images(files: &ImageSource) -> Result<Vec<RgbImage>, Failure> {
-    let mut images = Vec::new();
-    files
-        .clone()
-        .with_limit(FIRST_IMAGES)
-        .visit(&DecodeLimits::default(), |_, image| {
-            images.extend(image.ok());
-            Ok(())
-        })?;
-    Ok(images)
+fn first_images(files: &ImageSource) -> Vec<RgbImage> {
+    let limits = DecodeLimits::default();
+    let first = files.clone().with_limit(FIRST_IMAGES);
+    first
+        .images(&limits)
+        .filter_map(Result::ok)
+        .map(|image| image.pixels)
+        .collect()
 }
 
 fn path_length(

@@ -104,12 +104,14 @@ impl Set {
         interrupt: &Interrupt,
     ) -> Result<Self, Failure> {
         let files = ImageSource::open(path)?;
-        let bar = progress::bar(files.len().unwrap_or(0), what);
+        let bar = progress::bar(files.len(), what);
         let stored = stored_features(features, &files, options, device, |images| {
             bar.set_position(images);
             interrupt.flow()
         })?;
         bar.finish_and_clear();
+        let used = usize::try_from(stored.set.count())?;
+        files.require_of(used, 2, "a covariance of features")?;
         let sizes = stored
             .sizes
             .iter()

@@ -135,14 +135,13 @@ impl Source {
             }
             Kind::Folder => {
                 let files = ImageSource::open(&self.path)?.with_limit(count);
-                files.visit(&limits, |name, image| {
-                    let stem = Path::new(name).file_stem().unwrap_or_default();
-                    waiting.push((stem.to_string_lossy().into_owned(), image?));
+                for image in files.images(&limits) {
+                    let image = image?;
+                    waiting.push((image.stem, image.pixels));
                     if waiting.len() == BATCH {
                         take(&mut waiting);
                     }
-                    Ok(())
-                })?;
+                }
             }
         }
         if !waiting.is_empty() {

@@ -168,10 +168,11 @@ impl EditBook {
     /// When the file cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, GanspaceError> {
         let path = path.as_ref();
-        let text = whole_file::read_to_string(path, MAX_BYTES).map_err(|source| GanspaceError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            whole_file::read_to_string(path, MAX_BYTES).map_err(|source| GanspaceError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
         Self::from_toml(&path.to_string_lossy(), &text)
     }
 

@@ -43,7 +43,11 @@ pub enum ImageSourceError {
         reason: String,
     },
     /// A set without an image.
-    #[error("{set}: no image there{}; expected {}", behind(left_out), crate::names::EXPECTED)]
+    #[error(
+        "{set}: no image there{}; expected {}",
+        behind(left_out),
+        crate::names::EXPECTED
+    )]
     Empty {
         /// What the set was read from.
         set: String,

@@ -12,8 +12,7 @@ const EXTENSIONS: [&str; 12] = [
     "heic", "heif", "avif",
 ];
 /// What errors say that was looked for.
-pub(crate) const EXPECTED: &str =
-    "PNG, JPEG, GIF, WebP, BMP or TIFF files, in a folder, a .zip, an uncompressed .tar or a file of packed images";
+pub(crate) const EXPECTED: &str = "PNG, JPEG, GIF, WebP, BMP or TIFF files, in a folder, a .zip, an uncompressed .tar or a file of packed images";
 /// Written by systems beside images.
 const OF_SYSTEMS: [&str; 3] = ["thumbs.db", "ehthumbs.db", "desktop.ini"];
 /// Where zip archives of a Mac hold what are no images under names of images.

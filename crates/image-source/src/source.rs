@@ -452,7 +452,11 @@ fn recognise(path: &Path, start: &[u8]) -> Content {
         Content::Compressed("7-Zip")
     } else if start.starts_with(b"Rar!") {
         Content::Compressed("RAR")
-    } else if start.get(TAR_MAGIC.0..).is_some_and(|s| s.starts_with(TAR_MAGIC.1)) || ends("tar") {
+    } else if start
+        .get(TAR_MAGIC.0..)
+        .is_some_and(|s| s.starts_with(TAR_MAGIC.1))
+        || ends("tar")
+    {
         Content::Tar
     } else if start.get(HEADER) == Some(&b'{') || ends("safetensors") {
         Content::Tensors

@@ -97,7 +97,12 @@ fn folders_and_archives_follow_one_rule() {
         assert_eq!(source.len(), 3);
         let left_out = source.left_out();
         assert_eq!(
-            (left_out.hidden, left_out.system, left_out.other, left_out.labels),
+            (
+                left_out.hidden,
+                left_out.system,
+                left_out.other,
+                left_out.labels
+            ),
             (hidden, system, 1, 1),
             "{path:?}: {left_out}"
         );
@@ -117,7 +122,8 @@ fn packed_files_are_sets() {
     let path = folder.path().join("packed.safetensors");
     let bytes: Vec<u8> = (0..24).collect();
     let write = |format: &str, shape: Vec<usize>| {
-        let tensor = checkpoint::StoredTensor::new(checkpoint::StoredDType::U8, shape, bytes.clone());
+        let tensor =
+            checkpoint::StoredTensor::new(checkpoint::StoredDType::U8, shape, bytes.clone());
         checkpoint::save_safetensors(
             &path,
             &[("images".to_owned(), tensor)].into(),
@@ -162,7 +168,10 @@ fn bad_images_are_refused_or_skipped_by_name() {
     let (used, skipped) = read(BadImages::Skip);
     assert_eq!(used, ["a"]);
     let reasons: Vec<String> = skipped.unwrap().iter().map(ToString::to_string).collect();
-    assert!(reasons[0].contains("b.png") && reasons[1].contains("HEIC"), "{reasons:?}");
+    assert!(
+        reasons[0].contains("b.png") && reasons[1].contains("HEIC"),
+        "{reasons:?}"
+    );
 
     source.require(3, "a covariance").unwrap();
     let message = source.require(4, "a covariance").unwrap_err().to_string();
@@ -231,7 +240,11 @@ fn links_are_followed_once_and_pipes_not_at_all() {
     // `0/2.png`, `inner/1.png`, `linked.png`.
     assert_eq!(values(&source), [2, 1, 3]);
     let left_out = source.left_out();
-    assert_eq!((left_out.repeated, left_out.irregular), (3, 3), "{left_out}");
+    assert_eq!(
+        (left_out.repeated, left_out.irregular),
+        (3, 3),
+        "{left_out}"
+    );
     // As a set of its own, a pipe is an error at once.
     assert!(ImageSource::open(set.join("d.png")).is_err());
     assert!(ImageSource::open("/dev/zero").is_err());
@@ -240,7 +253,8 @@ fn links_are_followed_once_and_pipes_not_at_all() {
 /// The bytes of a zip whose central directory names one entry's bytes many times.
 fn overlapping_zip(copies: u16) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("0000.bmp", SimpleFileOptions::default()).unwrap();
+    zip.start_file("0000.bmp", SimpleFileOptions::default())
+        .unwrap();
     zip.write_all(&vec![0; 1 << 20]).unwrap();
     let bytes = zip.finish().unwrap().into_inner();
     /// Length of the record at the end, whose fields say how many entries there are and where their directory begins.
@@ -283,7 +297,10 @@ fn archives_that_claim_more_than_they_have_are_refused() {
     let packed = folder.path().join("a.tar.gz");
     std::fs::write(&packed, b"\x1f\x8b\x08\0").unwrap();
     let message = ImageSource::open(&packed).unwrap_err().to_string();
-    assert!(message.contains("gzip") && message.contains("unpack"), "{message}");
+    assert!(
+        message.contains("gzip") && message.contains("unpack"),
+        "{message}"
+    );
 }
 
 /// An entry's own length is not believed, and one that unpacks to more than an image may have is refused before it is held.

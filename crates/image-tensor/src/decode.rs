@@ -189,7 +189,9 @@ fn is_heic(bytes: &[u8]) -> bool {
         b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
     ];
     bytes.get(4..8) == Some(b"ftyp")
-        && bytes.get(8..12).is_some_and(|brand| BRANDS.contains(&brand))
+        && bytes
+            .get(8..12)
+            .is_some_and(|brand| BRANDS.contains(&brand))
 }
 
 fn describe_start(bytes: &[u8]) -> String {

@@ -76,9 +76,7 @@ pub fn write_npz_statistics(
     let written = add_array(&mut archive, MEAN, statistics.mean())
         .and_then(|()| add_array(&mut archive, COVARIANCE, statistics.covariance()))
         .and_then(|()| archive.finish().map_err(std::io::Error::from))
-        .and_then(|bytes| {
-            whole_file::write_durably(path, |out| out.write_all(bytes.get_ref()))
-        });
+        .and_then(|bytes| whole_file::write_durably(path, |out| out.write_all(bytes.get_ref())));
     written.map_err(|source| MetricsError::Io {
         path: path.to_owned(),
         source,

@@ -22,11 +22,17 @@ pub(crate) fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
             config.generator_adam,
         ),
         (
-            ["discriminator_adam.learning_rate", "discriminator_adam.epsilon"],
+            [
+                "discriminator_adam.learning_rate",
+                "discriminator_adam.epsilon",
+            ],
             config.discriminator_adam,
         ),
         (
-            ["vision_aided.adam.learning_rate", "vision_aided.adam.epsilon"],
+            [
+                "vision_aided.adam.learning_rate",
+                "vision_aided.adam.epsilon",
+            ],
             config.vision_aided.adam,
         ),
     ] {
@@ -40,7 +46,11 @@ pub(crate) fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
     }
     at_most("r1_gamma", config.r1_gamma, MAX_WEIGHT)?;
     at_most("path_length_weight", config.path_length_weight, MAX_WEIGHT)?;
-    at_most("vision_aided.weight", config.vision_aided.weight, MAX_WEIGHT)?;
+    at_most(
+        "vision_aided.weight",
+        config.vision_aided.weight,
+        MAX_WEIGHT,
+    )?;
     at_most("average.kimg", config.average.kimg, MAX_KIMG)?;
     at_most(
         "slow_average_kimg",

@@ -141,7 +141,7 @@ mod tests {
         let path = folder.path().join("a.png");
         write(&path, "good").unwrap();
         for writer in [true, false] {
-            let half = |out: &mut dyn Write| {
+            let half = |out: &mut BufWriter<&File>| {
                 out.write_all(&[7; 100_000])?;
                 // While it is written, the name still belongs to the old one.
                 assert_eq!(std::fs::read(&path).unwrap(), b"good");

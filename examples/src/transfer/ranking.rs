@@ -42,14 +42,11 @@ pub fn ranking(
 ) -> Result<Vec<Ranked>, Failure> {
     let searcher = Searcher::open(models, None, weights, device)?;
     warn_of_outdated(&searcher.outdated);
-    let mut pictures: Vec<RgbImage> = Vec::new();
-    ImageSource::open(images)?.visit(&DecodeLimits::default(), |_, image| {
-        pictures.push(image?);
-        Ok(())
-    })?;
-    if pictures.is_empty() {
-        return Err(format!("{}: no images to rank models for", images.display()).into());
-    }
+    let limits = DecodeLimits::default();
+    let pictures: Vec<RgbImage> = ImageSource::open(images)?
+        .images(&limits)
+        .map(|image| Ok(image?.pixels))
+        .collect::<Result<_, Failure>>()?;
     let features = searcher.features(&pictures);
     let query = Query::feature_set(features.view());
     let (ranking, _) = searcher.rank(&query, Method::GaussianDensity)?;

@@ -65,7 +65,10 @@ impl Model {
                 _ => 1.0,
             };
             let values: Vec<f32> = tensor.to_f32().iter().map(|v| v * factor).collect();
-            (name, StoredTensor::from_f32(tensor.shape().to_vec(), &values))
+            (
+                name,
+                StoredTensor::from_f32(tensor.shape().to_vec(), &values),
+            )
         });
         let metadata = BTreeMap::from([("config".to_owned(), self.generator.config().to_json())]);
         let checkpoint = Checkpoint::from_tensors("scaled", scaled.collect(), metadata);

@@ -5,7 +5,7 @@ use inversion::{
     EarlyStopping, InversionConfig, InversionError, Perturbation, Progress, Start, StopReason,
 };
 
-use crate::model::{Model, short, step_of, targets, values};
+use crate::model::{Model, short, step_of, targets};
 
 fn until(stop: usize) -> impl FnMut(&Progress<'_>) -> ControlFlow<()> {
     move |progress| {
