@@ -21,6 +21,9 @@ pub struct Checkpoint {
     metadata: BTreeMap<String, String>,
 }
 
+/// Longest file that is read: several times the largest published checkpoint of such networks.
+const MAX_BYTES: u64 = 64 << 30;
+
 impl Checkpoint {
     /// Opens a file of any known format, recognised by its content.
     ///
@@ -28,7 +31,7 @@ impl Checkpoint {
     /// When the file cannot be read or is not a well-formed checkpoint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io {
+        let bytes = whole_file::read(path, MAX_BYTES).map_err(|source| CheckpointError::Io {
             path: path.to_owned(),
             source,
         })?;

@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -54,37 +53,18 @@ pub fn save_safetensors(
     precision: FloatPrecision,
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".partial");
-    let temporary = Path::new(&temporary);
-    let written = write(temporary, path, tensors, metadata, precision)
-        .and_then(|()| std::fs::rename(temporary, path).map_err(|e| io(path, e)))
-        .map(|()| sync_folder_of(path));
-    if written.is_err() {
-        // The reason for the failure is of more use than that of a second one.
-        let _ = std::fs::remove_file(temporary);
-    }
-    written
-}
-
-/// Makes the new name outlast a power cut.
-///
-/// Some systems and file systems cannot open or synchronise a folder. The file under either name is whole, so that is no error.
-fn sync_folder_of(path: &Path) {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
-fn io(path: &Path, source: std::io::Error) -> CheckpointError {
-    CheckpointError::Io {
+    let (header, written) = lay_out(path, tensors, metadata, precision)?;
+    whole_file::write_durably(path, |output| {
+        output.write_all(&(header.len() as u64).to_le_bytes())?;
+        output.write_all(&header)?;
+        written
+            .iter()
+            .try_for_each(|tensor| output.write_all(&tensor.bytes))
+    })
+    .map_err(|source| CheckpointError::Io {
         path: path.to_owned(),
         source,
-    }
+    })
 }
 
 /// A tensor as it is written.
@@ -95,13 +75,13 @@ struct Written<'t> {
     bytes: Cow<'t, [u8]>,
 }
 
-fn write(
-    temporary: &Path,
+/// The header and the tensors in the order of the file.
+fn lay_out<'t>(
     path: &Path,
-    tensors: &BTreeMap<String, StoredTensor>,
+    tensors: &'t BTreeMap<String, StoredTensor>,
     metadata: &BTreeMap<String, String>,
     precision: FloatPrecision,
-) -> Result<(), CheckpointError> {
+) -> Result<(Vec<u8>, Vec<Written<'t>>), CheckpointError> {
     let mut written = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let dtype = stored_dtype(tensor, precision);
@@ -143,18 +123,7 @@ fn write(
     }
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
-
-    let refused = |source| io(path, source);
-    let file = File::create(temporary).map_err(refused)?;
-    let mut output = BufWriter::new(file);
-    let length = (header.len() as u64).to_le_bytes();
-    output.write_all(&length).map_err(refused)?;
-    output.write_all(&header).map_err(refused)?;
-    for tensor in written {
-        output.write_all(&tensor.bytes).map_err(refused)?;
-    }
-    let file = output.into_inner().map_err(|e| refused(e.into_error()))?;
-    file.sync_all().map_err(refused)
+    Ok((header, written))
 }
 
 fn stored_dtype(tensor: &StoredTensor, precision: FloatPrecision) -> StoredDType {

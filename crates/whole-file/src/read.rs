@@ -53,7 +53,16 @@ pub fn read_standard_input(max_bytes: u64) -> Result<Vec<u8>, Error> {
 }
 
 fn read_limited(source: impl Read, expected: u64, max_bytes: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    let mut bytes = Vec::new();
+    // A file of zeros that takes no room on the disk may be longer than any memory.
+    bytes
+        .try_reserve_exact(usize::try_from(expected).unwrap_or(usize::MAX))
+        .map_err(|_| {
+            Error::new(
+                ErrorKind::OutOfMemory,
+                format!("there is no memory for its {expected} bytes"),
+            )
+        })?;
     // One byte over the limit tells what is too long from what has just that length.
     source
         .take(max_bytes.saturating_add(1))
