@@ -15,6 +15,7 @@ use inversion::{Inversion, InversionConfig, Progress, StopReason};
 use lpips::Lpips;
 use serde::Serialize;
 
+use examples::image_sets::BadImageArgs;
 use examples::interrupt::Interrupt;
 use examples::inversion_args::InversionArgs;
 use examples::inversion_files::{self, InversionFiles};
@@ -31,9 +32,11 @@ use ganymede::images::{Target, files_in, to_targets};
 #[derive(Parser, Debug)]
 #[command(name = "invert")]
 struct Args {
-    /// Images to invert (PNG, JPEG, GIF, WebP, BMP or TIFF) [default: a query image of the model's kind]
+    /// Images to invert: files, folders, .zip or .tar archives; - for standard input [default: a query image of the model's kind]
     #[arg(long, value_name = "FILE", num_args = 1..)]
     image: Vec<PathBuf>,
+    #[command(flatten)]
+    bad_images: BadImageArgs,
     /// A model of the zoo, or a generator file
     #[arg(long, default_value = "funEmoji")]
     model: String,
@@ -98,10 +101,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         args.image.clone()
     };
     // All images are read first, so that a wrong name is found before the work and not after it.
-    let targets: Vec<Target> = paths
-        .iter()
-        .map(|path| Target::load(path, model.resolution()))
-        .collect::<Result<_, _>>()?;
+    let targets = args.bad_images.targets(&paths, model.resolution())?;
     let metric = context.lpips(args.inversion.lpips.network())?;
     files::make_folder(&args.out)?;
     let job = Job {

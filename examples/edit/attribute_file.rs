@@ -17,8 +17,7 @@ pub enum AttributeFile {
 
 impl AttributeFile {
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| format!("--attribute {}: cannot be read ({e})", path.display()))?;
+        let text = ganymede::files::read_text(path).map_err(|e| format!("--attribute {e}"))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder)
             .map_err(|reason| format!("--attribute {}: {reason}", path.display()).into())

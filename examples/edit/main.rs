@@ -82,7 +82,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         settings: &settings,
         weights: &weights,
     };
-    let sources = options.sources();
+    let sources = options.bad_images.expand(options.sources())?;
     let mut results = Results::new(&model, options, &network.to_string());
 
     let attribute = options.attribute();

@@ -10,6 +10,7 @@ use ganspace::{Basis, LayerRange};
 use crate::region::{Channel, Region, RegionColour};
 use examples::CommonArgs;
 use examples::bases::Space;
+use examples::image_sets::BadImageArgs;
 use examples::inversion_args::InversionArgs;
 use examples::latents::LatentSource;
 use ganymede::features::FeatureOptions;
@@ -30,6 +31,8 @@ pub struct Options {
     /// Images to invert and edit
     #[arg(long, value_name = "FILE", num_args = 1..)]
     image: Vec<PathBuf>,
+    #[command(flatten)]
+    pub bad_images: BadImageArgs,
     /// The component to move along, counted from 0 [default: 0]
     #[arg(long, value_name = "K")]
     pub direction: Option<usize>,

@@ -65,7 +65,8 @@ impl Set {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let (statistics, count) = match extension {
             "npz" => (read_npz_statistics(path)?, None),
-            "safetensors" => {
+            // Packed images end so, too.
+            "safetensors" if ImageSource::open_packed(path).is_err() => {
                 let moments = Moments::load(path)?;
                 (
                     moments.mean_covariance(Ddof::Sample)?,

@@ -22,11 +22,11 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub discriminator: Option<PathBuf>,
 
-    /// Folder of images or packed file to train on [default: avataaars of the repository's few-shot sets]
+    /// Images to train on, a folder, a .zip or .tar archive or a packed file [default: avataaars of the repository's few-shot sets]
     #[arg(long, value_name = "PATH")]
     pub images: Option<PathBuf>,
 
-    /// Folder of images or packed file that distances are measured against [default: the training images]
+    /// Such images that distances are measured against [default: the training images]
     #[arg(long, value_name = "PATH")]
     pub reference: Option<PathBuf>,
 

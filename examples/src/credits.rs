@@ -35,8 +35,7 @@ impl Credit {
 /// All styles by their names.
 pub fn read(weights: &Weights) -> Result<BTreeMap<String, Credit>, Failure> {
     let path = weights.queries().join("queries.json");
-    let bytes =
-        std::fs::read(&path).map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
-    serde_json::from_slice(&bytes)
+    let text = ganymede::files::read_text(&path)?;
+    serde_json::from_str(&text)
         .map_err(|e| format!("{}: not a list of styles ({e})", path.display()).into())
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::Checkpoint;
+use image_source::SourceImage;
 use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::{Truncation, latents_from_seeds};
@@ -28,6 +29,8 @@ pub enum LatentSource {
     File(PathBuf),
     /// The inversion of an image.
     Image(PathBuf),
+    /// The inversion of an image that has been read, such as one of an archive.
+    Decoded(Box<SourceImage>),
 }
 
 /// Files of latents end so; any other file is an image.
@@ -58,6 +61,7 @@ impl fmt::Display for LatentSource {
         match self {
             Self::Seed(seed) => write!(f, "seed {seed}"),
             Self::File(path) | Self::Image(path) => path.display().fmt(f),
+            Self::Decoded(image) => image.name.fmt(f),
         }
     }
 }
@@ -91,13 +95,19 @@ impl LatentSettings<'_> {
     ) -> Result<Vec<Array2<f32>>, Failure> {
         check_truncation(self.truncation_psi, model)?;
         let class = class::check(self.class, model)?;
-        let images: Vec<&Path> = sources
+        // All images are read first, so that a wrong name is found before the work and not after it.
+        let images: Vec<Target> = sources
             .iter()
             .filter_map(|source| match source {
-                LatentSource::Image(path) => Some(path.as_path()),
+                LatentSource::Image(path) => {
+                    Some(Target::load(path, model.resolution()).map_err(Failure::from))
+                }
+                LatentSource::Decoded(image) => {
+                    Some(Ok(Target::of((**image).clone(), model.resolution())))
+                }
                 _ => None,
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut inverted = self.invert(&images, model)?.into_iter();
         sources
             .iter()
@@ -110,17 +120,12 @@ impl LatentSettings<'_> {
                     Ok(from_tensor(mapping.forward(z, labels, truncation)).remove(0))
                 }
                 LatentSource::File(path) => read(path, model),
-                LatentSource::Image(_) => Ok(inverted.next().expect("all images were inverted")),
+                LatentSource::Image(_) | LatentSource::Decoded(_) => Ok(inverted.next().expect("all images were inverted")),
             })
             .collect()
     }
 
-    fn invert(&self, images: &[&Path], model: &Model) -> Result<Vec<Array2<f32>>, Failure> {
-        // All images are read first, so that a wrong name is found before the work and not after it.
-        let targets: Vec<Target> = images
-            .iter()
-            .map(|path| Target::load(path, model.resolution()))
-            .collect::<Result<_, _>>()?;
+    fn invert(&self, targets: &[Target], model: &Model) -> Result<Vec<Array2<f32>>, Failure> {
         let config = self.inversion.config(self.seed, self.device_choice);
         let mut latents = Vec::with_capacity(targets.len());
         for batch in targets.chunks(usize::from(self.inversion.batch)) {

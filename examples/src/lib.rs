@@ -5,6 +5,7 @@ pub mod credits;
 pub mod diversity;
 pub mod figure;
 pub mod gates;
+pub mod image_sets;
 pub mod interrupt;
 pub mod inversion_args;
 pub mod inversion_files;

@@ -55,12 +55,7 @@ const RECONSTRUCTION: &str = "reconstruction";
 impl Cache {
     /// The folder is made where there is none.
     pub fn open(folder: PathBuf) -> Result<Self, Failure> {
-        std::fs::create_dir_all(&folder).map_err(|e| {
-            format!(
-                "--cache {}: the folder cannot be made ({e}); choose another with --cache",
-                folder.display()
-            )
-        })?;
+        files::make_folder(&folder).map_err(|e| format!("--cache {e}"))?;
         Ok(Self { folder })
     }
 
@@ -105,14 +100,12 @@ impl Cache {
             .map(|(name, text)| (name.to_owned(), text.to_owned()))
             .chain(numbers)
             .collect();
-        files::write_whole(&self.file(key), |file| {
-            Ok(save_safetensors(
-                file,
-                &tensors,
-                &metadata,
-                FloatPrecision::F32,
-            )?)
-        })
+        Ok(save_safetensors(
+            self.file(key),
+            &tensors,
+            &metadata,
+            FloatPrecision::F32,
+        )?)
     }
 
     /// The inversion of a key; none where it is not kept. A damaged file counts as none, which is said on stderr.
@@ -151,11 +144,12 @@ impl Cache {
             if self.find(key).is_some() || other.find(key).is_none() {
                 continue;
             }
-            files::write_whole::<Failure>(&self.file(key), |file| {
-                std::fs::copy(other.file(key), file)
-                    .map_err(|e| format!("{}: cannot be written ({e})", file.display()))?;
-                Ok(())
-            })?;
+            let from = other.file(key);
+            let unreadable = |e| format!("{}: cannot be read ({e})", from.display());
+            let mut copied = whole_file::open_regular(&from).map_err(unreadable)?;
+            let file = self.file(key);
+            whole_file::write_with(&file, |out| std::io::copy(&mut copied, out).map(drop))
+                .map_err(|e: std::io::Error| format!("{}: cannot be written ({e})", file.display()))?;
             taken += 1;
         }
         Ok(taken)

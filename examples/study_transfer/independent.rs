@@ -8,12 +8,12 @@ use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 use serde::{Deserialize, Serialize};
 use stylegan2::Generator;
-use vision_aided_finetune::ImageSet;
 
 use crate::plan::Target;
 use examples::Failure;
 use examples::output;
 use examples::transfer::distance::Yardstick;
+use examples::transfer::options::TransferArgs;
 
 const FILE: &str = "independent.json";
 
@@ -39,7 +39,7 @@ impl Independent {
     /// Measures what the run in `folder` started from and came to, unless that was done; `false` when interrupted.
     pub fn measure(
         features: &ImageFeatures,
-        samples: u32,
+        transfer: &TransferArgs,
         target: &Target,
         source: &Path,
         folder: &Path,
@@ -55,14 +55,15 @@ impl Independent {
         let start = Generator::load(source, device)?;
         let best = Generator::load(&path, device)?;
         let side = best.config().img_resolution;
-        let images = ImageSet::open(&target.images, side)?;
+        let bad_images = transfer.bad_images;
+        let images = bad_images.training_set(&target.images, side)?;
         let reference = match &target.reference {
-            Some(path) => ImageSet::open(path, side)?,
+            Some(path) => bad_images.training_set(path, side)?,
             None => images.clone(),
         };
         let yardstick = Yardstick::new(
             features,
-            samples,
+            transfer.samples,
             &reference,
             &images,
             &target.folder.join("statistics"),
@@ -85,9 +86,7 @@ impl Independent {
             start: distances[0],
             best: distances[1],
         };
-        files::write_whole(&folder.join(FILE), |path| {
-            output::write_json(path, &measured)
-        })?;
+        output::write_json(&folder.join(FILE), &measured)?;
         Ok(true)
     }
 
@@ -101,8 +100,7 @@ impl Independent {
         if !path.is_file() {
             return Ok(None);
         }
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let text = files::read_text(&path)?;
         serde_json::from_str(&text).map(Some).map_err(|e| {
             format!(
                 "{}: not a measurement ({e}); remove it to measure again",

@@ -20,11 +20,11 @@ pub struct Options {
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "images")]
     pub target: Vec<String>,
 
-    /// Folder of one's own images instead
+    /// One's own images instead: a folder, a .zip or .tar archive or a packed file
     #[arg(long, value_name = "DIR")]
     pub images: Option<PathBuf>,
 
-    /// Folder or packed file that distances are measured against [default: all images of a target that weights/zoo/render has drawn, else the training
+    /// Such images that distances are measured against [default: all images of a target that weights/zoo/render has drawn, else the training
     /// images]
     #[arg(long, value_name = "PATH")]
     pub reference: Option<PathBuf>,

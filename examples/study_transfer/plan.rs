@@ -125,8 +125,7 @@ fn kept_ranking(
 ) -> Result<Vec<Ranked>, Failure> {
     let path = folder.join("ranking.json");
     if path.is_file() {
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let text = files::read_text(&path)?;
         return serde_json::from_str(&text).map_err(|e| {
             format!(
                 "{}: not a ranking ({e}); remove it to rank the zoo anew",
@@ -136,7 +135,7 @@ fn kept_ranking(
         });
     }
     let ranked = ranking(options.models.as_deref(), images, weights, device)?;
-    files::write_whole(&path, |path| output::write_json(path, &ranked))?;
+    output::write_json(&path, &ranked)?;
     Ok(ranked)
 }
 

@@ -207,7 +207,7 @@ fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Failure> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = files::read_text(&path)?;
     let lines = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'));

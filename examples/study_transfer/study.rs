@@ -129,7 +129,7 @@ impl Runner<'_> {
         }
         Independent::measure(
             self.independent,
-            transfer.samples,
+            transfer,
             target,
             &generator,
             &folder,

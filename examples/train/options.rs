@@ -12,6 +12,7 @@ use examples::Failure;
 use examples::numbers::{minutes, not_negative, positive, share};
 use examples::quality::FRECHET_IMAGES;
 use examples::shard::Shard;
+use examples::image_sets::BadImageArgs;
 use examples::training::provenance::shown;
 use examples::training::vision_networks::VisionNetwork;
 
@@ -28,9 +29,12 @@ pub struct Options {
     #[arg(long, value_name = "NAME", conflicts_with = "images")]
     pub zoo: Option<String>,
 
-    /// Folders of images or packed files to train on
+    /// Images to train on: folders, .zip or .tar archives (also the official dataset tool's) or packed files
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub images: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub bad_images: BadImageArgs,
 
     /// Where the run is kept: checkpoint, history, samples and the trained networks [default: out/train/NAME]; with --zoo all a folder of runs
     #[arg(long, value_name = "DIR")]

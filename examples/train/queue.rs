@@ -189,8 +189,7 @@ impl<'a> Queue<'a> {
             return Ok(Standing::default());
         }
         let path = published.with_file_name("card.toml");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
+        let text = files::read_text(&path)?;
         let card: Card = toml::from_str(&text)
             .map_err(|e| format!("{}: not a card: {}", path.display(), e.message()))?;
         let training = card.further.get("training");

@@ -7,6 +7,7 @@ use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discrimi
 
 use crate::options::Options;
 use examples::Failure;
+use examples::image_sets::BadImageArgs;
 use examples::training::provenance::{Change, DataFile, Provenance};
 use examples::training::run_folder::RunFolder;
 use examples::training::start::{Networks, generator_file, name_of};
@@ -45,6 +46,7 @@ pub struct Recipe {
     /// Length of the run where none is asked for.
     pub default_kimg: f64,
     image_paths: Vec<PathBuf>,
+    bad_images: BadImageArgs,
     /// As against images of one's own.
     is_style: bool,
     generator: Option<PathBuf>,
@@ -99,6 +101,7 @@ impl Recipe {
             is_style: style.is_some(),
             weights,
             image_paths,
+            bad_images: options.bad_images,
         })
     }
 
@@ -137,7 +140,9 @@ impl Recipe {
         let config = options.resumed_config(trainer.config())?;
         if config != *trainer.config() {
             trainer.set_config(config)?;
-            if let Some(mut provenance) = Provenance::of(&trainer)? {
+            let provenance = Provenance::of(&trainer)
+                .map_err(|e| format!("{}: {e}", checkpoint.display()))?;
+            if let Some(mut provenance) = provenance {
                 provenance.changes.push(Change {
                     kimg: trainer.images_shown() as f64 / 1000.0,
                     options: options.changed(),
@@ -224,10 +229,7 @@ impl Recipe {
     }
 
     fn images(&self, side: usize) -> Result<Vec<ImageSet>, Failure> {
-        let sets = self.image_paths.iter();
-        Ok(sets
-            .map(|path| ImageSet::open(path, side))
-            .collect::<Result<_, _>>()?)
+        self.bad_images.training_sets(&self.image_paths, side)
     }
 }
 

@@ -4,6 +4,7 @@ use backbones::BackbonesError;
 use checkpoint::CheckpointError;
 use feature_stats::StatsError;
 use ganspace::GanspaceError;
+use image_source::ImageSourceError;
 use image_tensor::ImageTensorError;
 use inversion::InversionError;
 use lpips::LpipsError;
@@ -89,6 +90,9 @@ pub enum Error {
     /// Directions and paths.
     #[error(transparent)]
     Ganspace(#[from] GanspaceError),
+    /// A set of images.
+    #[error(transparent)]
+    Images(#[from] ImageSourceError),
     /// A picture.
     #[error(transparent)]
     Image(#[from] ImageTensorError),

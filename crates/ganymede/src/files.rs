@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Makes a folder for results, with those above it.
+/// Makes a folder for results, with those above it, and clears up what writing left there when a program was killed.
 ///
 /// # Errors
 ///
@@ -16,33 +16,31 @@ pub fn make_folder(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::io(
         folder,
         "the folder cannot be made; choose another",
-    ))
+    ))?;
+    // What cannot be listed or removed is in nobody's way.
+    let _ = whole_file::remove_leftovers(folder);
+    Ok(())
 }
 
-/// Writes bytes.
+/// Writes bytes beside the file and gives them its name when they are whole; see [`whole_file::write`].
 ///
 /// # Errors
 ///
 /// The file system refuses; the error names the path.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    std::fs::write(path, bytes).map_err(Error::io(path, "cannot be written"))
+    whole_file::write(path, bytes).map_err(Error::io(path, "cannot be written"))
 }
 
-/// Writes a file under a name of this process, and gives it its own name when it is whole: other processes may be writing the same.
+/// Longest text that is read.
+const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// The text of a regular file.
 ///
 /// # Errors
 ///
-/// That of `write`, or the file cannot be given its name.
-pub fn write_whole<E: From<Error>>(
-    path: &Path,
-    write: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut own = path.as_os_str().to_owned();
-    own.push(format!(".{}", std::process::id()));
-    let own = Path::new(&own);
-    write(own)?;
-    std::fs::rename(own, path).map_err(Error::io(path, "cannot be written"))?;
-    Ok(())
+/// It cannot be read, is no regular file or no text; the error names the path.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    whole_file::read_to_string(path, MAX_TEXT_BYTES).map_err(Error::io(path, "cannot be read"))
 }
 
 /// A path as results name it; one that is no valid Unicode is shown as far as it goes.

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{
     DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file,
     to_grey_signed_unit, to_signed_unit,
 };
 use stylegan2::Generator;
 
-use crate::{Error, Weights};
+use crate::{Error, Observer, Warning, Weights};
 
 /// An image in a generator's size, with the file it came from.
 #[derive(Clone, Debug)]
@@ -40,6 +41,56 @@ impl Target {
             pixels: center_crop_and_resize(&decoded, side, ResizeProtocol::PillowLanczos),
         })
     }
+}
+
+impl Target {
+    /// An image that has been read, cut and resized as [`load`](Self::load) does.
+    pub fn of(image: SourceImage, side: u32) -> Self {
+        Self {
+            path: image.path.unwrap_or_else(|| PathBuf::from(image.name)),
+            stem: image.stem,
+            original_size: image.pixels.dimensions(),
+            pixels: center_crop_and_resize(&image.pixels, side, ResizeProtocol::PillowLanczos),
+        }
+    }
+
+    /// The images of files, folders and archives; see [`for_each_image`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_all(
+        paths: &[PathBuf],
+        side: u32,
+        bad_images: BadImages,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Self>, Error> {
+        let mut targets = Vec::new();
+        for_each_image(paths, bad_images, observer, |image| {
+            targets.push(Self::of(image, side));
+            Ok(())
+        })?;
+        Ok(targets)
+    }
+}
+
+/// Hands the images of files, folders and archives to `visit`, one at a time, as an [`ImageSource`] finds them. The observer hears what is left out.
+///
+/// # Errors
+///
+/// Those of `visit`; a path has no image, or one cannot be read and [`BadImages::Refuse`] holds.
+pub fn for_each_image(
+    paths: &[PathBuf],
+    bad_images: BadImages,
+    observer: &mut dyn Observer,
+    visit: impl FnMut(SourceImage) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let source = ImageSource::open_all(paths)?;
+    let skipped = source.for_each(&DecodeLimits::default(), bad_images, visit)?;
+    for warning in Warning::of_images(&source, &skipped) {
+        observer.warn(&warning);
+    }
+    Ok(())
 }
 
 /// Pixels in [-1, 1] with the generator's number of channels, `[images, channels, side, side]`.

@@ -57,7 +57,7 @@ impl IndexRecord {
     /// There is none, or it is none of this version.
     pub fn read(index: &Path) -> Result<Self, Error> {
         let path = Self::path(index);
-        let text = std::fs::read_to_string(&path).map_err(Error::io(
+        let text = whole_file::read_to_string(&path, 1 << 30).map_err(Error::io(
             &path,
             "cannot be read; it says which features the index is of; build the index again",
         ))?;

@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use image_source::{ImageSource, ImageSourceError, LeftOut};
 use image_tensor::RgbImage;
 
 use crate::Error;
@@ -161,4 +162,35 @@ pub enum Warning {
     /// The index is not of the models that are in the zoo now.
     #[error("{0}")]
     IndexOutdated(Outdated),
+    /// Files beside the images of a set that are none.
+    #[error("{set}: left out {left_out}")]
+    FilesLeftOut {
+        /// What was opened.
+        set: String,
+        /// How many of each kind.
+        left_out: LeftOut,
+    },
+    /// An image that cannot be read, where that is allowed.
+    #[error("skipped {reason}")]
+    ImageSkipped {
+        /// Why; it names the image.
+        reason: String,
+    },
+}
+
+impl Warning {
+    /// What was left out of a set and why images of it were skipped.
+    pub fn of_images(source: &ImageSource, skipped: &[ImageSourceError]) -> Vec<Self> {
+        let mut warnings = Vec::new();
+        if !source.left_out().is_empty() {
+            warnings.push(Self::FilesLeftOut {
+                set: source.name(),
+                left_out: *source.left_out(),
+            });
+        }
+        warnings.extend(skipped.iter().map(|reason| Self::ImageSkipped {
+            reason: reason.to_string(),
+        }));
+        warnings
+    }
 }

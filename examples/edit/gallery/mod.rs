@@ -110,8 +110,7 @@ pub fn write(
         .into());
     }
     let before = match file.exists() {
-        true => std::fs::read_to_string(file)
-            .map_err(|e| format!("{}: cannot be read ({e})", file.display()))?,
+        true => files::read_text(file)?,
         false => page::EMPTY.to_owned(),
     };
     let section = page::section(&shown, file, &network.to_string());

@@ -45,15 +45,14 @@ impl Standing {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| format!("{}: cannot be read ({e})", path.display()))?;
+        let text = files::read_text(&path)?;
         serde_json::from_str(&text)
             .map_err(|e| format!("{}: not understood ({e}); delete it", path.display()).into())
     }
 
     /// Keeps it.
     pub fn save(&self, folder: &Path) -> Result<(), Failure> {
-        files::write_whole(&file(folder), |path| output::write_json(path, self))
+        output::write_json(&file(folder), self)
     }
 
     /// Thousands of images of this run.

@@ -170,7 +170,7 @@ fn statistics_of(
     let Some(set) = unless_stopped(set)? else {
         return Ok(None);
     };
-    files::write_whole::<Failure>(&file, |path| Ok(set.moments().save(path)?))?;
+    set.moments().save(&file)?;
     Ok(Some(set.moments().clone()))
 }
 

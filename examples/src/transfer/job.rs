@@ -29,7 +29,7 @@ pub struct Job<'a> {
     pub source: PathBuf,
     /// Instead of the discriminator beside it.
     pub discriminator: Option<PathBuf>,
-    /// Folder or packed file.
+    /// Anything that an image source takes.
     pub images: PathBuf,
     /// What distances are measured against; the images themselves without.
     pub reference: Option<PathBuf>,
@@ -81,9 +81,10 @@ impl Job<'_> {
         } else {
             self.source_side(device)?
         };
-        let images = Arc::new(ImageSet::open(&self.images, side)?);
+        let bad_images = self.options.bad_images;
+        let images = Arc::new(bad_images.training_set(&self.images, side)?);
         let reference = match &self.reference {
-            Some(path) => Arc::new(ImageSet::open(path, side)?),
+            Some(path) => Arc::new(bad_images.training_set(path, side)?),
             None => images.clone(),
         };
         let reference_path = self.reference.as_ref().unwrap_or(&self.images);

@@ -9,6 +9,7 @@ use vision_aided_finetune::vision_aided::{HeadForm, VisionAidedLoss};
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
 use crate::Failure;
+use crate::image_sets::BadImageArgs;
 use crate::numbers::{minutes, not_negative, positive};
 use crate::protocol::Protocol;
 use crate::training::vision_networks::VisionNetwork;
@@ -16,6 +17,8 @@ use crate::training::vision_networks::VisionNetwork;
 /// How a generator is fine-tuned and measured.
 #[derive(Args, Clone, Debug)]
 pub struct TransferArgs {
+    #[command(flatten)]
+    pub bad_images: BadImageArgs,
     /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
     /// (the last two need a file)
     #[arg(

@@ -5,7 +5,9 @@ mod searcher;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use image_tensor::{DecodeLimits, RgbImage, decode_file};
+use image_source::{BadImages, ImageSource, SourceImage};
+use image_tensor::{DecodeLimits, RgbImage};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use retrieval_gaussian::{Query, RankedModel};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ pub struct Options {
         arg(long, value_name = "NAME", conflicts_with = "image")
     )]
     pub like: Option<String>,
+    /// Leave out images that cannot be read, and say so
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default)]
+    pub skip_bad: bool,
     /// Folder of models [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
@@ -149,7 +155,7 @@ fn queries(
     options: &Options,
     searcher: &Searcher,
     context: &Context,
-    observer: &dyn Observer,
+    observer: &mut dyn Observer,
 ) -> Result<(Vec<(String, Query)>, Duration), Error> {
     if let Some(model) = &options.like {
         let query = Query::model(model.as_str());
@@ -160,21 +166,63 @@ fn queries(
     } else {
         options.image.clone()
     };
-    let images: Vec<RgbImage> = paths
-        .iter()
-        .map(|path| decode_file(path, &DecodeLimits::default()))
-        .collect::<Result<_, _>>()?;
-    observer.go_on()?;
-    let started = Instant::now();
-    let features = searcher.features(&images);
-    let time = started.elapsed();
-    if options.together {
-        let name = format!("{} images", paths.len());
-        return Ok((vec![(name, Query::feature_set(features.view()))], time));
+    let mut found = Features::default();
+    // Photographs are large, so that only a batch of them is held.
+    let mut waiting: Vec<SourceImage> = Vec::new();
+    let source = ImageSource::open_all(&paths)?;
+    let bad_images = match options.skip_bad {
+        true => BadImages::Skip,
+        false => BadImages::Refuse,
+    };
+    let skipped = source.for_each(&DecodeLimits::default(), bad_images, |image| {
+        observer.go_on()?;
+        waiting.push(image);
+        if waiting.len() == BATCH {
+            found.add(&mut waiting, searcher);
+        }
+        Ok::<(), Error>(())
+    })?;
+    found.add(&mut waiting, searcher);
+    for warning in Warning::of_images(&source, &skipped) {
+        observer.warn(&warning);
     }
-    let each = paths.iter().zip(features.rows()).map(|(path, row)| {
-        let query = Query::feature(&row.to_vec());
-        (path.display().to_string(), query)
-    });
-    Ok((each.collect(), time))
+    if options.together {
+        let name = format!("{} images", found.names.len());
+        let all = concatenate(Axis(0), &found.rows()).expect("rows of one network");
+        return Ok((vec![(name, Query::feature_set(all.view()))], found.time));
+    }
+    let rows = found.features.iter().flat_map(|batch| batch.outer_iter());
+    let queries = rows.map(|row| Query::feature(&row.to_vec()));
+    Ok((found.names.into_iter().zip(queries).collect(), found.time))
+}
+
+/// Images whose features are made together.
+const BATCH: usize = 16;
+
+/// Features of images, a batch each.
+#[derive(Default)]
+struct Features {
+    names: Vec<String>,
+    /// `[images, dimension]`.
+    features: Vec<Array2<f32>>,
+    time: Duration,
+}
+
+impl Features {
+    fn rows(&self) -> Vec<ArrayView2<'_, f32>> {
+        self.features.iter().map(Array2::view).collect()
+    }
+
+    fn add(&mut self, images: &mut Vec<SourceImage>, searcher: &Searcher) {
+        if images.is_empty() {
+            return;
+        }
+        let (names, pixels): (Vec<String>, Vec<RgbImage>) =
+            images.drain(..).map(|image| (image.name, image.pixels)).unzip();
+        let started = Instant::now();
+        let features = searcher.features(&pixels);
+        self.time += started.elapsed();
+        self.names.extend(names);
+        self.features.push(features);
+    }
 }
