@@ -29,7 +29,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(&Arguments::parse()))
+    examples::exit(run(&examples::parse::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {

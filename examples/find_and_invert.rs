@@ -107,7 +107,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(&Args::parse()))
+    examples::exit(run(&examples::parse::<Args>()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {

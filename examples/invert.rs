@@ -88,7 +88,7 @@ const MOST_FRAMES: usize = 60;
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(Args::parse()))
+    examples::exit(run(examples::parse::<Args>()))
 }
 
 fn run(args: Args) -> Result<ExitCode, Failure> {
@@ -101,6 +101,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         args.image.clone()
     };
     // All images are read first, so that a wrong name is found before the work and not after it.
+    args.inversion.check_side(&model.name, model.resolution())?;
     let targets = args.bad_images.targets(&paths, model.resolution())?;
     let metric = context.lpips(args.inversion.lpips.network())?;
     files::make_folder(&args.out)?;

@@ -27,7 +27,7 @@ struct Args {
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(&Args::parse()))
+    examples::exit(run(&examples::parse::<Args>()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {

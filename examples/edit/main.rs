@@ -42,7 +42,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 fn main() -> ExitCode {
     examples::start();
-    match run(&Options::parse()) {
+    match run(&examples::parse::<Options>()) {
         Err(failure) if failure.is::<Interrupted>() => {
             eprintln!("{failure}");
             ExitCode::from(INTERRUPTED)
@@ -92,6 +92,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         // Only the first latent is shown.
         let shown = settings.load(&sources[..1], &model)?.remove(0);
         let basis = options.basis(model.generator.mapping.w_dim());
+        warn_of_few_samples(&basis);
         let directions = bases.directions(&basis)?;
         let order = match attribute {
             Some(source) => job.rank(source, Candidates::All(&directions), &mut results)?,
@@ -160,6 +161,18 @@ fn run(options: &Options) -> Result<(), Failure> {
         output::write_json(json, &results)?;
     }
     Ok(())
+}
+
+/// Samples of latents span one direction less than they are, and the last of those are their own rather than the model's.
+fn warn_of_few_samples(basis: &Basis) {
+    const SAMPLES_A_COMPONENT: u32 = 10;
+    let wanted = basis.components as u32 * SAMPLES_A_COMPONENT;
+    if basis.samples < wanted {
+        eprintln!(
+            "warning: --samples {}: too few for {} components, of which the later ones say more about the samples than about the model; take {wanted} or more",
+            basis.samples, basis.components
+        );
+    }
 }
 
 /// Rows of pictures of one length as a PNG.

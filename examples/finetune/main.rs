@@ -16,7 +16,7 @@ use options::Options;
 
 fn main() -> ExitCode {
     examples::start();
-    let options = Options::parse();
+    let options = examples::parse::<Options>();
     examples::exit(
         Interrupt::listen()
             .and_then(|interrupt| report::finetune(&options, &|| interrupt.requested())),

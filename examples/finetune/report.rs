@@ -123,6 +123,15 @@ fn first_ranked(
     Ok(first.generator(options.models.as_deref(), weights))
 }
 
+/// Said where no snapshot is nearer to the reference than what the run started from.
+fn no_better_than_source(measurements: &[Measurement]) -> Option<&'static str> {
+    let start = measurements.iter().find(|m| m.iteration == 0)?;
+    let is_best = best(measurements)?.iteration == start.iteration;
+    (is_best && measurements.len() > 1).then_some(
+        "no snapshot was better than its source, so that what is written is the source; try a lower --learning-rate, more images or another --source",
+    )
+}
+
 fn print(outcome: &Outcome, out: &Path) {
     let chosen = best(&outcome.measurements).map(|best| best.iteration);
     let rows: Vec<Vec<String>> = outcome
@@ -142,6 +151,9 @@ fn print(outcome: &Outcome, out: &Path) {
             ]
         })
         .collect();
+    if let Some(source_is_best) = no_better_than_source(&outcome.measurements) {
+        println!("{source_is_best}");
+    }
     println!("{}", outcome.distance_name);
     table::print(&["kimg", "reference", "training images", ""], &rows);
     for (number, stage) in (1..).zip(&outcome.record.stages) {

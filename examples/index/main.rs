@@ -19,7 +19,7 @@ use examples::interrupt::Interrupt;
 
 fn main() -> ExitCode {
     examples::start();
-    let arguments = Arguments::parse();
+    let arguments = examples::parse::<Arguments>();
     examples::exit(Interrupt::listen().and_then(|interrupt| run(&arguments.command, &interrupt)))
 }
 

@@ -76,7 +76,7 @@ const COLOURS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(&Options::parse()))
+    examples::exit(run(&examples::parse::<Options>()))
 }
 
 fn run(options: &Options) -> Result<ExitCode, Failure> {

@@ -7,6 +7,7 @@ use inversion::{
 };
 use lpips::Network;
 
+use crate::Failure;
 use ganymede::device::DeviceChoice;
 
 /// How images are inverted.
@@ -122,6 +123,25 @@ pub enum NoiseChoice {
 }
 
 impl InversionArgs {
+    /// That LPIPS with the chosen network takes a model's images.
+    pub fn check_side(&self, model: &str, side: u32) -> Result<(), Failure> {
+        let network = self.lpips.network();
+        let (side, least) = (side as usize, network.min_size());
+        if side >= least {
+            return Ok(());
+        }
+        let vgg = Network::Vgg16.min_size();
+        let what_to_do = if side >= vgg {
+            "use --lpips vgg".to_owned()
+        } else {
+            format!("none of its networks takes less than {vgg}x{vgg}")
+        };
+        Err(format!(
+            "--lpips {network}: it takes images from {least}x{least} pixels on and {model} makes {side}x{side}; {what_to_do}"
+        )
+        .into())
+    }
+
     /// The library's settings.
     pub fn config(&self, seed: u32, device: DeviceChoice) -> InversionConfig {
         InversionConfig {

@@ -126,6 +126,9 @@ impl LatentSettings<'_> {
     }
 
     fn invert(&self, targets: &[Target], model: &Model) -> Result<Vec<Array2<f32>>, Failure> {
+        if !targets.is_empty() {
+            self.inversion.check_side(&model.name, model.resolution())?;
+        }
         let config = self.inversion.config(self.seed, self.device_choice);
         let mut latents = Vec::with_capacity(targets.len());
         for batch in targets.chunks(usize::from(self.inversion.batch)) {

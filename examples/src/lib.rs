@@ -34,7 +34,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Command, CommandFactory, Parser};
 
 use ganymede::device::DeviceChoice;
 use ganymede::{Context, Error as JobError};
@@ -123,6 +123,26 @@ fn message(failure: &Failure) -> String {
     }
 }
 
+/// A program's command line: negative numbers are values, so that `--learning-rate -1` is told its range, and `--version` tells the version.
+pub fn command<Options: CommandFactory>() -> Command {
+    with_negative_numbers(Options::command().version(env!("CARGO_PKG_VERSION")))
+}
+
+fn with_negative_numbers(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let takes_values = arg.get_action().takes_values();
+            arg.allow_negative_numbers(takes_values)
+        })
+        .mut_subcommands(with_negative_numbers)
+}
+
+/// The options of this call; ends the program where they are not understood, or help or the version is asked for.
+pub fn parse<Options: Parser>() -> Options {
+    let mut matches = command::<Options>().get_matches();
+    Options::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+}
+
 /// What every program does first: [`end_on_closed_pipe`] and [`cpu_kernels::keep_freed_memory`].
 pub fn start() {
     end_on_closed_pipe();
@@ -145,7 +165,27 @@ pub fn end_on_closed_pipe() {
 mod tests {
     use ganymede::Error as JobError;
 
-    use super::message;
+    use clap::Parser;
+
+    use super::{command, message};
+
+    #[derive(Parser, Debug)]
+    struct Program {
+        #[arg(long)]
+        rate: f64,
+        #[arg(long)]
+        flag: bool,
+    }
+
+    #[test]
+    fn negative_numbers_are_values_and_there_is_a_version() {
+        let parsed = |args: &[&str]| command::<Program>().try_get_matches_from(args.iter().copied());
+        let matches = parsed(&["program", "--rate", "-1e-3", "--flag"]).expect("a number");
+        assert_eq!(matches.get_one("rate"), Some(&-1e-3));
+        assert!(parsed(&["program", "--rate", "--flag"]).is_err());
+        let version = parsed(&["program", "--version"]).expect_err("no options");
+        assert_eq!(version.kind(), clap::error::ErrorKind::DisplayVersion);
+    }
 
     #[test]
     fn an_option_is_named_as_it_is_written() {

@@ -9,7 +9,11 @@ use crate::Failure;
 const SIZE: (u32, u32) = (640, 400);
 const MARGIN: u32 = 12;
 const X_LABELS: u32 = 44;
-const Y_LABELS: u32 = 56;
+const Y_LABELS: u32 = 72;
+/// Of a linear axis above the greatest value, as a share of its length.
+const HEADROOM: f64 = 0.05;
+/// Most characters of a title: what fits above a panel in the caption's size, at about half of that for a character.
+const TITLE_CHARACTERS: usize = 70;
 const TEXT: (&str, u32) = ("sans-serif", 14);
 const CAPTION: (&str, u32) = ("sans-serif", 16);
 /// Of the band around a curve.
@@ -48,7 +52,7 @@ pub struct Panel<'a> {
 /// The scale of the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
-    /// From 0, or below, to 1, or above.
+    /// From 0, or below, to the greatest value.
     Linear,
     /// Values below a millionth are drawn there.
     Logarithmic,
@@ -129,22 +133,30 @@ fn draw_panel(
     let values = || points().map(|(_, value)| value);
     match axis {
         Axis::Linear => {
-            let range = values().fold(0.0, f64::min)..values().fold(1.0, f64::max);
-            draw(panel.title, x_label, &series, first..last, range, area)
+            let least = values().fold(0.0, f64::min);
+            let most = values().fold(0.0, f64::max);
+            // Curves may lie at any height; one of zeros needs some.
+            let height = if most > least { most - least } else { 1.0 };
+            let range = least..most.max(least + height) + HEADROOM * height;
+            draw(panel.title, (x_label, None), &series, first..last, range, area)
         }
         Axis::Logarithmic => {
             let least = values().fold(1.0, f64::min);
             let most = values().fold(least, f64::max);
             // A little air above and below.
-            let range = (least / 1.2..most * 1.2).log_scale();
-            draw(panel.title, x_label, &series, first..last, range, area)
+            let (bottom, top) = (least / 1.2, most * 1.2);
+            let range = (bottom..top)
+                .log_scale()
+                .with_key_points(decimal_steps(bottom, top));
+            let labels = (x_label, Some("logarithmic scale"));
+            draw(panel.title, labels, &series, first..last, range, area)
         }
     }
 }
 
 fn draw<Y>(
     title: &str,
-    x_label: &str,
+    (x_label, y_label): (&str, Option<&str>),
     series: &[Series<'_>],
     x: std::ops::Range<f64>,
     y: Y,
@@ -155,14 +167,16 @@ where
     Y::CoordDescType: ValueFormatter<f64>,
 {
     let mut chart = ChartBuilder::on(area)
-        .caption(title, CAPTION)
+        .caption(fitting(title), CAPTION)
         .margin(MARGIN)
         .x_label_area_size(X_LABELS)
         .y_label_area_size(Y_LABELS)
         .build_cartesian_2d(x, y)?;
-    chart
-        .configure_mesh()
-        .x_desc(x_label)
+    let mut mesh = chart.configure_mesh();
+    if let Some(label) = y_label {
+        mesh.y_desc(label);
+    }
+    mesh.x_desc(x_label)
         .x_label_formatter(&|value| label(*value))
         .y_label_formatter(&|value| label(*value))
         .label_style(TEXT)
@@ -231,6 +245,35 @@ fn emptiest_corner(
     best.1
 }
 
+/// 1, 2 and 5 times the powers of ten in a range; of a long range the powers alone.
+fn decimal_steps(bottom: f64, top: f64) -> Vec<f64> {
+    const MOST: usize = 12;
+    let exponents = bottom.log10().floor() as i32..=top.log10().ceil() as i32;
+    let steps = |factors: &[f64]| -> Vec<f64> {
+        let all = exponents
+            .clone()
+            .flat_map(|exponent| factors.iter().map(move |f| f * 10f64.powi(exponent)));
+        all.filter(|step| (bottom..=top).contains(step)).collect()
+    };
+    let fine = steps(&[1.0, 2.0, 5.0]);
+    if fine.len() <= MOST {
+        fine
+    } else {
+        steps(&[1.0])
+    }
+}
+
+/// A title that does not run out of its panel: what is too long loses its middle.
+fn fitting(title: &str) -> String {
+    let characters: Vec<char> = title.chars().collect();
+    if characters.len() <= TITLE_CHARACTERS {
+        return title.to_owned();
+    }
+    let half = (TITLE_CHARACTERS - 1) / 2;
+    let (begin, end) = (&characters[..half], &characters[characters.len() - half..]);
+    begin.iter().chain(['\u{2026}'].iter()).chain(end).collect()
+}
+
 fn label(value: f64) -> String {
     if value != 0.0 && value.abs() < PLAIN_LABELS_FROM {
         return format!("{value:.0e}");
@@ -246,7 +289,58 @@ fn label(value: f64) -> String {
 mod tests {
     use plotters::prelude::SeriesLabelPosition;
 
-    use super::emptiest_corner;
+    use super::{Axis, Series, decimal_steps, emptiest_corner, fitting, line_plot};
+
+    /// The heights of a curve's points in the drawing, from the top.
+    fn heights(values: &[f64], axis: Axis) -> Vec<f64> {
+        let series = Series {
+            name: "curve",
+            colour: plotters::prelude::RED,
+            points: (0..).map(f64::from).zip(values.iter().copied()).collect(),
+            spread: Vec::new(),
+        };
+        let svg = line_plot("title", "x", &[series], axis).expect("a drawing");
+        let line = svg
+            .split("<polyline")
+            .filter(|line| line.contains("#FF0000"))
+            .max_by_key(|line| line.split("points=").nth(1).map_or(0, |p| p.matches(',').count()))
+            .expect("the curve");
+        let points = line.split("points=\"").nth(1).expect("points");
+        points
+            .split('"')
+            .next()
+            .expect("a list")
+            .split_whitespace()
+            .map(|point| point.split(',').nth(1).expect("x,y").parse().expect("a number"))
+            .collect()
+    }
+
+    #[test]
+    fn small_values_fill_the_plot_as_large_ones_do() {
+        let large = heights(&[0.0, 100.0, 50.0], Axis::Linear);
+        let small = heights(&[0.0, 1e-4, 0.5e-4], Axis::Linear);
+        assert_eq!(large, small);
+        // Of 400 pixels, less margins, caption and labels.
+        assert!(large[0] - large[1] > 250.0, "{large:?}");
+        // Zeros alone have a place, too.
+        assert_eq!(heights(&[0.0, 0.0], Axis::Linear).len(), 2);
+    }
+
+    #[test]
+    fn logarithmic_axes_have_labels_within_a_decade() {
+        assert_eq!(decimal_steps(0.15, 0.9), [0.2, 0.5]);
+        assert_eq!(decimal_steps(0.5, 20.0), [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
+        let long = decimal_steps(1e-6, 1.0);
+        assert_eq!(long.len(), 7);
+    }
+
+    #[test]
+    fn long_titles_lose_their_middle() {
+        assert_eq!(fitting("short"), "short");
+        let cut = fitting(&format!("begin{}end", "x".repeat(200)));
+        assert_eq!(cut.chars().count(), 69);
+        assert!(cut.starts_with("begin") && cut.ends_with("end"), "{cut}");
+    }
 
     #[test]
     fn the_legend_goes_where_no_curve_is() {

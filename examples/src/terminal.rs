@@ -2,8 +2,8 @@
 
 use ganymede::index_record::Outdated;
 use ganymede::{Number, Observer, Phase, Warning};
-use indicatif::ProgressBar;
 
+use crate::progress::Bar;
 use crate::interrupt::Interrupt;
 use crate::{Failure, progress};
 
@@ -11,7 +11,7 @@ use crate::{Failure, progress};
 #[derive(Debug, Default)]
 pub struct Terminal {
     interrupt: Interrupt,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
 }
 
 impl Terminal {

@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
-use indicatif::ProgressBar;
 use inversion::{InversionConfig, Progress, StopReason};
 use lpips::Lpips;
 use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept, Measures};
 use crate::plan::{Plan, Work};
+use examples::progress::Bar;
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::inversion_files::image_of;
 use examples::latents::from_tensor;
@@ -67,7 +67,7 @@ impl Inverter<'_> {
         &self,
         model: &Model,
         work: &[&Work],
-        bar: &ProgressBar,
+        bar: &Bar,
         before: u64,
     ) -> Result<(), Failure> {
         let started = Instant::now();

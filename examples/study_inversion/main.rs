@@ -42,7 +42,7 @@ use results::Study;
 
 fn main() -> ExitCode {
     examples::start();
-    let options = Options::parse();
+    let options = examples::parse::<Options>();
     match Interrupt::listen().and_then(|interrupt| run(&options, &interrupt)) {
         Err(failure) if failure.is::<Interrupted>() => {
             eprintln!(

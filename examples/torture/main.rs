@@ -58,7 +58,7 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     examples::start();
-    examples::exit(run(&Args::parse()))
+    examples::exit(run(&examples::parse::<Args>()))
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {

@@ -214,7 +214,7 @@ impl Options {
     pub fn parse_from_args<A: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = A>,
     ) -> Result<Self, clap::Error> {
-        let mut matches = Self::command().try_get_matches_from(args)?;
+        let mut matches = examples::command::<Self>().try_get_matches_from(args)?;
         let given = matches
             .ids()
             .map(clap::Id::as_str)
@@ -287,13 +287,33 @@ impl Options {
     }
 
     /// The options of a resumed run: those of `run`, but for what was written now. The trainer refuses what cannot change.
-    pub fn resumed_config(&self, run: &TrainingConfig) -> Result<TrainingConfig, Failure> {
-        if let Some(option) = START_OPTIONS.iter().find(|option| self.is_given(option)) {
-            return Err(format!(
-                "--{} decides how a run starts and cannot change it now; leave it out, or start a new run with another --out",
-                option.replace('_', "-")
-            )
-            .into());
+    ///
+    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start may be written again with the same value.
+    pub fn resumed_config(
+        &self,
+        run: &TrainingConfig,
+        started: &[String],
+    ) -> Result<TrainingConfig, Failure> {
+        for option in START_OPTIONS {
+            let Some(now) = self.written(|written| written == option).pop() else {
+                continue;
+            };
+            let name = format!("--{}", option.replace('_', "-"));
+            let of_option = |text: &&String| text.split(' ').next() == Some(name.as_str());
+            let then = started.iter().find(of_option);
+            let is_same = match then {
+                Some(then) => *then == now,
+                // Not written then: it had its default.
+                None => self.is_default(option),
+            };
+            if !is_same {
+                let then = then.map_or("its default".to_owned(), |then| format!("`{then}`"));
+                return Err(format!(
+                    "{name} decides how a run starts and cannot change it now: found `{now}`, the run was started with {then}; leave it out, or start \
+                     a new run with another --out"
+                )
+                .into());
+            }
         }
         let now = self.training_config(false);
         let mut config = run.clone();
@@ -354,7 +374,32 @@ impl Options {
         self.written(|option| CHANGEABLE.contains(&option))
     }
 
+    /// Whether an option has the value that it has without being written.
+    fn is_default(&self, option: &str) -> bool {
+        let value = |options: &Self| {
+            let values = options.values().into_iter();
+            values
+                .filter(|(name, _)| *name == option)
+                .map(|(_, value)| value)
+                .next()
+        };
+        let defaults = Self::parse_from_args(["train"]).ok();
+        defaults.is_some_and(|defaults| value(&defaults) == value(self))
+    }
+
     fn written(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        self.values()
+            .into_iter()
+            .filter(|(option, _)| self.is_given(option) && wanted(option))
+            .map(|(option, value)| {
+                let option = format!("--{} {value}", option.replace('_', "-"));
+                option.trim_end().to_owned()
+            })
+            .collect()
+    }
+
+    /// The decisive options with their values as text; empty for those without one.
+    fn values(&self) -> Vec<(&'static str, String)> {
         let images: Vec<String> = self.images.iter().map(|path| shown(path, None)).collect();
         let discriminator = self.discriminator.as_deref().map(|path| shown(path, None));
         let generator = self.generator.as_ref();
@@ -364,7 +409,7 @@ impl Options {
         let average = self.average_kimg.map(|kimg| kimg.to_string());
         let slow_average = self.slow_average_kimg.map(|kimg| kimg.to_string());
         let anneal = self.anneal.map(|annealing| annealing.to_string());
-        let values = [
+        vec![
             ("zoo", self.zoo.clone().unwrap_or_default()),
             ("images", images.join(" ")),
             ("generator", generator.unwrap_or_default()),
@@ -391,15 +436,7 @@ impl Options {
             ("mirror", String::new()),
             ("noise", String::new()),
             ("seed", self.common.seed.to_string()),
-        ];
-        values
-            .into_iter()
-            .filter(|(option, _)| self.is_given(option) && wanted(option))
-            .map(|(option, value)| {
-                let option = format!("--{} {value}", option.replace('_', "-"));
-                option.trim_end().to_owned()
-            })
-            .collect()
+        ]
     }
 }
 

@@ -137,11 +137,12 @@ impl Recipe {
         let images = ImageSet::concat(self.images(side)?)?;
         let backbones = vision_networks::of_run(checkpoint, self.weights.as_ref(), device)?;
         let mut trainer = Trainer::resume(checkpoint, Arc::new(images), &backbones, device)?;
-        let config = options.resumed_config(trainer.config())?;
+        let provenance = Provenance::of(&trainer)
+            .map_err(|e| format!("{}: {e}", checkpoint.display()))?;
+        let started = provenance.as_ref().map(|p| p.command.as_slice());
+        let config = options.resumed_config(trainer.config(), started.unwrap_or_default())?;
         if config != *trainer.config() {
             trainer.set_config(config)?;
-            let provenance = Provenance::of(&trainer)
-                .map_err(|e| format!("{}: {e}", checkpoint.display()))?;
             if let Some(mut provenance) = provenance {
                 provenance.changes.push(Change {
                     kimg: trainer.images_shown() as f64 / 1000.0,

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use indicatif::ProgressBar;
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
 
 use crate::options::Options;
 use crate::publish::{Measurement, publish};
 use crate::recipe::Recipe;
+use examples::progress::Bar;
 use examples::Failure;
 use examples::training::provenance::Provenance;
 use examples::training::run_folder::RunFolder;
@@ -148,7 +148,7 @@ struct Run {
     trainer: Trainer,
     history: History,
     device: Device,
-    bar: ProgressBar,
+    bar: Bar,
     total: u64,
     /// Since the last entry of the history.
     reports: Vec<StepReport>,

@@ -39,6 +39,9 @@ pub struct Options {
     /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`; without one the job only says what the file holds
     #[cfg_attr(feature = "clap", arg(skip))]
     pub out: Option<PathBuf>,
+    /// Replace a result that is there; files of different models may have one name.
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub overwrite: bool,
 }
 
 /// How floating-point weights are stored.
@@ -261,6 +264,13 @@ impl Source {
             return Err(Error::File {
                 path: file,
                 problem: "the result would replace the file that is converted; choose another folder with --out".to_owned(),
+            });
+        }
+        if !options.overwrite && file.exists() {
+            return Err(Error::File {
+                path: file,
+                problem: "there is such a file already, which may be of another model; choose another folder with --out, or replace it with --overwrite"
+                    .to_owned(),
             });
         }
         save_safetensors(

@@ -173,6 +173,14 @@ pub fn run(
     options.validate()?;
     let model = context.model(&options.model)?;
     model.check_truncation(options.truncation_psi)?;
+    let num_ws = model.generator.synthesis.num_ws();
+    if let Some(cutoff) = options.truncation_cutoff.filter(|cutoff| *cutoff > num_ws) {
+        return Err(Error::option(
+            "truncation_cutoff",
+            cutoff,
+            format!("{} has {num_ws} layers; give 0 to {num_ws}", model.name),
+        ));
+    }
     let class = class::check(options.class, &model)?;
     if let Some(out) = &options.out {
         files::make_folder(out)?;

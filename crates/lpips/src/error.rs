@@ -11,7 +11,8 @@ pub enum LpipsError {
     Weights(#[from] CheckpointError),
     /// The image vanishes on its way through the network's poolings.
     #[error(
-        "an image of {height} x {width} pixels is too small for LPIPS with {network}, which needs at least {minimum} x {minimum}; enlarge the image"
+        "an image of {height} x {width} pixels is too small for LPIPS with {network}, which needs at least {minimum} x {minimum}{}",
+        other_network(*height.min(width), *minimum)
     )]
     ImageTooSmall {
         /// The network.
@@ -29,4 +30,14 @@ pub enum LpipsError {
         /// The name.
         found: String,
     },
+}
+
+/// What to do about an image that is too small for a network: another network where one takes it.
+fn other_network(side: usize, minimum: usize) -> String {
+    let least = Network::Vgg16.min_size();
+    if side >= least && least < minimum {
+        format!("; choose vgg, which takes {least} x {least} and more")
+    } else {
+        "; enlarge the image".to_owned()
+    }
 }

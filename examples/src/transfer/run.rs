@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use indicatif::ProgressBar;
 use vision_aided_finetune::{History, HistoryEntry, ImageSet, SavedNetworks, StepReport, Trainer};
 
 use super::distance::{Distances, Measurement, Yardstick, best, distances_file};
@@ -14,6 +13,7 @@ use super::record::Record;
 use super::snapshots::Snapshots;
 use super::stages::{Schedule, Stage};
 use super::{pictures, sheet};
+use crate::progress::Bar;
 use crate::Failure;
 use crate::progress;
 use crate::training::export;
@@ -34,7 +34,7 @@ pub struct Run<'a> {
     history: History,
     distances: Distances,
     device: &'a Device,
-    bar: ProgressBar,
+    bar: Bar,
     saved: Instant,
     /// Since the last entry of the history.
     reports: Vec<StepReport>,
