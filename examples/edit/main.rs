@@ -19,7 +19,6 @@ use ganymede::class;
 use ganymede::files;
 use std::process::ExitCode;
 
-use clap::Parser;
 use image_tensor::{Rgb, RgbImage, grid, magnify, write_png};
 use lpips::{Lpips, Version};
 
@@ -92,7 +91,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         // Only the first latent is shown.
         let shown = settings.load(&sources[..1], &model)?.remove(0);
         let basis = options.basis(model.generator.mapping.w_dim());
-        warn_of_few_samples(&basis);
+        plan::warn_of_few_samples(&basis);
+        plan::warn_of_few_samples(&basis);
         let directions = bases.directions(&basis)?;
         let order = match attribute {
             Some(source) => job.rank(source, Candidates::All(&directions), &mut results)?,
@@ -161,18 +161,6 @@ fn run(options: &Options) -> Result<(), Failure> {
         output::write_json(json, &results)?;
     }
     Ok(())
-}
-
-/// Samples of latents span one direction less than they are, and the last of those are their own rather than the model's.
-fn warn_of_few_samples(basis: &Basis) {
-    const SAMPLES_A_COMPONENT: u32 = 10;
-    let wanted = basis.components as u32 * SAMPLES_A_COMPONENT;
-    if basis.samples < wanted {
-        eprintln!(
-            "warning: --samples {}: too few for {} components, of which the later ones say more about the samples than about the model; take {wanted} or more",
-            basis.samples, basis.components
-        );
-    }
 }
 
 /// Rows of pictures of one length as a PNG.

@@ -83,6 +83,7 @@ impl Plan {
         }
         if plan.axis.is_none() && (plan.fixed.is_empty() || options.direction.is_some()) {
             let basis = options.basis(model.generator.mapping.w_dim());
+            warn_of_few_samples(&basis);
             let component = options.direction.unwrap_or(0);
             plan.axis = Some(Axis {
                 label: format!("component {component}"),
@@ -157,4 +158,16 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
     )?;
     book.save(&file)?;
     Ok(file)
+}
+
+/// Samples of latents span one direction less than they are, and the last of those are their own rather than the model's.
+pub fn warn_of_few_samples(basis: &Basis) {
+    const SAMPLES_A_COMPONENT: u32 = 10;
+    let wanted = basis.components as u32 * SAMPLES_A_COMPONENT;
+    if basis.samples < wanted {
+        eprintln!(
+            "warning: --samples {}: too few for {} components, of which the later ones say more about the samples than about the model; take {wanted} or more",
+            basis.samples, basis.components
+        );
+    }
 }

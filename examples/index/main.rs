@@ -11,8 +11,6 @@ mod update;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 use examples::Failure;
 use examples::interrupt::Interrupt;

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use clap::Parser;
 use ganspace::Interpolation;
 use image_tensor::{Rgb, magnify, strip, write_png};
 use lpips::Lpips;

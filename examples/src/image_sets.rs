@@ -120,7 +120,10 @@ mod tests {
         let args = BadImageArgs::default();
         let message = args.training_set(folder.path(), 8).unwrap_err().to_string();
         let set = folder.path().display().to_string();
-        assert!(message.starts_with(&set) && message.contains("1 image there"), "{message}");
+        assert!(
+            message.starts_with(&set) && message.contains("1 image there"),
+            "{message}"
+        );
         write("b.png");
         assert_eq!(args.training_set(folder.path(), 8).unwrap().len(), 2);
         std::fs::write(folder.path().join("b.png"), "damaged").unwrap();
@@ -128,6 +131,9 @@ mod tests {
         assert!(args.training_set(folder.path(), 8).is_err());
         let message = skip.training_set(folder.path(), 8).unwrap_err().to_string();
         assert!(message.contains("1 image there"), "{message}");
-        assert_eq!(skip.targets(&[folder.path().to_owned()], 8).unwrap().len(), 1);
+        assert_eq!(
+            skip.targets(&[folder.path().to_owned()], 8).unwrap().len(),
+            1
+        );
     }
 }

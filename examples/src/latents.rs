@@ -120,7 +120,9 @@ impl LatentSettings<'_> {
                     Ok(from_tensor(mapping.forward(z, labels, truncation)).remove(0))
                 }
                 LatentSource::File(path) => read(path, model),
-                LatentSource::Image(_) | LatentSource::Decoded(_) => Ok(inverted.next().expect("all images were inverted")),
+                LatentSource::Image(_) | LatentSource::Decoded(_) => {
+                    Ok(inverted.next().expect("all images were inverted"))
+                }
             })
             .collect()
     }

@@ -138,7 +138,14 @@ fn draw_panel(
             // Curves may lie at any height; one of zeros needs some.
             let height = if most > least { most - least } else { 1.0 };
             let range = least..most.max(least + height) + HEADROOM * height;
-            draw(panel.title, (x_label, None), &series, first..last, range, area)
+            draw(
+                panel.title,
+                (x_label, None),
+                &series,
+                first..last,
+                range,
+                area,
+            )
         }
         Axis::Logarithmic => {
             let least = values().fold(1.0, f64::min);
@@ -303,7 +310,11 @@ mod tests {
         let line = svg
             .split("<polyline")
             .filter(|line| line.contains("#FF0000"))
-            .max_by_key(|line| line.split("points=").nth(1).map_or(0, |p| p.matches(',').count()))
+            .max_by_key(|line| {
+                line.split("points=")
+                    .nth(1)
+                    .map_or(0, |p| p.matches(',').count())
+            })
             .expect("the curve");
         let points = line.split("points=\"").nth(1).expect("points");
         points
@@ -311,7 +322,14 @@ mod tests {
             .next()
             .expect("a list")
             .split_whitespace()
-            .map(|point| point.split(',').nth(1).expect("x,y").parse().expect("a number"))
+            .map(|point| {
+                point
+                    .split(',')
+                    .nth(1)
+                    .expect("x,y")
+                    .parse()
+                    .expect("a number")
+            })
             .collect()
     }
 

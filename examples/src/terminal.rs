@@ -3,8 +3,8 @@
 use ganymede::index_record::Outdated;
 use ganymede::{Number, Observer, Phase, Warning};
 
-use crate::progress::Bar;
 use crate::interrupt::Interrupt;
+use crate::progress::Bar;
 use crate::{Failure, progress};
 
 /// Shows a job's progress on stderr and passes Ctrl-C on to it.

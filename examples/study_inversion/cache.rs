@@ -149,7 +149,9 @@ impl Cache {
             let mut copied = whole_file::open_regular(&from).map_err(unreadable)?;
             let file = self.file(key);
             whole_file::write_with(&file, |out| std::io::copy(&mut copied, out).map(drop))
-                .map_err(|e: std::io::Error| format!("{}: cannot be written ({e})", file.display()))?;
+                .map_err(|e: std::io::Error| {
+                    format!("{}: cannot be written ({e})", file.display())
+                })?;
             taken += 1;
         }
         Ok(taken)

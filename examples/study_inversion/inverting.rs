@@ -9,10 +9,10 @@ use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept, Measures};
 use crate::plan::{Plan, Work};
-use examples::progress::Bar;
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::inversion_files::image_of;
 use examples::latents::from_tensor;
+use examples::progress::Bar;
 use examples::{Failure, progress, rendering};
 use ganymede::Model;
 use ganymede::images::to_targets;

@@ -23,7 +23,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use clap::Parser;
 use lpips::{Lpips, Network, Version};
 
 use cache::Cache;

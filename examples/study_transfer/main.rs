@@ -13,8 +13,6 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use examples::interrupt::Interrupt;
 use options::Options;
 

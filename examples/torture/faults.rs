@@ -175,14 +175,20 @@ fn full_disk(job: &Job, place: &Place, random: &mut Random) -> Result<Verdict, F
     }
     for file in &before {
         if !file.exists() {
-            return lost(format!("files of at most {limit} kB: {} is gone", file.display()));
+            return lost(format!(
+                "files of at most {limit} kB: {} is gone",
+                file.display()
+            ));
         }
     }
     let leftover = whole::files(&out)?
         .into_iter()
         .find(|file| file.extension().is_some_and(|e| e == "partial"));
     if let Some(leftover) = leftover {
-        return lost(format!("files of at most {limit} kB: {} was left", leftover.display()));
+        return lost(format!(
+            "files of at most {limit} kB: {} was left",
+            leftover.display()
+        ));
     }
     let written: Vec<PathBuf> = whole::files(&job.reference)?;
     let names: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();

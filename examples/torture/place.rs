@@ -42,9 +42,8 @@ impl Place {
         let pictures = place.path("pictures");
         std::fs::create_dir(&pictures)?;
         for index in 0..PICTURES {
-            let picture = RgbImage::from_fn(20, 18, |x, y| {
-                Rgb([12 * x as u8, 14 * y as u8, 21 * index])
-            });
+            let picture =
+                RgbImage::from_fn(20, 18, |x, y| Rgb([12 * x as u8, 14 * y as u8, 21 * index]));
             write_png(pictures.join(format!("{index:02}.png")), &picture)?;
         }
         for name in MODELS {
@@ -57,11 +56,26 @@ impl Place {
             }
         }
         let index = [
-            "build", "--zoo", "{zoo}", "--samples", "64", "--dimension", "16", "--moments", "{base}/moments",
+            "build",
+            "--zoo",
+            "{zoo}",
+            "--samples",
+            "64",
+            "--dimension",
+            "16",
+            "--moments",
+            "{base}/moments",
         ];
         place.expect("index", &index, &place.path("none"))?;
         let invert = [
-            "--image", "{image}", "--model", "{model}", "--steps", "1", "--out", "{base}/latents",
+            "--image",
+            "{image}",
+            "--model",
+            "{model}",
+            "--steps",
+            "1",
+            "--out",
+            "{base}/latents",
         ];
         place.expect("invert", &invert, &place.path("none"))?;
         let latent = std::fs::read_dir(place.path("latents"))?
@@ -158,7 +172,10 @@ impl Place {
             .replace("{base}", &shown(self.folder.path().to_owned()))
             .replace("{pictures}", &shown(self.path("pictures")))
             .replace("{image}", &shown(self.path("pictures/03.png")))
-            .replace("{model}", &shown(self.path("zoo/funEmoji/generator.safetensors")))
+            .replace(
+                "{model}",
+                &shown(self.path("zoo/funEmoji/generator.safetensors")),
+            )
             .replace("{latent}", &shown(self.path("latent.safetensors")))
             .replace("{zoo}", &shown(self.path("zoo")))
     }

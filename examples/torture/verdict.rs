@@ -25,7 +25,15 @@ pub fn of_end(ended: Option<&Ended>, files: &[&Path]) -> Verdict {
     let Some(ended) = ended else {
         return Verdict::Lost("it hangs".to_owned());
     };
-    let said = || ended.stderr.escape_debug().to_string().chars().take(300).collect::<String>();
+    let said = || {
+        ended
+            .stderr
+            .escape_debug()
+            .to_string()
+            .chars()
+            .take(300)
+            .collect::<String>()
+    };
     let Some(code) = ended.status.code() else {
         return Verdict::Lost(format!("a signal ended it: {}", ended.status));
     };
@@ -33,7 +41,11 @@ pub fn of_end(ended: Option<&Ended>, files: &[&Path]) -> Verdict {
         return Verdict::Lost(format!("it panicked: {}", said()));
     }
     if ended.stderr.len() > LONGEST {
-        return Verdict::Lost(format!("a message of {} bytes: {}", ended.stderr.len(), said()));
+        return Verdict::Lost(format!(
+            "a message of {} bytes: {}",
+            ended.stderr.len(),
+            said()
+        ));
     }
     let raw = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if ended.stderr.contains(raw) {
@@ -75,7 +87,10 @@ mod tests {
             (1, "x/a.png: \u{1b}[2J"),
             (1, &"x/a.png ".repeat(1000)),
         ] {
-            assert!(matches!(end(code, stderr), Verdict::Lost(_)), "{stderr:.40}");
+            assert!(
+                matches!(end(code, stderr), Verdict::Lost(_)),
+                "{stderr:.40}"
+            );
         }
         let killed = Ended {
             status: ExitStatus::from_raw(9),

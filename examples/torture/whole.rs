@@ -54,7 +54,9 @@ fn fault(file: &Path) -> Option<String> {
         }),
         // Lines are appended: a kill may leave a part of one, which the next start drops.
         "jsonl" => text().and_then(|text| {
-            let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            let mut lines = text
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
             lines.try_for_each(|line| {
                 serde_json::from_str::<serde_json::Value>(line)
                     .map(drop)

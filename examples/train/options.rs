@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{FromArgMatches, Parser};
 use vision_aided_finetune::{Annealing, DiffAugment, ProgressiveStage, TrainingConfig};
 
 use examples::CommonArgs;
 use examples::Failure;
+use examples::image_sets::BadImageArgs;
 use examples::numbers::{minutes, not_negative, positive, share};
 use examples::quality::FRECHET_IMAGES;
 use examples::shard::Shard;
-use examples::image_sets::BadImageArgs;
 use examples::training::provenance::shown;
 use examples::training::vision_networks::VisionNetwork;
 
@@ -490,7 +490,7 @@ mod tests {
             .training_config(true);
         assert_eq!(run.average.rampup, None);
         let same = options(&["--resume"]).unwrap();
-        assert_eq!(same.resumed_config(&run).unwrap(), run);
+        assert_eq!(same.resumed_config(&run, &[]).unwrap(), run);
         let changed = options(&[
             "--resume",
             "--learning-rate=0.001",
@@ -498,18 +498,30 @@ mod tests {
             "--augment=color",
         ])
         .unwrap()
-        .resumed_config(&run)
+        .resumed_config(&run, &[])
         .unwrap();
         assert_eq!(changed.average.kimg, 2.0);
         assert_eq!(changed.generator_adam.learning_rate, 0.001);
         assert_eq!(changed.discriminator_adam.learning_rate, 0.001);
         assert!(changed.augment.color);
         assert_eq!((changed.r1_gamma, changed.batch_size), (3.0, 8));
-        let error = options(&["--resume", "--freeze-layers=0"])
-            .unwrap()
-            .resumed_config(&run)
-            .unwrap_err();
-        assert!(error.to_string().contains("--freeze-layers"), "{error}");
+        let started = ["--resolution 16".to_owned()];
+        let resumed = |args: &[&str]| options(args).unwrap().resumed_config(&run, &started);
+        // Written again, with the value that it had or has without being written.
+        let again = ["--resume", "--resolution=16", "--freeze-layers=0"];
+        assert_eq!(resumed(&again).unwrap(), run);
+        for (option, then) in [
+            ("--freeze-layers=1", "its default"),
+            ("--resolution=32", "`--resolution 16`"),
+            ("--progressive=none", "its default"),
+        ] {
+            let message = resumed(&["--resume", option]).unwrap_err().to_string();
+            let name = option.split('=').next().unwrap();
+            assert!(
+                message.contains(name) && message.contains(then),
+                "{message}"
+            );
+        }
     }
 
     #[test]

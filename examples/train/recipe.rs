@@ -137,8 +137,8 @@ impl Recipe {
         let images = ImageSet::concat(self.images(side)?)?;
         let backbones = vision_networks::of_run(checkpoint, self.weights.as_ref(), device)?;
         let mut trainer = Trainer::resume(checkpoint, Arc::new(images), &backbones, device)?;
-        let provenance = Provenance::of(&trainer)
-            .map_err(|e| format!("{}: {e}", checkpoint.display()))?;
+        let provenance =
+            Provenance::of(&trainer).map_err(|e| format!("{}: {e}", checkpoint.display()))?;
         let started = provenance.as_ref().map(|p| p.command.as_slice());
         let config = options.resumed_config(trainer.config(), started.unwrap_or_default())?;
         if config != *trainer.config() {

@@ -9,8 +9,8 @@ use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, Training
 use crate::options::Options;
 use crate::publish::{Measurement, publish};
 use crate::recipe::Recipe;
-use examples::progress::Bar;
 use examples::Failure;
+use examples::progress::Bar;
 use examples::training::provenance::Provenance;
 use examples::training::run_folder::RunFolder;
 use examples::training::{export, plot, samples};
@@ -43,8 +43,8 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
     let recipe = Recipe::new(options)?;
     let folder = RunFolder::open(&recipe.out)?;
     let trainer = recipe.trainer(options, &folder, &device)?;
-    let provenance = Provenance::of(&trainer)
-        .map_err(|e| format!("{}: {e}", folder.checkpoint().display()))?;
+    let provenance =
+        Provenance::of(&trainer).map_err(|e| format!("{}: {e}", folder.checkpoint().display()))?;
     if options.publish && provenance.is_none() {
         return Err(format!(
             "{}: the run has no record of what it started from, which its card needs; write one into the metadata `provenance`, or leave --publish out",

@@ -9,8 +9,6 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 use examples::Failure;
 use examples::interrupt::Interrupt;

@@ -1,6 +1,5 @@
 //! The Fréchet distance of a generator along the way.
 
-use ganymede::files;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -17,6 +17,7 @@ use crate::training::vision_networks::VisionNetwork;
 /// How a generator is fine-tuned and measured.
 #[derive(Args, Clone, Debug)]
 pub struct TransferArgs {
+    /// What happens with images that cannot be read.
     #[command(flatten)]
     pub bad_images: BadImageArgs,
     /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16

@@ -13,9 +13,9 @@ use super::record::Record;
 use super::snapshots::Snapshots;
 use super::stages::{Schedule, Stage};
 use super::{pictures, sheet};
-use crate::progress::Bar;
 use crate::Failure;
 use crate::progress;
+use crate::progress::Bar;
 use crate::training::export;
 use crate::training::run_folder::RunFolder;
 

@@ -210,15 +210,17 @@ struct Features {
 
 impl Features {
     fn rows(&self) -> Vec<ArrayView2<'_, f32>> {
-        self.features.iter().map(Array2::view).collect()
+        self.features.iter().map(|batch| batch.view()).collect()
     }
 
     fn add(&mut self, images: &mut Vec<SourceImage>, searcher: &Searcher) {
         if images.is_empty() {
             return;
         }
-        let (names, pixels): (Vec<String>, Vec<RgbImage>) =
-            images.drain(..).map(|image| (image.name, image.pixels)).unzip();
+        let (names, pixels): (Vec<String>, Vec<RgbImage>) = images
+            .drain(..)
+            .map(|image| (image.name, image.pixels))
+            .unzip();
         let started = Instant::now();
         let features = searcher.features(&pixels);
         self.time += started.elapsed();
