@@ -270,8 +270,7 @@ impl Search<'_> {
                     step: solution.step,
                 });
             };
-            // The start is no result of a search that led nowhere.
-            if let (Some(StopReason::NonFiniteLoss { step }), 0) = (tracker.stop, snapshot.step) {
+            if let Some(step) = tracker.led_nowhere() {
                 return Err(InversionError::NonFiniteLoss { image, step });
             }
             best.push(snapshot.clone());

@@ -32,6 +32,14 @@ impl Tracker {
         self.best.as_ref().map(|(total, _)| *total)
     }
 
+    /// The step whose loss was not finite, where nothing before it was better than the start: that is no result of a search.
+    pub fn led_nowhere(&self) -> Option<usize> {
+        match (self.stop, self.best()) {
+            (Some(StopReason::NonFiniteLoss { step }), Some(best)) if best.step == 0 => Some(step),
+            _ => None,
+        }
+    }
+
     /// Adds the losses of `step`; where they are not finite the image stops, and what follows is of no use.
     pub fn record(&mut self, step: usize, losses: LossTerms, stopping: Option<EarlyStopping>) {
         if let Some(StopReason::NonFiniteLoss { .. }) = self.stop {
@@ -123,6 +131,30 @@ mod tests {
         tracker.settle(4);
         assert_eq!(tracker.stop, Some(StopReason::EarlyStopping { step: 4 }));
         assert_eq!(tracker.curve.len(), 4);
+    }
+
+    #[test]
+    fn a_search_that_never_fell_below_its_start_led_nowhere() {
+        let device = burn::tensor::Device::flex();
+        let search = |totals: &[f64]| {
+            let mut tracker = Tracker::default();
+            for (step, total) in totals.iter().enumerate() {
+                let losses = LossTerms {
+                    total: *total,
+                    ..LossTerms::default()
+                };
+                tracker.record(step, losses, None);
+                tracker.offer(*total, || Snapshot {
+                    step,
+                    latents: Tensor::zeros([1, 1, 1], &device),
+                    noise_images: Vec::new(),
+                });
+            }
+            tracker.led_nowhere()
+        };
+        assert_eq!(search(&[1.0, 1.5, f64::NAN]), Some(2));
+        assert_eq!(search(&[1.0, 0.5, f64::INFINITY]), None);
+        assert_eq!(search(&[1.0, 1.5]), None);
     }
 
     #[test]

@@ -56,28 +56,6 @@ impl Model {
         }
     }
 
-    /// Styles of the mean latent, here 0, are those of the bias; what a step adds takes them, and with them the image, beyond f32.
-    pub fn that_overflows_beside_its_mean(self, device: &Device) -> Self {
-        let scaled = self.generator.tensors().into_iter().map(|(name, tensor)| {
-            let factor = match name.as_str() {
-                "mapping.w_avg" => 0.0,
-                name if name.ends_with("affine.weight") => 1e37,
-                _ => 1.0,
-            };
-            let values: Vec<f32> = tensor.to_f32().iter().map(|v| v * factor).collect();
-            (
-                name,
-                StoredTensor::from_f32(tensor.shape().to_vec(), &values),
-            )
-        });
-        let metadata = BTreeMap::from([("config".to_owned(), self.generator.config().to_json())]);
-        let checkpoint = Checkpoint::from_tensors("scaled", scaled.collect(), metadata);
-        Self {
-            generator: Generator::from_checkpoint(&checkpoint, device).unwrap(),
-            lpips: self.lpips,
-        }
-    }
-
     pub fn invert(
         &self,
         targets: Tensor<4>,

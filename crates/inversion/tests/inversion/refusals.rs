@@ -110,7 +110,7 @@ fn settings_are_checked_before_anything_is_computed() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "learning_rate is 0, expected a finite number above 0"
+        "learning_rate is 0, expected a number above 0 and at most 1000"
     );
 }
 
