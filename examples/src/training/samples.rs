@@ -26,7 +26,7 @@ pub fn write(generator: &Generator, path: &Path, device: &Device) -> Result<(), 
         .flat_map(|(seeds, psi)| images(generator, *seeds, Truncation::psi(*psi), device))
         .collect();
     let sheet = encode_indexed_png_within(&grid(&images, COLUMNS, PADDING, WHITE), MOST_BYTES)?;
-    files::write_whole(path, |path| Ok(files::write(path, &sheet)?))
+    Ok(files::write(path, &sheet)?)
 }
 
 /// Images of the seeds 0 to `count - 1`.
