@@ -119,7 +119,7 @@ impl Microkernels {
     }
 
     /// Sets that this processor can run, by name.
-    #[cfg(test)]
+    #[cfg(all(test, not(miri)))]
     pub fn available() -> Vec<(String, Self)> {
         InstructionSet::available()
             .map(|set| (format!("{:?}", set.width()), Self::of(set)))
