@@ -1,6 +1,6 @@
 //! LPIPS' comparison of one layer's activations with a target's: one pass over the activations each way, where single operations take a dozen.
 //!
-//! A cube computes [`PIXELS`] pixels, whose channels are shared out among [`GROUPS`] units each.
+//! A cube computes `PIXELS` pixels, whose channels are shared out among `GROUPS` units each.
 
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;

@@ -1,7 +1,7 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
 //! A ring keeps the input rows that the current output row needs. A filter of rank one is applied along a row when it enters the ring
-//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over [`Lanes`](polyphase::Lanes).
+//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over the lanes of `polyphase`.
 
 mod plan;
 mod polyphase;
