@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{
-    ResizeProtocol, RgbImage, center_crop, center_offset, resize_shorter_side, shorter_side_size,
-    to_unit,
+    ResizeProtocol, RgbImage, center_crop, center_offset, resize_shorter_side, rgb_over_white,
+    shorter_side_size, to_unit,
 };
 
 use crate::resize::{Interpolation, resize};
@@ -143,13 +143,13 @@ impl Preprocessing {
         (unit - per_channel(self.mean, device)) / per_channel(self.std, device)
     }
 
-    /// The network's input `[batch, 3, crop, crop]` for images `[batch, 3, height, width]` in [-1, 1], such as a generator's,
-    /// differentiably. Nothing is rounded to 8 bits.
+    /// The network's input `[batch, 3, crop, crop]` for images `[batch, 1, 3 or 4, height, width]` in [-1, 1], such as a generator's,
+    /// differentiably: grey as three channels, transparency over white ([`rgb_over_white`]). Nothing is rounded to 8 bits.
     ///
     /// # Panics
-    /// When there are other than 3 channels, an image is empty, or the crop is larger than the resized image.
+    /// When there is another number of channels, an image is empty, or the crop is larger than the resized image.
     pub fn tensor(&self, images: Tensor<4>) -> Tensor<4> {
-        assert_eq!(images.dims()[1], 3, "channels of the images");
+        let images = rgb_over_white(images);
         let device = images.device().without_autodiff();
         // x / 2 + 1 / 2 maps [-1, 1] to [0, 1]; one factor and one offset in place of four passes.
         let factor = self.std.map(|std| 0.5 / std);

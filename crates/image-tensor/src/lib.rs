@@ -21,6 +21,7 @@
 //! ```
 
 mod animation;
+mod colours;
 mod compare;
 mod crop;
 mod decode;
@@ -34,6 +35,7 @@ mod resize;
 mod tensor;
 
 pub use animation::{FrameTiming, encode_gif};
+pub use colours::{can_be_shown, rgb_over_white};
 pub use compare::absolute_difference;
 pub use crop::{center_crop, center_offset, resize_shorter_side, shorter_side_size};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, over_white};

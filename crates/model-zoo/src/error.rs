@@ -55,6 +55,16 @@ pub enum ZooError {
         /// What was found and what was expected.
         reason: String,
     },
+    /// A generator's images are no pictures.
+    #[error(
+        "{path}: images of {channels} channels, expected grey (1), RGB (3) or RGB with opacity (4); the model cannot be shown, compared or indexed"
+    )]
+    Channels {
+        /// The generator's file.
+        path: PathBuf,
+        /// Channels of its images.
+        channels: usize,
+    },
     /// A generator is unusable.
     #[error(transparent)]
     Generator(#[from] StyleGan2Error),

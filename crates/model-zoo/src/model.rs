@@ -62,9 +62,16 @@ impl ZooModel {
     /// Loads the generator.
     ///
     /// # Errors
-    /// When the file is unusable, or the card says something else than the file.
+    /// When the file is unusable, its images have channels that no picture has (other than 1, 3 or 4), or the card says something else than the file.
     pub fn load_generator(&self, device: &Device) -> Result<Generator, ZooError> {
         let generator = Generator::load(self.generator_path(), device)?;
+        let channels = generator.config().img_channels;
+        if !matches!(channels, 1 | 3 | 4) {
+            return Err(ZooError::Channels {
+                path: self.generator_path(),
+                channels,
+            });
+        }
         match self.card.contradiction(generator.config()) {
             None => Ok(generator),
             Some(reason) => Err(ZooError::Card {

@@ -1,10 +1,10 @@
 //! Inputs of networks against Pillow and torchvision on photographs; `tests/fixtures/preprocessing.py` makes the expected values.
 
-use backbones::{FeatureNetworkKind, Interpolation, Preprocessing, resize};
-use burn::tensor::{Device, Tensor};
+use backbones::{FeatureNetworkKind, Interpolation, Preprocessing, Sizing, resize};
+use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::Checkpoint;
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
-use testkit::{assert_close, devices, relative_l2};
+use testkit::{assert_close, devices, relative_l2, seeded};
 
 use crate::values;
 
@@ -111,5 +111,43 @@ fn tensors_are_resized_as_floating_point_images() {
                 assert_close(&what, &found, &expected, FLOAT);
             }
         }
+    }
+}
+
+#[test]
+fn grey_and_transparent_images_are_seen_as_rgb() {
+    for (backend, device) in devices() {
+        let image = |channels: usize, name: &str| {
+            let values = seeded(name, channels * 20 * 24, 1.0);
+            Tensor::<4>::from_data(TensorData::new(values, [1, channels, 20, 24]), &device)
+        };
+        let input = |images: Tensor<4>| -> Vec<f32> {
+            let whole = Preprocessing {
+                sizing: Sizing::Square(16),
+                crop: 16,
+                ..Preprocessing::EFFICIENTNET_LITE0
+            };
+            whole.tensor(images).into_data().try_to_vec().unwrap()
+        };
+        let grey = image(1, "grey");
+        assert_eq!(
+            input(grey.clone()),
+            input(Tensor::cat(vec![grey.clone(), grey.clone(), grey], 1)),
+            "{backend}"
+        );
+        let rgb = image(3, "rgb");
+        let with = |opacity: f32| {
+            let opacity = Tensor::full([1, 1, 20, 24], opacity, &device);
+            input(Tensor::cat(vec![rgb.clone(), opacity], 1))
+        };
+        let opaque = input(rgb.clone());
+        // One subtraction of 1 and its addition again.
+        for opacity in [1.0, 3.0] {
+            for (found, expected) in with(opacity).iter().zip(&opaque) {
+                assert!((found - expected).abs() < 1e-6, "{backend}: {found} {expected}");
+            }
+        }
+        let white = input(Tensor::ones([1, 3, 20, 24], &device));
+        assert_eq!(with(-1.0), white, "{backend}");
     }
 }

@@ -270,12 +270,12 @@ impl VisionBackbone {
         }
     }
 
-    /// Features of images `[batch, 3, height, width]` in [-1, 1], differentiable in the images.
+    /// Features of images `[batch, 1, 3 or 4, height, width]` in [-1, 1], differentiable in the images; grey as three channels, transparency over white.
     ///
     /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalised as the authors do for this network.
     ///
     /// # Panics
-    /// When there are other than 3 channels.
+    /// When there is another number of channels.
     pub fn forward(&self, images: Tensor<4>) -> Vec<VisionFeature> {
         let input = self.preprocessing().tensor(images);
         match &*self.network {
