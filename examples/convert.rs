@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use ganymede::checkpoint::{shown, shown_within};
 use ganymede::convert::{Contents, Converted, Options, Outcome, Source};
 
 use examples::{CommonArgs, Failure, output};
+
+/// Room for a configuration, which has about 600.
+const CONFIG_CHARACTERS: usize = 4000;
 
 #[derive(Parser)]
 #[command(
@@ -65,16 +69,31 @@ fn print_contents(contents: &Contents) {
     );
     for network in &contents.networks {
         let class = network.class_name.as_deref().unwrap_or("dict of tensors");
-        println!("  {}: {class}, {} tensors", network.name, network.tensors);
+        let not_understood = match contents.not_understood.get(&network.name) {
+            Some(unknown) => format!(", not understood: {}", shown(unknown)),
+            None => String::new(),
+        };
+        println!(
+            "  {}: {}, {} tensors{not_understood}",
+            shown(&network.name),
+            shown(class),
+            network.tensors
+        );
         if let Some(config) = &network.config {
-            println!("    {config}");
+            println!("    {}", shown_within(&config.to_string(), CONFIG_CHARACTERS));
+        }
+    }
+    let is_listed = |name: &String| contents.networks.iter().any(|n| n.name == **name);
+    for (name, unknown) in &contents.not_understood {
+        if !is_listed(name) {
+            println!("  {}: not understood: {}", shown(name), shown(unknown));
         }
     }
 }
 
 fn print_result(converted: &Converted) {
     let network = converted.network.as_ref();
-    let network = network.map_or_else(String::new, |name| format!("{name}, "));
+    let network = network.map_or_else(String::new, |name| format!("{}, ", shown(name)));
     println!(
         "wrote {}: {network}{}, {} tensors",
         converted.output.0.display(),
@@ -82,6 +101,6 @@ fn print_result(converted: &Converted) {
         converted.tensors.len()
     );
     if let Some(config) = converted.metadata.get("config") {
-        println!("  {config}");
+        println!("  {}", shown_within(config, CONFIG_CHARACTERS));
     }
 }

@@ -52,6 +52,9 @@ pub struct Sampling {
     /// Where statistics are kept while they are made, to go on from and to evaluate
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
+    /// Leave out models that cannot be sampled, and say which
+    #[arg(long)]
+    pub skip_bad: bool,
     #[command(flatten)]
     pub place: ZooPlace,
 }
@@ -86,6 +89,9 @@ pub struct Update {
     /// Where statistics are kept while they are made
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
+    /// Leave out models that cannot be sampled, and say which
+    #[arg(long)]
+    pub skip_bad: bool,
     #[command(flatten)]
     pub place: ZooPlace,
 }

@@ -28,19 +28,28 @@ pub fn all_moments(
         truncation_psi: sampling.truncation_psi,
         seed: sampling.place.common.seed,
     };
-    moments_of_each(zoo, |model| {
+    moments_of_each(zoo, sampling.skip_bad, |model| {
         protocol.moments(model, &features, &sampling.moments, &device, interrupt)
     })
 }
 
-/// Moments of all models, each as `moments` says; `None` when that is interrupted.
+/// Moments of all models, each as `moments` says; `None` when that is interrupted. A model of which that cannot be said is named, and left out with
+/// `skip_bad`.
 pub fn moments_of_each(
     zoo: &Zoo,
+    skip_bad: bool,
     moments: impl Fn(&ZooModel) -> Result<Option<Moments>, Failure>,
 ) -> Result<Option<Vec<(String, Moments)>>, Failure> {
     let mut all = Vec::new();
     for model in zoo.models() {
-        let Some(moments) = moments(model)? else {
+        let moments = match moments(model) {
+            Err(error) if skip_bad => {
+                eprintln!("{} is left out: {error}", model.name());
+                continue;
+            }
+            other => other?,
+        };
+        let Some(moments) = moments else {
             eprintln!(
                 "interrupted at {}; the same command goes on from there",
                 model.name()
@@ -85,9 +94,11 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let components = shared_components(&moments, build.dimension)?;
+    let is_sampled = |name: &str| moments.iter().any(|(sampled, _)| sampled == name);
     let generators = zoo
         .models()
         .iter()
+        .filter(|model| is_sampled(model.name()))
         .map(|model| {
             Ok((
                 model.name().to_owned(),

@@ -46,7 +46,13 @@ impl Protocol {
                     .map(|index| self.seed.wrapping_add(index as u32))
                     .collect();
                 let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
-                let images = generator.forward(z, None, psi, &NoiseMode::Constant);
+                // Classes are drawn uniformly.
+                let labels = generator.drawn_labels(&seeds, device);
+                let w_plus = generator.mapping.forward(z, labels, psi);
+                let images = generator
+                    .synthesis
+                    .forward(w_plus.clone(), &NoiseMode::Constant);
+                generator.check_finite(&images, &w_plus, &NoiseMode::Constant)?;
                 Ok(features.of_tensor(images))
             },
         )

@@ -23,7 +23,7 @@ pub fn training_moments(
     let record = sampling.features.record();
     let folder = zoo.root().join("data");
     files::make_folder(&sampling.moments)?;
-    moments_of_each(zoo, |model| {
+    moments_of_each(zoo, false, |model| {
         let sets: Vec<ImageSet> = training_images::files(model.name(), &folder)?
             .into_iter()
             .map(ImageSet::open_packed)

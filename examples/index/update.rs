@@ -130,7 +130,13 @@ impl Sampled {
             let model = zoo.model(name)?;
             let generator = digest::of_file(&model.generator_path())?;
             let moments =
-                protocol.moments(model, &features, &update.moments, &device, interrupt)?;
+                match protocol.moments(model, &features, &update.moments, &device, interrupt) {
+                    Err(error) if update.skip_bad => {
+                        eprintln!("{name} is left out: {error}");
+                        continue;
+                    }
+                    other => other?,
+                };
             let Some(moments) = moments else {
                 eprintln!("interrupted at {name}; the same command goes on from there");
                 return Ok(None);

@@ -1,6 +1,7 @@
 //! How much images differ from each other.
 
 use burn::tensor::{Device, Tensor};
+use image_tensor::rgb_over_white;
 use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
@@ -32,8 +33,9 @@ impl Diversity {
         let seeds: Vec<u32> = (0..IMAGES as u32).collect();
         let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
         // Clipped to what a picture can hold, as a viewer sees it.
+        let labels = generator.drawn_labels(&seeds, device);
         let samples = generator
-            .forward(z, None, Truncation::NONE, &NoiseMode::Constant)
+            .forward(z, labels, Truncation::NONE, &NoiseMode::Constant)
             .clamp(-1.0, 1.0);
         let spread = spread(images.len(), IMAGES);
         let real = images.batch(&spread, &vec![false; spread.len()], device);
@@ -56,6 +58,7 @@ pub fn spread(length: usize, count: usize) -> Vec<usize> {
 }
 
 fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {
+    let images = rgb_over_white(images);
     let count = images.dims()[0];
     let (mut sum, mut pairs) = (0.0, 0);
     for first in 0..count - 1 {

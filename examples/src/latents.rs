@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::Checkpoint;
+use checkpoint::shown;
 use image_source::SourceImage;
 use lpips::Lpips;
 use ndarray::Array2;
-use stylegan2::{Truncation, latents_from_seeds};
+use stylegan2::{LatentFile, Truncation, latents_from_seeds};
 
 use crate::interrupt::Interrupt;
 use crate::inversion_args::InversionArgs;
@@ -25,19 +25,13 @@ use ganymede::images::{Target, to_targets};
 pub enum LatentSource {
     /// The latent that the official code draws for a seed.
     Seed(u32),
-    /// The tensor `w_plus` of a file, such as `invert` writes.
+    /// A file of latents, such as `invert` and other projectors write.
     File(PathBuf),
     /// The inversion of an image.
     Image(PathBuf),
     /// The inversion of an image that has been read, such as one of an archive.
     Decoded(Box<SourceImage>),
 }
-
-/// Files of latents end so; any other file is an image.
-const LATENTS_EXTENSION: &str = "safetensors";
-
-/// The latents' name in such a file.
-const W_PLUS: &str = "w_plus";
 
 impl FromStr for LatentSource {
     type Err = Infallible;
@@ -47,8 +41,7 @@ impl FromStr for LatentSource {
             return Ok(Self::Seed(seed));
         }
         let path = PathBuf::from(text);
-        let is_latents = path.extension().is_some_and(|e| e == LATENTS_EXTENSION);
-        Ok(if is_latents {
+        Ok(if LatentFile::is_named_so(&path) {
             Self::File(path)
         } else {
             Self::Image(path)
@@ -179,34 +172,24 @@ pub fn check_truncation(psi: f32, model: &Model) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The latent of a file with a tensor `w_plus` of `[num_ws, w_dim]` or `[1, num_ws, w_dim]`.
+/// The first latent of a file, with a note where there are more or it is of another model.
 fn read(path: &Path, model: &Model) -> Result<Array2<f32>, Failure> {
-    let file = Checkpoint::open(path)?;
-    let tensor = file.tensors().get(W_PLUS).ok_or_else(|| {
-        format!(
-            "{}: no tensor {W_PLUS:?}; expected a file of latents as `invert` writes",
-            path.display()
-        )
-    })?;
     let synthesis = &model.generator.synthesis;
-    let expected = [synthesis.num_ws(), synthesis.w_dim()];
-    let shape = match tensor.shape() {
-        [1, shape @ ..] => shape,
-        shape => shape,
-    };
-    if shape != expected {
-        return Err(format!(
-            "{}: {W_PLUS} has the shape {:?}, expected {expected:?} for {}; use latents of this model",
-            path.display(),
-            tensor.shape(),
-            model.name
-        )
-        .into());
+    let (layers, features) = (synthesis.num_ws(), synthesis.w_dim());
+    let file = LatentFile::read(path, layers, features)?;
+    if let Some(note) = file.note_for(&model.name) {
+        eprintln!("{}: {note}", path.display());
     }
-    Ok(Array2::from_shape_vec(
-        (expected[0], expected[1]),
-        tensor.to_f32(),
-    )?)
+    let count = file.latents.len();
+    let first = file.latents.into_iter().next().ok_or("a file of latents has one")?;
+    if count > 1 {
+        eprintln!(
+            "{}: {count} latents, of which the first is taken, {}",
+            path.display(),
+            shown(&first.name)
+        );
+    }
+    Ok(Array2::from_shape_vec((layers, features), first.w_plus)?)
 }
 
 /// `w_plus` `[batch, num_ws, w_dim]` of latents of one shape.

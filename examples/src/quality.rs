@@ -91,12 +91,6 @@ impl<'a> QualityMeter<'a> {
             )
             .into());
         }
-        if generator.config().c_dim > 0 {
-            return Err(format!(
-                "{name}: a class-conditional model; only models without classes can be measured"
-            )
-            .into());
-        }
         let real = diversity::spread(images.len(), self.images as usize);
         let counts = [real.len() as u64, u64::from(self.images)];
         let Some(real) = self.moments(
@@ -115,7 +109,8 @@ impl<'a> QualityMeter<'a> {
             self.moments(&key, counts[1], &format!("{name}: samples"), |range| {
                 let seeds: Vec<u32> = (range.start as u32..range.end as u32).collect();
                 let z = latents_from_seeds(&seeds, generator.config().z_dim, self.device);
-                generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant)
+                let labels = generator.drawn_labels(&seeds, self.device);
+                generator.forward(z, labels, Truncation::NONE, &NoiseMode::Constant)
             })?
         else {
             return Ok(None);

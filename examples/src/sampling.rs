@@ -5,7 +5,7 @@ use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
 /// Images `[up to batch, channels, side, side]` of the seeds in their order, with the model's own noise.
 ///
-/// The generator is unconditional, and has a mean latent where `truncation` needs one.
+/// Classes of a conditional generator are drawn uniformly. It has a mean latent where `truncation` needs one.
 pub fn batches<'g>(
     generator: &'g Generator,
     seeds: Vec<u32>,
@@ -17,6 +17,7 @@ pub fn batches<'g>(
     starts.map(move |start| {
         let end = (start + batch).min(seeds.len());
         let z = latents_from_seeds(&seeds[start..end], generator.config().z_dim, device);
-        generator.forward(z, None, truncation, &NoiseMode::Constant)
+        let labels = generator.drawn_labels(&seeds[start..end], device);
+        generator.forward(z, labels, truncation, &NoiseMode::Constant)
     })
 }

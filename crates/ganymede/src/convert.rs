@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, file_name, save_safetensors};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 use stylegan2::{Discriminator, Generator, StyleGan2Error};
@@ -14,14 +14,8 @@ use stylegan2::{Discriminator, Generator, StyleGan2Error};
 use crate::files::{self, ShownPath};
 use crate::{Context, Error, Observer};
 
-/// Networks that are taken when none is asked for, best first: running averages make the better images.
-const PREFERRED_NETWORKS: [&str; 4] = ["G_ema", "g_ema", "G", "g"];
-
 /// What is converted when no file is named.
 const DEMONSTRATION: &str = "funEmoji";
-
-/// Where rosinality's checkpoints keep the running average of w, beside their networks.
-const LATENT_AVERAGE: &str = "latent_avg";
 
 /// What is converted, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +24,7 @@ const LATENT_AVERAGE: &str = "latent_avg";
 pub struct Options {
     /// The checkpoint; nothing in it is run, whatever it claims to be [default: a model of the zoo]
     pub file: Option<PathBuf>,
-    /// Which of the file's networks: G_ema, G, D, g_ema, ... [default: G_ema or g_ema, else G or g, else the first]
+    /// Which of the file's networks: G_ema, G, D, state_dict.decoder, ... [default: its best generator, else the first]
     #[cfg_attr(feature = "clap", arg(long))]
     pub network: Option<String>,
     /// How floating-point weights are stored.
@@ -90,6 +84,8 @@ pub struct Contents {
     pub metadata: BTreeMap<String, String>,
     /// Its networks; empty for a file that is one network.
     pub networks: Vec<NetworkContents>,
+    /// Its networks and other entries of classes that are not known, but for those that are recognised by their tensors, each with the first such class.
+    pub not_understood: BTreeMap<String, String>,
     /// The configuration in its metadata.
     pub config: Json,
     /// All its tensors, by name.
@@ -150,6 +146,8 @@ impl Serialize for Outcome {
             #[serde(skip_serializing_if = "Option::is_none")]
             network: Option<&'a Option<String>>,
             networks: &'a [NetworkContents],
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            not_understood: &'a BTreeMap<String, String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             output: Option<&'a ShownPath>,
             tensors: &'a [TensorContents],
@@ -167,6 +165,7 @@ impl Serialize for Outcome {
             metadata: &contents.metadata,
             network: converted.map(|c| &c.network),
             networks: &contents.networks,
+            not_understood: &contents.not_understood,
             output: converted.map(|c| &c.output),
             tensors: converted.map_or(&contents.tensors, |c| &c.tensors),
         }
@@ -225,7 +224,11 @@ impl Source {
     pub fn contents(&self) -> Contents {
         let checkpoint = &self.checkpoint;
         let networks = checkpoint.networks().iter().map(|network| {
-            let prefix = format!("{}.", network.name());
+            // The nameless network is the whole file.
+            let prefix = match network.name() {
+                "" => String::new(),
+                name => format!("{name}."),
+            };
             let names = checkpoint.tensors().keys();
             NetworkContents {
                 name: network.name().to_owned(),
@@ -234,7 +237,13 @@ impl Source {
                 tensors: names.filter(|name| name.starts_with(&prefix)).count(),
             }
         });
+        let mut recognised = Generator::names_in(checkpoint);
+        recognised.extend(Discriminator::names_in(checkpoint));
+        let not_understood = checkpoint.not_understood().clone().into_iter();
         Contents {
+            not_understood: not_understood
+                .filter(|(name, _)| !recognised.contains(name))
+                .collect(),
             file: ShownPath(checkpoint.path().to_owned()),
             format: checkpoint.format().map(|format| format.to_string()),
             metadata: checkpoint.metadata().clone(),
@@ -296,13 +305,14 @@ struct Recognised {
     metadata: BTreeMap<String, String>,
 }
 
+/// The best generator, else the first network; `None` for what stands at the file's root.
 fn preferred(checkpoint: &Checkpoint) -> Option<String> {
-    let names: Vec<&str> = checkpoint.networks().iter().map(|n| n.name()).collect();
-    PREFERRED_NETWORKS
-        .iter()
-        .find(|name| names.contains(name))
-        .or(names.first())
-        .map(|name| (*name).to_owned())
+    let first = || checkpoint.networks().first().map(|n| n.name().to_owned());
+    Generator::names_in(checkpoint)
+        .into_iter()
+        .next()
+        .or_else(first)
+        .filter(|name| !name.is_empty())
 }
 
 /// Loading a StyleGAN2 network proves that its tensors fit its configuration; other files keep their names.
@@ -311,27 +321,34 @@ fn recognise(
     network: Option<&str>,
     device: &Device,
 ) -> Result<Recognised, Error> {
-    let alone = match network {
-        Some(name) => checkpoint.network(name)?,
-        None => checkpoint.clone(),
-    };
+    let name = network.unwrap_or_default();
+    let alone = alone(checkpoint, name)?;
     let mut metadata = alone.metadata().clone();
-    let with_average = with_latent_average(checkpoint, &alone);
-    let (kind, tensors) = match Generator::from_checkpoint(&with_average, device) {
+    let is_other = |error: &StyleGan2Error| {
+        matches!(
+            error,
+            StyleGan2Error::NoNetwork { .. } | StyleGan2Error::NotSupported { .. }
+        )
+    };
+    let (kind, tensors) = match Generator::from_network(checkpoint, name, device) {
         Ok(generator) => {
             metadata.insert("config".to_owned(), generator.config().to_json());
             ("StyleGAN2 generator", generator.tensors())
         }
-        Err(StyleGan2Error::NoNetwork { .. }) => {
-            match Discriminator::from_checkpoint(&alone, device) {
+        Err(no_generator) if is_other(&no_generator) => {
+            match Discriminator::from_network(checkpoint, name, device) {
                 Ok(discriminator) => {
                     metadata.insert("config".to_owned(), discriminator.config().to_json());
                     ("StyleGAN2 discriminator", discriminator.tensors())
                 }
-                Err(StyleGan2Error::NoNetwork { .. }) => {
-                    ("tensors under their own names", alone.tensors().clone())
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) if !is_other(&error) => return Err(error.into()),
+                Err(_) => match no_generator {
+                    StyleGan2Error::NoNetwork { .. } => {
+                        ("tensors under their own names", alone.tensors().clone())
+                    }
+                    // Of a kind that is known and not supported.
+                    error => return Err(error.into()),
+                },
             }
         }
         Err(error) => return Err(error.into()),
@@ -349,13 +366,23 @@ fn recognise(
     })
 }
 
-/// A generator's file keeps the running average of w beside the network, and the network's own tensors are told from it by their names.
-fn with_latent_average(checkpoint: &Checkpoint, network: &Checkpoint) -> Checkpoint {
-    let mut tensors = network.tensors().clone();
-    if let Some(average) = checkpoint.tensors().get(LATENT_AVERAGE) {
-        tensors.insert(LATENT_AVERAGE.to_owned(), average.clone());
+/// What lies under a name: a network of the file, or any other part of it that holds tensors.
+fn alone(checkpoint: &Checkpoint, name: &str) -> Result<Checkpoint, Error> {
+    if name.is_empty() {
+        return Ok(checkpoint.clone());
     }
-    Checkpoint::from_tensors(network.path(), tensors, network.metadata().clone())
+    match checkpoint.network(name) {
+        Ok(network) => Ok(network),
+        Err(error) => {
+            let part = checkpoint.subset(&format!("{name}."));
+            if part.tensors().is_empty() {
+                return Err(error.into());
+            }
+            // What describes the file does not describe a part of it.
+            let tensors = part.tensors().clone();
+            Ok(Checkpoint::from_tensors(part.path(), tensors, BTreeMap::new()))
+        }
+    }
 }
 
 /// Whether two paths lead to one file that exists.
@@ -369,7 +396,7 @@ fn same_file(first: &Path, second: &Path) -> bool {
 fn output_name(input: &Path, network: Option<&str>) -> String {
     let stem = input.file_stem().unwrap_or_default().to_string_lossy();
     match network.filter(|name| !name.is_empty()) {
-        Some(network) => format!("{stem}.{network}.safetensors"),
+        Some(network) => format!("{stem}.{}.safetensors", file_name(network)),
         None => format!("{stem}.safetensors"),
     }
 }

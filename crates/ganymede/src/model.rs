@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use image_tensor::can_be_shown;
 use model_zoo::ZooModel;
 use stylegan2::Generator;
 
@@ -21,7 +22,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Its file does not hold a generator of grey or RGB images.
+    /// Its file does not hold a generator of grey, RGB or RGBA images.
     pub fn of_zoo(model: &ZooModel, device: &Device) -> Result<Self, Error> {
         let generator = model.load_generator(device)?;
         Self::new(model.name().to_owned(), model.generator_path(), generator)
@@ -31,7 +32,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// It does not hold a generator of grey or RGB images.
+    /// It does not hold a generator of grey, RGB or RGBA images.
     pub fn open(name: String, path: PathBuf, device: &Device) -> Result<Self, Error> {
         let generator = Generator::load(&path, device)?;
         Self::new(name, path, generator)
@@ -39,11 +40,11 @@ impl Model {
 
     fn new(name: String, path: PathBuf, generator: Generator) -> Result<Self, Error> {
         let channels = generator.synthesis.img_channels();
-        if channels != 1 && channels != 3 {
+        if !can_be_shown(channels) {
             return Err(Error::File {
                 path,
                 problem: format!(
-                    "this generator makes images of {channels} channels; only grey (1) and RGB (3) can be shown"
+                    "this generator makes images of {channels} channels; only grey (1), RGB (3) and RGB with opacity (4) can be shown"
                 ),
             });
         }

@@ -48,16 +48,37 @@ impl Generator {
         {
             return Err(StyleGan2Error::NoSuchClass { class, classes });
         }
-        if classes == 0 {
-            return Ok(None);
-        }
-        let mut one_hot = vec![0.0f32; seeds.len() * classes];
-        for (row, seed) in one_hot.chunks_exact_mut(classes).zip(seeds) {
-            row[class.unwrap_or_else(|| class_of_seed(*seed, classes))] = 1.0;
-        }
-        let data = TensorData::new(one_hot, [seeds.len(), classes]);
-        Ok(Some(Tensor::from_data(data, device)))
+        let chosen = |seed: u32| class.unwrap_or_else(|| class_of_seed(seed, classes));
+        Ok(one_hot(seeds.iter().map(|seed| chosen(*seed)), classes, device))
     }
+
+    /// [`labels`](Self::labels) without a class: `None` for an unconditional generator, classes drawn uniformly for a conditional one.
+    ///
+    /// # Panics
+    /// When there are no seeds.
+    pub fn drawn_labels(&self, seeds: &[u32], device: &Device) -> Option<Tensor<2>> {
+        assert!(!seeds.is_empty(), "expected at least one seed, found none");
+        let classes = self.num_classes();
+        let drawn = seeds.iter().map(|seed| class_of_seed(*seed, classes));
+        one_hot(drawn, classes, device)
+    }
+}
+
+/// `[chosen, classes]`; `None` where there are no classes.
+fn one_hot(
+    chosen: impl ExactSizeIterator<Item = usize>,
+    classes: usize,
+    device: &Device,
+) -> Option<Tensor<2>> {
+    if classes == 0 {
+        return None;
+    }
+    let rows = chosen.len();
+    let mut values = vec![0.0f32; rows * classes];
+    for (row, class) in values.chunks_exact_mut(classes).zip(chosen) {
+        row[class] = 1.0;
+    }
+    Some(Tensor::from_data(TensorData::new(values, [rows, classes]), device))
 }
 
 /// A class for a seed: splitmix64 (Steele et al. 2014) scaled to the number of classes, which has nothing to do with how latents are drawn.

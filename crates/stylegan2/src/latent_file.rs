@@ -72,6 +72,15 @@ impl LatentFile {
         Self::of_checkpoint(&Checkpoint::open(path)?, num_ws, w_dim)
     }
 
+    /// What to tell someone who uses the latents with the model of this name: that the file says that they are of another one.
+    pub fn note_for(&self, model: &str) -> Option<String> {
+        let other = self.model.as_deref().filter(|other| *other != model)?;
+        Some(format!(
+            "the file says that its latents are of the model {}; with {model} they give other images",
+            shown(other)
+        ))
+    }
+
     /// As [`read`](Self::read), of an open file.
     ///
     /// # Errors
@@ -288,7 +297,9 @@ mod tests {
             let found = read(&[("w", shape)]).expect("understood");
             assert_eq!(found.latents.len(), count, "{shape:?}");
             assert_eq!(&found.latents[0].w_plus, first, "{shape:?}");
-            assert_eq!(found.model.as_deref(), Some("micah"));
+            assert_eq!(found.note_for("micah"), None);
+            let note = found.note_for("funEmoji").expect("of another model");
+            assert!(note.contains("model micah") && note.contains("with funEmoji"), "{note}");
         }
     }
 
