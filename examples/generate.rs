@@ -41,7 +41,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         "{0}: {1} of {2} images, {3} x {3} pixels, in {4}",
         outcome.model,
         outcome.images.len(),
-        options.seeds.0.len(),
+        outcome.wanted,
         outcome.resolution,
         args.out.display()
     );

@@ -1,15 +1,20 @@
-//! Makes images from seeds.
+//! Makes images from seeds, or from latents in files.
 //!
 //! A seed gives the image that the official generator script gives for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use image_tensor::{Rgb, RgbImage, from_signed_unit, grid, write_png};
+use burn::tensor::{Tensor, TensorData};
+use checkpoint::{file_name, shown};
+use image_tensor::{
+    Rgb, RgbImage, Rgba, RgbaImage, from_signed_unit, from_signed_unit_rgba, grid, over_white,
+    write_png,
+};
 use serde::{Deserialize, Serialize};
-use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::{LatentFile, NoiseMode, Truncation, latents_from_seeds};
 
-use crate::files::{self, ShownPath};
-use crate::{Context, Error, Model, Observer, Phase, Preview, Seeds, class};
+use crate::files::{self, Names, ShownPath};
+use crate::{Context, Error, Model, Observer, Phase, Preview, Seeds, Warning, class};
 
 /// What is generated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +27,9 @@ pub struct Options {
     /// Seeds of the images, such as 0-31,40; the official generator script draws the same latents
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().seeds))]
     pub seeds: Seeds,
+    /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; may be repeated
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub latents: Vec<PathBuf>,
     /// Truncation: 1 leaves latents as they are, smaller values pull them to the mean
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().truncation_psi, allow_negative_numbers = true))]
     pub truncation_psi: f32,
@@ -56,6 +64,7 @@ impl Default for Options {
         Self {
             model: "micah".to_owned(),
             seeds: Seeds((0..32).collect()),
+            latents: Vec::new(),
             truncation_psi: 1.0,
             truncation_cutoff: None,
             noise_mode: Noise::default(),
@@ -92,11 +101,14 @@ pub struct Outcome {
     pub truncation_psi: f32,
     /// As in the options.
     pub truncation_cutoff: Option<usize>,
-    /// In the order of the seeds.
+    /// In the order of the seeds or latents.
     pub images: Vec<Image>,
     /// Side of the images, in pixels.
     #[serde(skip)]
     pub resolution: u32,
+    /// How many images were asked for.
+    #[serde(skip)]
+    pub wanted: usize,
     /// Whether the observer ended the job, so that the last images are missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
@@ -105,8 +117,12 @@ pub struct Outcome {
 /// A generated image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Image {
-    /// The seed of its latent.
-    pub seed: u32,
+    /// The seed of its latent, where it was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// The file of its latent and its place there, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<String>,
     /// Where it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<ShownPath>,
@@ -121,6 +137,9 @@ pub struct Image {
 /// Grids leave this many white pixels between images.
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
+const TRANSPARENT: Rgba<u8> = Rgba([0; 4]);
+/// Channels of a picture with opacity.
+const RGBA: usize = 4;
 
 impl Options {
     /// Whether the values make sense together, as far as that can be said before the model is known.
@@ -160,11 +179,111 @@ impl Options {
     }
 }
 
-/// Generates the images and shows each to the observer, under the name `seedNNNN`. What was made when the observer ends the job is written and returned.
+/// Where the latent of an image comes from.
+enum Source {
+    Seed(u32),
+    /// Of a file: what to call the image, where the latent stands, and w_plus.
+    File(String, String, Vec<f32>),
+}
+
+impl Source {
+    /// The image's name in files and previews.
+    fn name(&self) -> String {
+        match self {
+            Self::Seed(seed) => format!("seed{seed:04}"),
+            Self::File(name, ..) => name.clone(),
+        }
+    }
+
+    fn seed(&self) -> Option<u32> {
+        match self {
+            Self::Seed(seed) => Some(*seed),
+            Self::File(..) => None,
+        }
+    }
+
+    fn latent(&self) -> Option<String> {
+        match self {
+            Self::Seed(_) => None,
+            Self::File(_, place, _) => Some(place.clone()),
+        }
+    }
+}
+
+/// All latents that were asked for, in their order.
+fn sources(
+    options: &Options,
+    model: &Model,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Source>, Error> {
+    if options.latents.is_empty() {
+        return Ok(options.seeds.0.iter().copied().map(Source::Seed).collect());
+    }
+    let synthesis = &model.generator.synthesis;
+    let mut names = Names::default();
+    let mut found = Vec::new();
+    for path in &options.latents {
+        let file = LatentFile::read(path, synthesis.num_ws(), synthesis.w_dim())?;
+        if let Some(note) = file.note_for(&model.name) {
+            observer.warn(&Warning::Latents(format!("{}: {note}", path.display())));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        for latent in file.latents {
+            let name = names.unique(&file_name(&stem));
+            let place = format!("{}: {}", path.display(), shown(&latent.name));
+            found.push(Source::File(name, place, latent.w_plus));
+        }
+    }
+    Ok(found)
+}
+
+/// A picture with the channels that the model makes.
+enum Picture {
+    /// Grey models' pictures too.
+    Rgb(RgbImage),
+    Rgba(RgbaImage),
+}
+
+impl Picture {
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        match self {
+            Self::Rgb(image) => write_png(path, image)?,
+            Self::Rgba(image) => write_png(path, image)?,
+        }
+        Ok(())
+    }
+
+    /// As it is shown where there is no transparency.
+    fn opaque(&self) -> RgbImage {
+        match self {
+            Self::Rgb(image) => image.clone(),
+            Self::Rgba(image) => over_white(image),
+        }
+    }
+}
+
+/// Pictures of one model in rows.
+fn sheet(pictures: Vec<Picture>, columns: usize) -> Picture {
+    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
+    for picture in pictures {
+        match picture {
+            Picture::Rgb(image) => rgb.push(image),
+            Picture::Rgba(image) => rgba.push(image),
+        }
+    }
+    if rgba.is_empty() {
+        Picture::Rgb(grid(&rgb, columns, PADDING, WHITE))
+    } else {
+        Picture::Rgba(grid(&rgba, columns, PADDING, TRANSPARENT))
+    }
+}
+
+/// Generates the images and shows each to the observer, under the name `seedNNNN` or its file's. What was made when the observer ends the job is written
+/// and returned. Pictures of a model with opacity are RGBA, previews of it over white.
 ///
 /// # Errors
 ///
-/// The model cannot be loaded or cannot be used with these options, or a file cannot be written.
+/// The model cannot be loaded or cannot be used with these options, an image is not finite, or a file cannot be read or written.
 pub fn run(
     options: &Options,
     context: &Context,
@@ -173,42 +292,39 @@ pub fn run(
     options.validate()?;
     let model = context.model(&options.model)?;
     model.check_truncation(options.truncation_psi)?;
-    let num_ws = model.generator.synthesis.num_ws();
-    if let Some(cutoff) = options.truncation_cutoff.filter(|cutoff| *cutoff > num_ws) {
-        return Err(Error::option(
-            "truncation_cutoff",
-            cutoff,
-            format!("{} has {num_ws} layers; give 0 to {num_ws}", model.name),
-        ));
-    }
-    let class = class::check(options.class, &model)?;
+    let class = match options.latents.as_slice() {
+        [] => class::check(options.class, &model)?,
+        // Of latents the class is decided.
+        _ => None,
+    };
+    let sources = sources(options, &model, observer)?;
     if let Some(out) = &options.out {
         files::make_folder(out)?;
     }
-    let seeds = &options.seeds.0;
-    observer.begin(&Phase::new("images", seeds.len()));
-    let mut waiting: Vec<RgbImage> = Vec::new();
+    observer.begin(&Phase::new("images", sources.len()));
+    let mut waiting: Vec<Picture> = Vec::new();
     let mut images: Vec<Image> = Vec::new();
-    for batch in seeds.chunks(options.at_once()) {
+    for batch in sources.chunks(options.at_once()) {
         if observer.cancelled() {
             break;
         }
-        let made = forward(options, &model, class, batch, context);
-        for (seed, image) in batch.iter().zip(made) {
-            observer.preview(&Preview::new(&format!("seed{seed:04}"), &image));
+        let made = forward(options, &model, class, batch, context)?;
+        for (source, picture) in batch.iter().zip(made) {
+            let name = source.name();
+            observer.preview(&Preview::new(&name, &picture.opaque()));
             let mut file = None;
             match &options.out {
                 Some(out) if options.single => {
-                    let name = format!("{}-seed{seed:04}", model.name);
-                    let path = files::file(out, &name, "png");
-                    write_png(&path, &image)?;
+                    let path = files::file(out, &format!("{}-{name}", model.name), "png");
+                    picture.write(&path)?;
                     file = Some(ShownPath(path));
                 }
-                Some(_) => waiting.push(image),
+                Some(_) => waiting.push(picture),
                 None => {}
             }
             images.push(Image {
-                seed: *seed,
+                seed: source.seed(),
+                latent: source.latent(),
                 file,
                 row: None,
                 column: None,
@@ -220,7 +336,7 @@ pub fn run(
     if let Some(out) = options.out.as_ref().filter(|_| !waiting.is_empty()) {
         let columns = usize::from(options.columns);
         let file = files::file(out, &format!("{}-grid", model.name), "png");
-        write_png(&file, &grid(&waiting, columns, PADDING, WHITE))?;
+        sheet(waiting, columns).write(&file)?;
         for (index, image) in images.iter_mut().enumerate() {
             image.file = Some(ShownPath(file.clone()));
             image.row = Some(index / columns);
@@ -232,7 +348,8 @@ pub fn run(
         truncation_psi: options.truncation_psi,
         truncation_cutoff: options.truncation_cutoff,
         resolution: model.resolution(),
-        cancelled: images.len() < seeds.len(),
+        wanted: sources.len(),
+        cancelled: images.len() < sources.len(),
         images,
     })
 }
@@ -241,16 +358,40 @@ fn forward(
     options: &Options,
     model: &Model,
     class: Option<usize>,
-    seeds: &[u32],
+    batch: &[Source],
     context: &Context,
-) -> Vec<RgbImage> {
+) -> Result<Vec<Picture>, Error> {
     let device = context.device();
     let truncation = Truncation {
         psi: options.truncation_psi,
         cutoff: options.truncation_cutoff,
     };
-    let z = latents_from_seeds(seeds, model.generator.mapping.z_dim(), device);
-    let labels = class::labels(class, seeds.len(), model, device);
-    let noise = options.noise(seeds[0]);
-    from_signed_unit(model.generator.forward(z, labels, truncation, &noise))
+    let generator = &model.generator;
+    let seeds: Vec<u32> = batch.iter().filter_map(Source::seed).collect();
+    let w_plus = if seeds.is_empty() {
+        let values: Vec<f32> = batch
+            .iter()
+            .flat_map(|source| match source {
+                Source::File(_, _, w_plus) => w_plus.as_slice(),
+                Source::Seed(_) => &[],
+            })
+            .copied()
+            .collect();
+        let (layers, features) = (generator.synthesis.num_ws(), generator.synthesis.w_dim());
+        let shape = [batch.len(), layers, features];
+        Tensor::from_data(TensorData::new(values, shape), device)
+    } else {
+        let z = latents_from_seeds(&seeds, generator.mapping.z_dim(), device);
+        let labels = class::labels(class, seeds.len(), model, device);
+        generator.mapping.forward(z, labels, truncation)
+    };
+    let noise = options.noise(seeds.first().copied().unwrap_or_default());
+    let images = generator.synthesis.forward(w_plus.clone(), &noise);
+    generator.check_finite(&images, &w_plus, &noise)?;
+    Ok(if images.dims()[1] == RGBA {
+        let images = from_signed_unit_rgba(images);
+        images.into_iter().map(Picture::Rgba).collect()
+    } else {
+        from_signed_unit(images).into_iter().map(Picture::Rgb).collect()
+    })
 }

@@ -162,6 +162,9 @@ pub enum Warning {
     /// The index is not of the models that are in the zoo now.
     #[error("{0}")]
     IndexOutdated(Outdated),
+    /// Latents may be of another model.
+    #[error("{0}")]
+    Latents(String),
     /// Files beside the images of a set that are none.
     #[error("{set}: left out {left_out}")]
     FilesLeftOut {

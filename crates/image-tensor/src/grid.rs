@@ -1,4 +1,4 @@
-use image::{Rgb, RgbImage, imageops};
+use image::{ImageBuffer, Pixel, Rgb, RgbImage, imageops};
 
 /// Images in rows of `columns`, row by row, `padding` pixels of `background` between them and around all.
 ///
@@ -6,7 +6,12 @@ use image::{Rgb, RgbImage, imageops};
 ///
 /// # Panics
 /// When there is no image, `columns` is 0, or the images differ in size.
-pub fn grid(images: &[RgbImage], columns: usize, padding: u32, background: Rgb<u8>) -> RgbImage {
+pub fn grid<P: Pixel + 'static>(
+    images: &[ImageBuffer<P, Vec<P::Subpixel>>],
+    columns: usize,
+    padding: u32,
+    background: P,
+) -> ImageBuffer<P, Vec<P::Subpixel>> {
     assert!(columns > 0, "a grid has at least one column, found 0");
     let (width, height) = images
         .first()
@@ -14,7 +19,7 @@ pub fn grid(images: &[RgbImage], columns: usize, padding: u32, background: Rgb<u
         .dimensions();
     let columns = columns.min(images.len());
     let rows = images.len().div_ceil(columns);
-    let mut sheet = RgbImage::from_pixel(
+    let mut sheet = ImageBuffer::from_pixel(
         columns as u32 * (width + padding) + padding,
         rows as u32 * (height + padding) + padding,
         background,

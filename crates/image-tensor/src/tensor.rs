@@ -1,4 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData};
+use crate::over_white;
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 /// Channels of an RGB tensor.
@@ -46,12 +47,15 @@ pub fn to_grey_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
     )
 }
 
-/// Images of a tensor `[batch, 1 or 3, height, width]` in [-1, 1]: `(x * 127.5 + 128)` clamped to 0..=255 and truncated, as the
-/// official StyleGAN2 writes its samples. One channel becomes grey RGB; NaN becomes 0.
+/// Images of a tensor `[batch, 1, 3 or 4, height, width]` in [-1, 1]: `(x * 127.5 + 128)` clamped to 0..=255 and truncated, as the
+/// official StyleGAN2 writes its samples. One channel becomes grey RGB, what has a fourth is shown [over white](over_white); NaN becomes 0.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
 pub fn from_signed_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
+    if tensor.dims()[1] == RGBA {
+        return from_signed_unit_rgba(tensor).iter().map(over_white).collect();
+    }
     from_planes(tensor, |value| value * HALF_RANGE + HALF_RANGE_ROUNDED)
 }
 
