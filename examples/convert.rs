@@ -80,7 +80,10 @@ fn print_contents(contents: &Contents) {
             network.tensors
         );
         if let Some(config) = &network.config {
-            println!("    {}", shown_within(&config.to_string(), CONFIG_CHARACTERS));
+            println!(
+                "    {}",
+                shown_within(&config.to_string(), CONFIG_CHARACTERS)
+            );
         }
     }
     let is_listed = |name: &String| contents.networks.iter().any(|n| n.name == **name);

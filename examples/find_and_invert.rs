@@ -260,7 +260,12 @@ fn samples(generator: &Generator, seed: u32, device: &Device) -> RgbImage {
     let seeds: Vec<u32> = (0..SAMPLES).map(|index| seed.wrapping_add(index)).collect();
     let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
     let psi = Truncation::psi(SAMPLES_PSI);
-    let images = generator.forward(z, generator.drawn_labels(&seeds, device), psi, &NoiseMode::Constant);
+    let images = generator.forward(
+        z,
+        generator.drawn_labels(&seeds, device),
+        psi,
+        &NoiseMode::Constant,
+    );
     grid(&from_signed_unit(images), 2, 2, WHITE)
 }
 

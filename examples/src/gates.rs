@@ -145,7 +145,12 @@ impl<'a> FeatureMeter<'a> {
                 .map(|seed| seed as u32)
                 .collect();
             let z = latents_from_seeds(&seeds, generator.config().z_dim, self.device);
-            let batch = generator.forward(z, generator.drawn_labels(&seeds, self.device), Truncation::NONE, &NoiseMode::Constant);
+            let batch = generator.forward(
+                z,
+                generator.drawn_labels(&seeds, self.device),
+                Truncation::NONE,
+                &NoiseMode::Constant,
+            );
             samples.add_rows(self.features.of_tensor(batch).view())?;
         }
         let rows = |set: &FeatureSet| {

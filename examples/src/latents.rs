@@ -181,7 +181,11 @@ fn read(path: &Path, model: &Model) -> Result<Array2<f32>, Failure> {
         eprintln!("{}: {note}", path.display());
     }
     let count = file.latents.len();
-    let first = file.latents.into_iter().next().ok_or("a file of latents has one")?;
+    let first = file
+        .latents
+        .into_iter()
+        .next()
+        .ok_or("a file of latents has one")?;
     if count > 1 {
         eprintln!(
             "{}: {count} latents, of which the first is taken, {}",

@@ -380,7 +380,11 @@ fn alone(checkpoint: &Checkpoint, name: &str) -> Result<Checkpoint, Error> {
             }
             // What describes the file does not describe a part of it.
             let tensors = part.tensors().clone();
-            Ok(Checkpoint::from_tensors(part.path(), tensors, BTreeMap::new()))
+            Ok(Checkpoint::from_tensors(
+                part.path(),
+                tensors,
+                BTreeMap::new(),
+            ))
         }
     }
 }

@@ -392,6 +392,9 @@ fn forward(
         let images = from_signed_unit_rgba(images);
         images.into_iter().map(Picture::Rgba).collect()
     } else {
-        from_signed_unit(images).into_iter().map(Picture::Rgb).collect()
+        from_signed_unit(images)
+            .into_iter()
+            .map(Picture::Rgb)
+            .collect()
     })
 }

@@ -288,3 +288,153 @@ fn a_converted_generator_is_the_same_generator() {
         listed.contents.tensors.len()
     );
 }
+
+/// A stand-in for a file of another tool.
+fn case(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../stylegan2/tests/fixtures/cases")
+        .join(file)
+}
+
+#[test]
+fn a_generator_with_opacity_is_written_as_rgba() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("rgba.safetensors");
+    let config = stylegan2::GeneratorConfig::from_json(
+        r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 4,
+            "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128}}"#,
+    )
+    .unwrap();
+    let context = context();
+    let generator = stylegan2::Generator::init(&config, 0, context.device()).unwrap();
+    generator
+        .save(&model, checkpoint::FloatPrecision::F32)
+        .unwrap();
+    for single in [true, false] {
+        let options = generate::Options {
+            model: model.display().to_string(),
+            seeds: "0-2".parse().unwrap(),
+            single,
+            out: Some(folder.path().to_owned()),
+            ..generate::Options::default()
+        };
+        let outcome = generate::run(&options, &context, &mut ()).unwrap();
+        let png = std::fs::read(&outcome.images[0].file.as_ref().unwrap().0).unwrap();
+        // The colour type of a PNG's header: true colour with alpha.
+        assert_eq!((&png[12..16], png[25]), (&b"IHDR"[..], 6));
+    }
+}
+
+#[test]
+fn latents_of_other_tools_are_generated() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = generate::Options {
+        model: case("buffer_attr.pkl").display().to_string(),
+        latents: vec![case("projected_w.npz"), case("pti_pivot.pt")],
+        single: true,
+        out: Some(folder.path().to_owned()),
+        ..generate::Options::default()
+    };
+    let outcome = generate::run(&options, &context(), &mut ()).unwrap();
+    let names: Vec<String> = outcome
+        .images
+        .iter()
+        .map(|image| {
+            image
+                .file
+                .as_ref()
+                .unwrap()
+                .0
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into()
+        })
+        .collect();
+    assert_eq!(
+        names,
+        ["buffer_attr-projected_w.png", "buffer_attr-pti_pivot.png"]
+    );
+    assert!(
+        outcome.images[0]
+            .latent
+            .as_ref()
+            .unwrap()
+            .ends_with("projected_w.npz: w")
+    );
+    // Of a model of another size.
+    let other = generate::Options {
+        model: "micah".to_owned(),
+        ..options
+    };
+    let error = generate::run(&other, &context(), &mut ()).unwrap_err();
+    assert!(error.to_string().contains("projected_w.npz"), "{error}");
+}
+
+#[test]
+fn networks_of_other_tools_are_listed_and_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |file: &str| convert::Options {
+        file: Some(case(file)),
+        out: Some(folder.path().to_owned()),
+        ..convert::Options::default()
+    };
+    let run = |file: &str| convert::run(&options(file), &context(), &mut ());
+    let outcome = run("vision_aided_snapshot.pkl").unwrap();
+    assert_eq!(
+        outcome.contents.not_understood["cvD"],
+        "torch.nn.modules.container.ModuleList"
+    );
+    assert_eq!(outcome.converted.unwrap().network.as_deref(), Some("G_ema"));
+    for (file, network) in [
+        ("e4e_encode.pt", "state_dict.decoder"),
+        ("psp_state_dict.pt", "state_dict"),
+        ("dataparallel.pt", "g_ema.module"),
+    ] {
+        let converted = run(file).unwrap().converted.unwrap();
+        assert_eq!(converted.network.as_deref(), Some(network));
+        assert_eq!(converted.kind, "StyleGAN2 generator");
+        let saved = Checkpoint::open(&converted.output.0).unwrap();
+        assert!(saved.tensors().contains_key("mapping.w_avg"));
+    }
+    for (file, part) in [
+        ("stylegan3-t-ffhq.pkl", "StyleGAN3"),
+        ("conditional_export.pt", "label embedding"),
+        ("stylegan_human.pkl", "rectangular"),
+    ] {
+        let error = run(file).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains(file), "{error}");
+    }
+}
+
+#[test]
+fn the_name_of_a_network_cannot_lead_elsewhere() {
+    for name in ["/../../../evil", "..", "a\\b", "\u{1b}[2J", "nul", "a\nb"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, out) = (folder.path().join("bad.pkl"), folder.path().join("out"));
+        // {name: {"scale": numpy.array([2.0], "f4")}}
+        let mut pickle = b"\x80\x04}X".to_vec();
+        pickle.extend((name.len() as u32).to_le_bytes());
+        pickle.extend(name.as_bytes());
+        pickle.extend(
+            b"}X\x05\0\0\0scalecnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\x01btR(K\x01(K\x01t\
+              cnumpy\ndtype\n(X\x02\0\0\0f4tR\x89C\x04\0\0\0\x40tbss.",
+        );
+        std::fs::write(&file, pickle).unwrap();
+        // What makes the way through `bad.` passable.
+        std::fs::create_dir_all(out.join("bad.")).unwrap();
+        let options = convert::Options {
+            file: Some(file),
+            network: Some(name.to_owned()),
+            out: Some(out.clone()),
+            ..convert::Options::default()
+        };
+        let converted = convert::run(&options, &context(), &mut ())
+            .unwrap()
+            .converted
+            .unwrap();
+        assert_eq!(converted.output.0.parent(), Some(out.as_path()), "{name:?}");
+        let written: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(written.len(), 2, "{name:?}");
+    }
+}

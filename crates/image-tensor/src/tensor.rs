@@ -1,5 +1,5 @@
-use burn::tensor::{Device, Tensor, TensorData};
 use crate::over_white;
+use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
 /// Channels of an RGB tensor.
@@ -54,7 +54,10 @@ pub fn to_grey_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 /// When the tensor has another number of channels.
 pub fn from_signed_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     if tensor.dims()[1] == RGBA {
-        return from_signed_unit_rgba(tensor).iter().map(over_white).collect();
+        return from_signed_unit_rgba(tensor)
+            .iter()
+            .map(over_white)
+            .collect();
     }
     from_planes(tensor, |value| value * HALF_RANGE + HALF_RANGE_ROUNDED)
 }

@@ -45,7 +45,12 @@ impl Storage {
         let header = Header::from_bytes(path, bytes)?;
         let length = header.segment_bytes(path, bytes.len() as u64)?;
         let rest = &bytes[Header::SIZE + length..];
-        format::check_uncommitted(path, (Header::SIZE + length) as u64, rest, rest.len() as u64)?;
+        format::check_uncommitted(
+            path,
+            (Header::SIZE + length) as u64,
+            rest,
+            rest.len() as u64,
+        )?;
         let copy = MmapMut::map_anon(length).and_then(|mut map| {
             map.copy_from_slice(&bytes[Header::SIZE..][..length]);
             map.make_read_only()

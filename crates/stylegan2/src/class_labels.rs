@@ -49,7 +49,11 @@ impl Generator {
             return Err(StyleGan2Error::NoSuchClass { class, classes });
         }
         let chosen = |seed: u32| class.unwrap_or_else(|| class_of_seed(seed, classes));
-        Ok(one_hot(seeds.iter().map(|seed| chosen(*seed)), classes, device))
+        Ok(one_hot(
+            seeds.iter().map(|seed| chosen(*seed)),
+            classes,
+            device,
+        ))
     }
 
     /// [`labels`](Self::labels) without a class: `None` for an unconditional generator, classes drawn uniformly for a conditional one.
@@ -78,7 +82,10 @@ fn one_hot(
     for (row, class) in values.chunks_exact_mut(classes).zip(chosen) {
         row[class] = 1.0;
     }
-    Some(Tensor::from_data(TensorData::new(values, [rows, classes]), device))
+    Some(Tensor::from_data(
+        TensorData::new(values, [rows, classes]),
+        device,
+    ))
 }
 
 /// A class for a seed: splitmix64 (Steele et al. 2014) scaled to the number of classes, which has nothing to do with how latents are drawn.

@@ -299,7 +299,10 @@ mod tests {
             assert_eq!(&found.latents[0].w_plus, first, "{shape:?}");
             assert_eq!(found.note_for("micah"), None);
             let note = found.note_for("funEmoji").expect("of another model");
-            assert!(note.contains("model micah") && note.contains("with funEmoji"), "{note}");
+            assert!(
+                note.contains("model micah") && note.contains("with funEmoji"),
+                "{note}"
+            );
         }
     }
 

@@ -144,7 +144,10 @@ fn grey_and_transparent_images_are_seen_as_rgb() {
         // One subtraction of 1 and its addition again.
         for opacity in [1.0, 3.0] {
             for (found, expected) in with(opacity).iter().zip(&opaque) {
-                assert!((found - expected).abs() < 1e-6, "{backend}: {found} {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{backend}: {found} {expected}"
+                );
             }
         }
         let white = input(Tensor::ones([1, 3, 20, 24], &device));
