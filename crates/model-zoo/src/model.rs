@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -103,9 +104,12 @@ impl ZooModel {
         let mut card: Card =
             toml::from_str(&before).map_err(|e| fault(format!("not a card: {}", e.message())))?;
         card.quality = Some(quality);
-        let body = toml::to_string_pretty(&card.quality)
+        // With its name, which the titles of its subtables begin with.
+        let table = toml::to_string_pretty(&BTreeMap::from([(QUALITY, &card.quality)]))
             .map_err(|e| fault(format!("cannot be written as TOML: {e}")))?;
-        let after = card_text::with_table(&before, QUALITY, &body);
+        let title = format!("[{QUALITY}]\n");
+        let body = table.strip_prefix(&title).unwrap_or(&table);
+        let after = card_text::with_table(&before, QUALITY, body);
         // Compared as text: a loss that is no number does not equal itself.
         let same = match toml::from_str::<Card>(&after) {
             Ok(found) => text(&found)? == text(&card)?,

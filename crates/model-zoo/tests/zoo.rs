@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use feature_stats::MeanCovariance;
-use model_zoo::{Card, Zoo, ZooError};
+use model_zoo::{Card, FeatureQuality, Zoo, ZooError};
 use ndarray::array;
 use retrieval_gaussian::{
     IndexBuilder, IndexFile, IndexSettings, Query, RetrievalMethod, SearchOptions,
@@ -114,6 +114,25 @@ fn what_was_measured_is_replaced_in_a_card_and_nothing_else() {
         again.model("cats").unwrap().card().quality,
         Some(quality.clone())
     );
+
+    // Tables in the table have its name in their titles.
+    let among = FeatureQuality {
+        protocol: "by eye".to_owned(),
+        frechet_distance: 12.5,
+        precision: 0.5,
+        recall: 0.25,
+        density: 1.0,
+        coverage: 0.75,
+    };
+    let mut with_tables = quality.clone();
+    with_tables.features.insert("alexnet".to_owned(), among);
+    for _ in 0..2 {
+        model.set_quality(with_tables.clone()).unwrap();
+        let again = Zoo::open(folder.path()).unwrap();
+        let found = again.model("cats").unwrap().card().clone();
+        assert_eq!(found.quality, Some(with_tables.clone()));
+        assert!(found.configuration.is_some());
+    }
 
     for number in [-1.0, f64::NAN] {
         quality.frechet_distance = Some(number);
