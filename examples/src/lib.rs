@@ -181,7 +181,7 @@ mod tests {
     fn negative_numbers_are_values_and_there_is_a_version() {
         let parsed =
             |args: &[&str]| command::<Program>().try_get_matches_from(args.iter().copied());
-        let matches = parsed(&["program", "--rate", "-1e-3", "--flag"]).expect("a number");
+        let matches = parsed(&["program", "--rate", "-0.001", "--flag"]).expect("a number");
         assert_eq!(matches.get_one("rate"), Some(&-1e-3));
         assert!(parsed(&["program", "--rate", "--flag"]).is_err());
         let version = parsed(&["program", "--version"]).expect_err("no options");
