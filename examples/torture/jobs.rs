@@ -85,7 +85,7 @@ pub fn all() -> Vec<Job> {
                     "--snapshot-kimg",
                     "0.02",
                     "--checkpoint-minutes",
-                    "0",
+                    "0.0001",
                 ],
                 &[Input::Own("training.safetensors"), Input::Image],
             )

@@ -181,7 +181,7 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
     };
     refused(resume(&["--seed", "3"], 1), &["seed", "cannot change"]);
     refused(resume(&["--batch", "8"], 1), &["batch_size"]);
-    refused(resume(&["--resolution", "32"], 1), &["--resolution"]);
+    refused(resume(&["--resolution", "64"], 1), &["--resolution"]);
     place.draw("tiny", 1);
     refused(resume(&[], 1), &["same images"]);
     place.draw("tiny", 0);

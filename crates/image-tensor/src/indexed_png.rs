@@ -19,7 +19,7 @@ const EVERY_PIXEL: i32 = 1;
 /// use image_tensor::{Rgb, RgbImage, decode_bytes, DecodeLimits, encode_indexed_png};
 ///
 /// let image = RgbImage::from_pixel(9, 5, Rgb([200, 30, 40]));
-/// let decoded = decode_bytes(&encode_indexed_png(&image, 64)?, &DecodeLimits::default())?;
+/// let decoded = decode_bytes("a palette", &encode_indexed_png(&image, 64)?, &DecodeLimits::default())?;
 /// assert_eq!(decoded.dimensions(), (9, 5));
 /// # Ok::<(), image_tensor::ImageTensorError>(())
 /// ```

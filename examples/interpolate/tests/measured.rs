@@ -91,22 +91,44 @@ fn latents_of_another_model_are_refused() {
     let device = Device::flex();
     let (model, metric) = (model(folder.path(), &device), metric(&device));
     let file = folder.path().join("a.safetensors");
-    for shape in [vec![3, 8], vec![2, 8, 8], vec![64]] {
+    for shape in [vec![3, 8], vec![64]] {
         let values = vec![0.0; shape.iter().product()];
         save(&file, shape, &values);
         let source = LatentSource::File(file.clone());
         let error = load(&[source], &model, &metric, &device)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("expected [8, 8] for small"), "{error}");
+        assert!(
+            error.contains("a.safetensors") && error.contains("expected [8, 8]"),
+            "{error}"
+        );
     }
-    let tensors = BTreeMap::from([("w".to_owned(), StoredTensor::from_f32(vec![8], &[0.0; 8]))]);
+    let numbers = StoredTensor::from_f32(vec![8], &[0.0; 8]);
+    let tensors = BTreeMap::from([("z".to_owned(), numbers)]);
     save_safetensors(&file, &tensors, &BTreeMap::new(), FloatPrecision::F32).unwrap();
     let error = load(&[LatentSource::File(file)], &model, &metric, &device).unwrap_err();
-    assert!(
-        error.to_string().contains("no tensor \"w_plus\""),
-        "{error}"
-    );
+    assert!(error.to_string().contains("latents z"), "{error}");
+}
+
+#[test]
+fn of_several_latents_the_first_is_taken_and_one_w_is_that_of_all_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let (model, metric) = (model(folder.path(), &device), metric(&device));
+    let file = folder.path().join("a.safetensors");
+    let values: Vec<f32> = (0..128).map(|value| value as f32 / 64.0).collect();
+    save(&file, vec![2, 8, 8], &values);
+    let source = LatentSource::File(file.clone());
+    let found = load(&[source], &model, &metric, &device).unwrap();
+    assert_eq!(found[0].iter().copied().collect::<Vec<_>>(), values[..64]);
+
+    let w = &values[..8];
+    let tensors = BTreeMap::from([("w".to_owned(), StoredTensor::from_f32(vec![8], w))]);
+    save_safetensors(&file, &tensors, &BTreeMap::new(), FloatPrecision::F32).unwrap();
+    let found = load(&[LatentSource::File(file)], &model, &metric, &device).unwrap();
+    for row in found[0].rows() {
+        assert_eq!(row.to_vec(), w);
+    }
 }
 
 #[test]
