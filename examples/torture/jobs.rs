@@ -143,12 +143,16 @@ pub fn all() -> Vec<Job> {
             ],
             &[Input::Latent, Input::Model],
         ),
-        job(
-            "convert",
-            "convert",
-            &["{model}", "--out", "{out}"],
-            &[Input::Model],
-        ),
+        Job {
+            // What a killed run had finished is in the way of the next one unless it may be replaced.
+            resume: &["--overwrite"],
+            ..job(
+                "convert",
+                "convert",
+                &["{model}", "--out", "{out}"],
+                &[Input::Model],
+            )
+        },
         job(
             "search",
             "search",
