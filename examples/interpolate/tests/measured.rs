@@ -91,7 +91,7 @@ fn latents_of_another_model_are_refused() {
     let device = Device::flex();
     let (model, metric) = (model(folder.path(), &device), metric(&device));
     let file = folder.path().join("a.safetensors");
-    for shape in [vec![3, 8], vec![64]] {
+    for shape in [vec![3, 7], vec![64], vec![3, 8, 8, 8]] {
         let values = vec![0.0; shape.iter().product()];
         save(&file, shape, &values);
         let source = LatentSource::File(file.clone());
