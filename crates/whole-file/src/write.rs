@@ -17,7 +17,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), Erro
     write_with(path, |out| out.write_all(bytes.as_ref()))
 }
 
-/// As [`write`], for contents that are made while they are written.
+/// As [`write()`], for contents that are made while they are written.
 ///
 /// # Errors
 /// When the system refuses or `contents` does.
