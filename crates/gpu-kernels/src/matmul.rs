@@ -40,6 +40,7 @@ pub fn matrix_product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
         })
         .collect();
     let batch: usize = leading.iter().product();
+    let shape: Vec<usize> = leading.iter().copied().chain([m, n]).collect();
     let a = Factor::new(a, &leading);
     let b = Factor::new(b, &leading).transposed();
     // Tiles are wider than high.
@@ -47,7 +48,6 @@ pub fn matrix_product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     let (m, n) = if swapped { (n, m) } else { (m, n) };
     let client = &a.values.client;
     let distribution = Distribution::choose(client, m, n, batch, k);
-    let shape: Vec<usize> = leading.into_iter().chain([m, n]).collect();
     let (left, right) = if swapped { (b, a) } else { (a, b) };
     product(left, right, &shape, [m, n, k], swapped, distribution)
 }

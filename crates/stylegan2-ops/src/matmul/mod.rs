@@ -89,12 +89,9 @@ mod tests {
                 let b = tensor("b", [k, n], &device);
                 let expected = slow(&values(a.clone()), &values(b.clone()), size);
                 let what = format!("{name}: {size:?}");
-                assert_close(
-                    &what,
-                    &values(matmul(a.clone(), b.clone())),
-                    &expected,
-                    ROUNDING,
-                );
+                let y = matmul(a.clone(), b.clone());
+                assert_eq!(y.dims(), [m, n], "{what}");
+                assert_close(&what, &values(y), &expected, ROUNDING);
                 let turned = matmul(a, b.transpose().mul_scalar(1.0).transpose());
                 assert_close(&what, &values(turned), &expected, ROUNDING);
             }
