@@ -130,10 +130,11 @@ pub fn show_inversion(bar: &Bar, progress: &Progress<'_>) {
     let mean = |term: fn(&LossTerms) -> f64| {
         now.losses.iter().map(term).sum::<f64>() / now.losses.len() as f64
     };
+    let psnr = now.psnr();
     bar.set_message(format!(
         "LPIPS {:.4}, PSNR {:.1} dB",
         mean(|losses| losses.lpips),
-        inversion::psnr(mean(|losses| losses.mse))
+        psnr.iter().sum::<f64>() / psnr.len() as f64
     ));
     bar.set_position(now.step as u64 + 1);
 }

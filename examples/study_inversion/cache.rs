@@ -15,16 +15,12 @@ use examples::Failure;
 pub struct Measures {
     pub lpips_alex: f64,
     pub lpips_vgg: f64,
+    /// In dB, of the reconstruction as it is kept: clipped, in 8 bits.
+    pub psnr: f64,
     /// Of values in [-1, 1], before clipping.
     pub mse: f64,
     /// Euclidean norm over all layers.
     pub w_plus_distance: f64,
-}
-
-impl Measures {
-    pub fn psnr(&self) -> f64 {
-        inversion::psnr(self.mse)
-    }
 }
 
 /// An inversion as it is kept.
@@ -46,6 +42,7 @@ pub struct Cache {
 const KEY: &str = "key";
 const LPIPS_ALEX: &str = "lpips_alex";
 const LPIPS_VGG: &str = "lpips_vgg";
+const PSNR: &str = "psnr";
 const MSE: &str = "mse";
 const W_PLUS_DISTANCE: &str = "w_plus_distance";
 const SECONDS: &str = "seconds";
@@ -90,6 +87,7 @@ impl Cache {
         let numbers = [
             (LPIPS_ALEX, kept.measures.lpips_alex),
             (LPIPS_VGG, kept.measures.lpips_vgg),
+            (PSNR, kept.measures.psnr),
             (MSE, kept.measures.mse),
             (W_PLUS_DISTANCE, kept.measures.w_plus_distance),
             (SECONDS, kept.seconds),
@@ -190,6 +188,7 @@ fn read(file: &Path, key: &str) -> Result<Kept, Failure> {
         measures: Measures {
             lpips_alex: number(LPIPS_ALEX)?,
             lpips_vgg: number(LPIPS_VGG)?,
+            psnr: number(PSNR)?,
             mse: number(MSE)?,
             w_plus_distance: number(W_PLUS_DISTANCE)?,
         },
@@ -210,6 +209,7 @@ mod tests {
             measures: Measures {
                 lpips_alex: 0.1 + f64::from(number),
                 lpips_vgg: f64::from(0.3f32),
+                psnr: 20.0 / 3.0,
                 mse: 1.0 / 3.0,
                 w_plus_distance: 1e-7,
             },

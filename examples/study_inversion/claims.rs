@@ -107,8 +107,6 @@ fn claim(
     if categories.len() > 1 {
         scopes.push((ALL_IMAGES.to_owned(), categories));
     }
-    // The last scope is that of all images, also where there is one category.
-    let whole = scopes.last().map(|(name, _)| name.clone());
     let comparisons: Vec<Comparison> = scopes
         .iter()
         .flat_map(|(images, categories)| {
@@ -123,24 +121,58 @@ fn claim(
             })
         })
         .collect();
-    let of_all: Option<Vec<Verdict>> = comparisons
-        .iter()
-        .filter(|comparison| Some(&comparison.images) == whole.as_ref())
-        .map(|comparison| comparison.verdict)
-        .collect();
-    let verdict = of_all.filter(|verdicts| !verdicts.is_empty());
-    Claim {
+    let mut claim = Claim {
         text,
-        verdict: verdict.map(|verdicts| {
-            if verdicts.iter().all(|v| *v == Verdict::Confirmed) {
-                Verdict::Confirmed
-            } else if verdicts.iter().all(|v| *v == Verdict::Reversed) {
-                Verdict::Reversed
-            } else {
-                Verdict::NotConfirmed
-            }
-        }),
+        verdict: None,
         comparisons,
+    };
+    // The last scope is that of all images, also where there is one category.
+    claim.verdict = claim.scopes().last().and_then(|whole| whole.verdict);
+    claim
+}
+
+/// A claim for some of the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The category, or `all`.
+    pub images: &'a str,
+    /// None where one of the comparisons could not be made.
+    pub verdict: Option<Verdict>,
+    /// Comparisons that are confirmed.
+    pub confirmed: usize,
+    pub comparisons: usize,
+}
+
+impl Claim {
+    /// The claim for each category, and last for all images together where there are several.
+    pub fn scopes(&self) -> Vec<Scope<'_>> {
+        self.comparisons
+            .chunk_by(|a, b| a.images == b.images)
+            .map(|part| {
+                let verdicts: Vec<Option<Verdict>> = part.iter().map(|c| c.verdict).collect();
+                let confirmed = verdicts
+                    .iter()
+                    .filter(|verdict| **verdict == Some(Verdict::Confirmed));
+                Scope {
+                    images: &part[0].images,
+                    verdict: together(&verdicts),
+                    confirmed: confirmed.count(),
+                    comparisons: part.len(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// What all verdicts say; where they differ the claim is not confirmed.
+fn together(verdicts: &[Option<Verdict>]) -> Option<Verdict> {
+    let (first, others) = verdicts.split_first()?;
+    let verdicts_are_there = verdicts.iter().all(Option::is_some);
+    let equal = others.iter().all(|other| other == first);
+    match (verdicts_are_there, equal) {
+        (false, _) => None,
+        (true, true) => *first,
+        (true, false) => Some(Verdict::NotConfirmed),
     }
 }
 
@@ -222,6 +254,7 @@ mod tests {
         Measures {
             lpips_alex: 0.1 * rank + image * (1.0 + 0.01 * rank),
             lpips_vgg: 0.2 * rank + image,
+            psnr: 30.0 - rank - 0.1 * image,
             mse: 0.01 * rank * (1.0 + 0.1 * image),
             w_plus_distance: 3.0 * rank + image,
         }

@@ -114,6 +114,7 @@ impl Inverter<'_> {
                 measures: Measures {
                     lpips_alex: alex[row],
                     lpips_vgg: vgg[row],
+                    psnr: best.psnr,
                     mse: best.losses.mse,
                     w_plus_distance: best.w_plus_distance,
                 },

@@ -13,7 +13,7 @@ use examples::Failure;
 use ganymede::device::DeviceChoice;
 
 /// To be raised when a change of the program changes results.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 /// Networks that inversions are measured with: the authors' metric, and the one that they train with.
 pub const JUDGES: [Network; 2] = [Network::AlexNet, Network::Vgg16];

@@ -42,7 +42,7 @@ impl Metric {
         match self {
             Self::LpipsAlex => measures.lpips_alex,
             Self::LpipsVgg => measures.lpips_vgg,
-            Self::Psnr => measures.psnr(),
+            Self::Psnr => measures.psnr,
             Self::WPlusDistance => measures.w_plus_distance,
         }
     }

@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 
 use crate::LossTerms;
+use crate::objective::mean_square;
 
 /// The result for one target. All tensors are on the plain device.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub struct Solution {
     pub image: Tensor<4>,
     /// LPIPS distance, MSE and the rest of the objective.
     pub losses: LossTerms,
-    /// Peak signal-to-noise ratio in dB, of the image before clipping.
+    /// Peak signal-to-noise ratio in dB of the image as it is written, [`psnr_of_pictures`]; infinite where the picture is the target.
     pub psnr: f64,
     /// `|w_plus - w_avg|`, the Euclidean norm over all layers.
     pub w_plus_distance: f64,
@@ -66,4 +67,31 @@ pub enum StopReason {
 pub fn psnr(mse: f64) -> f64 {
     const PEAK_TO_PEAK: f64 = 2.0;
     10.0 * (PEAK_TO_PEAK * PEAK_TO_PEAK / mse).log10()
+}
+
+/// Peak signal-to-noise ratios in dB of images beside their targets, both `[batch, channels, height, width]` in [-1, 1], as they are once written as
+/// pictures: clipped, and rounded to 8 bits as the official StyleGAN2 does. Infinite where the pictures are equal.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex();
+/// let target = Tensor::<1>::from_floats([-1.0, -1.0, 1.0, 1.0], &device).reshape([1, 1, 2, 2]);
+/// // What is beyond white is white in a picture.
+/// let image = target.clone() * 1.3;
+/// assert_eq!(inversion::psnr_of_pictures(image, target), [f64::INFINITY]);
+/// ```
+pub fn psnr_of_pictures(images: Tensor<4>, targets: Tensor<4>) -> Vec<f64> {
+    const STEPS: f64 = 255.0;
+    let difference = written(images) - written(targets);
+    let squares = mean_square(difference).into_data();
+    squares
+        .iter::<f64>()
+        .map(|square| 10.0 * (STEPS * STEPS / square).log10())
+        .collect()
+}
+
+/// Values in [-1, 1] as the whole numbers of 8 bits that a picture holds: `x * 127.5 + 128`, truncated.
+fn written(images: Tensor<4>) -> Tensor<4> {
+    (images * 127.5 + 128.0).clamp(0.0, 255.0).floor()
 }

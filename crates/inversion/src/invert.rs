@@ -12,7 +12,7 @@ use crate::start::{start_latents, start_noise};
 use crate::tracker::{Snapshot, Tracker};
 use crate::{
     Inversion, InversionConfig, InversionError, LossTerms, Noise, Progress, Solution, Step,
-    StopReason, psnr,
+    StopReason, psnr_of_pictures,
 };
 
 /// Searches the latents whose images are most like `targets` `[batch, channels, resolution, resolution]` in [-1, 1].
@@ -128,6 +128,7 @@ impl Search<'_> {
                     losses: &losses,
                     w_plus: &w_plus.without_autodiff(),
                     images: &images,
+                    targets: self.targets.pixels(),
                 }));
             }
             if flow.is_break() {
@@ -308,6 +309,7 @@ impl Search<'_> {
             self.objective
                 .evaluate(w_plus.clone(), &self.noise_mode(noise_images), targets);
         let losses = read([&evaluation]).remove(0);
+        let psnr = psnr_of_pictures(evaluation.images.clone(), targets.pixels().clone());
         let distances = self.distances(w_plus.clone());
         snapshots
             .iter()
@@ -319,7 +321,7 @@ impl Search<'_> {
                 noise_images: snapshot.noise_images.clone(),
                 image: evaluation.images.clone().narrow(0, row, 1),
                 losses,
-                psnr: psnr(losses.mse),
+                psnr: psnr[row],
                 w_plus_distance: distances[row],
             })
             .collect()

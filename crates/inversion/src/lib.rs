@@ -67,7 +67,7 @@ pub use config::{
     Perturbation, Start,
 };
 pub use error::InversionError;
-pub use inversion::{Inversion, Solution, StopReason, psnr};
+pub use inversion::{Inversion, Solution, StopReason, psnr, psnr_of_pictures};
 pub use invert::invert;
 pub use noise_regularisation::{noise_regularisation, normalise_noise};
 pub use objective::LossTerms;

@@ -304,7 +304,7 @@ fn rgb(images: Tensor<4>) -> Tensor<4> {
 }
 
 /// Mean square over all dimensions but the first: `[batch]`.
-fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+pub(crate) fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let batch = x.dims()[0];
     let flat: Tensor<2> = x.reshape([batch as i32, -1]);
     let length = flat.dims()[1] as f32;

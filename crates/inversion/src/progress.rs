@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::LossTerms;
+use crate::{LossTerms, psnr_of_pictures};
 
 /// What the callback of [`invert`](crate::invert) sees.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub enum Progress<'a> {
 
 /// A step whose losses were read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Step<'a> {
     /// The step, counted from 0.
     pub step: usize,
@@ -26,7 +27,7 @@ pub struct Step<'a> {
     pub steps: usize,
     /// Adam's learning rate of this step.
     pub learning_rate: f64,
-    /// Indices in the batch of the images that were still optimised in this step; `losses`, `w_plus` and `images` have their order.
+    /// Indices in the batch of the images that were still optimised in this step; `losses` and all tensors have their order.
     pub active: &'a [usize],
     /// Losses of this step's latents.
     pub losses: &'a [LossTerms],
@@ -34,4 +35,13 @@ pub struct Step<'a> {
     pub w_plus: &'a Tensor<3>,
     /// Their images, `[active, channels, resolution, resolution]` in [-1, 1] (not clipped).
     pub images: &'a Tensor<4>,
+    /// What they should look like, of the same shape.
+    pub targets: &'a Tensor<4>,
+}
+
+impl Step<'_> {
+    /// [`psnr_of_pictures`] of each active image.
+    pub fn psnr(&self) -> Vec<f64> {
+        psnr_of_pictures(self.images.clone(), self.targets.clone())
+    }
 }

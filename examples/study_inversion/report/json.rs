@@ -115,7 +115,7 @@ impl Study<'_> {
                         score: ranked.score,
                         lpips_alex: measures.lpips_alex,
                         lpips_vgg: measures.lpips_vgg,
-                        psnr: measures.psnr(),
+                        psnr: measures.psnr,
                         mse: measures.mse,
                         w_plus_distance: measures.w_plus_distance,
                     });

@@ -45,10 +45,10 @@ impl Study<'_> {
         let protocol = self.protocol();
         let text = [
             text::introduction(self.plan, &protocol, &results),
+            text::caution(&results),
             lines::table(&lines),
             text::claims(&claims),
             text::comparisons(&claims),
-            text::caution(&results),
             text::interpolations(&interpolations, options.frames, &bootstrap),
         ]
         .concat();
@@ -111,8 +111,7 @@ impl Study<'_> {
                         ),
                         format!(
                             "PSNR {:.1} dB, |w+ - w_avg| {:.1}",
-                            measures.psnr(),
-                            measures.w_plus_distance
+                            measures.psnr, measures.w_plus_distance
                         ),
                     ];
                     Panel::new(&kept.reconstruction, caption)

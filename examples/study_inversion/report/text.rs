@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::json::Protocol;
-use crate::claims::{ALL_IMAGES, Claim, Verdict};
+use crate::claims::{Claim, Scope, Verdict};
 use crate::interpolations::{Kind, Way};
 use crate::plan::Plan;
 use crate::results::CategoryResults;
@@ -41,34 +41,42 @@ pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults
     )
 }
 
+/// The verdict on each claim for all images together, and where there are several categories for each of them.
 pub fn claims(claims: &[Claim]) -> String {
     let mut text = String::new();
     for claim in claims {
-        let images = claim
-            .comparisons
-            .last()
-            .map_or(ALL_IMAGES, |last| last.images.as_str());
-        let of_all: Vec<_> = claim
-            .comparisons
-            .iter()
-            .filter(|comparison| comparison.images == images)
-            .collect();
-        let held = of_all
-            .iter()
-            .filter(|comparison| comparison.verdict == Some(Verdict::Confirmed))
-            .count();
-        let verdict = match claim.verdict {
-            Some(verdict) => format!(
-                "**{}** ({held} of {} comparisons hold)",
-                verdict.text(),
-                of_all.len()
-            ),
-            None => "not tested, for lack of ranks or images".to_owned(),
+        let scopes = claim.scopes();
+        let said = match scopes.split_last() {
+            Some((whole, parts)) if claim.verdict.is_some() => {
+                let together = if parts.is_empty() {
+                    ""
+                } else {
+                    "of all images together "
+                };
+                let parts: String = parts
+                    .iter()
+                    .map(|part| format!("; of {} {}", part.images, verdict(part)))
+                    .collect();
+                format!(
+                    "{together}**{}{parts}",
+                    verdict(whole).replacen(" (", "** (", 1)
+                )
+            }
+            _ => "not tested, for lack of ranks or images".to_owned(),
         };
         // Writing to a text cannot fail.
-        let _ = writeln!(text, "- \"{}\": {verdict}", claim.text);
+        let _ = writeln!(text, "- \"{}\": {said}", claim.text);
     }
     text + "\n"
+}
+
+/// Such as `confirmed (8 of 8 comparisons hold)`.
+fn verdict(scope: &Scope<'_>) -> String {
+    let verdict = scope.verdict.map_or("not tested", Verdict::text);
+    format!(
+        "{verdict} ({} of {} comparisons hold)",
+        scope.confirmed, scope.comparisons
+    )
 }
 
 /// Differences between ranks and what they say of the claims.
@@ -176,4 +184,47 @@ pub fn interpolations(ways: &[Way], frames: u16, bootstrap: &Bootstrap) -> Strin
         "{}\nOf {frames} frames, LPIPS of the loss's network from frame to frame; smaller is smoother.\n",
         table::markdown(&header, &rows)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::{Comparison, Sign};
+    use crate::metric::Metric;
+
+    fn comparison(images: &str, verdict: Verdict) -> Comparison {
+        Comparison {
+            images: images.to_owned(),
+            metric: Metric::Psnr,
+            rank: 2,
+            against: 1,
+            difference: None,
+            expected: Sign::Negative,
+            verdict: Some(verdict),
+        }
+    }
+
+    #[test]
+    fn a_verdict_says_of_which_images_it_holds() {
+        let mut claim = Claim {
+            text: "rank 1 is best",
+            verdict: Some(Verdict::Confirmed),
+            comparisons: vec![
+                comparison("cats", Verdict::NotConfirmed),
+                comparison("dogs", Verdict::Confirmed),
+                comparison("all", Verdict::Confirmed),
+            ],
+        };
+        assert_eq!(
+            claims(std::slice::from_ref(&claim)),
+            "- \"rank 1 is best\": of all images together **confirmed** (1 of 1 comparisons hold); of cats not confirmed (0 of 1 comparisons hold); \
+             of dogs confirmed (1 of 1 comparisons hold)\n\n"
+        );
+        claim.comparisons.truncate(1);
+        claim.verdict = Some(Verdict::NotConfirmed);
+        assert_eq!(
+            claims(&[claim]),
+            "- \"rank 1 is best\": **not confirmed** (0 of 1 comparisons hold)\n\n"
+        );
+    }
 }

@@ -1,6 +1,8 @@
 use std::ops::ControlFlow;
 
-use inversion::{InversionConfig, Noise, NoiseOptimisation, NoiseStart, Progress, Schedule, Start};
+use inversion::{
+    InversionConfig, Noise, NoiseOptimisation, NoiseStart, Progress, Schedule, Start, psnr,
+};
 use testkit::{assert_close, devices};
 
 use crate::model::{Model, expected, step_of, targets, values};
@@ -90,7 +92,7 @@ fn plain_optimisation_follows_the_reference_at_every_step() {
             &final_image,
             IMAGE_TOLERANCE,
         );
-        let psnr: Vec<f64> = results.iter().map(|r| r.last.psnr).collect();
+        let psnr: Vec<f64> = results.iter().map(|r| psnr(r.last.losses.mse)).collect();
         assert_each(
             &format!("{name}, PSNR"),
             &psnr,
