@@ -210,7 +210,7 @@ pub enum CheckpointError {
         "{path}: the content has the SHA-256 {found}, but the file was written with {}; it was changed or damaged since, so write or fetch it again \
          (if it was changed on purpose, remove the metadata entry `{}`)",
         shown(recorded),
-        crate::content_digest::CONTENT_SHA256
+        whole_file::CONTENT_SHA256
     )]
     Changed {
         /// The file.

@@ -32,7 +32,6 @@
 //! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for paths.
 //! [`save_safetensors`] writes a SHA-256 of the content that opening the file checks, so that a changed digit is not taken for another result.
 
-mod content_digest;
 mod cursor;
 mod error;
 mod fault;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use crate::content_digest::{self, CONTENT_SHA256};
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
 use crate::flatten::Flattened;
@@ -69,10 +68,10 @@ pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Flattened, Fault> {
     check_coverage(spans, available)?;
     let mut metadata = header.metadata;
     if let Some(recorded) = metadata.remove(CONTENT_SHA256) {
-        let found = content_digest::digest(
+        let found = content_sha256(
             &metadata,
             tensors.iter().map(|(name, t): (&String, &StoredTensor)| {
-                (&**name, t.dtype(), t.shape(), t.bytes())
+                (&**name, t.dtype().safetensors_name(), t.shape(), t.bytes())
             }),
         );
         // What is not read cannot be checked, and is never written with a hash.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use serde_json::{Map, json};
+use whole_file::{CONTENT_SHA256, content_sha256};
 
-use crate::content_digest::{self, CONTENT_SHA256};
 use crate::safetensors_file::METADATA;
 use crate::{CheckpointError, StoredDType, StoredTensor};
 
@@ -98,10 +98,11 @@ fn lay_out<'t>(
         });
     }
     let mut metadata = metadata.clone();
-    let in_order_of_names = written
-        .iter()
-        .map(|tensor| (tensor.name, tensor.dtype, tensor.shape, &*tensor.bytes));
-    let digest = content_digest::digest(&metadata, in_order_of_names);
+    let in_order_of_names = written.iter().map(|tensor| {
+        let dtype = tensor.dtype.safetensors_name();
+        (tensor.name, dtype, tensor.shape, &*tensor.bytes)
+    });
+    let digest = content_sha256(&metadata, in_order_of_names);
     metadata.insert(CONTENT_SHA256.to_owned(), digest);
 
     // Larger elements first, so that each tensor starts at a multiple of its element's size.

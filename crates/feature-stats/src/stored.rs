@@ -1,13 +1,14 @@
 //! Named f64 arrays in safetensors files: strict to read, atomic to write. Files are untrusted: safetensors compares every length with the file,
 //! and here names, types, shapes and values are compared with what is expected.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Axis};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use whole_file::CONTENT_SHA256;
 
 use crate::StatsError;
 use crate::dense::{check_finite, check_symmetric, mirror_lower};
@@ -66,8 +67,16 @@ impl Writer {
                 .expect("the bytes were made from the shape");
             (array.name, view)
         });
-        let metadata = HashMap::from([(KIND_KEY.to_owned(), kind.to_owned())]);
-        let bytes = safetensors::serialize(views, Some(metadata))
+        let mut metadata = BTreeMap::from([(KIND_KEY.to_owned(), kind.to_owned())]);
+        let mut in_order_of_names: Vec<&Stored> = self.arrays.iter().collect();
+        in_order_of_names.sort_by_key(|array| array.name);
+        let arrays = in_order_of_names.iter().map(|array| {
+            let shape = array.shape.as_slice();
+            (array.name, dtype_name(array.dtype), shape, &*array.bytes)
+        });
+        let digest = whole_file::content_sha256(&metadata, arrays);
+        metadata.insert(CONTENT_SHA256.to_owned(), digest);
+        let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))
             .expect("arrays of checked shapes can be serialised");
         whole_file::write_durably(path, |out| out.write_all(&bytes)).map_err(|source| {
             StatsError::Io {
@@ -82,7 +91,7 @@ impl Writer {
 pub(crate) struct StoredArrays {
     path: PathBuf,
     kind: &'static str,
-    arrays: HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
+    arrays: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>,
 }
 
 /// Longest file that is read: a covariance of 8192 features takes half a gigabyte.
@@ -102,7 +111,7 @@ impl StoredArrays {
         let mut file = Self {
             path: path.to_owned(),
             kind,
-            arrays: HashMap::new(),
+            arrays: BTreeMap::new(),
         };
         let parsed = SafeTensors::read_metadata(&bytes)
             .and_then(|(_, header)| Ok((header, SafeTensors::deserialize(&bytes)?)));
@@ -127,6 +136,25 @@ impl StoredArrays {
                 tensor.data().to_vec(),
             );
             file.arrays.insert(name, parts);
+        }
+        let metadata: BTreeMap<String, String> = header
+            .metadata()
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        // Files of earlier versions and of others have none.
+        if let Some(recorded) = metadata.get(CONTENT_SHA256) {
+            let arrays = file.arrays.iter().map(|(name, (dtype, shape, bytes))| {
+                (&**name, dtype_name(*dtype), &**shape, &**bytes)
+            });
+            let found = whole_file::content_sha256(&metadata, arrays);
+            if found != *recorded {
+                return Err(file.malformed(format!(
+                    "its content has the SHA-256 {found}, but it was written with {:?}; it was changed or damaged since, so make it again",
+                    recorded.chars().take(found.len()).collect::<String>()
+                )));
+            }
         }
         Ok(file)
     }
@@ -213,6 +241,16 @@ impl StoredArrays {
 
     fn finite(&self, name: &str, values: ndarray::ArrayView2<'_, f64>) -> Result<(), StatsError> {
         check_finite("tensor", values).map_err(|e| self.malformed(format!("{name:?}: {e}")))
+    }
+}
+
+/// As safetensors writes it.
+fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::U64 => "U64",
+        Dtype::F64 => "F64",
+        // No array of these files is of another type: a digest of one cannot be right.
+        _ => "",
     }
 }
 

@@ -1,19 +1,28 @@
-//! A hash of what a file holds, by which damage is found that leaves a file well-formed.
+//! A hash of what a file of tensors holds, by which damage is found that leaves a file well-formed.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::StoredDType;
-
 /// The metadata entry of the hash. Files from elsewhere have none.
-pub(crate) const CONTENT_SHA256: &str = "content_sha256";
+pub const CONTENT_SHA256: &str = "content_sha256";
 
 /// SHA-256 of all metadata entries but [`CONTENT_SHA256`], then of all tensors, both in the order of their names: of each its name, element type,
-/// shape and bytes, every text and list after its length as 64 bits. It does not depend on how the file arranges them.
-pub(crate) fn digest<'t>(
+/// shape and bytes, every text and list after its length as 64 bits. It does not depend on how the file arranges them. In hexadecimal.
+///
+/// `tensors` are (name, element type as safetensors calls it, shape, bytes) in the order of their names.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// let metadata = BTreeMap::from([("kind".to_owned(), "example".to_owned())]);
+/// let digest = |bytes: &[u8]| whole_file::content_sha256(&metadata, [("a", "U8", &[2][..], bytes)].into_iter());
+/// assert_eq!(digest(&[1, 2]).len(), 64);
+/// assert_ne!(digest(&[1, 2]), digest(&[1, 3]));
+/// ```
+pub fn content_sha256<'t>(
     metadata: &BTreeMap<String, String>,
-    tensors: impl Iterator<Item = (&'t str, StoredDType, &'t [usize], &'t [u8])>,
+    tensors: impl Iterator<Item = (&'t str, &'t str, &'t [usize], &'t [u8])>,
 ) -> String {
     let mut hash = Sha256::new();
     let entries = metadata.iter().filter(|(key, _)| *key != CONTENT_SHA256);
@@ -25,7 +34,7 @@ pub(crate) fn digest<'t>(
     for (name, dtype, shape, bytes) in tensors {
         update(&mut hash, b"tensor");
         update(&mut hash, name.as_bytes());
-        update(&mut hash, dtype.safetensors_name().as_bytes());
+        update(&mut hash, dtype.as_bytes());
         hash.update((shape.len() as u64).to_le_bytes());
         for extent in shape {
             hash.update((*extent as u64).to_le_bytes());

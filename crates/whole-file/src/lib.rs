@@ -1,4 +1,5 @@
-//! Read regular files only, up to a limit; write files whole or not at all, and clear up what killed programs left.
+//! Read regular files only, up to a limit; write files whole or not at all, know whether their content has changed, and clear up what killed programs
+//! left.
 //!
 //! Errors are [`std::io::Error`]s without the file's name, which the caller's error has anyway.
 //!
@@ -12,10 +13,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod content_digest;
 mod leftovers;
 mod read;
 mod write;
 
+pub use content_digest::{CONTENT_SHA256, content_sha256};
 pub use leftovers::remove_leftovers;
 pub use read::{open_regular, read, read_standard_input, read_to_string};
 pub use write::{write, write_durably, write_with};
