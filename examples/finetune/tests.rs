@@ -45,9 +45,14 @@ struct Workplace {
 
 impl Workplace {
     fn new() -> Self {
+        Self::of(3)
+    }
+
+    /// With a source whose images have so many channels.
+    fn of(channels: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let device = Device::flex();
-        let model = small_model::model(folder.path(), &device);
+        let model = small_model::model_of(channels, folder.path(), &device);
         model
             .generator
             .save(&model.path, FloatPrecision::F32)
@@ -282,4 +287,39 @@ fn the_discriminator_beside_the_source_is_used_and_recorded() {
     let record = place.record("beside");
     assert_eq!(record.discriminator.from, "discriminator.safetensors");
     assert!(record.stages[0].added.is_empty());
+}
+
+#[test]
+fn a_grey_model_is_fine_tuned_on_grey_images() {
+    let place = Workplace::of(1);
+    let args = [
+        "--kimg",
+        "0.008",
+        "--batch",
+        "4",
+        "--snapshot-kimg",
+        "0.004",
+        "--samples",
+        "4",
+        "--vision-aided-input",
+        "32",
+    ];
+    assert_eq!(
+        place.finetune("grey", &args, ENDLESS).unwrap(),
+        ExitCode::SUCCESS
+    );
+    let measured = place.measurements("grey");
+    // The source's own images, seen as three equal channels on both sides.
+    assert!(measured[0].frechet_distance < 1e-3, "{measured:?}");
+    assert!(measured[2].frechet_distance > measured[0].frechet_distance);
+    let file = place.path("grey").join("training.safetensors");
+    let run = Checkpoint::open(&file).unwrap();
+    let [.., channels, _, _] = run.tensors()["D.b32.fromrgb.weight"].shape()[..] else {
+        panic!("a convolution has four dimensions");
+    };
+    assert_eq!(channels, 1);
+    // Resuming finds the same images.
+    let longer = [&["--kimg", "0.012"], &args[2..]].concat();
+    place.finetune("grey", &longer, ENDLESS).unwrap();
+    assert_eq!(place.measurements("grey").len(), 4);
 }

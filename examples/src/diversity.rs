@@ -37,6 +37,7 @@ impl Diversity {
         let samples = generator
             .forward(z, labels, Truncation::NONE, &NoiseMode::Constant)
             .clamp(-1.0, 1.0);
+        let images = images.for_channels(generator.config().img_channels);
         let spread = spread(images.len(), IMAGES);
         let real = images.batch(&spread, &vec![false; spread.len()], device);
         Ok(Self {

@@ -91,6 +91,7 @@ impl<'a> QualityMeter<'a> {
             )
             .into());
         }
+        let images = &*images.for_channels(generator.config().img_channels);
         let real = diversity::spread(images.len(), self.images as usize);
         let counts = [real.len() as u64, u64::from(self.images)];
         let Some(real) = self.moments(

@@ -9,12 +9,18 @@ use stylegan2::{Generator, GeneratorConfig};
 use ganymede::Model;
 use ganymede::Weights;
 
-const CONFIG: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": 3,
-    "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "channel_max": 16}}"#;
-
 /// The model, as if it lay in `folder`.
 pub fn model(folder: &Path, device: &Device) -> Model {
-    let config = GeneratorConfig::from_json(CONFIG).expect("the configuration is valid");
+    model_of(3, folder, device)
+}
+
+/// The same with images of so many channels.
+pub fn model_of(channels: usize, folder: &Path, device: &Device) -> Model {
+    let config = format!(
+        r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": {channels},
+            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 256, "channel_max": 16}}}}"#
+    );
+    let config = GeneratorConfig::from_json(&config).expect("the configuration is valid");
     Model {
         name: "small".into(),
         path: folder.join("generator.safetensors"),

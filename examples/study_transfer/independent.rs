@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 use serde::{Deserialize, Serialize};
 use stylegan2::Generator;
+use vision_aided_finetune::ImageSet;
 
 use crate::plan::Target;
 use examples::Failure;
@@ -54,11 +55,14 @@ impl Independent {
         }
         let start = Generator::load(source, device)?;
         let best = Generator::load(&path, device)?;
-        let side = best.config().img_resolution;
-        let bad_images = transfer.bad_images;
-        let images = bad_images.training_set(&target.images, side)?;
+        let (side, channels) = (best.config().img_resolution, best.config().img_channels);
+        let read = |path: &Path| -> Result<ImageSet, Failure> {
+            let images = transfer.bad_images.training_set(path, side)?;
+            Ok(images.for_channels(channels).into_owned())
+        };
+        let images = read(&target.images)?;
         let reference = match &target.reference {
-            Some(path) => bad_images.training_set(path, side)?,
+            Some(path) => read(path)?,
             None => images.clone(),
         };
         let yardstick = Yardstick::new(

@@ -96,7 +96,13 @@ pub fn from_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     from_planes(tensor, |value| value * FULL_RANGE + 0.5)
 }
 
-fn luma(pixel: Rgb<u8>) -> u8 {
+/// Luma of a pixel, ITU-R BT.601's `0.299 R + 0.587 G + 0.114 B`, rounded as Pillow's mode `L` does; that of a grey pixel is its value.
+///
+/// ```
+/// assert_eq!(image_tensor::luma(image_tensor::Rgb([77, 77, 77])), 77);
+/// assert_eq!(image_tensor::luma(image_tensor::Rgb([255, 0, 0])), 76);
+/// ```
+pub fn luma(pixel: Rgb<u8>) -> u8 {
     // BT.601 weights times 2^16, and half a step for rounding.
     const WEIGHTS: [u32; RGB] = [19_595, 38_470, 7_471];
     const HALF: u32 = 1 << 15;

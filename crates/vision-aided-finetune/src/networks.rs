@@ -1,10 +1,12 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use stylegan2::{Discriminator, Generator};
 
-use crate::images::CHANNELS;
+use crate::images::{GREY, RGB};
 use crate::{ImageSet, TrainingConfig, TrainingError};
 
 /// The same discriminator, of which training leaves the first `layers` layers (from the image on) as they are (Freeze-D, Mo et al. 2020).
@@ -23,6 +25,15 @@ pub fn freeze_discriminator_layers(
     let metadata = BTreeMap::from([("config".to_owned(), config.to_json())]);
     let tensors = Checkpoint::from_tensors("the discriminator", discriminator.tensors(), metadata);
     Ok(Discriminator::from_checkpoint(&tensors, device)?)
+}
+
+/// The images as the generator makes them: grey ones for a generator of one channel.
+pub(crate) fn in_colors_of(generator: &Generator, images: Arc<ImageSet>) -> Arc<ImageSet> {
+    let owned = match images.for_channels(generator.config().img_channels) {
+        Cow::Owned(grey) => Some(Arc::new(grey)),
+        Cow::Borrowed(_) => None,
+    };
+    owned.unwrap_or(images)
 }
 
 /// Checks that networks, images and options go together. Networks in an earlier stage of progressive growing have a lower resolution than
@@ -60,11 +71,11 @@ pub(crate) fn check(
             ),
         ));
     }
-    if g.img_channels != CHANNELS {
+    if g.img_channels != images.channels() {
         return Err(invalid(
             "img_channels",
             g.img_channels.to_string(),
-            "3: training images are RGB",
+            &format!("{GREY} or {RGB}: training images are grey or RGB"),
         ));
     }
     let stages = &config.progressive;

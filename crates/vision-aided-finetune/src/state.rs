@@ -225,14 +225,15 @@ pub(crate) fn resume(
         reason,
     };
     let record = record(&file)?;
-    if let Some(reason) = record.images.refusal(&ImagesRecord::of(&images)) {
-        return Err(cannot(reason));
-    }
     let SavedNetworks {
         generator,
         generator_average,
         discriminator,
     } = SavedNetworks::of(&file, device)?;
+    let images = crate::networks::in_colors_of(&generator, images);
+    if let Some(reason) = record.images.refusal(&ImagesRecord::of(&images)) {
+        return Err(cannot(reason));
+    }
     let slow_average = match record.config.slow_average_kimg {
         Some(_) => Some(Generator::from_checkpoint(
             &network(&file, SLOW_AVERAGE),

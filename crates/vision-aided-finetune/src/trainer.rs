@@ -80,7 +80,7 @@ impl Trainer {
     /// Starts training of these networks, from scratch or from any weights.
     ///
     /// `average` is the running average of the generator's weights so far; without one it starts at the generator. The networks' tensors
-    /// are expected on the plain device that training is to run on.
+    /// are expected on the plain device that training is to run on. A generator of grey images is trained on the images' [luma](ImageSet::grey).
     ///
     /// # Errors
     /// When an option is out of range, or networks and images do not go together.
@@ -92,6 +92,7 @@ impl Trainer {
         images: Arc<ImageSet>,
         device: &Device,
     ) -> Result<Self, TrainingError> {
+        let images = networks::in_colors_of(&generator, images);
         networks::check(&config, &generator, &discriminator, &images)?;
         let average = average.unwrap_or_else(|| generator.clone());
         if average.config() != generator.config() {

@@ -100,7 +100,7 @@ impl Yardstick {
     ) -> Result<Option<Measurement>, Failure> {
         let begin = Instant::now();
         let seeds = (0..self.samples).collect();
-        let batches = sampling::batches(generator, seeds, Truncation::NONE, BATCH, device);
+        let batches = sampling::batches(generator, None, seeds, Truncation::NONE, BATCH, device);
         let bar = progress::bar(self.samples as usize, "measuring");
         let set = generated_features(&self.features, batches, Keep::Moments, |done| {
             bar.set_position(done);

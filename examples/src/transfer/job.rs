@@ -1,7 +1,7 @@
 //! One run: from a source to a generator of the target's images.
 
 use ganymede::files;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -76,15 +76,21 @@ impl Job<'_> {
         let folder = RunFolder::open(&self.out)?;
         files::make_folder(&self.statistics)?;
         let checkpoint = folder.checkpoint();
-        let side = if checkpoint.is_file() {
-            Trainer::image_side(&checkpoint)?
+        let (side, channels) = if checkpoint.is_file() {
+            let generator = Generator::load(&checkpoint, device)?;
+            let channels = generator.config().img_channels;
+            (Trainer::image_side(&checkpoint)?, channels)
         } else {
-            self.source_side(device)?
+            let source = Generator::load(&self.source, device)?;
+            (source.config().img_resolution, source.config().img_channels)
         };
-        let bad_images = self.options.bad_images;
-        let images = Arc::new(bad_images.training_set(&self.images, side)?);
+        let read = |path: &Path| -> Result<Arc<ImageSet>, Failure> {
+            let images = self.options.bad_images.training_set(path, side)?;
+            Ok(Arc::new(images.for_channels(channels).into_owned()))
+        };
+        let images = read(&self.images)?;
         let reference = match &self.reference {
-            Some(path) => Arc::new(bad_images.training_set(path, side)?),
+            Some(path) => read(path)?,
             None => images.clone(),
         };
         let reference_path = self.reference.as_ref().unwrap_or(&self.images);
@@ -126,13 +132,6 @@ impl Job<'_> {
         };
         let run = Run::open(self, folder, schedule, yardstick, record, trainer, device)?;
         run.finish(interrupted).map(Some)
-    }
-
-    /// Side of the images that the source makes.
-    fn source_side(&self, device: &Device) -> Result<usize, Failure> {
-        Ok(Generator::load(&self.source, device)?
-            .config()
-            .img_resolution)
     }
 
     fn networks(&self, device: &Device) -> Result<Vec<VisionBackbone>, Failure> {

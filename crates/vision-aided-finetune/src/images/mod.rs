@@ -5,27 +5,32 @@ mod read;
 
 pub use order::ShuffledOrder;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image_source::{BadImages, ImageSource, ImageSourceError};
+use image_tensor::{Rgb, luma};
 use sha2::{Digest, Sha256};
 
 use crate::TrainingError;
 
-/// Colour channels of every image.
-pub(crate) const CHANNELS: usize = 3;
+/// Channels of images as files have them.
+pub(crate) const RGB: usize = 3;
+/// Channels of grey images.
+pub(crate) const GREY: usize = 1;
 /// Half of the 8-bit range: bytes map to [-1, 1] by `u8 / 127.5 - 1`.
 const HALF_RANGE: f32 = 127.5;
 /// What a fingerprint starts with.
 pub(crate) const FINGERPRINT_ALGORITHM: &str = "sha256";
 
-/// Square RGB images of one size, decoded once and kept as bytes.
+/// Square images of one size, RGB or [grey](Self::grey), decoded once and kept as bytes.
 #[derive(Clone)]
 pub struct ImageSet {
     side: usize,
-    /// `[count, 3, side, side]`, row-major.
+    channels: usize,
+    /// `[count, channels, side, side]`, row-major.
     bytes: Vec<u8>,
     /// Computed when it is first asked for, as the parts of a [concatenation](Self::concat) need none.
     fingerprint: OnceLock<String>,
@@ -36,6 +41,7 @@ impl std::fmt::Debug for ImageSet {
         f.debug_struct("ImageSet")
             .field("images", &self.len())
             .field("side", &self.side)
+            .field("channels", &self.channels)
             .finish_non_exhaustive()
     }
 }
@@ -77,7 +83,7 @@ impl ImageSet {
     /// The images of several sets, one set after the other.
     ///
     /// # Errors
-    /// When there are none, or sizes differ.
+    /// When there are none, or sizes or channels differ.
     pub fn concat(sets: Vec<Self>) -> Result<Self, TrainingError> {
         let mut sets = sets.into_iter();
         let mut all = sets.next().ok_or(TrainingError::InvalidOption {
@@ -93,28 +99,61 @@ impl ImageSet {
                     expected: all.side,
                 });
             }
+            if set.channels != all.channels {
+                return Err(TrainingError::InvalidOption {
+                    option: "images",
+                    found: format!("sets of {} and of {} channels", all.channels, set.channels),
+                    expected: "sets of one kind".into(),
+                });
+            }
             all.bytes.extend_from_slice(&set.bytes);
             all.fingerprint = OnceLock::new();
         }
         Ok(all)
     }
 
-    /// Images from bytes `[count, 3, side, side]`, row-major.
+    /// RGB images from bytes `[count, 3, side, side]`, row-major.
     ///
     /// # Panics
     /// When `bytes` is empty or does not hold whole images.
     pub fn from_bytes(side: usize, bytes: Vec<u8>) -> Self {
-        let image = CHANNELS * side * side;
+        let image = RGB * side * side;
         assert!(
             !bytes.is_empty() && bytes.len().is_multiple_of(image),
             "expected a multiple of 3 x {side} x {side} bytes, found {}",
             bytes.len()
         );
+        Self::new(side, RGB, bytes)
+    }
+
+    /// The images as a generator of so many channels makes them: [grey](Self::grey) for one, as they are for any other number.
+    pub fn for_channels(&self, channels: usize) -> Cow<'_, Self> {
+        match channels {
+            GREY if self.channels != GREY => Cow::Owned(self.grey()),
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    fn new(side: usize, channels: usize, bytes: Vec<u8>) -> Self {
         Self {
             side,
+            channels,
             bytes,
             fingerprint: OnceLock::new(),
         }
+    }
+
+    /// The images' [luma](image_tensor::luma), of one channel: what a generator of grey images is trained on.
+    pub fn grey(&self) -> Self {
+        if self.channels == GREY {
+            return self.clone();
+        }
+        let area = self.side * self.side;
+        let bytes = self.bytes.chunks_exact(RGB * area).flat_map(|image| {
+            let value = move |channel: usize, pixel: usize| image[channel * area + pixel];
+            (0..area).map(move |pixel| luma(Rgb([0, 1, 2].map(|channel| value(channel, pixel)))))
+        });
+        Self::new(self.side, GREY, bytes.collect())
     }
 
     /// The images averaged down to `side`: each pixel is the rounded mean of a square.
@@ -143,7 +182,7 @@ impl ImageSet {
                 }
             }
         }
-        Ok(Self::from_bytes(side, bytes))
+        Ok(Self::new(side, self.channels, bytes))
     }
 
     /// Number of images.
@@ -157,7 +196,12 @@ impl ImageSet {
         self.side
     }
 
-    /// Images `[indices, 3, side, side]` in [-1, 1] (`u8 / 127.5 - 1`); those with `mirrored` are flipped left to right.
+    /// 3 for RGB, 1 for grey.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Images `[indices, channels, side, side]` in [-1, 1] (`u8 / 127.5 - 1`); those with `mirrored` are flipped left to right.
     ///
     /// # Panics
     /// When an index is out of range, or the lists differ in length.
@@ -174,11 +218,11 @@ impl ImageSet {
                 }
             }
         }
-        let shape = [indices.len(), CHANNELS, self.side, self.side];
+        let shape = [indices.len(), self.channels, self.side, self.side];
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// The bytes of an image `[3, side, side]`, row-major: a red, a green and a blue plane.
+    /// The bytes of an image `[channels, side, side]`, row-major: a red, a green and a blue plane, or a grey one.
     ///
     /// # Panics
     /// When the index is out of range.
@@ -186,7 +230,7 @@ impl ImageSet {
         &self.bytes[index * self.image_bytes()..][..self.image_bytes()]
     }
 
-    /// What tells this set from others of its size: `sha256:` and the SHA-256 of all bytes `[count, 3, side, side]`, in hexadecimal.
+    /// What tells this set from others of its size: `sha256:` and the SHA-256 of all bytes `[count, channels, side, side]`, in hexadecimal.
     ///
     /// The name of the algorithm comes first, so that a value of another one is not taken for other images.
     pub fn fingerprint(&self) -> &str {
@@ -198,6 +242,6 @@ impl ImageSet {
     }
 
     fn image_bytes(&self) -> usize {
-        CHANNELS * self.side * self.side
+        self.channels * self.side * self.side
     }
 }

@@ -1,7 +1,7 @@
 use image_source::{BadImages, ImageSource, ImageSourceError};
 use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize};
 
-use super::{CHANNELS, ImageSet};
+use super::{ImageSet, RGB};
 use crate::TrainingError;
 
 /// The usable images in `side` x `side`, and why others were left out.
@@ -33,7 +33,7 @@ fn append(bytes: &mut Vec<u8>, image: RgbImage, side: u32) {
     } else {
         center_crop_and_resize(&image, side, ResizeProtocol::PillowLanczos)
     };
-    for channel in 0..CHANNELS {
+    for channel in 0..RGB {
         bytes.extend(square.pixels().map(|pixel| pixel.0[channel]));
     }
 }

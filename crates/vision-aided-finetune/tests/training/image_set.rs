@@ -168,3 +168,19 @@ fn unusable_files_and_folders_are_refused_with_the_reason() {
         }
     ));
 }
+
+#[test]
+fn grey_images_have_the_luma_that_pillow_gives() {
+    // Planes of a 1x2 image would be no square: two images of one pixel.
+    let set = ImageSet::from_bytes(1, vec![255, 0, 0, 9, 9, 9]);
+    let grey = set.grey();
+    assert_eq!((grey.channels(), grey.len()), (1, 2));
+    // 0.299 * 255 = 76.2, and grey stays as it is.
+    assert_eq!((grey.image(0), grey.image(1)), (&[76][..], &[9][..]));
+    let batch = grey.batch(&[1], &[false], &burn::tensor::Device::flex());
+    assert_eq!(batch.dims(), [1, 1, 1, 1]);
+    assert_ne!(grey.fingerprint(), set.fingerprint());
+    // As if each plane had been averaged by itself.
+    let larger = ImageSet::from_bytes(2, [10u8, 20, 30, 41].repeat(3));
+    assert_eq!(larger.grey().reduced(1).unwrap().image(0), [25]);
+}

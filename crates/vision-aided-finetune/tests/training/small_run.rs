@@ -26,20 +26,31 @@ pub fn images(count: usize) -> Arc<ImageSet> {
 }
 
 pub fn generator(seed: u32, device: &Device) -> Generator {
-    let config = GeneratorConfig::from_json(
-        r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3,
-            "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128, "channel_max": 8}}"#,
-    )
-    .unwrap();
-    Generator::init(&config, seed, device).unwrap()
+    generator_of(3, seed, device)
+}
+
+pub fn generator_of(channels: usize, seed: u32, device: &Device) -> Generator {
+    let config = format!(
+        r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": {channels},
+            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 128, "channel_max": 8}}}}"#
+    );
+    Generator::init(&GeneratorConfig::from_json(&config).unwrap(), seed, device).unwrap()
 }
 
 pub fn discriminator(seed: u32, device: &Device) -> Discriminator {
-    let config = DiscriminatorConfig::from_json(
-        r#"{"c_dim": 0, "img_resolution": 16, "img_channels": 3, "channel_base": 128, "channel_max": 8}"#,
+    discriminator_of(3, seed, device)
+}
+
+pub fn discriminator_of(channels: usize, seed: u32, device: &Device) -> Discriminator {
+    let config = format!(
+        r#"{{"c_dim": 0, "img_resolution": 16, "img_channels": {channels}, "channel_base": 128, "channel_max": 8}}"#
+    );
+    Discriminator::init(
+        &DiscriminatorConfig::from_json(&config).unwrap(),
+        seed,
+        device,
     )
-    .unwrap();
-    Discriminator::init(&config, seed, device).unwrap()
+    .unwrap()
 }
 
 /// Both regularisers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every comparison.

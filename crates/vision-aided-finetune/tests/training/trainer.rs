@@ -1,9 +1,13 @@
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
-use vision_aided_finetune::{Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers};
+use vision_aided_finetune::{
+    ImageSet, Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers,
+};
 
-use crate::small_run::{config, discriminator, generator, images, trainer};
+use crate::small_run::{
+    config, discriminator, discriminator_of, generator, generator_of, images, trainer,
+};
 
 fn device() -> Device {
     testkit::devices().remove(0).1
@@ -328,4 +332,36 @@ fn a_run_that_diverges_ends_with_an_error_and_keeps_the_last_good_checkpoint() {
         "{refused}"
     );
     assert_eq!(std::fs::read(&file).unwrap(), good);
+}
+
+/// On images whose planes are equal nothing is lost by taking one of them.
+#[test]
+fn a_grey_model_is_trained_on_the_luma_of_its_images_and_resumes_exactly() {
+    let device = device();
+    let new = |channels: usize| {
+        Trainer::new(
+            config(),
+            generator_of(channels, 1, &device),
+            None,
+            discriminator_of(channels, 2, &device),
+            images(10),
+            &device,
+        )
+    };
+    let mut run = new(1).unwrap();
+    assert_eq!((run.images().channels(), run.images().len()), (1, 10));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("training.safetensors");
+    run.step().unwrap();
+    run.save(&file).unwrap();
+    let straight: Vec<_> = (0..3).map(|_| run.step().unwrap()).collect();
+    let mut resumed = Trainer::resume(&file, images(10), &[], &device).unwrap();
+    let after: Vec<_> = (0..3).map(|_| resumed.step().unwrap()).collect();
+    assert_eq!(after, straight);
+    assert!(straight.iter().any(|report| report.r1_penalty.is_some()));
+    // Opacity is not to be had from training images.
+    let message = new(4).unwrap_err().to_string();
+    assert!(message.contains("img_channels is 4"), "{message}");
+    let mixed = ImageSet::concat(vec![(*images(2)).clone(), images(2).grey()]);
+    assert!(mixed.unwrap_err().to_string().contains("channels"));
 }
