@@ -19,8 +19,8 @@ use serde::Serialize;
 use examples::interrupt::Interrupt;
 use examples::protocol::Protocol;
 use examples::{CommonArgs, Failure, INTERRUPTED, output, table};
-use ganymede::Weights;
 use ganymede::files::ShownPath;
+use ganymede::{DEFAULT_MODEL, Weights};
 use measures::Measures;
 use perceptual::Perceptual;
 use set::{GeneratedImages, Set, SetReport};
@@ -48,6 +48,9 @@ struct Args {
     /// Truncation of the generated images; distances are usually reported without
     #[arg(long, default_value_t = 1.0)]
     truncation_psi: f32,
+    /// Class of a conditional model's images, counted from 0 [default: drawn uniformly]
+    #[arg(long)]
+    class: Option<usize>,
     /// What features are compared and how images become the network's input
     #[arg(long, value_enum, default_value_t = Protocol::EfficientnetLite0)]
     protocol: Protocol,
@@ -166,6 +169,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
                 count: args.samples,
                 first_seed: args.common.seed,
                 psi: args.truncation_psi,
+                class: args.class,
                 batch: usize::from(args.batch),
                 device,
             };
@@ -193,8 +197,6 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     Ok(ExitCode::SUCCESS)
 }
-
-const DEFAULT_MODEL: &str = "funEmoji";
 
 /// The held-out images of a model's kind.
 fn default_images(model: &str, weights: Option<&std::path::Path>) -> Result<PathBuf, Failure> {

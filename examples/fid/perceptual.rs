@@ -1,7 +1,7 @@
 //! What LPIPS says about a set or a model.
 
 use burn::tensor::{Device, Tensor};
-use image_tensor::{DecodeLimits, RgbImage, to_signed_unit};
+use image_tensor::{DecodeLimits, RgbImage, rgb_over_white, to_signed_unit};
 use lpips::{Lpips, Network, Version};
 use metrics_fid::{
     ImageSource, PATH_EPSILON, PathSpace, diversity, image_pairs, perceptual_path_length,
@@ -120,24 +120,27 @@ fn path_length(
     let mut distances = Vec::new();
     for batch in paths.chunks(usize::from(args.batch)) {
         // Two seeds a path.
-        let ends = [0, 1].map(|end| {
+        let classes: Vec<u32> = batch
+            .iter()
+            .map(|path| args.common.seed.wrapping_add(2 * path))
+            .collect();
+        let ends = [0, 1].map(|end| -> Result<Tensor<2>, Failure> {
             let seeds: Vec<u32> = batch
                 .iter()
                 .map(|path| args.common.seed.wrapping_add(2 * path + end))
                 .collect();
-            mapping.w(latents_from_seeds(&seeds, mapping.z_dim(), device), None)
+            let z = latents_from_seeds(&seeds, mapping.z_dim(), device);
+            // Both ends have the class of the first, so that a path stays within it.
+            Ok(mapping.w(z, generator.labels(args.class, &classes, device)?))
         });
         let places: Vec<f32> = batch.iter().map(|path| place(*path)).collect();
         let t = Tensor::<1>::from_floats(places.as_slice(), device).unsqueeze_dim::<2>(1);
         let [a, b] = ends;
+        let (a, b) = (a?, b?);
         let images = |t: Tensor<2>| {
             let w = PathSpace::W.interpolate(a.clone(), b.clone(), t);
             let w_plus = generator.synthesis.broadcast(w);
-            let images = generator.synthesis.forward(w_plus, &NoiseMode::Constant);
-            match generator.synthesis.img_channels() {
-                1 => images.repeat_dim(1, 3),
-                _ => images,
-            }
+            rgb_over_white(generator.synthesis.forward(w_plus, &NoiseMode::Constant))
         };
         let at = images(t.clone());
         let behind = images(t + PATH_EPSILON as f32);

@@ -14,7 +14,7 @@ use stylegan2::Truncation;
 
 use examples::interrupt::Interrupt;
 use examples::{Failure, progress, sampling};
-use ganymede::Model;
+use ganymede::{Model, class};
 
 /// Images of a set that are kept to look at and for distances between them.
 pub const FIRST_IMAGES: usize = 200;
@@ -185,6 +185,8 @@ pub struct GeneratedImages<'m> {
     pub count: u32,
     pub first_seed: u32,
     pub psi: f32,
+    /// Of a conditional model; none for classes that are drawn uniformly.
+    pub class: Option<usize>,
     pub batch: usize,
     pub device: &'m Device,
 }
@@ -192,23 +194,24 @@ pub struct GeneratedImages<'m> {
 impl GeneratedImages<'_> {
     fn describe(&self) -> String {
         format!(
-            "{}, seeds {} to {}, truncation psi {}",
+            "{}, seeds {} to {}, truncation psi {}{}",
             self.model.name,
             self.first_seed,
             self.first_seed + (self.count - 1),
-            self.psi
+            self.psi,
+            match (self.class, self.model.generator.num_classes()) {
+                (Some(class), _) => format!(", class {class}"),
+                (None, 0) => String::new(),
+                (None, classes) => format!(", {classes} classes drawn uniformly"),
+            }
         )
     }
 
     fn batches(&self) -> Result<impl Iterator<Item = Tensor<4>>, Failure> {
         let generator = &self.model.generator;
         let mapping = &generator.mapping;
-        if mapping.c_dim() > 0 {
-            return Err(format!(
-                "--model {}: it is class-conditional; write images of the classes with `generate --single --class` and compare them with --fake",
-                self.model.name
-            )
-            .into());
+        if self.class.is_some() {
+            class::check(self.class, self.model)?;
         }
         if !self.psi.is_finite() || (self.psi != 1.0 && !mapping.tracks_w_avg()) {
             return Err(format!(
@@ -229,6 +232,7 @@ impl GeneratedImages<'_> {
         let truncation = Truncation::psi(self.psi);
         Ok(sampling::batches(
             generator,
+            self.class,
             seeds,
             truncation,
             self.batch,

@@ -52,6 +52,9 @@ pub struct Sampling {
     /// Where statistics are kept while they are made, to go on from and to evaluate
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
+    /// Class of all samples of conditional models, counted from 0 [default: drawn uniformly]
+    #[arg(long)]
+    pub class: Option<usize>,
     /// Leave out models that cannot be sampled, and say which
     #[arg(long)]
     pub skip_bad: bool,
@@ -89,6 +92,9 @@ pub struct Update {
     /// Where statistics are kept while they are made
     #[arg(long, value_name = "DIR", default_value = "out/index")]
     pub moments: PathBuf,
+    /// Class of all samples of conditional models, counted from 0 [default: that of the samples before, or drawn uniformly]
+    #[arg(long)]
+    pub class: Option<usize>,
     /// Leave out models that cannot be sampled, and say which
     #[arg(long)]
     pub skip_bad: bool,

@@ -29,7 +29,14 @@ pub fn all_moments(
         seed: sampling.place.common.seed,
     };
     moments_of_each(zoo, sampling.skip_bad, |model| {
-        protocol.moments(model, &features, &sampling.moments, &device, interrupt)
+        protocol.moments(
+            model,
+            sampling.class,
+            &features,
+            &sampling.moments,
+            &device,
+            interrupt,
+        )
     })
 }
 
@@ -106,6 +113,10 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
             ))
         })
         .collect::<Result<_, Failure>>()?;
+    let sampled = zoo.models().iter().filter(|model| is_sampled(model.name()));
+    let classes = sampled
+        .filter_map(|model| Some((model.name().to_owned(), class_of(model, sampling.class)?)))
+        .collect();
     let path = zoo.index_path();
     builder(&moments, &components, build.ridge)?
         .build()?
@@ -118,6 +129,7 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
         ridge: build.ridge,
         features: sampling.features.record(),
         generators,
+        classes,
     }
     .write(&path)?;
     println!(
@@ -128,6 +140,12 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
         file_size(&path)?
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The class that a model's samples have of a class that was asked for: none where its card says that it has no classes.
+pub fn class_of(model: &ZooModel, asked: Option<usize>) -> Option<usize> {
+    let configuration = model.card().configuration.as_ref();
+    asked.filter(|_| configuration.is_none_or(|configuration| configuration.c_dim > 0))
 }
 
 fn file_size(path: &Path) -> Result<u64, Failure> {

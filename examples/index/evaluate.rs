@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-use image_tensor::{DecodeLimits, RgbImage, decode_file};
+use image_tensor::RgbImage;
 use model_zoo::Zoo;
 use ndarray::Array2;
 use retrieval_gaussian::{
@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::arguments::Evaluate;
 use crate::build::{all_moments, builder, shared_components};
 use crate::training_statistics::training_moments;
+use examples::image_sets::BadImageArgs;
 use examples::interrupt::Interrupt;
 use examples::{Failure, INTERRUPTED, output, table};
 use ganymede::features::Features;
@@ -55,7 +56,10 @@ pub fn evaluate(evaluate: &Evaluate, interrupt: &Interrupt) -> Result<ExitCode, 
     };
     let device = place.common.device.open()?;
     let features = sampling.features.load(&weights, &device)?;
-    let queries = queries(&zoo, &folder, &features)?;
+    let bad_images = BadImageArgs {
+        skip_bad: sampling.skip_bad,
+    };
+    let queries = queries(&zoo, &folder, bad_images, &features)?;
     let most = evaluate.dimensions.iter().max().copied();
     let components = shared_components(&moments, most.ok_or("--dimensions: none given")?)?;
     let mut rows = Vec::new();
@@ -107,17 +111,19 @@ struct HeldOut {
     feature: Vec<f32>,
 }
 
-fn queries(zoo: &Zoo, folder: &Path, features: &Features) -> Result<Vec<HeldOut>, Failure> {
+fn queries(
+    zoo: &Zoo,
+    folder: &Path,
+    bad_images: BadImageArgs,
+    features: &Features,
+) -> Result<Vec<HeldOut>, Failure> {
     let mut all = Vec::new();
     for name in zoo.names() {
-        let images: Vec<RgbImage> = ganymede::images::files_in(&folder.join(name))
-            .iter()
-            .filter(|path| path.extension().is_some_and(|extension| extension == "png"))
-            .map(|path| decode_file(path, &DecodeLimits::default()))
-            .collect::<Result<_, _>>()?;
-        if images.is_empty() {
+        let path = folder.join(name);
+        if !path.is_dir() {
             continue;
         }
+        let images: Vec<RgbImage> = bad_images.read(&path)?;
         let rows: Array2<f32> = features.of_images(&images);
         all.extend(rows.rows().into_iter().map(|row| HeldOut {
             expected: name.to_owned(),
@@ -126,7 +132,7 @@ fn queries(zoo: &Zoo, folder: &Path, features: &Features) -> Result<Vec<HeldOut>
     }
     if all.is_empty() {
         return Err(format!(
-            "{}: no images of the zoo's models there; expected a folder of PNG files for each",
+            "{}: no images of the zoo's models there; expected a folder of images for each",
             folder.display()
         )
         .into());

@@ -22,18 +22,20 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Moments of a model's features, going on from what an earlier call left in `folder`; `None` when interrupted.
+    /// Moments of a model's features, those of one class where that is given and the model has classes, going on from what an earlier call left in `folder`; `None` when interrupted.
     pub fn moments(
         &self,
         model: &ZooModel,
+        class: Option<usize>,
         features: &Features,
         folder: &Path,
         device: &Device,
         interrupt: &Interrupt,
     ) -> Result<Option<Moments>, Failure> {
         files::make_folder(folder)?;
-        let path = self.file(model, folder)?;
         let generator = model.load_generator(device)?;
+        let class = class.filter(|_| generator.num_classes() > 0);
+        let path = self.file(model, class, folder)?;
         let psi = Truncation::psi(self.truncation_psi);
         kept_moments::accumulate(
             &path,
@@ -46,8 +48,7 @@ impl Protocol {
                     .map(|index| self.seed.wrapping_add(index as u32))
                     .collect();
                 let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
-                // Classes are drawn uniformly.
-                let labels = generator.drawn_labels(&seeds, device);
+                let labels = generator.labels(class, &seeds, device)?;
                 let w_plus = generator.mapping.forward(z, labels, psi);
                 let images = generator
                     .synthesis
@@ -59,9 +60,15 @@ impl Protocol {
     }
 
     /// Named by everything that the statistics depend on but the number of samples.
-    fn file(&self, model: &ZooModel, folder: &Path) -> Result<PathBuf, Failure> {
+    fn file(
+        &self,
+        model: &ZooModel,
+        class: Option<usize>,
+        folder: &Path,
+    ) -> Result<PathBuf, Failure> {
+        let class = class.map_or(String::new(), |class| format!(" class {class}"));
         let key = digest::short(&format!(
-            "{} {} {} {} {}",
+            "{} {} {} {} {}{class}",
             digest::of_file(&model.generator_path())?,
             self.features.network,
             self.features.side,

@@ -19,11 +19,15 @@ use examples::interrupt::Interrupt;
 use ganymede::index_record::{IndexRecord, Outdated};
 
 fn generator(seed: u32) -> Generator {
-    let config = GeneratorConfig::from_json(
-        r#"{"z_dim": 4, "c_dim": 0, "w_dim": 4, "img_resolution": 8, "img_channels": 3,
-            "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 32, "channel_max": 4}}"#,
-    )
-    .unwrap();
+    generator_with(seed, 0, 3)
+}
+
+fn generator_with(seed: u32, classes: usize, channels: usize) -> Generator {
+    let config = format!(
+        r#"{{"z_dim": 4, "c_dim": {classes}, "w_dim": 4, "img_resolution": 8, "img_channels": {channels},
+            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 32, "channel_max": 4}}}}"#
+    );
+    let config = GeneratorConfig::from_json(&config).unwrap();
     Generator::init(&config, seed, &Device::flex()).unwrap()
 }
 
@@ -181,6 +185,60 @@ fn an_update_samples_what_is_new_or_changed_and_nothing_else() {
     assert_eq!(statistics(&changed, "a"), statistics(&zoo, "a"));
     let record = IndexRecord::read(&changed.index_path()).unwrap();
     assert_eq!(record.generators.into_keys().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = [("grey", 0, 1), ("rgba", 0, 4), ("classes", 3, 3)];
+    let zoo = models.into_iter().zip(5..).fold(
+        Zoo::create(folder.path().join("zoo")).unwrap(),
+        |zoo, ((name, classes, channels), seed)| {
+            let model = generator_with(seed, classes, channels);
+            zoo.add(name, &model, &Card::new(name, "CC0-1.0")).unwrap()
+        },
+    );
+    let record = || IndexRecord::read(&zoo.index_path()).unwrap();
+    let statistics = |name: &str| {
+        let index = Index::open(zoo.index_path()).unwrap();
+        index.statistics(name).unwrap()
+    };
+    index(folder.path(), &BUILD).unwrap();
+    assert!(record().classes.is_empty());
+    let drawn = statistics("classes");
+    index(folder.path(), &[&BUILD[..], &["--class", "1"]].concat()).unwrap();
+    assert_eq!(
+        record().classes,
+        BTreeMap::from([("classes".to_owned(), 1)])
+    );
+    let first = statistics("classes");
+    assert_ne!(first, drawn);
+
+    // A model that has changed keeps its class, and an update can give it another.
+    let changed = |seed| {
+        generator_with(seed, 3, 3)
+            .save(
+                zoo.model("classes").unwrap().generator_path(),
+                FloatPrecision::F32,
+            )
+            .unwrap();
+    };
+    changed(20);
+    index(folder.path(), &["update"]).unwrap();
+    assert_eq!(record().classes["classes"], 1);
+    changed(7);
+    index(folder.path(), &["update", "--class", "2"]).unwrap();
+    assert_eq!(record().classes["classes"], 2);
+
+    let beyond = [&BUILD[..], &["--class", "3"]].concat();
+    let message = index(folder.path(), &beyond).unwrap_err().to_string();
+    assert!(message.contains("class 3"), "{message}");
+    let skipping = [&beyond[..], &["--skip-bad"]].concat();
+    index(folder.path(), &skipping).unwrap();
+    assert_eq!(
+        zoo.index().unwrap().names().collect::<Vec<_>>(),
+        ["grey", "rgba"]
+    );
 }
 
 #[test]

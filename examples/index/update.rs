@@ -8,6 +8,7 @@ use model_zoo::Zoo;
 use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
 
 use crate::arguments::{Add, Update};
+use crate::build;
 use crate::statistics::Protocol;
 use examples::interrupt::Interrupt;
 use examples::zoo_place::ZooPlace;
@@ -37,6 +38,9 @@ pub fn remove(names: &[String], place: &ZooPlace) -> Result<ExitCode, Failure> {
     file.remove(&names)?;
     record
         .generators
+        .retain(|name, _| !names.contains(&name.as_str()));
+    record
+        .classes
         .retain(|name, _| !names.contains(&name.as_str()));
     record.write(&index)?;
     println!(
@@ -74,6 +78,10 @@ pub fn update(update: &Update, interrupt: &Interrupt) -> Result<ExitCode, Failur
     sampled
         .record
         .generators
+        .retain(|name, _| !outdated.gone.contains(name));
+    sampled
+        .record
+        .classes
         .retain(|name, _| !outdated.gone.contains(name));
     let mut file = IndexFile::open(&path)?;
     file.remove(&stale)?;
@@ -129,20 +137,31 @@ impl Sampled {
         for name in names {
             let model = zoo.model(name)?;
             let generator = digest::of_file(&model.generator_path())?;
-            let moments =
-                match protocol.moments(model, &features, &update.moments, &device, interrupt) {
-                    Err(error) if update.skip_bad => {
-                        eprintln!("{name} is left out: {error}");
-                        continue;
-                    }
-                    other => other?,
-                };
+            let class = update.class.or(record.classes.get(name).copied());
+            let moments = match protocol.moments(
+                model,
+                class,
+                &features,
+                &update.moments,
+                &device,
+                interrupt,
+            ) {
+                Err(error) if update.skip_bad => {
+                    eprintln!("{name} is left out: {error}");
+                    continue;
+                }
+                other => other?,
+            };
             let Some(moments) = moments else {
                 eprintln!("interrupted at {name}; the same command goes on from there");
                 return Ok(None);
             };
             models.add(name, &moments.mean_covariance(Ddof::Sample)?)?;
             record.generators.insert(name.clone(), generator);
+            match build::class_of(model, class) {
+                Some(class) => record.classes.insert(name.clone(), class),
+                None => record.classes.remove(name),
+            };
         }
         Ok(Some(Self { models, record }))
     }

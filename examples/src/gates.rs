@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use image_tensor::rgb_over_white;
 use inversion::{Inversion, InversionConfig, invert};
 use lpips::{Lpips, Network, Version};
 use metrics_fid::{
@@ -33,6 +34,8 @@ const COMPARED_IMAGES: u32 = 1000;
 const NEIGHBORS: usize = 5;
 /// Held-out images that are inverted.
 const INVERTED: usize = 6;
+/// Channels of images with opacity.
+const RGBA: usize = 4;
 
 /// How many images are compared where `asked` are measured otherwise: not more than a thousand, and enough for every image to have its neighbors.
 pub fn compared(asked: u32) -> u32 {
@@ -133,6 +136,7 @@ impl<'a> FeatureMeter<'a> {
         images: &ImageSet,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<FeatureQuality>, Failure> {
+        let images = &*images.for_channels(generator.config().img_channels);
         let Some(real) = self.real(images, interrupted)? else {
             return Ok(None);
         };
@@ -231,7 +235,8 @@ impl<'a> FeatureMeter<'a> {
     }
 }
 
-/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none, or when interrupted.
+/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none, the generator makes transparent images, which have
+/// no inversion, or when interrupted.
 pub fn held_out_inversion(
     name: &str,
     generator: &Generator,
@@ -246,7 +251,7 @@ pub fn held_out_inversion(
         .take(INVERTED)
         .map(|file| Ok(Target::load(file, side)?.pixels))
         .collect::<Result<_, Failure>>()?;
-    if targets.is_empty() {
+    if targets.is_empty() || generator.config().img_channels == RGBA {
         return Ok(None);
     }
     let load = |network| Lpips::load(network, Version::V0_1, weights.features(), device);
@@ -268,8 +273,9 @@ pub fn held_out_inversion(
     }
     let mut perceptual = Vec::with_capacity(found.len());
     for (index, result) in found.iter().enumerate() {
-        let target = judge.prepare(pixels.clone().narrow(0, index, 1))?;
-        let distance = judge.distance_to(&target, result.best.image.clone().clamp(-1.0, 1.0));
+        let target = judge.prepare(rgb_over_white(pixels.clone().narrow(0, index, 1)))?;
+        let image = result.best.image.clone().clamp(-1.0, 1.0);
+        let distance = judge.distance_to(&target, rgb_over_white(image));
         perceptual.push(f64::from(distance.into_scalar::<f32>()));
     }
     let middle = |values: Vec<f64>, digits| median(&values).map(|value| rounded(value, digits));

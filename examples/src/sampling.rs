@@ -5,9 +5,10 @@ use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
 /// Images `[up to batch, channels, side, side]` of the seeds in their order, with the model's own noise.
 ///
-/// Classes of a conditional generator are drawn uniformly. It has a mean latent where `truncation` needs one.
+/// All are of a class, or a conditional generator's classes are drawn uniformly. The class exists, and there is a mean latent where `truncation` needs one.
 pub fn batches<'g>(
     generator: &'g Generator,
+    class: Option<usize>,
     seeds: Vec<u32>,
     truncation: Truncation,
     batch: usize,
@@ -17,7 +18,9 @@ pub fn batches<'g>(
     starts.map(move |start| {
         let end = (start + batch).min(seeds.len());
         let z = latents_from_seeds(&seeds[start..end], generator.config().z_dim, device);
-        let labels = generator.drawn_labels(&seeds[start..end], device);
+        let labels = generator
+            .labels(class, &seeds[start..end], device)
+            .expect("a class that exists");
         generator.forward(z, labels, truncation, &NoiseMode::Constant)
     })
 }

@@ -78,6 +78,7 @@ impl Workplace {
             ridge: 1e-3,
             features,
             generators: BTreeMap::new(),
+            classes: BTreeMap::new(),
         };
         record.write(&zoo.index_path()).unwrap();
         Self { folder }

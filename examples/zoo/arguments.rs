@@ -53,6 +53,9 @@ pub struct Measure {
     /// Where statistics are kept while they are made, to go on from
     #[arg(long, value_name = "DIR", default_value = "out/zoo")]
     pub moments: PathBuf,
+    /// Leave out models that cannot be measured, and say which
+    #[arg(long)]
+    pub skip_bad: bool,
     #[command(flatten)]
     pub place: ZooPlace,
 }

@@ -53,10 +53,13 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
         .clone()
         .unwrap_or_else(|| training_images::folder(&weights));
     // Before hours of work, so that a missing file does not end it.
-    let files = models
-        .iter()
-        .map(|model| training_images::files(model.name(), &data))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut work = Vec::with_capacity(models.len());
+    for model in models {
+        match training_images::files(model.name(), &data) {
+            Ok(files) => work.push((model, files)),
+            Err(reason) => leave_out(measure, model.name(), reason)?,
+        }
+    }
     let meter = QualityMeter::new(
         &weights,
         measure.frechet_images,
@@ -73,18 +76,20 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
     )?;
     let mut measured = Vec::new();
     let mut finished = true;
-    for (model, files) in models.iter_mut().zip(&files) {
+    for (mut model, files) in work {
         let started = Instant::now();
         let name = model.name().to_owned();
-        let (file, images) = (model.generator_path(), images(model, files)?);
-        let found = match meter.measure(&name, &file, &images)? {
-            Some(found) => gates.measure(&name, &file, &images, found)?,
-            None => None,
-        };
-        let Some(found) = found else {
-            eprintln!("interrupted at {name}; the same command goes on from there");
-            finished = false;
-            break;
+        let found = match quality_of(&model, &files, &meter, &gates) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                eprintln!("interrupted at {name}; the same command goes on from there");
+                finished = false;
+                break;
+            }
+            Err(reason) => {
+                leave_out(measure, &name, reason)?;
+                continue;
+            }
         };
         let further = model.card().quality.clone().unwrap_or_default().further;
         let quality = Quality { further, ..found };
@@ -110,6 +115,30 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
     } else {
         ExitCode::from(INTERRUPTED)
     })
+}
+
+/// Names a model that cannot be measured, where that is allowed.
+fn leave_out(measure: &Measure, name: &str, reason: Failure) -> Result<(), Failure> {
+    if !measure.skip_bad {
+        return Err(reason);
+    }
+    eprintln!("{name} is left out: {reason}");
+    Ok(())
+}
+
+/// Measures one model; `None` when interrupted.
+fn quality_of(
+    model: &ZooModel,
+    files: &[PathBuf],
+    meter: &QualityMeter<'_>,
+    gates: &Gates<'_>,
+) -> Result<Option<Quality>, Failure> {
+    let (name, file) = (model.name(), model.generator_path());
+    let images = images(model, files)?;
+    match meter.measure(name, &file, &images)? {
+        Some(found) => gates.measure(name, &file, &images, found),
+        None => Ok(None),
+    }
 }
 
 /// The model's training images, in its size.

@@ -143,6 +143,8 @@ fn models_without_training_images_are_named_before_the_work() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("small.training.safetensors"), "{message}");
+    zoo_command(folder.path(), &["--skip-bad"], false).unwrap();
+    assert_eq!(quality(folder.path()), None);
     let message = zoo_command(folder.path(), &["other"], false)
         .unwrap_err()
         .to_string();

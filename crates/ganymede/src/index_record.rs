@@ -31,6 +31,9 @@ pub struct IndexRecord {
     /// SHA-256 of the generator file that each model's samples were made with.
     #[serde(default)]
     pub generators: BTreeMap<String, String>,
+    /// Class of a conditional model's samples, of those that were sampled with one class; the others' classes were drawn uniformly.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, usize>,
 }
 
 /// What an index does not know of a zoo's models.

@@ -47,5 +47,6 @@ pub fn write(
 fn images(generator: &Generator, device: &Device) -> Tensor<4> {
     let seeds: Vec<u32> = (0..COMPARED_SEEDS).collect();
     let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
-    generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant)
+    let labels = generator.drawn_labels(&seeds, device);
+    generator.forward(z, labels, Truncation::NONE, &NoiseMode::Constant)
 }

@@ -37,7 +37,7 @@ pub fn images(
     device: &Device,
 ) -> Vec<RgbImage> {
     let seeds = (0..count).collect();
-    sampling::batches(generator, seeds, truncation, BATCH, device)
+    sampling::batches(generator, None, seeds, truncation, BATCH, device)
         .flat_map(from_signed_unit)
         .collect()
 }
