@@ -10,9 +10,8 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use clap::Parser;
-use image_tensor::{
-    DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid,
-};
+use image_source::SourceImage;
+use image_tensor::{Rgb, RgbImage, center_crop_square, from_signed_unit, grid};
 use inversion::{Inversion, InversionConfig};
 use lpips::{Lpips, Version};
 use retrieval_gaussian::{Query, RankedModel};
@@ -20,6 +19,7 @@ use serde::Serialize;
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
 use examples::figure::{Panel, Row};
+use examples::image_sets::BadImageArgs;
 use examples::interrupt::Interrupt;
 use examples::inversion_args::InversionArgs;
 use examples::inversion_files::{self, InversionFiles};
@@ -39,9 +39,11 @@ use ganymede::search::{Method, Searcher};
 #[derive(Parser, Debug)]
 #[command(name = "find_and_invert")]
 struct Args {
-    /// The query [default: a query image of the repository]
+    /// The query: an image, or a folder or archive with one; - for standard input [default: a query image of the repository]
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    #[command(flatten)]
+    bad_images: BadImageArgs,
     /// Ranks of the models to invert with; those beyond the zoo are left out
     #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 15], value_parser = rank)]
     ranks: Vec<usize>,
@@ -118,7 +120,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Some(path) => path.clone(),
         None => weights.queries().join(DEFAULT_QUERY),
     };
-    let query = decode_file(&path, &DecodeLimits::default())?;
+    let image = args.bad_images.only(&path)?;
     let searcher = Searcher::open(
         args.zoo.as_deref(),
         args.features_file.as_deref(),
@@ -129,7 +131,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     let interrupt = Interrupt::listen()?;
     files::make_folder(&args.out)?;
 
-    let features = searcher.features(std::slice::from_ref(&query));
+    let features = searcher.features(std::slice::from_ref(&image.pixels));
     let feature = Query::feature(&features.row(0).to_vec());
     let (ranking, scoring) = searcher.rank(&feature, args.method)?;
     let ranked = ranking.models;
@@ -169,11 +171,11 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             break;
         }
         let model = Model::of_zoo(searcher.zoo.model(&model.model)?, &inverter.device)?;
-        inversions.push(inverter.invert(&path, *rank, model)?);
+        inversions.push(inverter.invert(&image, *rank, model)?);
     }
     print_inversions(&inversions);
 
-    let rows = figure_rows(&query, &ranked, best, &inversions);
+    let rows = figure_rows(&image.pixels, &ranked, best, &inversions);
     let file = figure::write(&args.out, "figure", &rows)?;
     let seconds = started.elapsed().as_secs_f64();
     println!("\n{} in {seconds:.1} s", file.0.display());
@@ -216,8 +218,8 @@ struct Inverter<'a> {
 }
 
 impl Inverter<'_> {
-    fn invert(&self, path: &Path, rank: usize, model: Model) -> Result<Done, Failure> {
-        let target = Target::load(path, model.resolution())?;
+    fn invert(&self, image: &SourceImage, rank: usize, model: Model) -> Result<Done, Failure> {
+        let target = Target::of(image.clone(), model.resolution());
         let pixels = std::slice::from_ref(&target.pixels);
         let targets = to_targets(pixels, &model.generator, &self.device);
         let bar = progress::bar(self.config.steps, &format!("rank {rank}"));

@@ -20,6 +20,7 @@ use examples::interrupt::Interrupt;
 use examples::inversion_args::InversionArgs;
 use examples::inversion_files::{self, InversionFiles};
 use examples::{CommonArgs, Failure, output, progress, table};
+use ganymede::DEFAULT_MODEL;
 use ganymede::Model;
 use ganymede::Weights;
 use ganymede::files::Names;
@@ -38,7 +39,7 @@ struct Args {
     #[command(flatten)]
     bad_images: BadImageArgs,
     /// A model of the zoo, or a generator file
-    #[arg(long, default_value = "funEmoji")]
+    #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
     /// Also write the course of the optimisation as an animated GIF
     #[arg(long)]

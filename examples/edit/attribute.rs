@@ -7,10 +7,11 @@ use ganspace::LinearScore;
 use image_tensor::{RgbImage, from_signed_unit};
 
 use crate::region::RegionColour;
-use examples::{Failure, progress};
+use examples::Failure;
+use examples::image_sets::BadImageArgs;
 use ganymede::Model;
 use ganymede::features::Features;
-use ganymede::images::{Target, to_targets};
+use ganymede::images::to_targets;
 
 /// What an attribute is measured by.
 pub enum Attribute {
@@ -26,28 +27,22 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// Reads and fits the images, brought to the model's size and colours, so that sharpness does not tell them from the model's.
+    /// Reads and fits the images of files, folders and archives, brought to the model's size and colours, so that sharpness does not tell them from the model's.
     pub fn fit(
         with: &[PathBuf],
         without: &[PathBuf],
+        bad_images: BadImageArgs,
         model: &Model,
         features: Features,
         device: &Device,
     ) -> Result<Self, Failure> {
-        let bar = progress::bar(with.len() + without.len(), "images of the attribute");
         let features_of = |paths: &[PathBuf]| {
-            let images = paths
-                .iter()
-                .map(|path| {
-                    bar.inc(1);
-                    Ok(Target::load(path, model.resolution())?.pixels)
-                })
-                .collect::<Result<Vec<_>, Failure>>()?;
+            let targets = bad_images.targets(paths, model.resolution())?;
+            let images: Vec<RgbImage> = targets.into_iter().map(|image| image.pixels).collect();
             let seen = from_signed_unit(to_targets(&images, &model.generator, device));
             Ok::<_, Failure>(features.of_images(&seen))
         };
         let (with, without) = (features_of(with)?, features_of(without)?);
-        bar.finish_and_clear();
         Ok(Self::Fitted {
             score: LinearScore::fit(with.view(), without.view())?,
             accuracy: LinearScore::leave_one_out_accuracy(with.view(), without.view()).ok(),

@@ -6,7 +6,7 @@ use examples::Failure;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeFile {
-    /// Images with and without the attribute.
+    /// Images with and without the attribute, also folders and archives of them.
     Images {
         with: Vec<PathBuf>,
         without: Vec<PathBuf>,

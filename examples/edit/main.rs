@@ -92,7 +92,6 @@ fn run(options: &Options) -> Result<(), Failure> {
         let shown = settings.load(&sources[..1], &model)?.remove(0);
         let basis = options.basis(model.generator.mapping.w_dim());
         plan::warn_of_few_samples(&basis);
-        plan::warn_of_few_samples(&basis);
         let directions = bases.directions(&basis)?;
         let order = match attribute {
             Some(source) => job.rank(source, Candidates::All(&directions), &mut results)?,

@@ -13,6 +13,7 @@ use examples::bases::Space;
 use examples::image_sets::BadImageArgs;
 use examples::inversion_args::InversionArgs;
 use examples::latents::LatentSource;
+use ganymede::DEFAULT_MODEL;
 use ganymede::features::FeatureOptions;
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
@@ -23,7 +24,7 @@ use ganymede::features::FeatureOptions;
 #[command(name = "edit")]
 pub struct Options {
     /// A model of the zoo, or a generator file
-    #[arg(long, default_value = "funEmoji")]
+    #[arg(long, default_value = DEFAULT_MODEL)]
     pub model: String,
     /// Latents to edit: seeds, or files that `invert` wrote (.safetensors) [default: seeds 0 to 3, where there is no --image]
     #[arg(long, value_name = "LATENT", num_args = 1..)]
@@ -57,7 +58,7 @@ pub struct Options {
     /// List all components, and show each on the first latent
     #[arg(long, conflicts_with_all = ["edit", "direction", "attribute"])]
     pub discover: bool,
-    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it, or
+    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it (files, folders or archives), or
     /// lines `SEED SCORE`; paths are relative to the file
     #[arg(long, value_name = "FILE")]
     attribute: Option<PathBuf>,
@@ -93,7 +94,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
     samples: Option<u32>,
     /// Truncation of seeds: 1 leaves latents as they are, smaller values pull them to the mean
-    #[arg(long, default_value_t = 0.7, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub truncation_psi: f32,
     /// Class of a conditional model's seeds, counted from 0
     #[arg(long)]

@@ -87,6 +87,7 @@ impl Job<'_> {
                 let attribute = Attribute::fit(
                     &with,
                     &without,
+                    self.options.bad_images,
                     self.model,
                     self.options
                         .features

@@ -21,7 +21,7 @@ use plotters::prelude::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::Serialize;
 
 use examples::interrupt::Interrupt;
-use examples::latents::LatentSettings;
+use examples::latents::{LatentSettings, LatentSource};
 use examples::line_plot::{Axis, Series, line_plot};
 use examples::measured_path::{MeasuredPath, SmoothnessResult, spread};
 use examples::{Failure, output, table};
@@ -90,8 +90,13 @@ fn run(options: &Options) -> Result<ExitCode, Failure> {
     let metric = context.lpips(network)?;
     files::make_folder(&options.out)?;
     let interrupt = Interrupt::listen()?;
+    let bad_images = options.bad_images;
+    let mut sources = vec![bad_images.expand_one(options.from.clone())?];
+    sources.extend(bad_images.expand(options.via.clone())?);
+    sources.push(bad_images.expand_one(options.to.clone())?);
     let job = Job {
         options,
+        sources: &sources,
         device: context.device(),
         metric: &metric,
         interrupt: &interrupt,
@@ -158,6 +163,8 @@ fn run(options: &Options) -> Result<ExitCode, Failure> {
 /// What the models' paths share.
 struct Job<'a> {
     options: &'a Options,
+    /// What is joined, in order; sets of images are taken apart.
+    sources: &'a [LatentSource],
     device: &'a Device,
     metric: &'a Lpips,
     interrupt: &'a Interrupt,
@@ -177,11 +184,6 @@ impl Job<'_> {
     /// Finds the latents in a model, joins them, and renders and measures the path.
     fn measure(&self, model: &Model) -> Result<MeasuredPath, Failure> {
         let options = self.options;
-        let sources: Vec<_> = std::iter::once(&options.from)
-            .chain(&options.via)
-            .chain([&options.to])
-            .cloned()
-            .collect();
         let latents = LatentSettings {
             truncation_psi: options.truncation_psi,
             class: options.class,
@@ -192,7 +194,7 @@ impl Job<'_> {
             metric: self.metric,
             interrupt: self.interrupt,
         }
-        .load(&sources, model)?;
+        .load(self.sources, model)?;
         let interpolation = match options.interpolation {
             InterpolationChoice::Linear => Interpolation::Linear,
             InterpolationChoice::Slerp => Interpolation::Spherical {

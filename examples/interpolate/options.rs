@@ -6,8 +6,10 @@ use clap::{Parser, ValueEnum};
 use ganspace::Easing;
 
 use examples::CommonArgs;
+use examples::image_sets::BadImageArgs;
 use examples::inversion_args::InversionArgs;
 use examples::latents::LatentSource;
+use ganymede::DEFAULT_MODEL;
 
 /// Interpolate between images of a StyleGAN2 model, and measure how smooth the way is
 ///
@@ -18,17 +20,19 @@ use examples::latents::LatentSource;
 #[command(name = "interpolate")]
 pub struct Options {
     /// A model of the zoo, or a generator file
-    #[arg(long, default_value = "funEmoji")]
+    #[arg(long, default_value = DEFAULT_MODEL)]
     pub model: String,
-    /// Where the path starts: a seed, a file of latents (.safetensors) or an image
+    /// Where the path starts: a seed, a file of latents, or an image (also a folder or archive with one)
     #[arg(long, default_value = "0", value_name = "LATENT")]
     pub from: LatentSource,
     /// Where it ends
     #[arg(long, default_value = "1", value_name = "LATENT")]
     pub to: LatentSource,
-    /// What it passes between
+    /// What it passes between; all images of a folder or archive
     #[arg(long, value_name = "LATENT", num_args = 1..)]
     pub via: Vec<LatentSource>,
+    #[command(flatten)]
+    pub bad_images: BadImageArgs,
     /// Number of frames
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(2..))]
     frames: u16,
@@ -48,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "MODEL", num_args = 1..)]
     pub compare: Vec<String>,
     /// Truncation of seeds: 1 leaves latents as they are, smaller values pull them to the mean
-    #[arg(long, default_value_t = 0.7, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub truncation_psi: f32,
     /// Class of a conditional model's seeds, counted from 0
     #[arg(long)]

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ganymede::images::{Target, for_each_image};
+use ganymede::images::{Target, for_each_image, only_image};
 use ganymede::{Observer, Warning};
-use image_source::{BadImages, ImageSource};
+use image_source::{BadImages, ImageSource, SourceImage};
+use image_tensor::RgbImage;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
@@ -38,6 +39,21 @@ impl BadImageArgs {
         )?)
     }
 
+    /// The images of a file, folder or archive in their own size; what is left out is said on stderr.
+    pub fn read(self, path: &Path) -> Result<Vec<RgbImage>, Failure> {
+        let mut images = Vec::new();
+        for_each_image(&[path], self.bad_images(), &mut OnStderr, |image| {
+            images.push(image.pixels);
+            Ok(())
+        })?;
+        Ok(images)
+    }
+
+    /// The only image of a file, folder or archive.
+    pub fn only(self, path: &Path) -> Result<SourceImage, Failure> {
+        Ok(only_image(path, self.bad_images(), &mut OnStderr)?)
+    }
+
     /// The images of a path to train on or to measure against; see [`training_sets`](Self::training_sets).
     pub fn training_set(self, path: &Path, side: usize) -> Result<ImageSet, Failure> {
         Ok(ImageSet::concat(
@@ -62,6 +78,14 @@ impl BadImageArgs {
         }
         all.require_of(sets.iter().map(ImageSet::len).sum(), LEAST, USE)?;
         Ok(sets)
+    }
+
+    /// A latent's source; the only image of a folder or an archive in place of that.
+    pub fn expand_one(self, source: LatentSource) -> Result<LatentSource, Failure> {
+        Ok(match source {
+            LatentSource::Image(path) => LatentSource::Decoded(Box::new(self.only(&path)?)),
+            other => other,
+        })
     }
 
     /// Latents' sources with the images of folders and archives in place of those.
@@ -105,7 +129,7 @@ impl Observer for OnStderr {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod tests {
-    use image_tensor::{Rgb, RgbImage, write_png};
+    use image_tensor::{Rgb, write_png};
 
     use super::*;
 
@@ -126,9 +150,15 @@ mod tests {
         );
         write("b.png");
         assert_eq!(args.training_set(folder.path(), 8).unwrap().len(), 2);
+        let message = args.only(folder.path()).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&set) && message.contains("several images"),
+            "{message}"
+        );
         std::fs::write(folder.path().join("b.png"), "damaged").unwrap();
         let skip = BadImageArgs { skip_bad: true };
         assert!(args.training_set(folder.path(), 8).is_err());
+        assert_eq!(skip.only(folder.path()).unwrap().stem, "a");
         let message = skip.training_set(folder.path(), 8).unwrap_err().to_string();
         assert!(message.contains("1 image there"), "{message}");
         assert_eq!(

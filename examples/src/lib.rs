@@ -30,7 +30,9 @@ pub mod training_images;
 pub mod transfer;
 pub mod zoo_place;
 
+use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -137,9 +139,24 @@ fn with_negative_numbers(command: Command) -> Command {
         .mut_subcommands(with_negative_numbers)
 }
 
+/// A negative number with a sign in its exponent in a form that clap takes for a number: `-1e-3` as `-0.001`. Anything else stays as it is.
+fn plain_number(argument: OsString) -> OsString {
+    let plain = |text: &str| {
+        let number: f64 = text.parse().ok()?;
+        let (digits, exponent) = text.split_once(['e', 'E'])?;
+        let is_signed = digits.starts_with('-') && exponent.starts_with(['-', '+']);
+        (is_signed && number.is_finite()).then(|| match exponent.strip_prefix('+') {
+            Some(exponent) => format!("{digits}e{exponent}"),
+            None => number.to_string(),
+        })
+    };
+    let found = argument.to_str().and_then(plain);
+    found.map_or(argument, OsString::from)
+}
+
 /// The options of this call; ends the program where they are not understood, or help or the version is asked for.
 pub fn parse<Options: Parser>() -> Options {
-    let mut matches = command::<Options>().get_matches();
+    let mut matches = command::<Options>().get_matches_from(env::args_os().map(plain_number));
     Options::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
 }
 
@@ -167,7 +184,7 @@ mod tests {
 
     use clap::Parser;
 
-    use super::{command, message};
+    use super::{command, message, plain_number};
 
     #[derive(Parser, Debug)]
     struct Program {
@@ -183,6 +200,21 @@ mod tests {
             |args: &[&str]| command::<Program>().try_get_matches_from(args.iter().copied());
         let matches = parsed(&["program", "--rate", "-0.001", "--flag"]).expect("a number");
         assert_eq!(matches.get_one("rate"), Some(&-1e-3));
+        for (written, number) in [
+            ("-1e-3", -1e-3),
+            ("-2.5E+4", -2.5e4),
+            ("-1e-300", -1e-300),
+            ("-1e+300", -1e300),
+        ] {
+            let arguments = ["program", "--rate", written].map(|a| plain_number(a.into()));
+            let matches = command::<Program>()
+                .try_get_matches_from(arguments)
+                .expect("a number");
+            assert_eq!(matches.get_one("rate"), Some(&number), "{written}");
+        }
+        for kept in ["1e-3", "-e-3", "-1e999", "--e-3", "-1", "a-1e-3"] {
+            assert_eq!(plain_number(kept.into()), kept);
+        }
         assert!(parsed(&["program", "--rate", "--flag"]).is_err());
         let version = parsed(&["program", "--version"]).expect_err("no options");
         assert_eq!(version.kind(), clap::error::ErrorKind::DisplayVersion);

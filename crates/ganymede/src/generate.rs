@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use stylegan2::{LatentFile, NoiseMode, Truncation, latents_from_seeds};
 
 use crate::files::{self, Names, ShownPath};
-use crate::{Context, Error, Model, Observer, Phase, Preview, Seeds, Warning, class};
+use crate::{
+    Context, DEFAULT_MODEL, Error, Model, Observer, Phase, Preview, Seeds, Warning, class,
+};
 
 /// What is generated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +30,10 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().seeds))]
     pub seeds: Seeds,
     /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; may be repeated
-    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, visible_alias = "latent", value_name = "FILE")
+    )]
     pub latents: Vec<PathBuf>,
     /// Truncation: 1 leaves latents as they are, smaller values pull them to the mean
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().truncation_psi, allow_negative_numbers = true))]
@@ -62,7 +67,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            model: "micah".to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             seeds: Seeds((0..32).collect()),
             latents: Vec::new(),
             truncation_psi: 1.0,

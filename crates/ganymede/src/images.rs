@@ -79,8 +79,8 @@ impl Target {
 /// # Errors
 ///
 /// Those of `visit`; a path has no image, or one cannot be read and [`BadImages::Refuse`] holds.
-pub fn for_each_image(
-    paths: &[PathBuf],
+pub fn for_each_image<P: AsRef<Path>>(
+    paths: &[P],
     bad_images: BadImages,
     observer: &mut dyn Observer,
     visit: impl FnMut(SourceImage) -> Result<(), Error>,
@@ -91,6 +91,29 @@ pub fn for_each_image(
         observer.warn(&warning);
     }
     Ok(())
+}
+
+/// The only image of a file, folder or archive.
+///
+/// # Errors
+///
+/// As [`for_each_image`], and when there are several.
+pub fn only_image(
+    path: &Path,
+    bad_images: BadImages,
+    observer: &mut dyn Observer,
+) -> Result<SourceImage, Error> {
+    let mut only = None;
+    for_each_image(&[path], bad_images, observer, |image| {
+        match only.replace(image) {
+            None => Ok(()),
+            Some(_) => Err(Error::File {
+                path: path.to_owned(),
+                problem: "several images are there, and one is wanted; name that one".to_owned(),
+            }),
+        }
+    })?;
+    Ok(only.expect("a set without an image is an error"))
 }
 
 /// Pixels in [-1, 1] with the generator's number of channels, `[images, channels, side, side]`.

@@ -49,7 +49,7 @@ mod weights;
 
 pub use context::Context;
 pub use error::Error;
-pub use model::Model;
+pub use model::{DEFAULT_MODEL, Model};
 pub use observer::{Number, Observer, Phase, Preview, Warning};
 pub use seeds::{Seeds, SeedsError};
 pub use weights::{BASE, Weights};

@@ -7,6 +7,9 @@ use stylegan2::Generator;
 
 use crate::{Error, Weights};
 
+/// The model of the zoo that jobs take where none is named.
+pub const DEFAULT_MODEL: &str = "funEmoji";
+
 /// A loaded generator and what to call it.
 pub struct Model {
     /// Its name in the zoo, or its file's without extension.
