@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ganymede::checkpoint::Checkpoint;
@@ -436,5 +437,92 @@ fn the_name_of_a_network_cannot_lead_elsewhere() {
         assert_eq!(converted.output.0.parent(), Some(out.as_path()), "{name:?}");
         let written: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(written.len(), 2, "{name:?}");
+    }
+}
+
+#[test]
+fn every_tensor_is_counted_in_its_network_and_in_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    // Names of which one begins with another.
+    let file = folder.path().join("names.safetensors");
+    let tensor = || checkpoint::StoredTensor::from_f32(vec![1], &[1.0]);
+    let counted = |tensors: BTreeMap<String, checkpoint::StoredTensor>| {
+        checkpoint::save_safetensors(
+            &file,
+            &tensors,
+            &BTreeMap::new(),
+            checkpoint::FloatPrecision::F32,
+        )
+        .unwrap();
+        let options = convert::Options {
+            file: Some(file.clone()),
+            ..convert::Options::default()
+        };
+        convert::run(&options, &context(), &mut ())
+            .unwrap()
+            .contents
+    };
+    let names = ["G.a", "G_ema.a", "G_ema.b", "D.a", "D.b", "D.c"];
+    let contents = counted(names.map(|name| (name.to_owned(), tensor())).into());
+    assert_eq!(contents.tensors.len(), names.len());
+    for network in &contents.networks {
+        let prefix = format!("{}.", network.name);
+        let expected = names
+            .iter()
+            .filter(|name| name.starts_with(&prefix))
+            .count();
+        assert_eq!(network.tensors, expected, "{}", network.name);
+    }
+    for file in [
+        "vision_aided_snapshot.pkl",
+        "gray.pkl",
+        "stylegan2_with_projected_D.pkl",
+    ] {
+        let options = convert::Options {
+            file: Some(case(file)),
+            ..convert::Options::default()
+        };
+        let contents = convert::run(&options, &context(), &mut ())
+            .unwrap()
+            .contents;
+        let sum: usize = contents
+            .networks
+            .iter()
+            .map(|network| network.tensors)
+            .sum();
+        assert_eq!(sum, contents.tensors.len(), "{file}");
+        assert!(
+            contents.networks.iter().all(|network| network.tensors > 0),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn grey_models_of_other_tools_are_generated_as_grey() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, colour_type) in [
+        ("gray.pkl", None),
+        ("rgba.pkl", Some(6)),
+        ("square_true.pkl", Some(2)),
+    ] {
+        let options = generate::Options {
+            model: case(file).display().to_string(),
+            seeds: "0-1".parse().unwrap(),
+            single: true,
+            out: Some(folder.path().to_owned()),
+            ..generate::Options::default()
+        };
+        let outcome = generate::run(&options, &context(), &mut ()).unwrap();
+        let written = &outcome.images[0].file.as_ref().unwrap().0;
+        let png = std::fs::read(written).unwrap();
+        match colour_type {
+            // The colour type of a PNG's header.
+            Some(colour_type) => assert_eq!(png[25], colour_type, "{file}"),
+            None => {
+                let image = decode_file(written, &DecodeLimits::default()).unwrap();
+                assert!(image.pixels().all(|p| p.0 == [p.0[0]; 3]), "{file}");
+            }
+        }
     }
 }

@@ -103,8 +103,15 @@ fn kinds_that_are_not_supported_are_named() {
 
 #[test]
 fn official_pickles_of_every_age_load() {
-    for name in ["buffer_attr.pkl", "protocol2.pkl"] {
+    for (name, channels) in [
+        ("buffer_attr.pkl", 3),
+        ("protocol2.pkl", 3),
+        ("square_true.pkl", 3),
+        ("gray.pkl", 1),
+        ("rgba.pkl", 4),
+    ] {
         let (file, generator) = (open(name), load(name));
+        assert_eq!(generator.config().img_channels, channels, "{name}");
         assert!(file.not_understood().is_empty());
         for (name, tensor) in generator.tensors() {
             assert_same(&file, &format!("G_ema.{name}"), &generator, &name);
@@ -148,6 +155,25 @@ fn what_was_not_asked_for_cannot_stop_what_was() {
         error.to_string().contains("cvD (not understood: torch.nn"),
         "{error}"
     );
+}
+
+#[test]
+fn a_generator_beside_a_foreign_discriminator_loads() {
+    let (_, device) = devices().remove(0);
+    let name = "stylegan2_with_projected_D.pkl";
+    let (file, generator) = (open(name), load(name));
+    for ours in generator.tensors().keys() {
+        assert_same(&file, &format!("G_ema.{ours}"), &generator, ours);
+    }
+    assert_eq!(Generator::names_in(&file), ["G_ema", "G"]);
+    // It is named, and is no discriminator of StyleGAN2.
+    assert!(
+        file.not_understood().contains_key("D"),
+        "{:?}",
+        file.not_understood()
+    );
+    let error = Discriminator::from_checkpoint(&file, &device).unwrap_err();
+    assert!(error.to_string().contains(name), "{error}");
 }
 
 #[test]
