@@ -26,8 +26,8 @@ use verdict::Verdict;
 
 /// Kill programs, damage their files and fill their disk, and report what was lost
 ///
-/// Every program that writes state runs undisturbed first. Then, in turns drawn from the seed, one is killed in the middle and run again, one gets a damaged
-/// file, and one runs where no file may grow beyond a size. Whatever the programs leave must be whole, must go on to the result of the undisturbed run, and
+/// In turns drawn from the seed, a program that writes state is killed in the middle and run again, gets a damaged file, or runs where no file may grow beyond
+/// a size; before its first turn it runs undisturbed. Whatever the programs leave must be whole, must go on to the result of the undisturbed run, and
 /// errors must name their file. The exit code is 1 where something was lost.
 #[derive(Parser, Debug)]
 #[command(name = "torture")]
@@ -87,8 +87,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             )
             .into());
         }
-        eprintln!("{}: undisturbed", job.name);
-        jobs.push(place.undisturbed(job)?);
+        jobs.push(job);
     }
     if jobs.is_empty() {
         return Err("no program of --only is one that this tortures".into());
@@ -97,10 +96,21 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut counts: BTreeMap<(&str, Kind), Counts> = BTreeMap::new();
     let mut losses = Vec::new();
     let mut turn = 0;
-    // Every pair of a program and a fault comes up before one is repeated.
+    let mut pairs = Vec::new();
     while turn == 0 || Instant::now() < end {
-        let (job, kind) = pair(&jobs, turn, &mut random);
+        // Every pair of a program and a fault comes up before one is repeated.
+        if pairs.is_empty() {
+            pairs = all_pairs(jobs.len(), &mut random);
+        }
+        let Some((index, kind)) = pairs.pop() else {
+            break;
+        };
         turn += 1;
+        if jobs[index].takes.is_zero() {
+            eprintln!("{}: undisturbed", jobs[index].name);
+            jobs[index] = place.undisturbed(jobs[index].clone())?;
+        }
+        let job = &jobs[index];
         let Some(verdict) = faults::inflict(kind, job, &place, &mut random)? else {
             continue;
         };
@@ -141,18 +151,15 @@ struct Counts {
     lost: usize,
 }
 
-fn pair<'j>(jobs: &'j [Job], turn: usize, random: &mut Random) -> (&'j Job, Kind) {
-    let pairs = jobs.len() * Kind::ALL.len();
-    let index = if turn < pairs {
-        // In steps that visit all, so that a short time reaches every kind of fault.
-        turn
-    } else {
-        random.below(pairs)
-    };
-    (
-        &jobs[index % jobs.len()],
-        Kind::ALL[(index / jobs.len()) % Kind::ALL.len()],
-    )
+/// Every job with every fault, shuffled: a short time reaches other pairs with another seed.
+fn all_pairs(jobs: usize, random: &mut Random) -> Vec<(usize, Kind)> {
+    let mut pairs: Vec<(usize, Kind)> = (0..jobs)
+        .flat_map(|job| Kind::ALL.map(|kind| (job, kind)))
+        .collect();
+    for last in (1..pairs.len()).rev() {
+        pairs.swap(last, random.below(last + 1));
+    }
+    pairs
 }
 
 fn print(counts: &BTreeMap<(&str, Kind), Counts>) {

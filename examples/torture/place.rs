@@ -46,6 +46,8 @@ impl Place {
                 RgbImage::from_fn(20, 18, |x, y| Rgb([12 * x as u8, 14 * y as u8, 21 * index]));
             write_png(pictures.join(format!("{index:02}.png")), &picture)?;
         }
+        // The same as a set with a name.
+        copy_folder(&pictures, &place.path("sets/squares"))?;
         for name in MODELS {
             let model = place.path("zoo").join(name);
             std::fs::create_dir_all(&model)?;
