@@ -184,7 +184,7 @@ impl Job<'_> {
             let images = latents
                 .chunks(self.batch())
                 .map(|latents| rendering::render(self.model, latents, self.settings.device))
-                .collect();
+                .collect::<Result<_, _>>()?;
             rows.push(from_signed_unit(Tensor::cat(images, 0)));
         }
         Ok(rows)

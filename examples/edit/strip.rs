@@ -128,13 +128,13 @@ impl Strips<'_> {
         base: &Array2<f32>,
         latents: &[Array2<f32>],
     ) -> Result<Vec<(RgbImage, f64)>, Failure> {
-        let base = rendering::render(self.model, std::slice::from_ref(base), self.device);
+        let base = rendering::render(self.model, std::slice::from_ref(base), self.device)?;
         let mut found = Vec::with_capacity(latents.len());
         for latents in latents.chunks(self.batch) {
             if self.interrupt.requested() {
                 return Err(Interrupted.into());
             }
-            let images = rendering::render(self.model, latents, self.device);
+            let images = rendering::render(self.model, latents, self.device)?;
             let distances = rendering::distances(self.metric, images.clone(), base.clone())?;
             found.extend(from_signed_unit(images).into_iter().zip(distances));
         }

@@ -39,7 +39,7 @@ impl MeasuredPath {
                 break;
             }
             let latents: Vec<_> = times.iter().map(|t| path.at(*t)).collect();
-            let rendered = rendering::render(model, &latents, device);
+            let rendered = rendering::render(model, &latents, device)?;
             let count = times.len();
             // Distances are of the images themselves: those of 8-bit pixels would be mostly rounding where frames are many.
             let (first, before) = match ends {

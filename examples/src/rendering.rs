@@ -10,13 +10,22 @@ use crate::Failure;
 use crate::latents::to_tensor;
 use ganymede::Model;
 
-/// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold.
-pub fn render(model: &Model, latents: &[Array2<f32>], device: &Device) -> Tensor<4> {
-    model
-        .generator
+/// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold. Values that are no numbers are an error that says
+/// where they began.
+pub fn render(
+    model: &Model,
+    latents: &[Array2<f32>],
+    device: &Device,
+) -> Result<Tensor<4>, Failure> {
+    let generator = &model.generator;
+    let w_plus = to_tensor(latents, device);
+    let images = generator
         .synthesis
-        .forward(to_tensor(latents, device), &NoiseMode::Constant)
-        .clamp(-1.0, 1.0)
+        .forward(w_plus.clone(), &NoiseMode::Constant);
+    generator
+        .check_finite(&images, &w_plus, &NoiseMode::Constant)
+        .map_err(|e| format!("{}: {e}", model.name))?;
+    Ok(images.clamp(-1.0, 1.0))
 }
 
 /// LPIPS of each image from its partner, both `[batch, 1, 3 or 4, side, side]`; a single partner serves all.

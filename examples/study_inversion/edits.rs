@@ -117,12 +117,12 @@ impl Study<'_> {
         ];
         let mut edited = Vec::new();
         let unedited =
-            rendering::render(model, std::slice::from_ref(&inversion.w_plus), self.device);
+            rendering::render(model, std::slice::from_ref(&inversion.w_plus), self.device)?;
         for shown in edits {
             for strength in shown.strengths {
                 let mut latent = inversion.w_plus.clone();
                 shown.edit.apply(&mut latent, strength)?;
-                let picture = rendering::render(model, &[latent], self.device);
+                let picture = rendering::render(model, &[latent], self.device)?;
                 let lpips =
                     rendering::distances(self.metric, picture.clone(), unedited.clone())?[0];
                 let caption = vec![

@@ -19,7 +19,6 @@ use clap::Parser;
 
 use examples::{Failure, table};
 use faults::Kind;
-use jobs::Job;
 use place::Place;
 use random::Random;
 use verdict::Verdict;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use whole_file::{CONTENT_SHA256, content_sha256};
 
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};

@@ -54,10 +54,10 @@ pub struct Ends<'a> {
 impl Ends<'_> {
     /// Each edit on one latent.
     pub fn measure(&self, latent: &Array2<f32>, edits: &[Edit]) -> Result<Vec<EndEffect>, Failure> {
-        let original = self.pictures(std::slice::from_ref(latent)).remove(0);
+        let original = self.pictures(std::slice::from_ref(latent))?.remove(0);
         let mut found = Vec::with_capacity(edits.len());
         for edit in edits {
-            let ends = self.pictures(&in_strengths(edit, latent, &self.range)?);
+            let ends = self.pictures(&in_strengths(edit, latent, &self.range)?)?;
             let (change, rest_lpips) = match self.attribute {
                 None => (None, None),
                 Some(colour) => {
@@ -80,8 +80,9 @@ impl Ends<'_> {
         Ok(found)
     }
 
-    fn pictures(&self, latents: &[Array2<f32>]) -> Vec<RgbImage> {
-        from_signed_unit(rendering::render(self.model, latents, self.device))
+    fn pictures(&self, latents: &[Array2<f32>]) -> Result<Vec<RgbImage>, Failure> {
+        let images = rendering::render(self.model, latents, self.device)?;
+        Ok(from_signed_unit(images))
     }
 
     /// Mean LPIPS from one picture, all in 8 bits.

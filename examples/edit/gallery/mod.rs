@@ -238,7 +238,7 @@ impl Gallery<'_> {
             model,
             &latents,
             self.settings.device,
-        )))
+        )?))
     }
 
     /// Mean over edits and latents.
@@ -268,7 +268,7 @@ impl Gallery<'_> {
     ) -> Result<Vec<RgbImage>, Failure> {
         let edited = in_strengths(edit, latent, &range_strengths(named))?;
         let query = Target::load(image, model.resolution())?.pixels;
-        let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device));
+        let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device)?);
         Ok([query].into_iter().chain(edited).collect())
     }
 }

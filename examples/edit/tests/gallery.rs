@@ -61,7 +61,7 @@ fn ends_are_measured_as_they_are_rendered() {
     let value = |strength: f64| {
         let mut latent = latent.clone();
         edit.apply(&mut latent, strength).unwrap();
-        let images = from_signed_unit(render(&model, &[latent], &device));
+        let images = from_signed_unit(render(&model, &[latent], &device).unwrap());
         colour(attribute).of(&images[0])
     };
     let expected = value(3.0) - value(-2.0);

@@ -97,7 +97,7 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
             let [minus, plus] = [-STRENGTH, STRENGTH].map(|strength| {
                 let mut latent = latent.clone();
                 edit.apply(&mut latent, strength).unwrap();
-                render(&model, &[latent], &device)
+                render(&model, &[latent], &device).unwrap()
             });
             let expected = distances(&metric, minus, plus).unwrap()[0].sqrt();
             for movement in &found {
@@ -142,7 +142,7 @@ fn trials_measure_the_colour_of_a_region() {
         edit.apply(&mut latent, strength).unwrap();
         latent
     });
-    let images = from_signed_unit(render(&model, &ends, &device));
+    let images = from_signed_unit(render(&model, &ends, &device).unwrap());
     let expected = colour.of(&images[1]) - colour.of(&images[0]);
     assert!(expected != 0.0 && found == expected, "{found}, {expected}");
 }

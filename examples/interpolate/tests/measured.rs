@@ -61,7 +61,7 @@ fn seeds_files_and_images_give_latents_in_their_order() {
     save(&without, vec![layers, features], &values);
     let image = folder.path().join("image.png");
     let picture =
-        from_signed_unit(render(&model, std::slice::from_ref(&latent), &device)).remove(0);
+        from_signed_unit(render(&model, std::slice::from_ref(&latent), &device).unwrap()).remove(0);
     write_png(&image, &picture).unwrap();
 
     let sources = [
@@ -73,7 +73,7 @@ fn seeds_files_and_images_give_latents_in_their_order() {
     let found = load(&sources, &model, &metric, &device).unwrap();
     assert_eq!(found[1..], [latent.clone(), latent.clone(), latent.clone()]);
     // 30 steps of inversion come near the picture that the model made itself.
-    let inverted = from_signed_unit(render(&model, &found[..1], &device)).remove(0);
+    let inverted = from_signed_unit(render(&model, &found[..1], &device).unwrap()).remove(0);
     let error = |a: &image_tensor::RgbImage| {
         let pairs = a.as_raw().iter().zip(picture.as_raw());
         pairs
@@ -81,7 +81,7 @@ fn seeds_files_and_images_give_latents_in_their_order() {
             .sum::<f64>()
     };
     let mean = Array2::from_shape_fn((layers, features), |_| 0.0);
-    let start = from_signed_unit(render(&model, &[mean], &device)).remove(0);
+    let start = from_signed_unit(render(&model, &[mean], &device).unwrap()).remove(0);
     assert!(error(&inverted) < 0.5 * error(&start));
 }
 

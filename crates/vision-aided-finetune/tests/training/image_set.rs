@@ -177,7 +177,7 @@ fn grey_images_have_the_luma_that_pillow_gives() {
     assert_eq!((grey.channels(), grey.len()), (1, 2));
     // 0.299 * 255 = 76.2, and grey stays as it is.
     assert_eq!((grey.image(0), grey.image(1)), (&[76][..], &[9][..]));
-    let batch = grey.batch(&[1], &[false], &burn::tensor::Device::flex());
+    let batch = grey.batch(&[1], &[false], &Device::flex());
     assert_eq!(batch.dims(), [1, 1, 1, 1]);
     assert_ne!(grey.fingerprint(), set.fingerprint());
     // As if each plane had been averaged by itself.
