@@ -289,7 +289,7 @@ pub fn held_out_inversion(
     };
     Ok(Some(InversionQuality {
         protocol: format!(
-            "medians of {} held-out images; W+ from the mean latent, {} steps of Adam, LPIPS (alex) and MSE",
+            "medians of {} held-out images; W+ from the mean latent, {} steps of Adam, LPIPS (alex) and MSE; PSNR of the pictures in 8 bits",
             found.len(),
             config.steps
         ),
