@@ -71,6 +71,7 @@ struct InversionResult {
     image: String,
     model: String,
     lpips: f64,
+    /// Of the picture that is written; null where it is the target.
     psnr: f64,
     mse: f64,
     w_plus_distance: f64,

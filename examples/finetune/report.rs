@@ -117,7 +117,13 @@ fn first_ranked(
     let weights = weights.ok_or(
         "--source: without one the zoo is ranked, which needs a weights folder; name either with --source or --weights",
     )?;
-    let ranked = ranking(options.models.as_deref(), images, weights, device)?;
+    let ranked = ranking(
+        options.models.as_deref(),
+        images,
+        options.transfer.bad_images,
+        weights,
+        device,
+    )?;
     let first = ranked.into_iter().next().ok_or("the zoo has no models")?;
     eprintln!("source: {}, ranked first of the zoo", first.model);
     Ok(first.generator(options.models.as_deref(), weights))

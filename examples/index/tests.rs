@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use clap::Parser;
+use feature_stats::{Ddof, Moments};
 use model_zoo::{Card, Zoo};
 use retrieval_gaussian::Index;
 use stylegan2::{Generator, GeneratorConfig};
@@ -199,20 +200,27 @@ fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
         },
     );
     let record = || IndexRecord::read(&zoo.index_path()).unwrap();
-    let statistics = |name: &str| {
-        let index = Index::open(zoo.index_path()).unwrap();
-        index.statistics(name).unwrap()
+    // Of the features themselves: components of another index are others.
+    let means = |name: &str| -> Vec<Vec<f64>> {
+        ganymede::images::files_in(&folder.path().join("moments"))
+            .iter()
+            .filter(|file| file.to_str().unwrap().contains(&format!("/{name}-")))
+            .map(|file| Moments::load(file).unwrap())
+            .map(|moments| moments.mean_covariance(Ddof::Sample).unwrap())
+            .map(|statistics| statistics.mean().to_vec())
+            .collect()
     };
     index(folder.path(), &BUILD).unwrap();
     assert!(record().classes.is_empty());
-    let drawn = statistics("classes");
+    assert_eq!((means("classes").len(), means("grey").len()), (1, 1));
     index(folder.path(), &[&BUILD[..], &["--class", "1"]].concat()).unwrap();
     assert_eq!(
         record().classes,
         BTreeMap::from([("classes".to_owned(), 1)])
     );
-    let first = statistics("classes");
-    assert_ne!(first, drawn);
+    let found = means("classes");
+    assert_eq!((found.len(), means("grey").len()), (2, 1));
+    assert_ne!(found[0], found[1]);
 
     // A model that has changed keeps its class, and an update can give it another.
     let changed = |seed| {
@@ -226,6 +234,7 @@ fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
     changed(20);
     index(folder.path(), &["update"]).unwrap();
     assert_eq!(record().classes["classes"], 1);
+    assert_eq!(means("classes").len(), 3);
     changed(7);
     index(folder.path(), &["update", "--class", "2"]).unwrap();
     assert_eq!(record().classes["classes"], 2);

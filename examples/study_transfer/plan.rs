@@ -126,15 +126,22 @@ fn kept_ranking(
     let path = folder.join("ranking.json");
     if path.is_file() {
         let text = files::read_text(&path)?;
-        return serde_json::from_str(&text).map_err(|e| {
+        let ranked: Vec<Ranked> = serde_json::from_str(&text).map_err(|e| {
             format!(
                 "{}: not a ranking ({e}); remove it to rank the zoo anew",
                 path.display()
             )
-            .into()
-        });
+        })?;
+        Ranked::check_names(&ranked, &path)?;
+        return Ok(ranked);
     }
-    let ranked = ranking(options.models.as_deref(), images, weights, device)?;
+    let ranked = ranking(
+        options.models.as_deref(),
+        images,
+        options.transfer.bad_images,
+        weights,
+        device,
+    )?;
     output::write_json(&path, &ranked)?;
     Ok(ranked)
 }

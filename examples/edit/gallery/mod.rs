@@ -22,7 +22,7 @@ use crate::options::Options;
 use crate::plan::range_strengths;
 use crate::region::RegionColour;
 use crate::strip::in_strengths;
-use crate::write_sheet;
+use crate::{LONGEST_LABEL, write_sheet};
 use examples::bases::Bases;
 use examples::interrupt::{Interrupt, Interrupted};
 use examples::latents::{LatentSettings, LatentSource};
@@ -174,6 +174,7 @@ impl Gallery<'_> {
             let random = self.mean(&ends, &random, tried)?;
             let plain: String = name
                 .chars()
+                .take(LONGEST_LABEL)
                 .map(|c| if c.is_alphanumeric() { c } else { '-' })
                 .collect();
             let picture = files::file(

@@ -1,14 +1,14 @@
 //! The models of a zoo by how likely each is to make a set of images.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use burn::tensor::Device;
-use image_tensor::{DecodeLimits, RgbImage};
-use metrics_fid::ImageSource;
+use checkpoint::shown;
 use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::image_sets::BadImageArgs;
 use crate::terminal::warn_of_outdated;
 use crate::training::export::GENERATOR;
 use ganymede::Weights;
@@ -26,6 +26,19 @@ pub struct Ranked {
 }
 
 impl Ranked {
+    /// Refuses a ranking that was read from `file` and names what can be no folder of a zoo: a run's folder is called after its model.
+    pub fn check_names(ranking: &[Self], file: &Path) -> Result<(), Failure> {
+        match ranking.iter().find(|ranked| !is_folder(&ranked.model)) {
+            None => Ok(()),
+            Some(ranked) => Err(format!(
+                "{}: it names the model {}, which can be no folder of a zoo",
+                file.display(),
+                shown(&ranked.model)
+            )
+            .into()),
+        }
+    }
+
     /// The model's file.
     pub fn generator(&self, models: Option<&Path>, weights: &Weights) -> PathBuf {
         let zoo = models.map_or_else(|| weights.zoo(), Path::to_owned);
@@ -33,29 +46,72 @@ impl Ranked {
     }
 }
 
+/// Whether a name leads to a folder within another and to no other place, on any system.
+fn is_folder(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let first = parts.next();
+    matches!(first, Some(Component::Normal(part)) if part == name)
+        && parts.next().is_none()
+        && !name.contains(|c: char| c.is_control() || matches!(c, '/' | '\\' | ':'))
+}
+
 /// All models of a zoo (the weights folder's without `models`) by the mean Gaussian density of the features of the images of a folder or archive, best first.
 pub fn ranking(
     models: Option<&Path>,
     images: &Path,
+    bad_images: BadImageArgs,
     weights: &Weights,
     device: &Device,
 ) -> Result<Vec<Ranked>, Failure> {
     let searcher = Searcher::open(models, None, weights, device)?;
     warn_of_outdated(&searcher.outdated);
-    let limits = DecodeLimits::default();
-    let pictures: Vec<RgbImage> = ImageSource::open(images)?
-        .images(&limits)
-        .map(|image| Ok(image?.pixels))
-        .collect::<Result<_, Failure>>()?;
-    let features = searcher.features(&pictures);
+    let features = searcher.features(&bad_images.read(images)?);
     let query = Query::feature_set(features.view());
     let (ranking, _) = searcher.rank(&query, Method::GaussianDensity)?;
-    Ok((1..)
+    let ranked: Vec<Ranked> = (1..)
         .zip(ranking.models)
         .map(|(rank, model)| Ranked {
             rank,
             model: model.model,
             score: model.score,
         })
-        .collect())
+        .collect();
+    Ranked::check_names(&ranked, &searcher.zoo.index_path())?;
+    Ok(ranked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_to_no_other_folder() {
+        let ranked = |model: &str| Ranked {
+            rank: 1,
+            model: model.to_owned(),
+            score: 0.0,
+        };
+        let file = Path::new("ranking.json");
+        for good in ["micah", "Mein Modell", "m\u{f6}we.v2"] {
+            Ranked::check_names(&[ranked(good)], file).expect(good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../evil",
+            "/evil",
+            "a/b",
+            "a\\b",
+            "c:evil",
+            "a/",
+            "a\u{1b}[2J",
+            "a\0",
+        ] {
+            let error = Ranked::check_names(&[ranked("micah"), ranked(bad)], file);
+            let message = error.expect_err(bad).to_string();
+            assert!(message.starts_with("ranking.json: it names"), "{message}");
+            assert!(!message.contains('\u{1b}'), "{message}");
+        }
+    }
 }
