@@ -314,7 +314,7 @@ impl Hold {
     fn of(folder: &Path) -> Result<Option<Self>, Failure> {
         files::make_folder(folder)?;
         let path = folder.join(".turn");
-        let lock = File::create(&path)
+        let lock = whole_file::open_lock(&path)
             .map_err(|e| format!("{}: cannot be written ({e})", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self { _lock: lock })),

@@ -20,5 +20,5 @@ mod write;
 
 pub use content_digest::{CONTENT_SHA256, content_sha256};
 pub use leftovers::remove_leftovers;
-pub use read::{open_regular, read, read_standard_input, read_to_string};
+pub use read::{open_lock, open_regular, read, read_standard_input, read_to_string};
 pub use write::{write, write_durably, write_with};

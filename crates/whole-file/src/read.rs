@@ -17,6 +17,18 @@ pub fn open_regular(path: impl AsRef<Path>) -> Result<File, Error> {
     Ok(file)
 }
 
+/// Opens a file that processes lock to exclude each other, and makes it where there is none; its content does not matter and is lost.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_lock(path: impl AsRef<Path>) -> Result<File, Error> {
+    let path = path.as_ref();
+    if let Ok(found) = std::fs::metadata(path) {
+        require_regular(&found)?;
+    }
+    File::create(path)
+}
+
 /// The bytes of a regular file of at most `max_bytes`.
 ///
 /// # Errors
@@ -159,6 +171,11 @@ mod tests {
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         let error = read(&pipe, 9).unwrap_err();
         assert!(error.to_string().contains("a named pipe"), "{error}");
+        let error = open_lock(&pipe).unwrap_err();
+        assert!(error.to_string().contains("a named pipe"), "{error}");
+        let lock = folder.path().join("lock");
+        drop(open_lock(&lock).unwrap());
+        open_lock(&lock).unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         let error = read(&link, 9).unwrap_err();

@@ -19,7 +19,7 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         files::make_folder(path)?;
         let file = path.join(".lock");
-        let lock = File::create(&file)
+        let lock = whole_file::open_lock(&file)
             .map_err(|e| format!("{}: cannot be written ({e})", file.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
