@@ -16,13 +16,14 @@ use metrics_fid::{
 };
 use model_zoo::{FeatureQuality, InversionQuality, Quality};
 use ndarray::ArrayView2;
-use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
 use crate::diversity::spread;
 use crate::protocol::Protocol;
 use crate::quality::rounded;
+use crate::sampling;
 use crate::table::median;
 use ganymede::Weights;
 use ganymede::features::BATCH;
@@ -148,13 +149,7 @@ impl<'a> FeatureMeter<'a> {
             let seeds: Vec<u32> = (first..(first + BATCH).min(self.images))
                 .map(|seed| seed as u32)
                 .collect();
-            let z = latents_from_seeds(&seeds, generator.config().z_dim, self.device);
-            let batch = generator.forward(
-                z,
-                generator.drawn_labels(&seeds, self.device),
-                Truncation::NONE,
-                &NoiseMode::Constant,
-            );
+            let batch = sampling::checked(generator, &seeds, self.device)?;
             samples.add_rows(self.features.of_tensor(batch).view())?;
         }
         let rows = |set: &FeatureSet| {

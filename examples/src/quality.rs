@@ -12,11 +12,11 @@ use feature_stats::{Ddof, Moments};
 use lpips::{Lpips, Version};
 use metrics_fid::{ImageFeatures, frechet_distance};
 use model_zoo::Quality;
-use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::diversity::{self, Diversity};
-use crate::{Failure, kept_moments};
+use crate::{Failure, kept_moments, sampling};
 use ganymede::Weights;
 use ganymede::features;
 
@@ -100,7 +100,7 @@ impl<'a> QualityMeter<'a> {
             &format!("{name}: images"),
             |range| {
                 let chosen = &real[range.start as usize..range.end as usize];
-                images.batch(chosen, &vec![false; chosen.len()], self.device)
+                Ok(images.batch(chosen, &vec![false; chosen.len()], self.device))
             },
         )?
         else {
@@ -109,9 +109,7 @@ impl<'a> QualityMeter<'a> {
         let Some(samples) =
             self.moments(&key, counts[1], &format!("{name}: samples"), |range| {
                 let seeds: Vec<u32> = (range.start as u32..range.end as u32).collect();
-                let z = latents_from_seeds(&seeds, generator.config().z_dim, self.device);
-                let labels = generator.drawn_labels(&seeds, self.device);
-                generator.forward(z, labels, Truncation::NONE, &NoiseMode::Constant)
+                Ok(sampling::checked(&generator, &seeds, self.device)?)
             })?
         else {
             return Ok(None);
@@ -152,7 +150,7 @@ impl<'a> QualityMeter<'a> {
         of: &str,
         count: u64,
         what: &str,
-        mut batch: impl FnMut(Range<u64>) -> burn::tensor::Tensor<4>,
+        mut batch: impl FnMut(Range<u64>) -> Result<burn::tensor::Tensor<4>, Failure>,
     ) -> Result<Option<Moments>, Failure> {
         // Which images are chosen of a set depends on their number.
         let key = digest::short(&format!(
@@ -166,7 +164,7 @@ impl<'a> QualityMeter<'a> {
             count,
             what,
             self.interrupted,
-            |range| Ok(self.features.of_tensor(batch(range))),
+            |range| Ok(self.features.of_tensor(batch(range)?)),
         )
     }
 }

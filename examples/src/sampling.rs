@@ -1,7 +1,23 @@
 //! Images of seeds.
 
 use burn::tensor::{Device, Tensor};
-use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::{Generator, NoiseMode, StyleGan2Error, Truncation, latents_from_seeds};
+
+/// Images `[seeds, channels, side, side]` at psi 1 with the model's own noise, classes drawn uniformly; values that are no numbers are an error.
+pub fn checked(
+    generator: &Generator,
+    seeds: &[u32],
+    device: &Device,
+) -> Result<Tensor<4>, StyleGan2Error> {
+    let z = latents_from_seeds(seeds, generator.config().z_dim, device);
+    let labels = generator.drawn_labels(seeds, device);
+    let w_plus = generator.mapping.forward(z, labels, Truncation::NONE);
+    let images = generator
+        .synthesis
+        .forward(w_plus.clone(), &NoiseMode::Constant);
+    generator.check_finite(&images, &w_plus, &NoiseMode::Constant)?;
+    Ok(images)
+}
 
 /// Images `[up to batch, channels, side, side]` of the seeds in their order, with the model's own noise.
 ///

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use image_tensor::{Rgb, RgbImage, encode_png, write_png};
 
-/// What is read, in a folder of its own: a zoo of one model with the index of all, weights, and images.
+/// What is read, in a folder of its own: the repository's weights and zoo by links, and images.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -69,21 +69,22 @@ impl Place {
         for folder in ["weights/features", "weights/zoo", "images"] {
             std::fs::create_dir_all(place.path(folder)).unwrap();
         }
-        std::fs::create_dir_all(place.path("weights/zoo").join(MODEL)).unwrap();
-        let model = format!("zoo/{MODEL}");
-        let files = [
-            format!("{model}/card.toml"),
-            format!("{model}/generator.safetensors"),
-            "zoo/index.ganymede".to_owned(),
-            "zoo/index.toml".to_owned(),
-            "features/alexnet.safetensors".to_owned(),
-            "features/vgg16.safetensors".to_owned(),
-            "features/lpips_v0.1_alex.safetensors".to_owned(),
-            "features/lpips_v0.1_vgg.safetensors".to_owned(),
-            "features/efficientnet_lite0.safetensors".to_owned(),
-            "queries".to_owned(),
-            "few_shot".to_owned(),
-        ];
+        let mut files = vec!["queries".to_owned(), "few_shot".to_owned()];
+        for entry in std::fs::read_dir(weights.join("features")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.push(format!("features/{name}"));
+        }
+        for entry in std::fs::read_dir(weights.join("zoo")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.starts_with("index.") {
+                files.push(format!("zoo/{name}"));
+            }
+            if weights.join("zoo").join(&name).join("card.toml").is_file() {
+                std::fs::create_dir(place.path("weights/zoo").join(&name)).unwrap();
+                let parts = ["card.toml", "generator.safetensors"];
+                files.extend(parts.map(|part| format!("zoo/{name}/{part}")));
+            }
+        }
         for file in files {
             symlink(weights.join(&file), place.path("weights").join(&file)).unwrap();
         }
@@ -228,7 +229,7 @@ fn cases(place: &Place) -> Vec<Case> {
         case("zoo", "list", CARD, text()),
         case(
             "zoo",
-            "measure --data {base}/data --moments {out}",
+            "measure funEmoji --data {base}/data --moments {out}",
             "data/funEmoji.training.safetensors",
             tensors(),
         ),
@@ -390,8 +391,7 @@ fn fault(place: &Place, case: &Case) -> Option<String> {
     });
     let ended = Command::new(program(case.program))
         .args(args)
-        .arg("--weights")
-        .arg(place.path("weights"))
+        .env("GANYMEDE_WEIGHTS", place.path("weights"))
         .current_dir(place.folder.path())
         .stdin(Stdio::null())
         .output()

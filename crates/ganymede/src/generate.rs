@@ -297,6 +297,14 @@ pub fn run(
     options.validate()?;
     let model = context.model(&options.model)?;
     model.check_truncation(options.truncation_psi)?;
+    let layers = model.generator.synthesis.num_ws();
+    if let Some(cutoff) = options.truncation_cutoff.filter(|cutoff| *cutoff > layers) {
+        return Err(Error::option(
+            "truncation_cutoff",
+            cutoff,
+            format!("{} has {layers} layers", model.name),
+        ));
+    }
     let class = match options.latents.as_slice() {
         [] => class::check(options.class, &model)?,
         // Of latents the class is decided.

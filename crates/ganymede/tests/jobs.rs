@@ -441,6 +441,19 @@ fn the_name_of_a_network_cannot_lead_elsewhere() {
 }
 
 #[test]
+fn layers_that_a_model_has_not_cannot_be_truncated() {
+    let options = |layers| generate::Options {
+        truncation_cutoff: Some(layers),
+        seeds: "0".parse().unwrap(),
+        ..generate::Options::default()
+    };
+    // A model of 64x64 pixels: two for each resolution from 4 on.
+    assert!(generate::run(&options(10), &context(), &mut ()).is_ok());
+    let error = generate::run(&options(11), &context(), &mut ()).unwrap_err();
+    assert!(error.to_string().contains("10 layers"), "{error}");
+}
+
+#[test]
 fn every_tensor_is_counted_in_its_network_and_in_no_other() {
     let folder = tempfile::tempdir().unwrap();
     // Names of which one begins with another.

@@ -57,6 +57,14 @@ pub enum MetricsError {
         /// The number.
         value: f64,
     },
+    /// A generated image with a value that is NaN or infinite.
+    #[error(
+        "generated image {image} is not finite; the generator's weights, or its latents, are too large for 32-bit floats"
+    )]
+    NonFiniteImage {
+        /// The image, counted from 0.
+        image: u64,
+    },
     /// Fewer images than a measure needs.
     #[error("{what} needs at least {required} images in each set, found {found}; add images")]
     TooFewImages {

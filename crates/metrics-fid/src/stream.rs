@@ -17,7 +17,7 @@ use crate::{FeatureSet, ImageFeatures, Keep, MetricsError};
 /// may stop.
 ///
 /// # Errors
-/// When a feature is not finite or `progress` stops.
+/// When an image or a feature is not finite or `progress` stops.
 ///
 /// # Panics
 /// When a batch is empty or its images have other than 1 or 3 channels.
@@ -63,10 +63,24 @@ pub fn generated_features(
 ) -> Result<FeatureSet, MetricsError> {
     let mut set = FeatureSet::new(features.dimension(), keep);
     for batch in batches {
+        check_finite(&batch, set.count())?;
         set.add_rows(features.of_tensor(batch).view())?;
         report(&mut progress, set.count())?;
     }
     Ok(set)
+}
+
+/// Refuses images with a value that is NaN or infinite, of which rounding to 8 bits would make black or white. `before` images came before these.
+fn check_finite(images: &Tensor<4>, before: u64) -> Result<(), MetricsError> {
+    let [_, channels, height, width] = images.dims();
+    let values = images.clone().into_data();
+    let mut values = values.iter::<f32>();
+    match values.position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(position) => Err(MetricsError::NonFiniteImage {
+            image: before + (position / (channels * height * width).max(1)) as u64,
+        }),
+    }
 }
 
 fn report(

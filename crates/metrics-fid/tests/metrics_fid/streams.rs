@@ -170,6 +170,24 @@ fn folders_archives_and_generators_give_the_same_features() {
     assert!(difference.iter().all(|d| d.abs() < 1e-14));
 }
 
+/// In 8 bits such a value would be black or white, and the distance a number like any other.
+#[test]
+fn generated_images_that_are_no_numbers_are_named() {
+    let device = Device::flex();
+    let grey = Tensor::<4>::zeros([3, 3, 2, 2], &device);
+    for value in [f32::NAN, f32::INFINITY] {
+        let bad = grey.clone().slice_fill([1..2, 2..3, 1..2, 0..1], value);
+        let error = generated_features(&pixels(), [grey.clone(), bad], Keep::Features, |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
+        assert!(
+            matches!(error, MetricsError::NonFiniteImage { image: 4 }),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn moments_alone_keep_no_features() {
     let folder = tempfile::tempdir().unwrap();
