@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use burn::tensor::Device;
 use lpips::{Lpips, Network, Version};
 
+use crate::kept_directions::KeptDirections;
 use crate::recent::Recent;
 use crate::{Error, Model, Weights, model};
 
@@ -17,11 +18,12 @@ pub struct Context {
     weights: Option<PathBuf>,
     models: Mutex<Recent<ModelKey, Arc<Model>>>,
     metrics: Mutex<Recent<Network, Arc<Lpips>>>,
+    pub(crate) directions: KeptDirections,
 }
 
 /// A file as it is now: a model that was trained on is another.
 #[derive(PartialEq)]
-struct ModelKey {
+pub(crate) struct ModelKey {
     path: PathBuf,
     length: u64,
     changed: Option<SystemTime>,
@@ -41,6 +43,7 @@ impl Context {
             weights: None,
             models: Mutex::new(Recent::new(Self::MODELS)),
             metrics: Mutex::new(Recent::new(Self::METRICS)),
+            directions: KeptDirections::default(),
         }
     }
 
@@ -53,6 +56,12 @@ impl Context {
     /// Keeps so many generators; 0 loads them each time.
     pub fn with_kept_models(mut self, most: usize) -> Self {
         self.models = Mutex::new(Recent::new(most));
+        self
+    }
+
+    /// Keeps generators of so many bytes of weights in all, and the one used last however large it is.
+    pub fn with_model_memory(mut self, bytes: u64) -> Self {
+        self.models = Mutex::new(Recent::within(bytes));
         self
     }
 
@@ -86,7 +95,7 @@ impl Context {
             return Ok(model);
         }
         let model = Arc::new(Model::open(name, path, &self.device)?);
-        lock(&self.models).insert(key, Arc::clone(&model));
+        lock(&self.models).insert_sized(key, Arc::clone(&model), model.size_in_bytes());
         Ok(model)
     }
 
@@ -107,7 +116,7 @@ impl Context {
 }
 
 impl ModelKey {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         let data = path.metadata().ok();
         Self {
             path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use burn::tensor::Device;
 use image_tensor::can_be_shown;
 use model_zoo::ZooModel;
@@ -56,6 +57,11 @@ impl Model {
             path,
             generator,
         })
+    }
+
+    /// Bytes of its weights in memory.
+    pub fn size_in_bytes(&self) -> u64 {
+        (self.generator.num_params() * size_of::<f32>()) as u64
     }
 
     /// Image side in pixels.

@@ -53,6 +53,9 @@ pub trait Observer {
     /// A picture of what there is.
     fn preview(&mut self, _preview: &Preview<'_>) {}
 
+    /// Where points of the picture are now, each `[x, y]` in its pixels, in the order in which they were given.
+    fn points(&mut self, _points: &[[f64; 2]]) {}
+
     /// Whether pictures are wanted that are made for nothing else, which costs time.
     fn wants_previews(&self) -> bool {
         false

@@ -1,8 +1,15 @@
 /// Values by their keys, of which those used last are kept.
 pub(crate) struct Recent<K, V> {
     most: usize,
+    most_bytes: u64,
     /// The one used last at the end.
-    entries: Vec<(K, V)>,
+    entries: Vec<Entry<K, V>>,
+}
+
+struct Entry<K, V> {
+    key: K,
+    value: V,
+    bytes: u64,
 }
 
 impl<K: PartialEq, V: Clone> Recent<K, V> {
@@ -10,23 +17,45 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
+            most_bytes: u64::MAX,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Keeps values of so many bytes in all, and the one used last however large it is.
+    pub(crate) fn within(most_bytes: u64) -> Self {
+        Self {
+            most: usize::MAX,
+            most_bytes,
             entries: Vec::new(),
         }
     }
 
     pub(crate) fn get(&mut self, key: &K) -> Option<V> {
-        let index = self.entries.iter().position(|(known, _)| known == key)?;
+        let index = self.entries.iter().position(|entry| entry.key == *key)?;
         let entry = self.entries.remove(index);
-        let value = entry.1.clone();
+        let value = entry.value.clone();
         self.entries.push(entry);
         Some(value)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        self.entries.retain(|(known, _)| *known != key);
-        self.entries.push((key, value));
+        self.insert_sized(key, value, 0);
+    }
+
+    /// Inserts a value that takes so many bytes.
+    pub(crate) fn insert_sized(&mut self, key: K, value: V, bytes: u64) {
+        self.entries.retain(|entry| entry.key != key);
+        self.entries.push(Entry { key, value, bytes });
         let beyond = self.entries.len().saturating_sub(self.most);
         self.entries.drain(..beyond);
+        while self.entries.len() > 1 && self.bytes() > self.most_bytes {
+            self.entries.remove(0);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.bytes).sum()
     }
 }
 
@@ -55,5 +84,18 @@ mod tests {
         let mut none = Recent::new(0);
         none.insert("a", 1);
         assert_eq!(none.get(&"a"), None);
+    }
+
+    #[test]
+    fn values_make_room_by_their_size() {
+        let mut recent = Recent::within(10);
+        recent.insert_sized("a", 1, 4);
+        recent.insert_sized("b", 2, 4);
+        assert_eq!(recent.get(&"a"), Some(1));
+        recent.insert_sized("c", 3, 4);
+        assert_eq!(recent.get(&"b"), None);
+        assert_eq!((recent.get(&"a"), recent.get(&"c")), (Some(1), Some(3)));
+        recent.insert_sized("large", 4, 11);
+        assert_eq!((recent.get(&"a"), recent.get(&"large")), (None, Some(4)));
     }
 }

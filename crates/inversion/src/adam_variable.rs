@@ -14,7 +14,7 @@ const EPSILON: f64 = 1e-8;
 /// Differs from `burn::optim::Adam`, which computes `1 - beta_2^t` in f32: cancellation leaves an error of up to 6e-5 in the first steps, and half
 /// of that in their length. Here it is computed in f64.
 #[derive(Clone)]
-pub(crate) struct AdamVariable<const D: usize> {
+pub struct AdamVariable<const D: usize> {
     value: Tensor<D>,
     moments: Option<Moments<D>>,
     /// Updates done.
@@ -29,6 +29,7 @@ struct Moments<const D: usize> {
 }
 
 impl<const D: usize> AdamVariable<D> {
+    /// Starts at a value.
     pub fn new(value: Tensor<D>) -> Self {
         Self {
             value: value.without_autodiff(),
@@ -37,6 +38,7 @@ impl<const D: usize> AdamVariable<D> {
         }
     }
 
+    /// The value, on the plain device.
     pub fn value(&self) -> Tensor<D> {
         self.value.clone()
     }
@@ -78,6 +80,7 @@ impl<const D: usize> AdamVariable<D> {
         self.moments = Some(moments);
     }
 
+    /// Changes the value between two steps; the moments stay.
     pub fn map(&mut self, change: impl FnOnce(Tensor<D>) -> Tensor<D>) {
         self.value = change(self.value.clone());
     }

@@ -62,6 +62,7 @@ mod start;
 mod tracker;
 mod w_statistics;
 
+pub use adam_variable::AdamVariable;
 pub use config::{
     EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimisation, NoiseStart,
     Perturbation, Start,

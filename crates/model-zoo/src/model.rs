@@ -15,8 +15,11 @@ pub struct ZooModel {
 }
 
 impl ZooModel {
-    /// The model in `folder`, whose name is the model's.
-    pub(crate) fn open(folder: PathBuf, name: &str) -> Result<Self, ZooError> {
+    /// The model in `folder`, of which `name` is the name.
+    ///
+    /// # Errors
+    /// When there is no valid card.
+    pub fn open(folder: PathBuf, name: &str) -> Result<Self, ZooError> {
         let path = folder.join(CARD);
         let fault = |reason: String| ZooError::Card {
             path: path.clone(),

@@ -1,6 +1,7 @@
 //! Ranks the models of a zoo by how likely each is to make an image.
 
 mod searcher;
+mod typicality;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use retrieval_gaussian::{Query, RankedModel};
 use serde::{Deserialize, Serialize};
 
 pub use searcher::{Method, Searcher};
+pub use typicality::OwnScores;
 
 use crate::images::first_query_images;
 use crate::{Context, Error, Observer, Warning};

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use image_tensor::RgbImage;
 use model_zoo::Zoo;
 use ndarray::Array2;
@@ -90,6 +90,11 @@ impl Searcher {
     /// Features `[images, dimension]`.
     pub fn features(&self, images: &[RgbImage]) -> Array2<f32> {
         self.features.of_images(images)
+    }
+
+    /// Features `[images, dimension]` of a generator's images.
+    pub fn features_of_tensor(&self, images: Tensor<4>) -> Array2<f32> {
+        self.features.of_tensor(images)
     }
 
     /// All models, best first, and how long scoring them took.

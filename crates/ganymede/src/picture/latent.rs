@@ -1,0 +1,198 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use ganspace::Path;
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+use stylegan2::{Truncation, latents_from_seeds};
+
+use super::LatentsText;
+use super::directions::{Change, apply};
+use crate::{Context, Error, Model, class};
+
+/// Where a latent comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latent {
+    /// The latent that the official code draws for a seed.
+    Seed(Seeded),
+    /// Its numbers, such as an inversion finds.
+    WPlus(LatentsText),
+    /// A place on the way between others.
+    Course(OnCourse),
+}
+
+/// A seed's latent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seeded {
+    /// Of the normal numbers.
+    pub seed: u32,
+    /// 1 leaves the latent as it is, smaller values pull it to the mean.
+    pub truncation_psi: f32,
+    /// Truncate only so many of the first layers.
+    pub truncation_cutoff: Option<usize>,
+    /// Class of a conditional model, counted from 0.
+    pub class: Option<usize>,
+}
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            truncation_psi: 1.0,
+            truncation_cutoff: None,
+            class: None,
+        }
+    }
+}
+
+/// A place on a course.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnCourse {
+    /// The way.
+    #[serde(flatten)]
+    pub course: Course,
+    /// 0 is its start and 1 its end.
+    #[serde(default)]
+    pub time: f64,
+}
+
+/// A way through latents in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// Two or more.
+    pub points: Vec<Point>,
+    /// How fast it goes between two points.
+    #[serde(default)]
+    pub easing: Easing,
+    /// How latents between two points are made.
+    #[serde(default)]
+    pub interpolation: Interpolation,
+    /// Whether it goes back to the first point.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+/// An edited latent of a course.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// Before it is edited.
+    pub latent: Latent,
+    /// What is changed of it.
+    #[serde(default)]
+    pub edits: Vec<Change>,
+}
+
+/// As [`ganspace::Easing`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "ganspace has the curves")]
+pub enum Easing {
+    #[default]
+    Linear,
+    Cosine,
+    SmoothStep,
+    SmootherStep,
+}
+
+/// As [`ganspace::Interpolation`], about the mean latent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "ganspace has the formulas")]
+pub enum Interpolation {
+    #[default]
+    Linear,
+    Spherical,
+}
+
+impl From<Easing> for ganspace::Easing {
+    fn from(easing: Easing) -> Self {
+        match easing {
+            Easing::Linear => Self::Linear,
+            Easing::Cosine => Self::Cosine,
+            Easing::SmoothStep => Self::SmoothStep,
+            Easing::SmootherStep => Self::SmootherStep,
+        }
+    }
+}
+
+impl Course {
+    /// The path through the model's latents.
+    ///
+    /// # Errors
+    ///
+    /// There are fewer than two points, one does not fit the model, or the model has no mean latent to turn about.
+    pub fn path(&self, model: &Model, context: &Context) -> Result<Path, Error> {
+        let points = self.points.iter();
+        let latents = points
+            .map(|point| edited(&point.latent, &point.edits, model, context))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let interpolation = match self.interpolation {
+            Interpolation::Linear => ganspace::Interpolation::Linear,
+            Interpolation::Spherical => ganspace::Interpolation::Spherical {
+                centre: mean_latent(model)?,
+            },
+        };
+        let path = Path::new(latents, interpolation, self.easing.into())?;
+        Ok(if self.closed { path.closed() } else { path })
+    }
+}
+
+fn mean_latent(model: &Model) -> Result<Array1<f32>, Error> {
+    let mapping = &model.generator.mapping;
+    if !mapping.tracks_w_avg() {
+        return Err(Error::option(
+            "interpolation",
+            "spherical",
+            format!(
+                "{} has no mean latent to turn about; use linear",
+                model.name
+            ),
+        ));
+    }
+    Ok(mapping.w_avg().into_data().iter::<f32>().collect())
+}
+
+/// The latents `[num_ws, w_dim]` of a source with its edits.
+pub(crate) fn edited(
+    latent: &Latent,
+    edits: &[Change],
+    model: &Model,
+    context: &Context,
+) -> Result<Array2<f32>, Error> {
+    let mut w_plus = match latent {
+        Latent::Seed(seeded) => of_seed(seeded, model, context.device())?,
+        Latent::WPlus(text) => text.read(model)?,
+        Latent::Course(OnCourse { course, time }) => {
+            if !time.is_finite() {
+                return Err(Error::option("time", time, "expected a number from 0 to 1"));
+            }
+            course.path(model, context)?.at(*time)
+        }
+    };
+    apply(edits, &mut w_plus, model, context)?;
+    Ok(w_plus)
+}
+
+fn of_seed(seeded: &Seeded, model: &Model, device: &Device) -> Result<Array2<f32>, Error> {
+    model.check_truncation(seeded.truncation_psi)?;
+    let mapping = &model.generator.mapping;
+    let class = class::check(seeded.class, model)?;
+    let truncation = Truncation {
+        psi: seeded.truncation_psi,
+        cutoff: seeded.truncation_cutoff,
+    };
+    let z = latents_from_seeds(&[seeded.seed], mapping.z_dim(), device);
+    let w_plus = mapping.forward(z, class::labels(class, 1, model, device), truncation);
+    let [_, layers, features] = w_plus.dims();
+    let values: Vec<f32> = w_plus.into_data().iter::<f32>().collect();
+    Ok(Array2::from_shape_vec((layers, features), values)
+        .expect("as many values as the shape says"))
+}
+
+/// Latents `[num_ws, w_dim]` as a batch of one.
+pub(crate) fn tensor(w_plus: &Array2<f32>, device: &Device) -> Tensor<3> {
+    let (layers, features) = w_plus.dim();
+    let values: Vec<f32> = w_plus.iter().copied().collect();
+    Tensor::from_data(TensorData::new(values, [1, layers, features]), device)
+}

@@ -1,0 +1,136 @@
+//! One picture of a model, described so that it can be kept, sent and made again: where its latent comes from, how it is edited, with which noise.
+//!
+//! ```
+//! use ganymede::picture::Picture;
+//! use ganymede::{Context, Device};
+//!
+//! let text = r#"{"model": "micah", "latent": {"seed": {"seed": 5, "truncation_psi": 0.7}},
+//!     "edits": [{"component": 0, "layers": "0-3", "strength": 1.5}]}"#;
+//! let picture: Picture = serde_json::from_str(text)?;
+//! let image = picture.render(&Context::new(Device::flex()))?;
+//! assert_eq!(image.dimensions(), (64, 64));
+//! # Ok::<(), ganymede::Error>(())
+//! ```
+
+mod directions;
+mod latent;
+mod latents_text;
+
+use image_tensor::RgbImage;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use stylegan2::NoiseMode;
+
+pub use directions::{Change, Direction};
+pub(crate) use latent::tensor;
+pub use latent::{Course, Easing, Interpolation, Latent, OnCourse, Point, Seeded};
+pub use latents_text::LatentsText;
+
+use crate::generate::Noise;
+use crate::images::opaque;
+use crate::{Context, Error, Model};
+
+/// A picture's recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Picture {
+    /// A model of the zoo, or a generator file.
+    pub model: String,
+    /// The latent before it is edited.
+    pub latent: Latent,
+    /// What is changed of it.
+    #[serde(default)]
+    pub edits: Vec<Change>,
+    /// The noise images.
+    #[serde(default)]
+    pub noise_mode: Noise,
+    /// Seed of random noise images.
+    #[serde(default)]
+    pub noise_seed: u32,
+}
+
+impl Picture {
+    /// The latents `[num_ws, w_dim]`, edited, of a model that has been loaded.
+    ///
+    /// # Errors
+    ///
+    /// The latent or an edit does not fit the model.
+    pub fn w_plus(&self, model: &Model, context: &Context) -> Result<Array2<f32>, Error> {
+        latent::edited(&self.latent, &self.edits, model, context)
+    }
+
+    /// The picture; one with opacity over white.
+    ///
+    /// # Errors
+    ///
+    /// The model cannot be loaded, the latent or an edit does not fit it, or the image is not finite.
+    pub fn render(&self, context: &Context) -> Result<RgbImage, Error> {
+        let model = context.model(&self.model)?;
+        let w_plus = self.w_plus(&model, context)?;
+        render(&w_plus, &self.noise(), &model, context)
+    }
+
+    /// Pictures at these times of the recipe's course, 0 its start and 1 its end. `go_on` is asked before each; the pictures until then are returned.
+    ///
+    /// # Errors
+    ///
+    /// The recipe's latent is no course; as [`render`](Self::render).
+    pub fn frames(
+        &self,
+        times: &[f64],
+        context: &Context,
+        mut go_on: impl FnMut(usize) -> bool,
+    ) -> Result<Vec<RgbImage>, Error> {
+        let Latent::Course(on_course) = &self.latent else {
+            return Err(Error::option(
+                "latent",
+                "",
+                "expected a course of at least two points",
+            ));
+        };
+        let model = context.model(&self.model)?;
+        let path = on_course.course.path(&model, context)?;
+        let mut frames = Vec::with_capacity(times.len());
+        for time in times {
+            if !go_on(frames.len()) {
+                break;
+            }
+            let mut w_plus = path.at(*time);
+            directions::apply(&self.edits, &mut w_plus, &model, context)?;
+            frames.push(render(&w_plus, &self.noise(), &model, context)?);
+        }
+        Ok(frames)
+    }
+
+    pub(crate) fn noise(&self) -> NoiseMode {
+        match self.noise_mode {
+            Noise::Constant => NoiseMode::Constant,
+            Noise::None => NoiseMode::None,
+            Noise::Random => {
+                // The seed's own noise, as `generate` draws it.
+                let low = match &self.latent {
+                    Latent::Seed(seeded) => seeded.seed,
+                    Latent::WPlus(_) | Latent::Course(_) => 0,
+                };
+                NoiseMode::Random {
+                    seed: (u64::from(self.noise_seed) << 32) | u64::from(low),
+                }
+            }
+        }
+    }
+}
+
+fn render(
+    w_plus: &Array2<f32>,
+    noise: &NoiseMode,
+    model: &Model,
+    context: &Context,
+) -> Result<RgbImage, Error> {
+    let w_plus = tensor(w_plus, context.device());
+    let images = model.generator.synthesis.forward(w_plus.clone(), noise);
+    model.generator.check_finite(&images, &w_plus, noise)?;
+    Ok(opaque(images).swap_remove(0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use burn::tensor::Device;
+
+use super::*;
+use crate::generate;
+
+fn context() -> Context {
+    Context::new(Device::flex())
+}
+
+fn of_seed(seed: u32) -> Picture {
+    Picture {
+        model: "adventurer".to_owned(),
+        latent: Latent::Seed(Seeded {
+            seed,
+            ..Seeded::default()
+        }),
+        edits: Vec::new(),
+        noise_mode: Noise::default(),
+        noise_seed: 0,
+    }
+}
+
+fn course(points: &[u32], time: f64) -> Picture {
+    let points = points
+        .iter()
+        .map(|seed| Point {
+            latent: of_seed(*seed).latent,
+            edits: Vec::new(),
+        })
+        .collect();
+    let course = Course {
+        points,
+        easing: Easing::Cosine,
+        interpolation: Interpolation::Spherical,
+        closed: false,
+    };
+    Picture {
+        latent: Latent::Course(OnCourse { course, time }),
+        ..of_seed(0)
+    }
+}
+
+/// Bytes of the picture that `generate` writes for a seed.
+fn generated(seed: u32, noise: Noise, context: &Context) -> RgbImage {
+    let out = tempfile::tempdir().unwrap();
+    let options = generate::Options {
+        model: "adventurer".to_owned(),
+        seeds: crate::Seeds(vec![seed]),
+        noise_mode: noise,
+        seed: 3,
+        single: true,
+        out: Some(out.path().to_owned()),
+        ..generate::Options::default()
+    };
+    let outcome = generate::run(&options, context, &mut ()).unwrap();
+    let file = &outcome.images[0].file.as_ref().unwrap().0;
+    image_tensor::decode_file(file, &image_tensor::DecodeLimits::default()).unwrap()
+}
+
+#[test]
+fn a_seed_is_the_picture_that_generate_makes_of_it() {
+    let context = context();
+    for noise in [Noise::Constant, Noise::None, Noise::Random] {
+        let picture = Picture {
+            noise_mode: noise,
+            noise_seed: 3,
+            ..of_seed(7)
+        };
+        assert_eq!(
+            picture.render(&context).unwrap(),
+            generated(7, noise, &context)
+        );
+    }
+}
+
+#[test]
+fn latents_go_through_text_unchanged() {
+    let context = context();
+    let picture = of_seed(4);
+    let model = context.model(&picture.model).unwrap();
+    let w_plus = picture.w_plus(&model, &context).unwrap();
+    let text = LatentsText::of(&w_plus);
+    assert_eq!(text.read(&model).unwrap(), w_plus);
+    let again = Picture {
+        latent: Latent::WPlus(text),
+        ..of_seed(4)
+    };
+    assert_eq!(
+        again.render(&context).unwrap(),
+        picture.render(&context).unwrap()
+    );
+}
+
+#[test]
+fn latents_that_do_not_fit_are_refused() {
+    let context = context();
+    let model = context.model("adventurer").unwrap();
+    let refused = |json: &str| {
+        let text: LatentsText = serde_json::from_str(json).unwrap();
+        text.read(&model).unwrap_err().to_string()
+    };
+    assert!(refused(r#""AAAA""#).contains("3 bytes"));
+    assert!(refused(r#""a.b""#).contains("no base64"));
+    let shape = (
+        model.generator.synthesis.num_ws(),
+        model.generator.synthesis.w_dim(),
+    );
+    let infinite = LatentsText::of(&Array2::from_elem(shape, f32::INFINITY));
+    assert!(infinite.read(&model).is_err());
+}
+
+#[test]
+fn an_edit_moves_its_layers_along_its_component() {
+    let context = context();
+    let model = context.model("adventurer").unwrap();
+    let plain = of_seed(1).w_plus(&model, &context).unwrap();
+    let edited = Picture {
+        edits: vec![Change {
+            direction: Direction::Component {
+                component: 2,
+                layers: "3-5".parse().unwrap(),
+            },
+            strength: 2.0,
+        }],
+        ..of_seed(1)
+    };
+    let moved = edited.w_plus(&model, &context).unwrap() - &plain;
+    let directions = model.directions(&model.usual_basis(), &context).unwrap();
+    for (layer, row) in moved.outer_iter().enumerate() {
+        let length = row
+            .iter()
+            .map(|v| f64::from(*v).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let expected = if (3..=5).contains(&layer) {
+            2.0 * directions.stdev()[2]
+        } else {
+            0.0
+        };
+        // Latents are of size 1 and rounded in f32, 128 of them.
+        assert!(
+            (length - expected).abs() < 1e-5,
+            "layer {layer}: {length} and {expected}"
+        );
+    }
+}
+
+#[test]
+fn named_edits_are_those_of_the_models_file() {
+    let context = context();
+    let named = |strength| Picture {
+        edits: vec![Change {
+            direction: Direction::Named {
+                edit: "hair".to_owned(),
+            },
+            strength,
+        }],
+        ..of_seed(1)
+    };
+    let plain = of_seed(1).render(&context).unwrap();
+    assert_eq!(named(0.0).render(&context).unwrap(), plain);
+    assert_ne!(named(3.0).render(&context).unwrap(), plain);
+    let unknown = Picture {
+        edits: vec![Change {
+            direction: Direction::Named {
+                edit: "wings".to_owned(),
+            },
+            strength: 1.0,
+        }],
+        ..of_seed(1)
+    };
+    assert!(
+        unknown
+            .render(&context)
+            .unwrap_err()
+            .to_string()
+            .contains("wings")
+    );
+}
+
+#[test]
+fn a_course_begins_and_ends_at_its_points() {
+    let context = context();
+    for (time, seed) in [(0.0, 3), (0.5, 4), (1.0, 5)] {
+        let found = course(&[3, 4, 5], time).render(&context).unwrap();
+        assert_eq!(found, of_seed(seed).render(&context).unwrap(), "at {time}");
+    }
+    assert_ne!(
+        course(&[3, 4], 0.5).render(&context).unwrap(),
+        of_seed(3).render(&context).unwrap()
+    );
+    assert!(course(&[3], 0.5).render(&context).is_err());
+    assert!(course(&[3, 4], f64::NAN).render(&context).is_err());
+    let frames = course(&[3, 4], 0.0).frames(&[0.0, 0.25, 1.0], &context, |done| done < 2);
+    assert_eq!(frames.unwrap().len(), 2);
+}
+
+#[test]
+fn recipes_are_read_from_json() {
+    let text = r#"{"model": "adventurer", "latent": {"course": {"points": [
+            {"latent": {"seed": {"seed": 1}}},
+            {"latent": {"seed": {"seed": 2, "truncation_cutoff": 4}}, "edits": [{"edit": "hair", "strength": 1}]}],
+        "closed": true, "easing": "smooth_step", "time": 0.5}}, "noise_mode": "none"}"#;
+    let picture: Picture = serde_json::from_str(text).unwrap();
+    let again: Picture = serde_json::from_str(&serde_json::to_string(&picture).unwrap()).unwrap();
+    assert_eq!(again, picture);
+    assert!(
+        serde_json::from_str::<Picture>(r#"{"model": "a", "latent": {"seed": {"sead": 1}}}"#)
+            .is_err()
+    );
+}
