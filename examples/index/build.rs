@@ -1,7 +1,9 @@
 use ganymede::digest;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
+use burn::tensor::Device;
 use feature_stats::{Ddof, Moments, Pca, Ridge};
 use model_zoo::{Zoo, ZooModel};
 use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
@@ -113,10 +115,13 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
             ))
         })
         .collect::<Result<_, Failure>>()?;
-    let sampled = zoo.models().iter().filter(|model| is_sampled(model.name()));
-    let classes = sampled
-        .filter_map(|model| Some((model.name().to_owned(), class_of(model, sampling.class)?)))
-        .collect();
+    let device = sampling.place.common.device.open()?;
+    let mut classes = BTreeMap::new();
+    for model in zoo.models().iter().filter(|m| is_sampled(m.name())) {
+        if let Some(class) = class_of(model, sampling.class, &device)? {
+            classes.insert(model.name().to_owned(), class);
+        }
+    }
     let path = zoo.index_path();
     builder(&moments, &components, build.ridge)?
         .build()?
@@ -142,10 +147,20 @@ pub fn build(build: &Build, interrupt: &Interrupt) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// The class that a model's samples have of a class that was asked for: none where its card says that it has no classes.
-pub fn class_of(model: &ZooModel, asked: Option<usize>) -> Option<usize> {
-    let configuration = model.card().configuration.as_ref();
-    asked.filter(|_| configuration.is_none_or(|configuration| configuration.c_dim > 0))
+/// The class that a model's samples have of a class that was asked for: none where it has no classes.
+pub fn class_of(
+    model: &ZooModel,
+    asked: Option<usize>,
+    device: &Device,
+) -> Result<Option<usize>, Failure> {
+    let Some(class) = asked else {
+        return Ok(None);
+    };
+    let classes = match &model.card().configuration {
+        Some(configuration) => configuration.c_dim,
+        None => model.load_generator(device)?.num_classes(),
+    };
+    Ok((classes > 0).then_some(class))
 }
 
 fn file_size(path: &Path) -> Result<u64, Failure> {

@@ -199,6 +199,9 @@ fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
             zoo.add(name, &model, &Card::new(name, "CC0-1.0")).unwrap()
         },
     );
+    // Cards that people write say nothing of the network.
+    let card = zoo.model("grey").unwrap().folder().join("card.toml");
+    std::fs::write(card, "name = \"grey\"\nlicence = \"CC0-1.0\"\n").unwrap();
     let record = || IndexRecord::read(&zoo.index_path()).unwrap();
     // Of the features themselves: components of another index are others.
     let means = |name: &str| -> Vec<Vec<f64>> {
