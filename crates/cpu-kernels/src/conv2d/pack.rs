@@ -132,8 +132,9 @@ impl Kernel for PackPlane<'_> {
         let (body, pitch) = (packing.rows * packing.pitch, packing.pitch);
         for (index, phase) in packed.chunks_exact_mut(packing.phase()).enumerate() {
             let (a, b) = (index / packing.phases[1], index % packing.phases[1]);
-            let (rows, tail) = phase.split_at_mut(body);
-            tail.fill(0.0);
+            // At once, because a call for the few elements at each edge costs more than they do.
+            phase.fill(0.0);
+            let rows = &mut phase[..body];
             // The first column whose source `column stride + b - before` is inside the image, and the first behind it.
             let first = packing.before[1].saturating_sub(b).div_ceil(stride_x);
             let end = (width + packing.before[1])
@@ -144,16 +145,10 @@ impl Kernel for PackPlane<'_> {
             let first = first.min(end);
             for (row, line) in rows.chunks_exact_mut(pitch).enumerate() {
                 let source = (row * stride_y + a).checked_sub(packing.before[0]);
-                let Some(source) = source.filter(|y| *y < height) else {
-                    line.fill(0.0);
+                let Some(source) = source.filter(|y| *y < height && first < end) else {
                     continue;
                 };
                 let source = &image[source * width..][..width];
-                line[..first].fill(0.0);
-                line[end..].fill(0.0);
-                if first == end {
-                    continue;
-                }
                 let start = first * stride_x + b - packing.before[1];
                 let line = &mut line[first..end];
                 match (stride_x, scale) {

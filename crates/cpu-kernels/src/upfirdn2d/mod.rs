@@ -1,22 +1,25 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
-//! A ring keeps the input rows that the current output row needs. A filter of rank one is applied along a row when it enters the ring
-//! and along the columns when it leaves; for any other filter rows enter as they are, dealt out over the lanes of `polyphase`.
+//! Output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the pixels,
+//! and then along the rows of the whole band: a row that is read right after it was written, at another offset, would wait for the store buffer.
+//! For any other filter rows enter the band as they are, dealt out over the lanes of `polyphase`.
 
 mod plan;
 mod polyphase;
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::initialised::written_by;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::{self, Shared};
-use plan::{CACHE_LINE, PhaseFilter, Plan, Weighted};
+use plan::{PhaseFilter, Plan, Weighted};
+use polyphase::Fill;
 
 /// Below this many output pixels the calling thread is done before others would have woken up.
 const PARALLEL_PIXELS: usize = 1 << 16;
 
-/// Pieces of work for each thread: more even out threads of unequal speed, fewer refill the ring less often.
+/// Pieces of work for each thread: more even out threads of unequal speed, fewer begin fewer bands.
 const PIECES_PER_THREAD: usize = 4;
 
 /// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
@@ -136,47 +139,37 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let plan = self.plan;
-        let (height, width) = (plan.y.input, plan.x.input);
-        let mut ring = vec![0.0; plan.ring_size() + CACHE_LINE];
-        let aligned = ring.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
-        let ring = &mut ring[aligned.min(CACHE_LINE)..];
+        let plane_size = plan.y.input * plan.x.input;
         let mut scratch = Scratch {
-            lanes: vec![0.0; plan.lanes.size()],
+            band: vec![0.0; plan.band_rows() * plan.lanes.size()],
+            row: vec![0.0; plan.x.input],
             phases: vec![0.0; phase_length(plan) * plan.x.up],
         };
-        let mut plane = self.first_row / plan.y.output;
-        let mut y = self.first_row % plan.y.output;
-        let mut next = 0;
-        for out in self.slots.chunks_exact_mut(plan.x.output) {
-            let needs = plan.needs(y);
-            next = next.max(needs.start);
-            while next < needs.end {
-                let pixels = &self.pixels[(plane * height + next) * width..][..width];
-                let entering = &mut ring[plan.ring_offset(next)..][..plan.stride];
-                match &plan.row_filter {
-                    Some(phases) => {
-                        let entering = &mut entering[..plan.x.output];
-                        filter_row::<FUSED>(plan, phases, pixels, entering, &mut scratch);
-                    }
-                    None => plan.lanes.deal(pixels, entering),
-                }
-                next += 1;
-            }
+        let mut row = self.first_row;
+        let mut left = self.slots;
+        while !left.is_empty() {
+            let (plane, first) = (row / plan.y.output, row % plan.y.output);
+            let last = (first + plan.band)
+                .min(plan.y.output)
+                .min(first + left.len() / plan.x.output);
+            let (out, others) = left.split_at_mut((last - first) * plan.x.output);
+            let pixels = &self.pixels[plane * plane_size..][..plane_size];
+            let rows = first..last;
             match &plan.row_filter {
-                Some(_) => weighted_sum::<FUSED, _>(out, ring, plan.sum(y, 0)),
-                None => sum_phases::<FUSED>(plan, y, ring, out, &mut scratch.phases),
+                Some(phases) => separable::<FUSED>(plan, phases, pixels, rows, out, &mut scratch),
+                None => dense::<FUSED>(plan, pixels, rows, out, &mut scratch),
             }
-            y += 1;
-            if y == plan.y.output {
-                (plane, y, next) = (plane + 1, 0, 0);
-            }
+            left = others;
+            row += last - first;
         }
     }
 }
 
 /// Room for rows on their way.
 struct Scratch {
-    lanes: Vec<f32>,
+    /// Rows dealt out over lanes, one after the other. The padding in them is zero and is never written.
+    band: Vec<f32>,
+    row: Vec<f32>,
     phases: Vec<f32>,
 }
 
@@ -185,61 +178,79 @@ fn phase_length(plan: &Plan) -> usize {
     plan.x.output.div_ceil(plan.x.up)
 }
 
-/// Filters a row of pixels along the row.
+/// Makes a band of output rows, first along the columns and then along the rows.
 #[inline(always)]
-fn filter_row<const FUSED: bool>(
+fn separable<const FUSED: bool>(
     plan: &Plan,
     phases: &[PhaseFilter],
     pixels: &[f32],
-    out: &mut [f32],
+    rows: Range<usize>,
+    out: &mut [MaybeUninit<f32>],
     scratch: &mut Scratch,
 ) {
-    if plan.x.down > 1 {
-        plan.lanes.deal(pixels, &mut scratch.lanes);
-    }
-    let length = phase_length(plan);
-    for (p, phase) in phases.iter().enumerate() {
-        let part = match plan.x.up {
-            1 => &mut *out,
-            _ => &mut scratch.phases[p * length..][..phase.outputs],
-        };
-        if plan.x.down > 1 {
-            weighted_sum::<FUSED, f32>(part, &scratch.lanes, &phase.in_lanes);
-        } else {
-            // Straight from the pixels: a copy with padding would be read before it has left the store buffer.
-            let shift = plan.lanes.shift();
-            for (index, slot) in part[..phase.inside.start].iter_mut().enumerate() {
-                *slot = phase.at_edge(index, shift, pixels);
+    let size = plan.lanes.size();
+    for (y, lanes) in rows.zip(scratch.band.chunks_exact_mut(size)) {
+        let column = plan.sum(y, 0);
+        match plan.lanes.single() {
+            Some(Fill {
+                start,
+                first,
+                count,
+            }) => {
+                let slots = &mut lanes[start..][..count];
+                weighted_sum::<FUSED, _>(slots, &pixels[first..], column);
             }
-            for (index, slot) in part.iter_mut().enumerate().skip(phase.inside.end) {
-                *slot = phase.at_edge(index, shift, pixels);
+            None => {
+                weighted_sum::<FUSED, _>(&mut scratch.row, pixels, column);
+                plan.lanes.deal(&scratch.row, lanes);
             }
-            weighted_sum::<FUSED, f32>(&mut part[phase.inside.clone()], pixels, &phase.in_row);
         }
     }
-    if plan.x.up > 1 {
+    let length = phase_length(plan);
+    let rows = out.chunks_exact_mut(plan.x.output);
+    for (out, lanes) in rows.zip(scratch.band.chunks_exact(size)) {
+        if let [phase] = phases {
+            weighted_sum::<FUSED, _>(out, lanes, phase);
+            continue;
+        }
+        for (p, phase) in phases.iter().enumerate() {
+            let part = &mut scratch.phases[p * length..][..plan.lanes.phases()[p].outputs];
+            weighted_sum::<FUSED, f32>(part, lanes, phase);
+        }
         interleave(&scratch.phases, length, out);
     }
 }
 
-/// Makes an output row from the lanes in the ring.
+/// Makes a band of output rows from the lanes of all input rows that they need.
 #[inline(always)]
-fn sum_phases<const FUSED: bool>(
+fn dense<const FUSED: bool>(
     plan: &Plan,
-    y: usize,
-    ring: &[f32],
+    pixels: &[f32],
+    rows: Range<usize>,
     out: &mut [MaybeUninit<f32>],
-    phases: &mut [f32],
+    scratch: &mut Scratch,
 ) {
-    if plan.x.up == 1 {
-        return weighted_sum::<FUSED, _>(out, ring, plan.sum(y, 0));
+    let size = plan.lanes.size();
+    let needs = plan.needs(rows.clone());
+    let entering = pixels[needs.start * plan.x.input..].chunks_exact(plan.x.input);
+    let band = scratch.band.chunks_exact_mut(size).take(needs.len());
+    for (lanes, pixels) in band.zip(entering) {
+        plan.lanes.deal(pixels, lanes);
     }
     let length = phase_length(plan);
-    for (p, phase) in plan.lanes.phases().iter().enumerate() {
-        let part = &mut phases[p * length..][..phase.outputs];
-        weighted_sum::<FUSED, f32>(part, ring, plan.sum(y, p));
+    // Sums count from the first input row.
+    let skipped = needs.start * size;
+    for (y, out) in rows.zip(out.chunks_exact_mut(plan.x.output)) {
+        if plan.x.up == 1 {
+            sum_from::<FUSED, _>(out, &scratch.band, plan.sum(y, 0), skipped);
+            continue;
+        }
+        for (p, phase) in plan.lanes.phases().iter().enumerate() {
+            let part = &mut scratch.phases[p * length..][..phase.outputs];
+            sum_from::<FUSED, f32>(part, &scratch.band, plan.sum(y, p), skipped);
+        }
+        interleave(&scratch.phases, length, out);
     }
-    interleave(phases, length, out);
 }
 
 /// A place for a result, whether it held a value before or not.
@@ -289,39 +300,109 @@ fn interleave<S: Slot>(phases: &[f32], length: usize, out: &mut [S]) {
 /// `out[i]` = the sum over `terms` of `weight * source[offset + i]`.
 #[inline(always)]
 fn weighted_sum<const FUSED: bool, S: Slot>(out: &mut [S], source: &[f32], terms: &[Weighted]) {
+    sum_from::<FUSED, S>(out, source, terms, 0);
+}
+
+/// As [`weighted_sum`], where `source` lacks its first `skipped` values.
+#[inline(always)]
+fn sum_from<const FUSED: bool, S: Slot>(
+    out: &mut [S],
+    source: &[f32],
+    terms: &[Weighted],
+    skipped: usize,
+) {
+    // Numbers of terms that are known let the compiler keep the weights in registers: that of the networks' filter, and half of it where every other
+    // pixel is an inserted zero.
+    match *terms {
+        [a, b, c, d] => sum_of::<FUSED, S, 4>(out, source, [a, b, c, d], skipped),
+        [a, b] => sum_of::<FUSED, S, 2>(out, source, [a, b], skipped),
+        _ => match out.len() {
+            32.. => any_blocks::<FUSED, S, 32>(out, source, terms, skipped),
+            16.. => any_blocks::<FUSED, S, 16>(out, source, terms, skipped),
+            8.. => any_blocks::<FUSED, S, 8>(out, source, terms, skipped),
+            4.. => any_blocks::<FUSED, S, 4>(out, source, terms, skipped),
+            1.. => any_blocks::<FUSED, S, 1>(out, source, terms, skipped),
+            0 => {}
+        },
+    }
+}
+
+#[inline(always)]
+fn sum_of<const FUSED: bool, S: Slot, const T: usize>(
+    out: &mut [S],
+    source: &[f32],
+    terms: [Weighted; T],
+    skipped: usize,
+) {
     // The widest block that fits; the last one overlaps the one before it, so that no remainder goes one by one.
     match out.len() {
-        32.. => weighted_blocks::<FUSED, S, 32>(out, source, terms),
-        16.. => weighted_blocks::<FUSED, S, 16>(out, source, terms),
-        8.. => weighted_blocks::<FUSED, S, 8>(out, source, terms),
-        4.. => weighted_blocks::<FUSED, S, 4>(out, source, terms),
-        1.. => weighted_blocks::<FUSED, S, 1>(out, source, terms),
+        32.. => blocks::<FUSED, S, T, 32>(out, source, terms, skipped),
+        16.. => blocks::<FUSED, S, T, 16>(out, source, terms, skipped),
+        8.. => blocks::<FUSED, S, T, 8>(out, source, terms, skipped),
+        4.. => blocks::<FUSED, S, T, 4>(out, source, terms, skipped),
+        1.. => blocks::<FUSED, S, T, 1>(out, source, terms, skipped),
         0 => {}
     }
 }
 
 #[inline(always)]
-fn weighted_blocks<const FUSED: bool, S: Slot, const N: usize>(
+fn blocks<const FUSED: bool, S: Slot, const T: usize, const N: usize>(
+    out: &mut [S],
+    source: &[f32],
+    terms: [Weighted; T],
+    skipped: usize,
+) {
+    let mut values = [&source[..0]; T];
+    for t in 0..T {
+        values[t] = &source[terms[t].offset - skipped..][..out.len()];
+    }
+    let last = out.len() - N;
+    let mut start = 0;
+    loop {
+        let mut sum = [0.0; N];
+        for t in 0..T {
+            let values = &values[t][start..][..N];
+            for i in 0..N {
+                sum[i] = multiply_add::<FUSED>(values[i], terms[t].weight, sum[i]);
+            }
+        }
+        put::<S, N>(&mut out[start..], sum);
+        if start == last {
+            return;
+        }
+        start = (start + N).min(last);
+    }
+}
+
+/// As [`blocks`], for any number of terms.
+#[inline(always)]
+fn any_blocks<const FUSED: bool, S: Slot, const N: usize>(
     out: &mut [S],
     source: &[f32],
     terms: &[Weighted],
+    skipped: usize,
 ) {
     let last = out.len() - N;
     let mut start = 0;
     loop {
         let mut sum = [0.0; N];
         for term in terms {
-            let values = &source[term.offset + start..][..N];
+            let values = &source[term.offset - skipped + start..][..N];
             for i in 0..N {
                 sum[i] = multiply_add::<FUSED>(values[i], term.weight, sum[i]);
             }
         }
-        for (slot, sum) in out[start..][..N].iter_mut().zip(sum) {
-            slot.put(sum);
-        }
+        put::<S, N>(&mut out[start..], sum);
         if start == last {
             return;
         }
         start = (start + N).min(last);
+    }
+}
+
+#[inline(always)]
+fn put<S: Slot, const N: usize>(out: &mut [S], sum: [f32; N]) {
+    for (slot, sum) in out[..N].iter_mut().zip(sum) {
+        slot.put(sum);
     }
 }

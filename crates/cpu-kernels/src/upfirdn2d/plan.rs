@@ -2,44 +2,33 @@
 
 use std::ops::Range;
 
-use super::polyphase::{Axis, Lanes};
+use super::polyphase::{Axis, Lanes, Term};
 use super::{Resampling, Taps};
 
-/// Floats in a cache line of the usual 64 bytes. Vectors that straddle two lines take twice as long to load.
-pub(super) const CACHE_LINE: usize = 16;
+/// Floats of a band of rows: with the pixels that they come from, 32 KiB of nearest cache hold them.
+const BAND: usize = 5 << 10;
 
-/// Weighted sums that make each output row from a ring of recent input rows.
+/// Weighted sums that make output rows.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lanes: Lanes,
-    /// For a filter of rank one its row, through which pixels go on their way into the ring; else they are only dealt out over the lanes.
+    /// For a filter of rank one its row, a sum of lanes for each output phase, while [`Self::sum`] is that along the columns.
     pub(super) row_filter: Option<Vec<PhaseFilter>>,
-    /// Rows in the ring, a power of two.
-    ring: usize,
-    /// Floats from one row of the ring to the next.
-    pub(super) stride: usize,
+    /// Most output rows that are made at once.
+    pub(super) band: usize,
     /// Input rows that each output row needs.
     needs: Vec<Range<usize>>,
-    /// Sums that make an output row: one after a row filter, else one for each phase.
+    /// Sums that make an output row: one of pixels before a row filter, else one of lanes for each phase.
     sums_per_row: usize,
     /// Where the terms of each sum lie.
     sums: Vec<Range<usize>>,
     terms: Vec<Weighted>,
 }
 
-/// One output phase of the row filter.
-#[derive(Debug)]
-pub(super) struct PhaseFilter {
-    pub(super) outputs: usize,
-    /// Weights, and where their values for the first output begin in the lanes.
-    pub(super) in_lanes: Vec<Weighted>,
-    /// Outputs whose taps all meet pixels of the row. Of use where there is one lane, the row with its padding.
-    pub(super) inside: Range<usize>,
-    /// Weights, and where their values for the first output in `inside` begin in the row.
-    pub(super) in_row: Vec<Weighted>,
-}
+/// The terms of one output phase of the row filter: weights, and where their values for the first output begin in the lanes.
+pub(super) type PhaseFilter = Vec<Weighted>;
 
 /// A weight, and where the values begin that it multiplies.
 #[derive(Clone, Copy, Debug)]
@@ -62,23 +51,27 @@ impl Plan {
         let lanes = Lanes::new(x);
         let row_filter = match resampling.taps {
             Taps::Separable { row, .. } => {
-                let phases = (0..x.up).map(|p| PhaseFilter::new(&lanes, p, row, x.input));
-                Some(phases.collect())
+                let weighted = |term: &Term| Weighted {
+                    weight: row[term.tap],
+                    offset: term.offset,
+                };
+                let phases = lanes.phases().iter();
+                Some(
+                    phases
+                        .map(|p| p.terms.iter().map(weighted).collect())
+                        .collect(),
+                )
             }
             Taps::Dense { .. } => None,
         };
         let mut plan = Self {
             x,
             y,
-            stride: match row_filter {
-                Some(_) => x.output.next_multiple_of(CACHE_LINE),
-                None => lanes.size(),
-            },
             sums_per_row: match row_filter {
                 Some(_) => 1,
                 None => x.up,
             },
-            ring: y.most_meetings().next_power_of_two(),
+            band: (BAND / lanes.size()).clamp(1, y.output),
             needs: Vec::with_capacity(y.output),
             sums: Vec::new(),
             terms: Vec::new(),
@@ -100,7 +93,7 @@ impl Plan {
                 widen(&mut needs, meeting.input as usize);
                 self.terms.push(Weighted {
                     weight: column[meeting.tap],
-                    offset: self.ring_offset(meeting.input as usize),
+                    offset: meeting.input as usize * self.x.input,
                 });
             }
             self.needs.push(needs);
@@ -115,7 +108,7 @@ impl Plan {
                 let start = self.terms.len();
                 for meeting in self.y.meetings_inside(o) {
                     widen(&mut needs, meeting.input as usize);
-                    let row = self.ring_offset(meeting.input as usize);
+                    let row = meeting.input as usize * self.lanes.size();
                     self.terms.extend(phase.terms.iter().map(|term| Weighted {
                         weight: taps[meeting.tap * self.x.taps + term.tap],
                         offset: row + term.offset,
@@ -127,19 +120,33 @@ impl Plan {
         }
     }
 
-    /// Where input row `y` lies in the ring.
-    pub(super) fn ring_offset(&self, y: usize) -> usize {
-        (y & (self.ring - 1)) * self.stride
+    /// Rows of lanes that a band takes.
+    pub(super) fn band_rows(&self) -> usize {
+        let starts = (0..self.y.output).step_by(self.band);
+        match self.row_filter {
+            Some(_) => self.band,
+            // A piece of work may begin with any row.
+            None => starts
+                .flat_map(|start| start..(start + self.band).min(self.y.output))
+                .map(|start| {
+                    self.needs(start..(start + self.band).min(self.y.output))
+                        .len()
+                })
+                .max()
+                .unwrap_or(0),
+        }
     }
 
-    /// Floats in the ring.
-    pub(super) fn ring_size(&self) -> usize {
-        self.ring * self.stride
-    }
-
-    /// Input rows that output row `y` needs.
-    pub(super) fn needs(&self, y: usize) -> Range<usize> {
-        self.needs[y].clone()
+    /// Input rows that a range of output rows needs.
+    pub(super) fn needs(&self, rows: Range<usize>) -> Range<usize> {
+        let mut all = 0..0;
+        for needs in &self.needs[rows] {
+            if !needs.is_empty() {
+                widen(&mut all, needs.start);
+                widen(&mut all, needs.end - 1);
+            }
+        }
+        all
     }
 
     /// Terms of the `index`-th sum of output row `y`.
@@ -154,51 +161,4 @@ fn widen(range: &mut Range<usize>, y: usize) {
         range.start = y;
     }
     range.end = range.end.max(y + 1);
-}
-
-impl PhaseFilter {
-    fn new(lanes: &Lanes, p: usize, row: &[f32], width: usize) -> Self {
-        let phase = &lanes.phases()[p];
-        let in_lanes: Vec<Weighted> = phase
-            .terms
-            .iter()
-            .map(|term| Weighted {
-                weight: row[term.tap],
-                offset: term.offset,
-            })
-            .collect();
-        // Taps meet pixels in ascending order.
-        let first = in_lanes.first().map_or(0, |t| t.offset) as isize - lanes.shift();
-        let last = in_lanes.last().map_or(0, |t| t.offset) as isize - lanes.shift();
-        let start = (-first).max(0) as usize;
-        let end = (width as isize - last).clamp(0, phase.outputs as isize) as usize;
-        let inside = if start < end { start..end } else { 0..0 };
-        let in_row = in_lanes
-            .iter()
-            .map(|t| Weighted {
-                weight: t.weight,
-                offset: (t.offset as isize - lanes.shift()).saturating_add_unsigned(inside.start)
-                    as usize,
-            })
-            .collect();
-        Self {
-            outputs: phase.outputs,
-            in_lanes,
-            inside,
-            in_row,
-        }
-    }
-
-    /// Output `index` by the definition, for a row in one lane.
-    #[inline(always)]
-    pub(super) fn at_edge(&self, index: usize, shift: isize, pixels: &[f32]) -> f32 {
-        let mut sum = 0.0;
-        for term in &self.in_lanes {
-            let position = (term.offset + index) as isize - shift;
-            if position >= 0 && (position as usize) < pixels.len() {
-                sum += term.weight * pixels[position as usize];
-            }
-        }
-        sum
-    }
 }

@@ -37,11 +37,6 @@ impl Axis {
         self.meetings(o)
             .filter(move |m| m.input >= 0 && (m.input as usize) < self.input)
     }
-
-    /// Most taps that meet a pixel at one output.
-    pub(super) fn most_meetings(self) -> usize {
-        self.taps.div_ceil(self.up)
-    }
 }
 
 /// A row of pixels dealt out over `down` lanes, pixel `i` to lane `(i + shift) % down`, with zeros where the padding is. Every output
@@ -50,17 +45,16 @@ impl Axis {
 pub(super) struct Lanes {
     count: usize,
     length: usize,
-    shift: isize,
     fills: Vec<Fill>,
     phases: Vec<Phase>,
 }
 
 /// Where a lane is filled: from `start`, with input pixels `first`, `first + down`, ...
 #[derive(Clone, Copy, Debug, Default)]
-struct Fill {
-    start: usize,
-    first: usize,
-    count: usize,
+pub(super) struct Fill {
+    pub(super) start: usize,
+    pub(super) first: usize,
+    pub(super) count: usize,
 }
 
 /// Outputs `p`, `p + up`, ... of one residue `p`: the sum over `terms` of a tap times the lanes' values from the term's offset on.
@@ -95,7 +89,8 @@ impl Lanes {
             .enumerate()
             .flat_map(|(p, meetings)| meetings.iter().map(move |m| place(m).1 + outputs(p)))
             .max()
-            .unwrap_or(0);
+            // A row without a pixel that any output meets still has room, so that rows can be counted.
+            .map_or(1, |length| length.max(1));
         let fills = (0..down)
             .map(|lane| {
                 // Slot t of the lane holds pixel t * down + lane - shift.
@@ -132,7 +127,6 @@ impl Lanes {
         Self {
             count: axis.down,
             length,
-            shift,
             fills,
             phases,
         }
@@ -143,9 +137,12 @@ impl Lanes {
         self.count * self.length
     }
 
-    /// Place of pixel 0 in the lanes when there is one lane: the width of the padding, or less than 0 where pixels are cropped.
-    pub(super) fn shift(&self) -> isize {
-        self.shift
+    /// What fills the lane where there is only one, which neighbors of a row enter as neighbors.
+    pub(super) fn single(&self) -> Option<Fill> {
+        match self.fills[..] {
+            [fill] => Some(fill),
+            _ => None,
+        }
     }
 
     /// One phase for each residue of the upsampling factor.
