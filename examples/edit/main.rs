@@ -2,221 +2,99 @@
 //!
 //! `cargo run --release --example edit` shows what a component of a model of this repository does; `--discover` shows all.
 
-mod attribute;
-mod attribute_file;
 mod gallery;
-mod options;
-mod plan;
-mod ranking;
-mod region;
-mod results;
-mod strip;
+mod tables;
 #[cfg(test)]
 mod tests;
-mod trials;
 
-use ganymede::class;
-use ganymede::files;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use image_tensor::{Rgb, RgbImage, grid, magnify, write_png};
-use lpips::{Lpips, Version};
+use clap::Parser;
+use ganymede::edit::{self, Options, Outcome};
 
-use examples::bases::Bases;
-use examples::interrupt::{Interrupt, Interrupted};
-use examples::latents::{LatentSettings, LatentSource};
-use examples::{Failure, INTERRUPTED, output};
-use ganymede::Model;
-use ganymede::files::ShownPath;
-use options::Options;
-use plan::Plan;
-use ranking::{Candidates, Job};
-use results::{EditResult, Results};
-use strip::Strips;
+use examples::terminal::Terminal;
+use examples::{CommonArgs, Failure, output};
 
-/// Pictures of small models are enlarged to about this side.
-const SHOWN_SIDE: u32 = 128;
-/// Characters of the edits' names that a file's name has room for.
-const LONGEST_LABEL: usize = 60;
-const PADDING: u32 = 2;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
+/// Edit images of a StyleGAN2 model along the principal directions of its latents
+///
+/// Without further options it shows what component 0 does to four seeds. --discover shows all components, --attribute ranks them by what they do to an attribute, --save
+/// gives one a name, --edit uses it. Every strip's numbers stand beside those of steps of the same length in random directions.
+#[derive(Parser, Debug)]
+#[command(name = "edit")]
+struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// Write a gallery of all named edits of the zoo's models into this Markdown file, between its marks for edits, and the pictures beside it: each edit's
+    /// strip on held-out images, and what it moves
+    #[arg(long, value_name = "FILE.md", conflicts_with_all = ["model", "edit", "edits", "direction", "discover", "attribute", "region", "latent", "image", "save"])]
+    gallery: Option<PathBuf>,
+    /// Held-out images of each model that --gallery shows
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "gallery", value_parser = clap::value_parser!(u16).range(1..))]
+    gallery_images: u16,
+    /// Held-out images of each model that --gallery measures: those that follow the ones it shows, or these where there are no more
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "gallery")]
+    gallery_measured: u16,
+    /// Folder for the pictures; those of an earlier run with the same names are replaced
+    #[arg(long, default_value = "out/edit", value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    common: CommonArgs,
+}
 
-fn main() -> ExitCode {
-    examples::start();
-    match run(&examples::parse::<Options>()) {
-        Err(failure) if failure.is::<Interrupted>() => {
-            eprintln!("{failure}");
-            ExitCode::from(INTERRUPTED)
+impl Args {
+    fn options(&self) -> Options {
+        Options {
+            seed: self.common.seed,
+            out: Some(self.out.clone()),
+            ..self.options.clone()
         }
-        result => examples::exit(result.map(|()| ExitCode::SUCCESS)),
     }
 }
 
-fn run(options: &Options) -> Result<(), Failure> {
-    let context = options.common.context()?;
-    let (device, weights) = (context.device().clone(), context.weights()?);
-    if let Some(file) = &options.gallery {
-        return gallery::write(options, file, &weights, &device, &Interrupt::listen()?);
-    }
-    let model = context.model(&options.model)?;
-    let num_ws = model.generator.synthesis.num_ws();
-    options.layers.rows(num_ws)?;
-    let class = class::check(options.class, &model)?;
-    let network = options.inversion.lpips.network();
-    let metric = Lpips::load(network, Version::V0_1, weights.features(), &device)?;
-    let interrupt = Interrupt::listen()?;
-    files::make_folder(&options.out)?;
-    let settings = LatentSettings {
-        truncation_psi: options.truncation_psi,
-        class,
-        inversion: &options.inversion,
-        seed: options.common.seed,
-        device_choice: options.common.device,
-        device: &device,
-        metric: &metric,
-        interrupt: &interrupt,
-    };
-    let mut bases = Bases::new(&model, class, &device, &interrupt);
-    let job = Job {
-        options,
-        model: &model,
-        settings: &settings,
-        weights: &weights,
-    };
-    let sources = options.bad_images.expand(options.sources())?;
-    let mut results = Results::new(&model, options, &network.to_string());
+fn main() -> ExitCode {
+    examples::start();
+    examples::exit(run(&examples::parse::<Args>()).map(|()| ExitCode::SUCCESS))
+}
 
-    let attribute = options.attribute();
-    let ranks_all = options.discover
-        || attribute.is_some() && options.direction.is_none() && options.edit.is_empty();
-    if ranks_all {
-        // Only the first latent is shown.
-        let shown = settings.load(&sources[..1], &model)?.remove(0);
-        let basis = options.basis(model.generator.mapping.w_dim());
-        plan::warn_of_few_samples(&basis);
-        let directions = bases.directions(&basis)?;
-        let order = match attribute {
-            Some(source) => job.rank(source, Candidates::All(&directions), &mut results)?,
-            None => job.list(&directions, &mut results)?,
-        };
-        let rows = job.show(&directions, &order, &shown)?;
-        let (kind, which) = if options.discover {
-            ("components", "all")
-        } else {
-            ("ranking", "the best")
-        };
-        let file = files::file(&options.out, &format!("{}-{kind}", model.name), "png");
-        write_sheet(&file, &rows, &model)?;
-        println!(
-            "{}: {which} {} components of {} on {}, a row for each",
-            file.display(),
-            order.len(),
-            basis.space,
-            sources[0]
-        );
-        results.sheet = Some(ShownPath(file));
-        results.basis = Some(basis);
-    } else {
-        let plan = Plan::new(options, &model, &mut bases)?;
-        let latents = settings.load(&sources, &model)?;
-        match (attribute, &plan.axis) {
-            (Some(source), Some(axis)) => {
-                job.rank(source, Candidates::One(axis), &mut results)?;
-            }
-            (Some(source), None) => {
-                return Err(format!(
-                    "{source}: it is measured for an edit that changes from picture to picture; write --edit NAME without a strength"
-                )
-                .into());
-            }
-            (None, _) => {}
-        }
-        let strips = Strips {
-            model: &model,
-            metric: &metric,
-            batch: usize::from(options.inversion.batch),
-            device: &device,
-            interrupt: &interrupt,
-            random: usize::from(options.random),
-            seed: options.common.seed,
-        };
-        let rows = strips.render(&plan, &latents)?;
-        let label = strip_label(&plan);
-        let file = files::file(&options.out, &format!("{}-{label}", model.name), "png");
-        let pictures: Vec<Vec<RgbImage>> = rows
-            .iter()
-            .map(|row| row.iter().map(|edited| edited.image.clone()).collect())
-            .collect();
-        write_sheet(&file, &pictures, &model)?;
-        results.edits = edit_results(&plan, &sources, &rows, &file);
-        results.basis = plan.axis.as_ref().map(|axis| axis.basis.clone());
-        results::print_strips(&rows);
-        println!("{}: a row for each latent", file.display());
-        results.sheet = Some(ShownPath(file));
-        if let (Some(name), Some(axis)) = (&options.save, &plan.axis) {
-            let saved = plan::save(name, axis, options, &model)?;
-            println!("saved as {name:?} in {}", saved.display());
-        }
+fn run(args: &Args) -> Result<(), Failure> {
+    let context = args.common.context()?;
+    let mut terminal = Terminal::listen()?;
+    if let Some(file) = &args.gallery {
+        return gallery::write(args, file, &context, &mut terminal);
     }
-    if let Some(json) = &options.common.json {
-        output::write_json(json, &results)?;
+    let options = args.options();
+    let outcome = edit::run(&options, &context, &mut terminal)?;
+    print(&options, &outcome);
+    if let Some(json) = &args.common.json {
+        output::write_json(json, &outcome)?;
     }
     Ok(())
 }
 
-/// Rows of pictures of one length as a PNG.
-fn write_sheet(
-    file: &std::path::Path,
-    rows: &[Vec<RgbImage>],
-    model: &Model,
-) -> Result<(), Failure> {
-    let columns = rows.first().map_or(1, Vec::len);
-    let factor = (SHOWN_SIDE / model.resolution()).max(1);
-    let pictures: Vec<RgbImage> = rows.iter().flatten().map(|i| magnify(i, factor)).collect();
-    Ok(write_png(file, &grid(&pictures, columns, PADDING, WHITE))?)
-}
-
-/// Part of a file's name.
-fn strip_label(plan: &Plan) -> String {
-    let fixed = plan.fixed.iter().map(|fixed| fixed.name.as_str());
-    let axis = plan.axis.iter().map(|axis| axis.label.as_str());
-    let names: Vec<&str> = axis.chain(fixed).collect();
-    let allowed = |c: char| if c.is_alphanumeric() { c } else { '-' };
-    names
-        .join("-")
-        .chars()
-        .take(LONGEST_LABEL)
-        .map(allowed)
-        .collect()
-}
-
-fn edit_results(
-    plan: &Plan,
-    sources: &[LatentSource],
-    rows: &[Vec<strip::Edited>],
-    file: &std::path::Path,
-) -> Vec<EditResult> {
-    let mut results = Vec::new();
-    for (row, (source, pictures)) in sources.iter().zip(rows).enumerate() {
-        for (column, edited) in pictures.iter().enumerate() {
-            results.push(EditResult {
-                latent: source.to_string(),
-                edit: plan.axis.as_ref().map(|axis| axis.label.clone()),
-                component: plan.axis.as_ref().map(|axis| axis.component),
-                layers: plan.axis.as_ref().map(|axis| axis.layers.to_string()),
-                strength: edited.strength,
-                fixed: plan
-                    .fixed
-                    .iter()
-                    .map(|fixed| (fixed.name.clone(), fixed.strength))
-                    .collect(),
-                lpips: edited.lpips,
-                random_lpips: edited.random_lpips,
-                file: ShownPath(file.to_owned()),
-                row,
-                column,
-            });
+fn print(options: &Options, outcome: &Outcome) {
+    if options.discover {
+        tables::print_components(&outcome.components);
+    } else {
+        tables::print_ranking(outcome);
+    }
+    if !options.ranks_all() {
+        tables::print_strips(&outcome.edits);
+    }
+    if let Some(sheet) = &outcome.sheet {
+        let file = sheet.0.display();
+        match &outcome.basis {
+            Some(basis) if options.ranks_all() => println!(
+                "{file}: {} {} components of {} on {}, a row for each",
+                if options.discover { "all" } else { "the best" },
+                outcome.shown.len(),
+                basis.space,
+                outcome.latents[0]
+            ),
+            _ => println!("{file}: a row for each latent"),
         }
     }
-    results
+    if let (Some(name), Some(saved)) = (&options.save, &outcome.saved) {
+        println!("saved as {name:?} in {}", saved.display());
+    }
 }

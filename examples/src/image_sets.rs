@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ganymede::images::{Target, for_each_image, only_image};
-use ganymede::{Observer, Warning};
-use image_source::{BadImages, ImageSource, SourceImage};
-use image_tensor::RgbImage;
+use ganymede::Warning;
+use image_source::{BadImages, ImageSource};
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
-use crate::latents::LatentSource;
 
 /// What happens with images that cannot be read.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -27,31 +24,6 @@ impl BadImageArgs {
             true => BadImages::Skip,
             false => BadImages::Refuse,
         }
-    }
-
-    /// The images of files, folders and archives in a generator's size; what is left out is said on stderr.
-    pub fn targets(self, paths: &[PathBuf], side: u32) -> Result<Vec<Target>, Failure> {
-        Ok(Target::load_all(
-            paths,
-            side,
-            self.bad_images(),
-            &mut OnStderr,
-        )?)
-    }
-
-    /// The images of a file, folder or archive in their own size; what is left out is said on stderr.
-    pub fn read(self, path: &Path) -> Result<Vec<RgbImage>, Failure> {
-        let mut images = Vec::new();
-        for_each_image(&[path], self.bad_images(), &mut OnStderr, |image| {
-            images.push(image.pixels);
-            Ok(())
-        })?;
-        Ok(images)
-    }
-
-    /// The only image of a file, folder or archive.
-    pub fn only(self, path: &Path) -> Result<SourceImage, Failure> {
-        Ok(only_image(path, self.bad_images(), &mut OnStderr)?)
     }
 
     /// The images of a path to train on or to measure against; see [`training_sets`](Self::training_sets).
@@ -79,35 +51,6 @@ impl BadImageArgs {
         all.require_of(sets.iter().map(ImageSet::len).sum(), LEAST, USE)?;
         Ok(sets)
     }
-
-    /// A latent's source; the only image of a folder or an archive in place of that.
-    pub fn expand_one(self, source: LatentSource) -> Result<LatentSource, Failure> {
-        Ok(match source {
-            LatentSource::Image(path) => LatentSource::Decoded(Box::new(self.only(&path)?)),
-            other => other,
-        })
-    }
-
-    /// Latents' sources with the images of folders and archives in place of those.
-    pub fn expand(self, sources: Vec<LatentSource>) -> Result<Vec<LatentSource>, Failure> {
-        let mut expanded = Vec::with_capacity(sources.len());
-        for source in sources {
-            let LatentSource::Image(path) = source else {
-                expanded.push(source);
-                continue;
-            };
-            for_each_image(
-                std::slice::from_ref(&path),
-                self.bad_images(),
-                &mut OnStderr,
-                |image| {
-                    expanded.push(LatentSource::Decoded(Box::new(image)));
-                    Ok(())
-                },
-            )?;
-        }
-        Ok(expanded)
-    }
 }
 
 /// Says on stderr what was left out of sets.
@@ -117,19 +60,10 @@ pub fn say(warnings: &[Warning]) {
     }
 }
 
-/// An observer of nothing but warnings.
-struct OnStderr;
-
-impl Observer for OnStderr {
-    fn warn(&mut self, warning: &Warning) {
-        say(std::slice::from_ref(warning));
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod tests {
-    use image_tensor::{Rgb, write_png};
+    use image_tensor::{Rgb, RgbImage, write_png};
 
     use super::*;
 
@@ -150,20 +84,10 @@ mod tests {
         );
         write("b.png");
         assert_eq!(args.training_set(folder.path(), 8).unwrap().len(), 2);
-        let message = args.only(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.starts_with(&set) && message.contains("several images"),
-            "{message}"
-        );
         std::fs::write(folder.path().join("b.png"), "damaged").unwrap();
         let skip = BadImageArgs { skip_bad: true };
         assert!(args.training_set(folder.path(), 8).is_err());
-        assert_eq!(skip.only(folder.path()).unwrap().stem, "a");
         let message = skip.training_set(folder.path(), 8).unwrap_err().to_string();
         assert!(message.contains("1 image there"), "{message}");
-        assert_eq!(
-            skip.targets(&[folder.path().to_owned()], 8).unwrap().len(),
-            1
-        );
     }
 }

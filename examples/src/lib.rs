@@ -1,25 +1,16 @@
 //! What the programs share: options, models, images, results, progress and interruption. The programs are the package's examples.
 
-pub mod bases;
 pub mod credits;
 pub mod diversity;
-pub mod figure;
 pub mod gates;
 pub mod image_sets;
 pub mod interrupt;
-pub mod inversion_args;
-pub mod inversion_files;
 pub mod kept_moments;
-pub mod latents;
-pub mod line_plot;
-pub mod loss_plot;
-pub mod measured_path;
 pub mod numbers;
 pub mod output;
 pub mod progress;
 pub mod protocol;
 pub mod quality;
-pub mod rendering;
 pub mod sampling;
 pub mod shard;
 pub mod small_model;
@@ -121,6 +112,7 @@ fn message(failure: &Failure) -> String {
             "{source}; the example `index` builds it: cargo run --release --example index -- build --zoo {}",
             zoo.display()
         ),
+        Some(JobError::Ffmpeg(problem)) => format!("{problem}; leave the MP4 out with --no-mp4"),
         _ => failure.to_string(),
     }
 }

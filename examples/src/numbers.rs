@@ -47,11 +47,3 @@ pub fn minutes(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(SECONDS * positive(text)?)
         .map_err(|_| "longer than a computer can count".to_owned())
 }
-
-/// A rank, counted from 1.
-pub fn rank(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number from 1, the best model's rank".to_owned()),
-        Ok(rank) => Ok(rank),
-    }
-}

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use inversion::{LossTerms, Progress};
 
 /// Between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -116,27 +115,6 @@ fn line(what: &str, (done, all): (u64, u64), time: Duration, message: &str) -> S
         format!(", {message}")
     };
     format!("{what}: {done}/{all} after {seconds} s{message}")
-}
-
-/// Shows how far an inversion is.
-pub fn show_inversion(bar: &Bar, progress: &Progress<'_>) {
-    let now = match progress {
-        Progress::Step(now) => now,
-        Progress::Start { chosen, samples } => {
-            return bar.set_message(format!("compared {chosen} of {samples} starts"));
-        }
-        _ => return,
-    };
-    let mean = |term: fn(&LossTerms) -> f64| {
-        now.losses.iter().map(term).sum::<f64>() / now.losses.len() as f64
-    };
-    let psnr = now.psnr();
-    bar.set_message(format!(
-        "LPIPS {:.4}, PSNR {:.1} dB",
-        mean(|losses| losses.lpips),
-        psnr.iter().sum::<f64>() / psnr.len() as f64
-    ));
-    bar.set_position(now.step as u64 + 1);
 }
 
 #[cfg(test)]

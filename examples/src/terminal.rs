@@ -23,6 +23,14 @@ impl Terminal {
         })
     }
 
+    /// Passes on Ctrl-C that is already listened for.
+    pub fn of(interrupt: &Interrupt) -> Self {
+        Self {
+            interrupt: interrupt.clone(),
+            bar: None,
+        }
+    }
+
     /// The exit status of a program that has written what it had.
     pub fn exit_code(&self) -> std::process::ExitCode {
         self.interrupt.exit_code()
@@ -50,6 +58,15 @@ impl Observer for Terminal {
     fn warn(&mut self, warning: &Warning) {
         let print = || match warning {
             Warning::IndexOutdated(outdated) => warn_of_outdated(outdated),
+            Warning::FewSamples {
+                samples,
+                components,
+                wanted,
+            } => eprintln!(
+                "warning: --samples {samples}: too few for {components} components, of which the later ones say more about the samples than about the model; \
+                 take {wanted} or more"
+            ),
+            Warning::RankLeftOut { .. } => eprintln!("{warning}"),
             other => eprintln!("warning: {other}"),
         };
         match &self.bar {

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::plan::RankedImage;
 use crate::results::Study;
-use examples::bases::{Bases, Space};
-use examples::figure::{Panel, Row};
-use examples::{Failure, rendering};
-use ganymede::Model;
+use examples::Failure;
+use examples::terminal::Terminal;
+use ganymede::edit::{Bases, Space};
+use ganymede::figure::{Panel, Row};
+use ganymede::{Model, rendering};
 
 /// One picture.
 #[derive(Clone, Debug, Serialize)]
@@ -71,7 +72,8 @@ impl Study<'_> {
             );
             return Ok(Vec::new());
         }
-        let mut bases = Bases::new(model, None, self.device, self.interrupt);
+        let mut bases = Bases::new(model, None, self.device);
+        let mut terminal = Terminal::of(self.interrupt);
         let file = model.edits_file();
         let book = if file.exists() {
             EditBook::load(file)?
@@ -80,7 +82,7 @@ impl Study<'_> {
         };
         let mut shown = Vec::new();
         for (name, named) in book.iter().take(EDITS) {
-            let directions = bases.directions(&named.basis)?;
+            let directions = bases.directions(&named.basis, &mut terminal)?;
             shown.push(Shown {
                 name: name.to_owned(),
                 edit: named.edit(name, &model.name, &directions)?,
@@ -92,7 +94,7 @@ impl Study<'_> {
         }
         let w_dim = model.generator.mapping.w_dim();
         let basis = Space::W.usual_basis(w_dim, self.options.common.seed);
-        let directions = bases.directions(&basis)?;
+        let directions = bases.directions(&basis, &mut terminal)?;
         (0..directions.count().min(EDITS))
             .map(|component| {
                 Ok(Shown {

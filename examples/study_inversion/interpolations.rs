@@ -6,9 +6,10 @@ use serde::Serialize;
 use crate::plan::{Category, Pair};
 use crate::results::Study;
 use examples::Failure;
-use examples::figure::{Panel, Row};
 use examples::interrupt::Interrupted;
-use examples::measured_path::{MeasuredPath, SmoothnessResult, spread};
+use examples::terminal::Terminal;
+use ganymede::figure::{Panel, Row};
+use ganymede::interpolate::{MeasuredPath, SmoothnessResult, spread};
 
 /// One way in one model.
 #[derive(Clone, Debug, Serialize)]
@@ -83,7 +84,7 @@ impl Study<'_> {
             self.metric,
             usize::from(self.options.inversion.batch),
             self.device,
-            &|| self.interrupt.requested(),
+            &mut Terminal::of(self.interrupt),
         )?;
         let smoothness: SmoothnessResult = measured.smoothness()?.ok_or(Interrupted)?.into();
         let [from, to] = ends.map(|image| image.name.clone());

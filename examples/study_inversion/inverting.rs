@@ -10,12 +10,11 @@ use model_zoo::Zoo;
 use crate::cache::{Cache, Kept, Measures};
 use crate::plan::{Plan, Work};
 use examples::interrupt::{Interrupt, Interrupted};
-use examples::inversion_files::image_of;
-use examples::latents::from_tensor;
 use examples::progress::Bar;
-use examples::{Failure, progress, rendering};
-use ganymede::Model;
-use ganymede::images::to_targets;
+use examples::{Failure, progress};
+use ganymede::images::{image_of, to_targets};
+use ganymede::latents::from_tensor;
+use ganymede::{Model, rendering};
 
 /// Inverts images and keeps the results.
 pub struct Inverter<'a> {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     examples::start();
     let options = examples::parse::<Options>();
     match Interrupt::listen().and_then(|interrupt| run(&options, &interrupt)) {
-        Err(failure) if failure.is::<Interrupted>() => {
+        Err(failure) if is_interrupted(&failure) => {
             eprintln!(
                 "interrupted; what was inverted is kept in {}, and the same command goes on from there",
                 options.cache().display()
@@ -52,6 +52,12 @@ fn main() -> ExitCode {
         }
         result => examples::exit(result.map(|()| ExitCode::SUCCESS)),
     }
+}
+
+/// By this program, or by a piece of a job that listens to the same Ctrl-C.
+fn is_interrupted(failure: &Failure) -> bool {
+    let of_job = failure.downcast_ref::<ganymede::Error>();
+    failure.is::<Interrupted>() || matches!(of_job, Some(ganymede::Error::Cancelled))
 }
 
 fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -67,7 +73,7 @@ fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
     warn_of_outdated(&searcher.outdated);
     let config = options
         .inversion
-        .config(options.common.seed, options.common.device);
+        .config(options.common.seed, &device);
     let recipe = Recipe {
         config: &config,
         loss: options.inversion.lpips.network(),

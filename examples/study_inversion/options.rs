@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, value_parser};
 
-use examples::inversion_args::InversionArgs;
-use examples::numbers::rank;
 use examples::shard::Shard;
 use examples::{CommonArgs, Failure};
+use ganymede::invert::Settings;
+use ganymede::search::rank;
 
 /// Reproduce the paper's inversion study: do models that retrieval ranks higher invert an image better?
 ///
@@ -71,7 +71,7 @@ pub struct Options {
     #[arg(long, default_value = "out/study_inversion", value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub inversion: InversionArgs,
+    pub inversion: Settings,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -3,10 +3,11 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use examples::CommonArgs;
-use examples::numbers::{positive, rank};
+use examples::numbers::positive;
 use examples::protocol::Protocol;
 use examples::shard::Shard;
 use examples::transfer::options::TransferArgs;
+use ganymede::search::rank;
 
 /// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge
 ///

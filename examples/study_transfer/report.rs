@@ -14,8 +14,8 @@ use crate::plan::{Source, Target};
 use crate::study::seeds;
 use crate::summary::{Summary, common_level};
 use examples::Failure;
-use examples::figure::{self, Panel, Row};
-use examples::line_plot::{self, Axis, Series, line_plots};
+use ganymede::figure::{self, Panel, Row};
+use ganymede::line_plot::{self, Axis, Series, line_plots};
 use examples::output;
 use examples::transfer::distance::{Measurement, distances_file};
 use examples::transfer::ranking::Ranked;
@@ -249,7 +249,7 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Failure> {
                 .collect(),
         })
         .collect();
-    line_plots("thousands of images", &panels, Axis::Linear)
+    Ok(line_plots("thousands of images", &panels, Axis::Linear)?)
 }
 
 /// Fixed latents over time, a row for each source, of the first seed.
@@ -285,7 +285,7 @@ fn samples(
     if rows.is_empty() {
         return Ok(None);
     }
-    figure::svg(&rows).map(Some)
+    Ok(Some(figure::svg(&rows)?))
 }
 
 /// Up to `count` of the values, the first and the last among them.

@@ -1,5 +1,7 @@
 //! Opening a compute device, with an error where Burn would panic at the first tensor.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,17 @@ impl DeviceChoice {
             Self::Cpu => cpu(),
             Self::Wgpu => wgpu(),
             Self::Cuda => cuda(),
+        }
+    }
+
+    /// Where a device computes.
+    pub fn of(device: &Device) -> Self {
+        match device.as_dispatch() {
+            #[cfg(feature = "wgpu")]
+            DispatchDevice::Wgpu(_) => Self::Wgpu,
+            #[cfg(feature = "cuda")]
+            DispatchDevice::Cuda(_) => Self::Cuda,
+            _ => Self::Cpu,
         }
     }
 

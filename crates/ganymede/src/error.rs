@@ -78,6 +78,12 @@ pub enum Error {
         /// What was found, what was expected, and what to do.
         problem: String,
     },
+    /// The program ffmpeg is there and does not write a film.
+    #[error("{0}; leave the film out (no_mp4)")]
+    Ffmpeg(String),
+    /// Curves cannot be drawn.
+    #[error("the curves cannot be drawn ({0})")]
+    Plot(String),
     /// A feature network.
     #[error(transparent)]
     Backbones(#[from] BackbonesError),

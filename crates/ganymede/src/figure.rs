@@ -1,6 +1,5 @@
 //! Pictures with captions, in rows, as one SVG that holds them all, and without captions as PNG.
 
-use ganymede::files;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -8,8 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image_tensor::{ResizeProtocol, Rgb, RgbImage, encode_png, grid, magnify, resize, write_png};
 
-use crate::Failure;
-use ganymede::files::ShownPath;
+use crate::Error;
+use crate::files::{self, ShownPath};
 
 /// A picture and the lines below it.
 #[derive(Clone, Debug)]
@@ -52,7 +51,11 @@ impl Panel {
 }
 
 /// Writes `NAME.svg`, which it returns, and the pictures alone as `NAME.png`.
-pub fn write(folder: &Path, name: &str, rows: &[Row]) -> Result<ShownPath, Failure> {
+///
+/// # Errors
+///
+/// A picture cannot be encoded, or the file system refuses.
+pub fn write(folder: &Path, name: &str, rows: &[Row]) -> Result<ShownPath, Error> {
     let file = ShownPath(files::file(folder, name, "svg"));
     files::write(file.as_ref(), svg(rows)?.as_bytes())?;
     let columns = rows.iter().map(|row| row.panels.len()).max().unwrap_or(0);
@@ -82,7 +85,11 @@ fn panel_picture(image: &RgbImage) -> RgbImage {
 }
 
 /// The figure's text.
-pub fn svg(rows: &[Row]) -> Result<String, Failure> {
+///
+/// # Errors
+///
+/// A picture cannot be encoded.
+pub fn svg(rows: &[Row]) -> Result<String, Error> {
     let columns = rows.iter().map(|row| row.panels.len()).max().unwrap_or(0) as u32;
     let width = GAP + columns * (SIDE + GAP);
     let mut body = String::new();
@@ -90,7 +97,7 @@ pub fn svg(rows: &[Row]) -> Result<String, Failure> {
     for row in rows {
         for line in broken(&row.heading, width.saturating_sub(2 * GAP), BOLD) {
             top += LINE;
-            text(&mut body, GAP, top - LINE / 4, "bold", &line)?;
+            text(&mut body, GAP, top - LINE / 4, "bold", &line);
         }
         let captions: Vec<Vec<String>> = row
             .panels
@@ -104,13 +111,13 @@ pub fn svg(rows: &[Row]) -> Result<String, Failure> {
         for (column, (panel, caption)) in row.panels.iter().zip(&captions).enumerate() {
             let left = GAP + column as u32 * (SIDE + GAP);
             let png = BASE64_STANDARD.encode(encode_png(&panel.image)?);
-            writeln!(
+            let _ = writeln!(
                 body,
                 r#"<image x="{left}" y="{top}" width="{SIDE}" height="{SIDE}" style="image-rendering:pixelated" href="data:image/png;base64,{png}"/>"#
-            )?;
+            );
             for (line, caption) in caption.iter().enumerate() {
                 let y = top + SIDE + (line as u32 + 1) * LINE;
-                text(&mut body, left, y, "normal", caption)?;
+                text(&mut body, left, y, "normal", caption);
             }
         }
         top += SIDE + lines.unwrap_or(0) as u32 * LINE + 2 * GAP;
@@ -121,16 +128,16 @@ pub fn svg(rows: &[Row]) -> Result<String, Failure> {
     ))
 }
 
-fn text(body: &mut String, x: u32, y: u32, weight: &str, content: &str) -> Result<(), Failure> {
+fn text(body: &mut String, x: u32, y: u32, weight: &str, content: &str) {
     let escaped = content
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
-    writeln!(
+    // Writing to a string does not fail.
+    let _ = writeln!(
         body,
         r#"<text x="{x}" y="{y}" font-weight="{weight}">{escaped}</text>"#
-    )?;
-    Ok(())
+    );
 }
 
 /// A text in lines of at most `width` pixels. Words that are longer lose their end.

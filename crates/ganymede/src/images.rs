@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{
-    DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file, from_signed_unit,
-    from_signed_unit_rgba, over_white, to_grey_signed_unit, to_signed_unit,
+    DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file,
+    from_signed_unit, to_grey_signed_unit, to_signed_unit,
 };
 use stylegan2::Generator;
 
@@ -74,6 +74,14 @@ impl Target {
     }
 }
 
+/// What happens with images that cannot be read, as options called `skip_bad` say it.
+pub fn bad_images(skip_bad: bool) -> BadImages {
+    match skip_bad {
+        true => BadImages::Skip,
+        false => BadImages::Refuse,
+    }
+}
+
 /// Hands the images of files, folders and archives to `visit`, one at a time, as an [`ImageSource`] finds them. The observer hears what is left out.
 ///
 /// # Errors
@@ -125,16 +133,9 @@ pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -
     }
 }
 
-/// The pictures of a generator's images; those with opacity over white.
-pub fn opaque(images: Tensor<4>) -> Vec<RgbImage> {
-    const RGBA: usize = 4;
-    match images.dims()[1] {
-        RGBA => from_signed_unit_rgba(images)
-            .iter()
-            .map(over_white)
-            .collect(),
-        _ => from_signed_unit(images),
-    }
+/// The only image of `[1, channels, height, width]` in [-1, 1].
+pub fn image_of(tensor: &Tensor<4>) -> RgbImage {
+    from_signed_unit(tensor.clone()).remove(0)
 }
 
 /// What is in a folder, sorted; nothing for no folder.
@@ -149,6 +150,17 @@ pub fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The first query image of the model's kind, or of any kind for another model.
+pub(crate) fn query_image_of(model: &str, weights: &Weights) -> Result<PathBuf, Error> {
+    let folder = weights.queries();
+    let mut kinds: Vec<PathBuf> = files_in(&folder);
+    kinds.sort_by_key(|kind| (kind.file_name() != Some(model.as_ref()), kind.clone()));
+    let mut files = kinds.iter().flat_map(|kind| files_in(kind));
+    files
+        .find(|file| is_png(file))
+        .ok_or_else(|| no_query_image(folder))
+}
+
 /// The first image of every kind of query images.
 pub(crate) fn first_query_images(weights: &Weights) -> Result<Vec<PathBuf>, Error> {
     let folder = weights.queries();
@@ -157,12 +169,16 @@ pub(crate) fn first_query_images(weights: &Weights) -> Result<Vec<PathBuf>, Erro
         .filter_map(|kind| files_in(kind).into_iter().find(|file| is_png(file)))
         .collect();
     if paths.is_empty() {
-        return Err(Error::File {
-            path: folder,
-            problem: "no query image there; name an image".to_owned(),
-        });
+        return Err(no_query_image(folder));
     }
     Ok(paths)
+}
+
+fn no_query_image(folder: PathBuf) -> Error {
+    Error::File {
+        path: folder,
+        problem: "no query image there; name an image".to_owned(),
+    }
 }
 
 fn is_png(file: &Path) -> bool {

@@ -1,6 +1,5 @@
 //! Latents by what users have: seeds, files of an inversion, images.
 
-use ganymede::class;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,20 +7,29 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::shown;
-use image_source::SourceImage;
+use image_source::{BadImages, SourceImage};
 use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::{LatentFile, Truncation, latents_from_seeds};
 
-use crate::interrupt::Interrupt;
-use crate::inversion_args::InversionArgs;
-use crate::{Failure, progress};
-use ganymede::Model;
-use ganymede::device::DeviceChoice;
-use ganymede::images::{Target, to_targets};
+use serde::{Deserialize, Serialize};
 
-/// Where a latent comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::images::{Target, for_each_image, to_targets};
+use crate::invert::{Settings, tell};
+use crate::{Error, Model, Observer, Phase, Warning, class};
+
+/// Where a latent comes from. Its text is a seed, or a path: of a file of latents by its extension, else of an image.
+///
+/// ```
+/// use ganymede::latents::LatentSource;
+///
+/// let Ok(source) = "17".parse::<LatentSource>();
+/// assert_eq!(source, LatentSource::Seed(17));
+/// let Ok(source) = "face.png".parse::<LatentSource>();
+/// assert_eq!(source, LatentSource::Image("face.png".into()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum LatentSource {
     /// The latent that the official code draws for a seed.
     Seed(u32),
@@ -49,6 +57,23 @@ impl FromStr for LatentSource {
     }
 }
 
+impl From<String> for LatentSource {
+    fn from(text: String) -> Self {
+        let Ok(source) = text.parse();
+        source
+    }
+}
+
+impl From<LatentSource> for String {
+    fn from(source: LatentSource) -> Self {
+        match source {
+            LatentSource::Seed(seed) => seed.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// As results name it.
 impl fmt::Display for LatentSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,34 +91,36 @@ pub struct LatentSettings<'a> {
     /// Class of seeds.
     pub class: Option<usize>,
     /// How images are inverted.
-    pub inversion: &'a InversionArgs,
+    pub inversion: &'a Settings,
     /// Of what is random in that.
     pub seed: u32,
-    /// Decides how often losses are read.
-    pub device_choice: DeviceChoice,
     /// Where the model is.
     pub device: &'a Device,
     /// The distance that images are inverted by.
     pub metric: &'a Lpips,
-    /// Ends inversions early.
-    pub interrupt: &'a Interrupt,
 }
 
 impl LatentSettings<'_> {
-    /// Latents `[num_ws, w_dim]` of all sources in their order. Images are inverted together.
+    /// Latents `[num_ws, w_dim]` of all sources in their order. Images are inverted together; those that an observer ends early are as far as they came.
+    ///
+    /// # Errors
+    ///
+    /// The model has no mean latent to truncate towards or no such class, a file cannot be read or is of latents of another shape, or an image cannot be
+    /// inverted.
     pub fn load(
         &self,
         sources: &[LatentSource],
         model: &Model,
-    ) -> Result<Vec<Array2<f32>>, Failure> {
-        check_truncation(self.truncation_psi, model)?;
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Array2<f32>>, Error> {
+        model.check_truncation(self.truncation_psi)?;
         let class = class::check(self.class, model)?;
         // All images are read first, so that a wrong name is found before the work and not after it.
         let images: Vec<Target> = sources
             .iter()
             .filter_map(|source| match source {
                 LatentSource::Image(path) => {
-                    Some(Target::load(path, model.resolution()).map_err(Failure::from))
+                    Some(Target::load(path, model.resolution()))
                 }
                 LatentSource::Decoded(image) => {
                     Some(Ok(Target::of((**image).clone(), model.resolution())))
@@ -101,7 +128,7 @@ impl LatentSettings<'_> {
                 _ => None,
             })
             .collect::<Result<_, _>>()?;
-        let mut inverted = self.invert(&images, model)?.into_iter();
+        let mut inverted = self.invert(&images, model, observer)?.into_iter();
         sources
             .iter()
             .map(|source| match source {
@@ -112,7 +139,7 @@ impl LatentSettings<'_> {
                     let truncation = Truncation::psi(self.truncation_psi);
                     Ok(from_tensor(mapping.forward(z, labels, truncation)).remove(0))
                 }
-                LatentSource::File(path) => read(path, model),
+                LatentSource::File(path) => read(path, model, observer),
                 LatentSource::Image(_) | LatentSource::Decoded(_) => {
                     Ok(inverted.next().expect("all images were inverted"))
                 }
@@ -120,11 +147,16 @@ impl LatentSettings<'_> {
             .collect()
     }
 
-    fn invert(&self, targets: &[Target], model: &Model) -> Result<Vec<Array2<f32>>, Failure> {
+    fn invert(
+        &self,
+        targets: &[Target],
+        model: &Model,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Array2<f32>>, Error> {
         if !targets.is_empty() {
             self.inversion.check_side(&model.name, model.resolution())?;
         }
-        let config = self.inversion.config(self.seed, self.device_choice);
+        let config = self.inversion.config(self.seed, self.device);
         let mut latents = Vec::with_capacity(targets.len());
         for batch in targets.chunks(usize::from(self.inversion.batch)) {
             let pixels: Vec<_> = batch.iter().map(|target| target.pixels.clone()).collect();
@@ -133,18 +165,18 @@ impl LatentSettings<'_> {
                 latents.len() + batch.len(),
                 targets.len()
             );
-            let bar = progress::bar(config.steps, &what);
+            observer.begin(&Phase::new(&what, config.steps));
             let inversions = inversion::invert(
                 &model.generator,
                 self.metric,
                 to_targets(&pixels, &model.generator, self.device),
                 &config,
                 |now| {
-                    progress::show_inversion(&bar, now);
-                    self.interrupt.flow()
+                    tell(observer, now);
+                    observer.flow()
                 },
             )?;
-            bar.finish_and_clear();
+            observer.end();
             latents.extend(
                 inversions
                     .into_iter()
@@ -155,45 +187,57 @@ impl LatentSettings<'_> {
     }
 }
 
-/// Whether latents of the model can be truncated so.
-pub fn check_truncation(psi: f32, model: &Model) -> Result<(), Failure> {
-    if !psi.is_finite() {
-        return Err(
-            format!("--truncation-psi {psi}: not a number that latents can be scaled by").into(),
-        );
+/// Sources with the images of folders and archives in place of those; see [`for_each_image`].
+///
+/// # Errors
+///
+/// As there.
+pub fn expand(
+    sources: Vec<LatentSource>,
+    bad_images: BadImages,
+    observer: &mut dyn Observer,
+) -> Result<Vec<LatentSource>, Error> {
+    let mut expanded = Vec::with_capacity(sources.len());
+    for source in sources {
+        let LatentSource::Image(path) = source else {
+            expanded.push(source);
+            continue;
+        };
+        for_each_image(&[path], bad_images, observer, |image| {
+            expanded.push(LatentSource::Decoded(Box::new(image)));
+            Ok(())
+        })?;
     }
-    if psi != 1.0 && !model.generator.mapping.tracks_w_avg() {
-        return Err(format!(
-            "--truncation-psi {psi}: {} has no mean latent to truncate towards; use --truncation-psi 1",
-            model.name
-        )
-        .into());
-    }
-    Ok(())
+    Ok(expanded)
 }
 
 /// The first latent of a file, with a note where there are more or it is of another model.
-fn read(path: &Path, model: &Model) -> Result<Array2<f32>, Failure> {
+fn read(
+    path: &Path,
+    model: &Model,
+    observer: &mut dyn Observer,
+) -> Result<Array2<f32>, Error> {
     let synthesis = &model.generator.synthesis;
     let (layers, features) = (synthesis.num_ws(), synthesis.w_dim());
     let file = LatentFile::read(path, layers, features)?;
     if let Some(note) = file.note_for(&model.name) {
-        eprintln!("{}: {note}", path.display());
+        observer.warn(&Warning::Latents(format!("{}: {note}", path.display())));
     }
     let count = file.latents.len();
     let first = file
         .latents
         .into_iter()
         .next()
-        .ok_or("a file of latents has one")?;
+        .expect("a file of latents has one");
     if count > 1 {
-        eprintln!(
+        observer.warn(&Warning::Latents(format!(
             "{}: {count} latents, of which the first is taken, {}",
             path.display(),
             shown(&first.name)
-        );
+        )));
     }
-    Ok(Array2::from_shape_vec((layers, features), first.w_plus)?)
+    Ok(Array2::from_shape_vec((layers, features), first.w_plus)
+        .expect("read as latents of this shape"))
 }
 
 /// `w_plus` `[batch, num_ws, w_dim]` of latents of one shape.

@@ -2,9 +2,13 @@
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
-use crate::Failure;
+use crate::Error;
+
+/// What drawing into a string can fail with.
+type Drawn<T> = Result<T, DrawingAreaErrorKind<std::io::Error>>;
 
 const SIZE: (u32, u32) = (640, 400);
 const MARGIN: u32 = 12;
@@ -59,18 +63,30 @@ pub enum Axis {
 }
 
 /// Draws curves over a common axis; the text of an SVG file.
+///
+/// # Errors
+///
+/// The drawing library refuses.
 pub fn line_plot(
     title: &str,
     x_label: &str,
     series: &[Series<'_>],
     axis: Axis,
-) -> Result<String, Failure> {
+) -> Result<String, Error> {
     let series = series.to_vec();
     line_plots(x_label, &[Panel { title, series }], axis)
 }
 
 /// Draws panels side by side, each with axes of its own; the text of an SVG file.
-pub fn line_plots(x_label: &str, panels: &[Panel<'_>], axis: Axis) -> Result<String, Failure> {
+///
+/// # Errors
+///
+/// The drawing library refuses.
+pub fn line_plots(x_label: &str, panels: &[Panel<'_>], axis: Axis) -> Result<String, Error> {
+    draw_panels(x_label, panels, axis).map_err(|e| Error::Plot(e.to_string()))
+}
+
+fn draw_panels(x_label: &str, panels: &[Panel<'_>], axis: Axis) -> Drawn<String> {
     let (width, height) = SIZE;
     let columns = panels.len().max(1);
     let mut svg = String::new();
@@ -93,7 +109,7 @@ fn draw_panel(
     panel: &Panel<'_>,
     axis: Axis,
     area: &Area<'_>,
-) -> Result<(), Failure> {
+) -> Drawn<()> {
     let drawn = |value: f64| match axis {
         Axis::Linear => value,
         Axis::Logarithmic => value.max(FLOOR),
@@ -168,7 +184,7 @@ fn draw<Y>(
     x: std::ops::Range<f64>,
     y: Y,
     area: &Area<'_>,
-) -> Result<(), Failure>
+) -> Drawn<()>
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,

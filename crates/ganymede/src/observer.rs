@@ -168,6 +168,27 @@ pub enum Warning {
     /// Latents may be of another model.
     #[error("{0}")]
     Latents(String),
+    /// An image was to be inverted with a model that there is not.
+    #[error("rank {rank} is left out: the zoo has {models} models")]
+    RankLeftOut {
+        /// The rank that was asked for.
+        rank: usize,
+        /// Models that were ranked.
+        models: usize,
+    },
+    /// The later components say more about the samples than about the model.
+    #[error(
+        "{samples} samples are too few for {components} components, of which the later ones say more about the samples than about the model; \
+         take {wanted} or more"
+    )]
+    FewSamples {
+        /// Latents that components were computed from.
+        samples: u32,
+        /// How many components.
+        components: usize,
+        /// Latents that so many components need.
+        wanted: u32,
+    },
     /// Files beside the images of a set that are none.
     #[error("{set}: left out {left_out}")]
     FilesLeftOut {

@@ -6,9 +6,8 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::NoiseMode;
 
-use crate::Failure;
 use crate::latents::to_tensor;
-use ganymede::Model;
+use crate::{Error, Model};
 
 /// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold. Values that are no numbers are an error that says
 /// where they began.
@@ -29,11 +28,15 @@ pub fn render(
 }
 
 /// LPIPS of each image from its partner, both `[batch, 1, 3 or 4, side, side]`; a single partner serves all.
+///
+/// # Errors
+///
+/// The images are too small for the metric's network.
 pub fn distances(
     metric: &Lpips,
     images: Tensor<4>,
     partners: Tensor<4>,
-) -> Result<Vec<f64>, Failure> {
+) -> Result<Vec<f64>, Error> {
     let distances = metric.distance(rgb_over_white(images), rgb_over_white(partners))?;
     // Rounding may leave equal images a trace below zero.
     Ok(distances

@@ -5,10 +5,9 @@ use lpips::Lpips;
 use ndarray::Array2;
 use serde::Serialize;
 
-use crate::region::RegionColour;
-use crate::strip::in_strengths;
-use examples::{Failure, rendering};
-use ganymede::Model;
+use examples::Failure;
+use ganymede::edit::{RegionColour, in_strengths};
+use ganymede::{Model, rendering};
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]

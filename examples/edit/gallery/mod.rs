@@ -9,28 +9,22 @@ pub use page::replace_section;
 use ganymede::files;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use ganspace::{Edit, EditBook, NamedEdit};
 use image_tensor::{RgbImage, from_signed_unit};
-use lpips::{Lpips, Version};
 use model_zoo::{Card, Zoo};
 use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::RandomState;
 
-use crate::options::Options;
-use crate::plan::range_strengths;
-use crate::region::RegionColour;
-use crate::strip::in_strengths;
-use crate::{LONGEST_LABEL, write_sheet};
-use examples::bases::Bases;
-use examples::interrupt::{Interrupt, Interrupted};
-use examples::latents::{LatentSettings, LatentSource};
-use examples::{Failure, output, rendering};
-use ganymede::Model;
+use crate::Args;
+use examples::{Failure, output};
+use ganymede::edit::{
+    Bases, Options, RegionColour, in_strengths, range_strengths, write_sheet,
+};
 use ganymede::files::{Names, ShownPath};
 use ganymede::images::{Target, files_in};
-use ganymede::{BASE, Weights};
+use ganymede::latents::{LatentSettings, LatentSource};
+use ganymede::{BASE, Context, Model, Observer, Weights, rendering};
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -65,26 +59,26 @@ struct Results {
 
 /// Writes the pictures and the section of `file`.
 pub fn write(
-    options: &Options,
+    args: &Args,
     file: &Path,
-    weights: &Weights,
-    device: &Device,
-    interrupt: &Interrupt,
+    context: &Context,
+    observer: &mut dyn Observer,
 ) -> Result<(), Failure> {
+    let options = &args.options();
+    let weights = &context.weights()?;
     let zoo = Zoo::open_without(weights.zoo(), &[BASE])?;
     let network = options.inversion.lpips.network();
-    let metric = Lpips::load(network, Version::V0_1, weights.features(), device)?;
+    let metric = context.lpips(network)?;
     let settings = LatentSettings {
         truncation_psi: options.truncation_psi,
         class: None,
         inversion: &options.inversion,
-        seed: options.common.seed,
-        device_choice: options.common.device,
-        device,
+        seed: options.seed,
+        device: context.device(),
         metric: &metric,
-        interrupt,
     };
     let gallery = Gallery {
+        args,
         options,
         settings: &settings,
         pictures: file
@@ -99,7 +93,7 @@ pub fn write(
         let book = model.folder().join("edits.toml");
         if book.is_file() {
             let book = EditBook::load(book)?;
-            shown.extend(gallery.show(model.card(), &book, weights)?);
+            shown.extend(gallery.show(model.card(), &book, weights, observer)?);
         }
     }
     if shown.is_empty() {
@@ -118,13 +112,14 @@ pub fn write(
         .map_err(|reason| format!("{}: {reason}", file.display()))?;
     files::write(file, text.as_bytes())?;
     println!("{}: {} edits", file.display(), shown.len());
-    if let Some(json) = &options.common.json {
+    if let Some(json) = &args.common.json {
         output::write_json(json, &Results { edits: shown })?;
     }
     Ok(())
 }
 
 struct Gallery<'a> {
+    args: &'a Args,
     options: &'a Options,
     settings: &'a LatentSettings<'a>,
     pictures: PathBuf,
@@ -132,7 +127,13 @@ struct Gallery<'a> {
 
 impl Gallery<'_> {
     /// All edits of a model.
-    fn show(&self, card: &Card, book: &EditBook, weights: &Weights) -> Result<Vec<Shown>, Failure> {
+    fn show(
+        &self,
+        card: &Card,
+        book: &EditBook,
+        weights: &Weights,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Shown>, Failure> {
         let device = self.settings.device;
         let model = Model {
             name: card.name.clone(),
@@ -140,20 +141,20 @@ impl Gallery<'_> {
             generator: stylegan2::Generator::load(weights.generator(&card.name), device)?,
         };
         let images = self.held_out(&model, weights)?;
-        let in_picture = usize::from(self.options.gallery_images).min(images.len());
+        let in_picture = usize::from(self.args.gallery_images).min(images.len());
         // Others than those shown, so that whoever chooses edits by the pictures does not choose the numbers.
         let others = match images.len() - in_picture {
             0 => 0..in_picture,
             _ => in_picture..images.len(),
         };
         let sources: Vec<LatentSource> = images.iter().cloned().map(LatentSource::Image).collect();
-        let latents = self.settings.load(&sources, &model)?;
-        let spread = self.sample_images(&model)?;
-        let mut bases = Bases::new(&model, None, device, self.settings.interrupt);
+        let latents = self.settings.load(&sources, &model, observer)?;
+        let spread = self.sample_images(&model, observer)?;
+        let mut bases = Bases::new(&model, None, device);
         let mut names = Names::default();
         let mut shown = Vec::new();
         for (name, named) in book.iter() {
-            let directions = bases.directions(&named.basis)?;
+            let directions = bases.directions(&named.basis, observer)?;
             let edit = named.edit(name, &model.name, &directions)?;
             let attribute = attribute(name, named)?;
             let ends = Ends {
@@ -165,13 +166,13 @@ impl Gallery<'_> {
                 scale: attribute.map(|colour| spread_of(&colour, &spread)),
             };
             let tried = &latents[others.clone()];
-            let effect = self.mean(&ends, std::slice::from_ref(&edit), tried)?;
+            let effect = self.mean(&ends, std::slice::from_ref(&edit), tried, observer)?;
             // The same directions for every image and edit of one length.
-            let mut normals = RandomState::new(self.options.common.seed);
+            let mut normals = RandomState::new(self.options.seed);
             let random: Vec<Edit> = (0..self.options.random)
                 .map(|_| edit.in_random_direction(|| normals.standard_normal()))
                 .collect();
-            let random = self.mean(&ends, &random, tried)?;
+            let random = self.mean(&ends, &random, tried, observer)?;
             let plain: String = name
                 .chars()
                 .take(LONGEST_LABEL)
@@ -211,8 +212,8 @@ impl Gallery<'_> {
     /// Held-out images of the model's kind: the first to show, the next to measure.
     fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
         let folder = weights.queries().join(&model.name);
-        let options = self.options;
-        let count = usize::from(options.gallery_images) + usize::from(options.gallery_measured);
+        let args = self.args;
+        let count = usize::from(args.gallery_images) + usize::from(args.gallery_measured);
         let images: Vec<PathBuf> = files_in(&folder)
             .into_iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "png"))
@@ -229,12 +230,16 @@ impl Gallery<'_> {
     }
 
     /// Unedited images, by which a change of an attribute is large or small.
-    fn sample_images(&self, model: &Model) -> Result<Vec<RgbImage>, Failure> {
-        let first = self.options.common.seed;
+    fn sample_images(
+        &self,
+        model: &Model,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<RgbImage>, Failure> {
+        let first = self.options.seed;
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
             .collect();
-        let latents = self.settings.load(&seeds, model)?;
+        let latents = self.settings.load(&seeds, model, observer)?;
         Ok(from_signed_unit(rendering::render(
             model,
             &latents,
@@ -248,12 +253,11 @@ impl Gallery<'_> {
         ends: &Ends<'_>,
         edits: &[Edit],
         latents: &[Array2<f32>],
+        observer: &mut dyn Observer,
     ) -> Result<EndEffect, Failure> {
         let mut found = Vec::new();
         for latent in latents {
-            if self.settings.interrupt.requested() {
-                return Err(Interrupted.into());
-            }
+            observer.go_on()?;
             found.extend(ends.measure(latent, edits)?);
         }
         Ok(EndEffect::mean(&found, edits.len() > 1))

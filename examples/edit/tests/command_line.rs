@@ -1,14 +1,18 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
 
-use crate::attribute_file::AttributeFile;
-use crate::options::{EditRequest, Options};
-use examples::bases::Space;
-use examples::latents::LatentSource;
+use crate::Args;
+use ganymede::edit::{AttributeSource, Channel, EditRequest, Options, RegionColour, Space};
+use ganymede::latents::LatentSource;
 
 fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
-    Options::try_parse_from([&["edit"], arguments].concat())
+    Args::try_parse_from([&["edit"], arguments].concat()).map(|args| args.options)
+}
+
+#[test]
+fn what_is_left_out_is_as_the_library_has_it() {
+    assert_eq!(options(&[]).unwrap(), Options::default());
 }
 
 #[test]
@@ -68,7 +72,7 @@ fn named_edits_may_have_a_strength() {
 #[test]
 fn options_that_exclude_each_other_are_refused() {
     // No option is there twice.
-    Options::command().debug_assert();
+    Args::command().debug_assert();
     for wrong in [
         &["--discover", "--direction", "1"][..],
         &["--save", "smile", "--direction", "1", "--edit", "smile"],
@@ -88,48 +92,19 @@ fn options_that_exclude_each_other_are_refused() {
 
 #[test]
 fn a_region_is_an_attribute() {
-    let source = |arguments: &[&str]| {
-        options(arguments)
-            .unwrap()
-            .attribute()
-            .map(|a| a.to_string())
+    assert_eq!(options(&[]).unwrap().attribute(), None);
+    let of_region = options(&["--region", "0,0.5,1,1"]).unwrap();
+    let colour = RegionColour {
+        channel: Channel::Luminance,
+        region: "0,0.5,1,1".parse().unwrap(),
     };
-    assert_eq!(source(&[]), None);
     assert_eq!(
-        source(&["--region", "0,0.5,1,1"]).as_deref(),
-        Some("--region 0,0.5,1,1 --channel luminance")
+        of_region.attribute(),
+        Some(AttributeSource::Region(colour))
     );
+    let of_file = options(&["--attribute", "a.txt"]).unwrap();
     assert_eq!(
-        source(&["--attribute", "a.txt"]).as_deref(),
-        Some("--attribute a.txt")
+        of_file.attribute(),
+        Some(AttributeSource::File("a.txt".as_ref()))
     );
-}
-
-#[test]
-fn attribute_files_name_images_or_scores() {
-    let parse = |text: &str| AttributeFile::parse(text, Path::new("folder"));
-    let images = "# smiles\n+ a b.png\n\n - c.png\n+ /d.png\n";
-    assert_eq!(
-        parse(images).unwrap(),
-        AttributeFile::Images {
-            with: vec![PathBuf::from("folder/a b.png"), PathBuf::from("/d.png")],
-            without: vec![PathBuf::from("folder/c.png")],
-        }
-    );
-    assert_eq!(
-        parse("3 0.5\n17\t-2e-1").unwrap(),
-        AttributeFile::Scores(vec![(3, 0.5), (17, -0.2)])
-    );
-    for (wrong, reason) in [
-        ("", "nothing"),
-        ("+ a.png", "0 without"),
-        ("+ a.png\n- b.png\n3 0.5", "in one file"),
-        ("3 0.5\nthree 4", "line 2"),
-        ("3 nan", "line 1"),
-        ("3", "line 1"),
-        ("+a.png", "line 1"),
-    ] {
-        let error = parse(wrong).unwrap_err();
-        assert!(error.contains(reason), "{wrong:?}: {error}");
-    }
 }

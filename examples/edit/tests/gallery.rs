@@ -9,28 +9,26 @@ use image_tensor::{RgbImage, decode_file, from_signed_unit, write_png};
 use model_zoo::{Card, Zoo};
 use ndarray::Array2;
 
+use crate::Args;
 use crate::gallery::{self, EndEffect, Ends, replace_section};
-use crate::options::Options;
-use crate::plan::{self, Plan};
-use crate::region::RegionColour;
-use examples::bases::Bases;
-use examples::interrupt::Interrupt;
-use examples::rendering::render;
 use examples::small_model::{metric, model};
-use ganymede::Model;
-use ganymede::Weights;
+use ganymede::edit::{self, Bases, RegionColour};
+use ganymede::rendering::render;
+use ganymede::{Context, Model, Weights};
 
-fn options(arguments: &[&str]) -> Options {
-    Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()
+fn args(arguments: &[&str]) -> Args {
+    Args::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()
 }
 
 #[test]
 fn ends_are_measured_as_they_are_rendered() {
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(Path::new(""), &device);
-    let mut bases = Bases::new(&model, None, &device, &interrupt);
-    let plan = Plan::new(&options(&["--direction", "0"]), &model, &mut bases).unwrap();
-    let edit = plan.axis.unwrap().edit;
+    let mut bases = Bases::new(&model, None, &device);
+    let options = args(&["--direction", "0"]).options();
+    let basis = options.basis(model.generator.mapping.w_dim());
+    let directions = bases.directions(&basis, &mut ()).unwrap();
+    let edit = directions.edit(0, options.layers).unwrap();
     let metric = metric(&device);
     let latent = Array2::zeros((
         model.generator.synthesis.num_ws(),
@@ -116,10 +114,11 @@ fn only_the_section_of_the_edits_is_replaced() {
 fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let weights = weights(folder, &device);
+    let context = Context::new(device.clone()).with_weights(weights.root());
     let page = folder.join("docs/gallery.md");
-    let shown = options(&[
+    let shown = args(&[
         "--gallery",
         page.to_str().unwrap(),
         "--gallery-images",
@@ -131,15 +130,16 @@ fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
         "--random",
         "2",
     ]);
-    let write = || gallery::write(&shown, &page, &weights, &device, &interrupt);
+    let write = || gallery::write(&shown, &page, &context, &mut ());
     let error = write().unwrap_err().to_string();
     assert!(error.contains("no model has named edits"), "{error}");
 
-    let small = Model {
-        path: weights.generator("small"),
-        ..model(folder, &device)
-    };
-    let made = options(&[
+    let out = folder.join("out").display().to_string();
+    let made = args(&[
+        "--model",
+        "small",
+        "--out",
+        &out,
         "--direction",
         "1",
         "--strength",
@@ -154,9 +154,8 @@ fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
         "--description",
         "from grey to blue",
     ]);
-    let mut bases = Bases::new(&small, None, &device, &interrupt);
-    let axis = Plan::new(&made, &small, &mut bases).unwrap().axis.unwrap();
-    let book = plan::save("sky", &axis, &made, &small).unwrap();
+    let outcome = edit::run(&made.options(), &context, &mut ()).unwrap();
+    let book = outcome.saved.unwrap();
     let kept = EditBook::load(&book).unwrap();
     assert_eq!(kept.get("sky").unwrap().attribute, "blue 0,0,1,0.5");
     write().unwrap();

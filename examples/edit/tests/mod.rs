@@ -1,3 +1,2 @@
 mod command_line;
 mod gallery;
-mod small_model;

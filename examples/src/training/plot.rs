@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use vision_aided_finetune::HistoryEntry;
 
 use crate::Failure;
-use crate::line_plot::{Axis, Series, line_plot};
+use ganymede::line_plot::{Axis, Series, line_plot};
 
 /// Of all that is the generator's.
 pub const GENERATOR: RGBColor = RGBColor(31, 119, 180);

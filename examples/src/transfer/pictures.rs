@@ -9,7 +9,7 @@ use vision_aided_finetune::HistoryEntry;
 use super::distance::Measurement;
 use super::sheet;
 use crate::Failure;
-use crate::line_plot::{Axis, Series, line_plot};
+use ganymede::line_plot::{Axis, Series, line_plot};
 use crate::training::plot;
 
 /// Writes samples.png, distances.svg and history.svg.

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::claims::judge;
 use crate::results::{CategoryResults, Study};
 use crate::statistics::Bootstrap;
-use examples::figure::{self, Panel, Row};
 use examples::{Failure, output};
+use ganymede::figure::{self, Panel, Row};
 use ganymede::files::ShownPath;
 use json::Report;
 

@@ -1,6 +1,5 @@
 //! Directions of a model, computed as a basis says.
 
-use ganymede::class;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,11 +7,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use feature_stats::{Ddof, Moments};
 use ganspace::{Basis, IncrementalPca, LatentDirections, LatentRegression, PrincipalComponents};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, RandomState};
 
-use crate::interrupt::{Interrupt, Interrupted};
-use crate::{Failure, progress};
-use ganymede::Model;
+use crate::{Error, Model, Observer, Phase, class};
 
 /// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
 const W_BATCH: usize = 256;
@@ -31,8 +29,9 @@ const COMPONENTS: usize = 20;
 const W_SAMPLES: u32 = 10_000;
 const ACTIVATION_SAMPLES: u32 = 1_000;
 
-/// What components are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What components are of, written as `w` or `b16`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Space {
     /// Of latents `w`.
     W,
@@ -52,6 +51,20 @@ impl Space {
             components: COMPONENTS.min(w_dim),
             seed,
         }
+    }
+}
+
+impl TryFrom<String> for Space {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Space> for String {
+    fn from(space: Space) -> Self {
+        space.to_string()
     }
 }
 
@@ -83,43 +96,50 @@ pub struct Bases<'a> {
     model: &'a Model,
     class: Option<usize>,
     device: &'a Device,
-    interrupt: &'a Interrupt,
     computed: Vec<(Basis, LatentDirections)>,
 }
 
 impl<'a> Bases<'a> {
     /// `class` is that of a conditional model, checked.
-    pub fn new(
-        model: &'a Model,
-        class: Option<usize>,
-        device: &'a Device,
-        interrupt: &'a Interrupt,
-    ) -> Self {
+    pub fn new(model: &'a Model, class: Option<usize>, device: &'a Device) -> Self {
         Self {
             model,
             class,
             device,
-            interrupt,
             computed: Vec::new(),
         }
     }
 
     /// The directions of a basis.
-    pub fn directions(&mut self, basis: &Basis) -> Result<LatentDirections, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The model has no such block, or too few samples for so many components; [`Error::Cancelled`] when the observer ends the job.
+    pub fn directions(
+        &mut self,
+        basis: &Basis,
+        observer: &mut dyn Observer,
+    ) -> Result<LatentDirections, Error> {
         if let Some((_, directions)) = self.computed.iter().find(|(known, _)| known == basis) {
             return Ok(directions.clone());
         }
-        let directions = match basis.space.parse()? {
-            Space::W => self.of_latents(basis),
-            Space::Block(resolution) => self.of_activations(basis, resolution),
+        let space: Result<Space, String> = basis.space.parse();
+        let directions = match space {
+            Ok(Space::W) => self.of_latents(basis, observer),
+            Ok(Space::Block(resolution)) => self.of_activations(basis, resolution, observer),
+            Err(reason) => Err(Error::option("basis", "", reason)),
         }?;
         self.computed.push((basis.clone(), directions.clone()));
         Ok(directions)
     }
 
-    fn of_latents(&self, basis: &Basis) -> Result<LatentDirections, Failure> {
+    fn of_latents(
+        &self,
+        basis: &Basis,
+        observer: &mut dyn Observer,
+    ) -> Result<LatentDirections, Error> {
         let mut moments = Moments::new(self.model.generator.mapping.w_dim());
-        self.sample(basis, W_BATCH, "latents", |w| {
+        self.sample(basis, W_BATCH, "latents", observer, |w| {
             Ok(moments.add_rows(rows(w).view())?)
         })?;
         let statistics = moments.mean_covariance(Ddof::Sample)?;
@@ -131,15 +151,19 @@ impl<'a> Bases<'a> {
         &self,
         basis: &Basis,
         resolution: usize,
-    ) -> Result<LatentDirections, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<LatentDirections, Error> {
         let generator = &self.model.generator;
         let side = generator.synthesis.img_resolution();
         if resolution > side || !resolution.is_power_of_two() || resolution < 4 {
-            return Err(format!(
-                "--basis {}: {} has the blocks b4 to b{side}, each of twice the resolution of the one before",
-                basis.space, self.model.name
-            )
-            .into());
+            return Err(Error::option(
+                "basis",
+                &basis.space,
+                format!(
+                    "{} has the blocks b4 to b{side}, each of twice the resolution of the one before",
+                    self.model.name
+                ),
+            ));
         }
         let block = resolution.ilog2() as usize - 2;
         let activations = |w: &Tensor<2>| {
@@ -152,7 +176,7 @@ impl<'a> Bases<'a> {
         let dimension = resolution * resolution * generator.config().channels(resolution);
         let components = if dimension <= MOST_EXACT {
             let mut moments = Moments::new(dimension);
-            self.sample(basis, IMAGE_BATCH, "activations", |w| {
+            self.sample(basis, IMAGE_BATCH, "activations", observer, |w| {
                 Ok(moments.add_rows(activations(&w).view())?)
             })?;
             let statistics = moments.mean_covariance(Ddof::Sample)?;
@@ -161,7 +185,7 @@ impl<'a> Bases<'a> {
             let mut pca = IncrementalPca::new(dimension, basis.components)?;
             let batch = INCREMENTAL_BATCH.max(2 * basis.components);
             let mut waiting: Vec<f32> = Vec::new();
-            self.sample(basis, IMAGE_BATCH, "activations", |w| {
+            self.sample(basis, IMAGE_BATCH, "activations", observer, |w| {
                 waiting.extend(activations(&w));
                 if waiting.len() < batch * dimension {
                     return Ok(());
@@ -173,7 +197,7 @@ impl<'a> Bases<'a> {
         };
         // The same latents again: their activations would not fit into memory.
         let mut regression = LatentRegression::new(components, generator.mapping.w_dim());
-        self.sample(basis, IMAGE_BATCH, "regression", |w| {
+        self.sample(basis, IMAGE_BATCH, "regression", observer, |w| {
             Ok(regression.add(activations(&w).view(), rows(w).view())?)
         })?;
         Ok(regression.directions()?)
@@ -185,16 +209,15 @@ impl<'a> Bases<'a> {
         basis: &Basis,
         batch: usize,
         what: &str,
-        mut take: impl FnMut(Tensor<2>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        observer: &mut dyn Observer,
+        mut take: impl FnMut(Tensor<2>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mapping = &self.model.generator.mapping;
         let samples = basis.samples as usize;
         let mut random = RandomState::new(basis.seed);
-        let bar = progress::bar(samples, what);
+        observer.begin(&Phase::new(what, samples));
         for first in (0..samples).step_by(batch) {
-            if self.interrupt.requested() {
-                return Err(Interrupted.into());
-            }
+            observer.go_on()?;
             let count = batch.min(samples - first);
             let z = TensorData::new(
                 random.standard_normals(count * mapping.z_dim()),
@@ -202,9 +225,9 @@ impl<'a> Bases<'a> {
             );
             let labels = class::labels(self.class, count, self.model, self.device);
             take(mapping.w(Tensor::from_data(z, self.device), labels))?;
-            bar.inc(count as u64);
+            observer.position((first + count) as u64);
         }
-        bar.finish_and_clear();
+        observer.end();
         Ok(())
     }
 }

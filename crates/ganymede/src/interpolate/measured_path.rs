@@ -4,23 +4,27 @@ use burn::tensor::{Device, Tensor};
 use ganspace::{Path, Smoothness, smoothness};
 use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{Failure, progress, rendering};
-use ganymede::Model;
+use crate::{Error, Model, Observer, Phase, Preview, rendering};
 
 /// A rendered path.
+#[derive(Clone, Debug)]
 pub struct MeasuredPath {
     /// Shares of the path, one for each image.
     pub times: Vec<f64>,
-    /// Fewer than times when the work was interrupted.
+    /// Fewer than times when the observer ended the work.
     pub images: Vec<RgbImage>,
     /// LPIPS of each image from the next; in a loop also of the last from the first.
     pub distances: Vec<f64>,
 }
 
 impl MeasuredPath {
-    /// Renders the path at `times`, `batch` images at a time, until `interrupted`.
+    /// Renders the path at `times`, `batch` images at a time, until the observer ends it. The observer sees each image as `MODEL-frame-NNNNN`.
+    ///
+    /// # Errors
+    ///
+    /// The images are too small for the metric's network.
     pub fn render(
         model: &Model,
         path: &Path,
@@ -28,14 +32,15 @@ impl MeasuredPath {
         metric: &Lpips,
         batch: usize,
         device: &Device,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Self, Failure> {
-        let bar = progress::bar(times.len(), &format!("frames of {}", model.name));
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let what = format!("frames of {}", model.name);
+        observer.begin(&Phase::new(&what, times.len()));
         let mut images = Vec::with_capacity(times.len());
         let mut distances = Vec::with_capacity(times.len());
         let mut ends: Option<(Tensor<4>, Tensor<4>)> = None;
         for times in times.chunks(batch) {
-            if interrupted() {
+            if observer.cancelled() {
                 break;
             }
             let latents: Vec<_> = times.iter().map(|t| path.at(*t)).collect();
@@ -55,10 +60,14 @@ impl MeasuredPath {
                 )?);
             }
             ends = Some((first, rendered.clone().narrow(0, count - 1, 1)));
-            images.extend(from_signed_unit(rendered));
-            bar.inc(count as u64);
+            for image in from_signed_unit(rendered) {
+                let name = format!("{}-frame-{:05}", model.name, images.len());
+                observer.preview(&Preview::new(&name, &image));
+                images.push(image);
+            }
+            observer.position(images.len() as u64);
         }
-        bar.finish_and_clear();
+        observer.end();
         if let Some((first, last)) = ends
             && path.is_closed()
             && images.len() == times.len()
@@ -72,8 +81,12 @@ impl MeasuredPath {
         })
     }
 
-    /// Of a whole path; none of one that was interrupted.
-    pub fn smoothness(&self) -> Result<Option<Smoothness>, Failure> {
+    /// Of a whole path; none of one that was ended early.
+    ///
+    /// # Errors
+    ///
+    /// There are fewer than two images.
+    pub fn smoothness(&self) -> Result<Option<Smoothness>, Error> {
         if self.images.len() < self.times.len() {
             return Ok(None);
         }
@@ -82,7 +95,7 @@ impl MeasuredPath {
 }
 
 /// Smoothness as results name it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SmoothnessResult {
     /// As [`Smoothness`] has it.
     pub perceptual_path_length: f64,

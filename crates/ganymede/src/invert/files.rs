@@ -1,6 +1,5 @@
 //! What an inversion leaves in its folder.
 
-use ganymede::files;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -8,21 +7,20 @@ use std::time::Duration;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::{
-    FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, from_signed_unit, magnify, strip,
+    FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, magnify, strip,
     write_png,
 };
 use inversion::Inversion;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::Generator;
 
-use crate::Failure;
-use crate::loss_plot::loss_plot;
-use ganymede::Model;
-use ganymede::files::ShownPath;
-use ganymede::images::Target;
+use super::loss_plot::loss_plot;
+use crate::files::{self, ShownPath};
+use crate::images::{Target, image_of, to_targets};
+use crate::{Error, Model};
 
 /// Files of one inverted image.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InversionFiles {
     /// Target, reconstruction and their difference, side by side.
     pub figure: ShownPath,
@@ -33,7 +31,7 @@ pub struct InversionFiles {
     /// Best and last latents.
     pub latents: ShownPath,
     /// The course of the optimisation, where it was wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub animation: Option<ShownPath>,
 }
 
@@ -47,14 +45,14 @@ const TIMING: FrameTiming = FrameTiming {
 };
 
 /// Writes figure, reconstruction, loss plot and latents, and the animation where there are frames, all named after `name`.
-pub fn write(
+pub(crate) fn write(
     folder: &Path,
     name: &str,
     model: &Model,
     target: &Target,
     inversion: &Inversion,
     frames: &[RgbImage],
-) -> Result<InversionFiles, Failure> {
+) -> Result<InversionFiles, Error> {
     let reconstruction = image_of(&inversion.best.image);
     let factor = (FIGURE_SIDE / model.resolution()).max(1);
     let target_pixels = shown_target(target, &model.generator, &inversion.best.image.device());
@@ -89,11 +87,6 @@ pub fn write(
     Ok(files)
 }
 
-/// The only image of a tensor `[1, channels, height, width]`.
-pub fn image_of(tensor: &Tensor<4>) -> RgbImage {
-    from_signed_unit(tensor.clone()).remove(0)
-}
-
 fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
     let panels = [target, frame].map(|panel| magnify(panel, factor));
     strip(&panels, PADDING, WHITE)
@@ -102,7 +95,7 @@ fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
 /// The target as the model sees it: grey for a grey model.
 fn shown_target(target: &Target, generator: &Generator, device: &Device) -> RgbImage {
     let images = std::slice::from_ref(&target.pixels);
-    image_of(&ganymede::images::to_targets(images, generator, device))
+    image_of(&to_targets(images, generator, device))
 }
 
 /// Best and last latents, and optimised noise images under their names in the generator.
@@ -111,7 +104,7 @@ fn write_latents(
     model: &Model,
     target: &Target,
     inversion: &Inversion,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let mut tensors = BTreeMap::new();
     let mut add = |name: String, shape: Vec<usize>, values: Vec<f32>| {
         tensors.insert(name, StoredTensor::from_f32(shape, &values));

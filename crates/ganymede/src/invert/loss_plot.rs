@@ -3,11 +3,11 @@
 use inversion::LossTerms;
 use plotters::prelude::{BLUE, RED};
 
-use crate::Failure;
+use crate::Error;
 use crate::line_plot::{Axis, Series, line_plot};
 
 /// LPIPS and MSE at every step, on a logarithmic axis; the text of an SVG file.
-pub fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Failure> {
+pub(super) fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Error> {
     let points = |value: fn(&LossTerms) -> f64| {
         curve
             .iter()

@@ -1,75 +1,106 @@
-//! Options of an inversion.
+//! How an inversion goes.
 
-use clap::{Args, ValueEnum};
+use burn::tensor::Device;
 use inversion::{
-    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimisation, NoiseStart,
-    Perturbation, Schedule, Start,
+    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation,
+    Start,
 };
 use lpips::Network;
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
-use ganymede::device::DeviceChoice;
+use crate::Error;
+use crate::device::DeviceChoice;
 
-/// How images are inverted.
-#[derive(Args, Debug)]
-pub struct InversionArgs {
+/// How images are inverted. [`inversion::InversionConfig`] has the ranges of its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Settings {
     /// Latents to optimise: one w for all layers, or one for each
-    #[arg(long, value_enum, default_value_t = Space::WPlus)]
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub space: Space,
     /// Optimisation steps
-    #[arg(long, default_value_t = 300)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().steps))]
     pub steps: usize,
     /// Network of the LPIPS distance
-    #[arg(long, value_enum, default_value_t = LpipsNetwork::Alex)]
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub lpips: LpipsNetwork,
     /// Images optimised together; results depend on it by rounding only
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
     pub batch: u16,
     /// Adam's learning rate
-    #[arg(long, default_value_t = InversionConfig::default().learning_rate)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().learning_rate))]
     pub learning_rate: f64,
     /// Course of the learning rate
-    #[arg(long, value_enum, default_value_t = ScheduleChoice::Constant)]
-    pub schedule: ScheduleChoice,
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub schedule: Schedule,
     /// Weight of the LPIPS distance
-    #[arg(long, default_value_t = InversionConfig::default().lambda_lpips)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_lpips))]
     pub lambda_lpips: f32,
     /// Weight of the mean squared pixel error
-    #[arg(long, default_value_t = InversionConfig::default().lambda_mse)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_mse))]
     pub lambda_mse: f32,
     /// Weight of the pull towards the mean latent
-    #[arg(long, default_value_t = InversionConfig::default().lambda_w_avg)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_w_avg))]
     pub lambda_w_avg: f32,
     /// Start at the best of this many random latents and the mean latent; 0 starts at the mean latent
-    #[arg(long, default_value_t = 0)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().start_samples))]
     pub start_samples: usize,
     /// Truncation of the random latents to start from
-    #[arg(long, default_value_t = 0.7)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().start_psi))]
     pub start_psi: f32,
     /// Noise images of the model
-    #[arg(long, value_enum, default_value_t = NoiseChoice::Constant)]
-    pub noise: NoiseChoice,
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub noise: Noise,
     /// Weight that keeps optimised noise images white
-    #[arg(long, default_value_t = NoiseOptimisation::OFFICIAL_REGULARISATION)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().noise_regularisation))]
     pub noise_regularisation: f32,
     /// Perturb the latents randomly at first, as the official projector does
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     pub perturb: bool,
     /// End an image's optimisation after this many steps without improvement
-    #[arg(long, value_name = "STEPS")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "STEPS"))]
     pub patience: Option<usize>,
     /// Fraction by which the loss must fall to count as an improvement
-    #[arg(long, default_value_t = 0.001)]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().min_improvement))]
     pub min_improvement: f64,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let config = InversionConfig::default();
+        Self {
+            space: Space::default(),
+            steps: config.steps,
+            lpips: LpipsNetwork::default(),
+            batch: 4,
+            learning_rate: config.learning_rate,
+            schedule: Schedule::default(),
+            lambda_lpips: config.lambda_lpips,
+            lambda_mse: config.lambda_mse,
+            lambda_w_avg: config.lambda_w_avg,
+            start_samples: 0,
+            start_psi: 0.7,
+            noise: Noise::default(),
+            noise_regularisation: NoiseOptimisation::OFFICIAL_REGULARISATION,
+            perturb: false,
+            patience: None,
+            min_improvement: 0.001,
+        }
+    }
+}
+
 /// The latents that are optimised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Space {
     /// One for all layers
     W,
     /// One for each layer
-    #[value(name = "w_plus", alias = "w-plus")]
+    #[default]
+    #[serde(alias = "w-plus")]
+    #[cfg_attr(feature = "clap", value(name = "w_plus", alias = "w-plus"))]
     WPlus,
 }
 
@@ -84,9 +115,12 @@ impl Space {
 }
 
 /// Networks that LPIPS has weights for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum LpipsNetwork {
     /// AlexNet
+    #[default]
     Alex,
     /// VGG16
     Vgg,
@@ -103,18 +137,24 @@ impl LpipsNetwork {
 }
 
 /// How the learning rate goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScheduleChoice {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Schedule {
     /// The same at every step
+    #[default]
     Constant,
     /// Up over the first twentieth, down over the last quarter
     Ramp,
 }
 
 /// Which noise images an inversion has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum NoiseChoice {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Noise {
     /// The model's own
+    #[default]
     Constant,
     /// No noise
     None,
@@ -122,9 +162,25 @@ pub enum NoiseChoice {
     Optimised,
 }
 
-impl InversionArgs {
-    /// That LPIPS with the chosen network takes a model's images.
-    pub fn check_side(&self, model: &str, side: u32) -> Result<(), Failure> {
+impl Settings {
+    /// Whether the values make sense together, as far as that can be said before the model is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for no images at a time, and [`Error::Inversion`] for a number out of its range; both name it.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.batch == 0 {
+            return Err(Error::option("batch", self.batch, "expected at least 1"));
+        }
+        Ok(self.config_of(0, 1).validate()?)
+    }
+
+    /// Whether LPIPS with the chosen network takes images of `side` x `side` pixels, as the model makes them.
+    ///
+    /// # Errors
+    ///
+    /// They are too small for it; the error says which network takes them.
+    pub fn check_side(&self, model: &str, side: u32) -> Result<(), Error> {
         let network = self.lpips.network();
         let (side, least) = (side as usize, network.min_size());
         if side >= least {
@@ -132,18 +188,23 @@ impl InversionArgs {
         }
         let vgg = Network::Vgg16.min_size();
         let what_to_do = if side >= vgg {
-            "use --lpips vgg".to_owned()
+            "use vgg".to_owned()
         } else {
             format!("none of its networks takes less than {vgg}x{vgg}")
         };
-        Err(format!(
-            "--lpips {network}: it takes images from {least}x{least} pixels on and {model} makes {side}x{side}; {what_to_do}"
-        )
-        .into())
+        Err(Error::option(
+            "lpips",
+            network,
+            format!("it takes images from {least}x{least} pixels on and {model} makes {side}x{side}; {what_to_do}"),
+        ))
     }
 
-    /// The library's settings.
-    pub fn config(&self, seed: u32, device: DeviceChoice) -> InversionConfig {
+    /// As [`inversion::invert`] takes them. `seed` is that of all that is random; the device decides how often losses are read.
+    pub fn config(&self, seed: u32, device: &Device) -> InversionConfig {
+        self.config_of(seed, DeviceChoice::of(device).steps_between_reads())
+    }
+
+    fn config_of(&self, seed: u32, report_every: usize) -> InversionConfig {
         InversionConfig {
             space: match self.space {
                 Space::W => LatentSpace::W,
@@ -152,8 +213,8 @@ impl InversionArgs {
             steps: self.steps,
             learning_rate: self.learning_rate,
             schedule: match self.schedule {
-                ScheduleChoice::Constant => Schedule::Constant,
-                ScheduleChoice::Ramp => Schedule::OFFICIAL_RAMP,
+                Schedule::Constant => inversion::Schedule::Constant,
+                Schedule::Ramp => inversion::Schedule::OFFICIAL_RAMP,
             },
             lambda_lpips: self.lambda_lpips,
             lambda_mse: self.lambda_mse,
@@ -167,9 +228,9 @@ impl InversionArgs {
                 },
             },
             noise: match self.noise {
-                NoiseChoice::Constant => Noise::Constant,
-                NoiseChoice::None => Noise::None,
-                NoiseChoice::Optimised => Noise::Optimised(NoiseOptimisation {
+                Noise::Constant => inversion::Noise::Constant,
+                Noise::None => inversion::Noise::None,
+                Noise::Optimised => inversion::Noise::Optimised(NoiseOptimisation {
                     start: NoiseStart::Random { seed },
                     regularisation: self.noise_regularisation,
                 }),
@@ -182,7 +243,7 @@ impl InversionArgs {
                 patience,
                 min_improvement: self.min_improvement,
             }),
-            report_every: device.steps_between_reads(),
+            report_every,
         }
     }
 }

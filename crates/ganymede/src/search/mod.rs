@@ -110,6 +110,18 @@ impl Options {
     }
 }
 
+/// Reads a rank, counted from 1.
+///
+/// # Errors
+///
+/// The text is none; the error says what was expected.
+pub fn rank(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number from 1, the best model's rank".to_owned()),
+        Ok(rank) => Ok(rank),
+    }
+}
+
 /// Ranks all models for each query.
 ///
 /// # Errors

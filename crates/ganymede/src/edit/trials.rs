@@ -6,10 +6,8 @@ use image_tensor::from_signed_unit;
 use lpips::Lpips;
 use ndarray::Array2;
 
-use crate::attribute::Attribute;
-use examples::interrupt::{Interrupt, Interrupted};
-use examples::{Failure, progress, rendering};
-use ganymede::Model;
+use super::attribute::Attribute;
+use crate::{Error, Model, Observer, Phase, rendering};
 
 /// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was trained on.
 pub const STRENGTH: f64 = 2.0;
@@ -21,25 +19,28 @@ pub struct Trials<'a> {
     pub attribute: Option<&'a Attribute>,
     pub batch: usize,
     pub device: &'a Device,
-    pub interrupt: &'a Interrupt,
 }
 
 impl Trials<'_> {
     /// Each edit with strength [`STRENGTH`] to either side, on each latent. Without an attribute the changes of its score are zero.
-    pub fn measure(&self, edits: &[Edit], what: &str) -> Result<EffectTrials, Failure> {
+    pub fn measure(
+        &self,
+        edits: &[Edit],
+        what: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<EffectTrials, Error> {
         let shape = (self.latents.len(), edits.len());
         let mut trials = EffectTrials {
             score_change: Array2::zeros(shape),
             movement: Array2::zeros(shape),
         };
-        let bar = progress::bar(shape.0 * shape.1, what);
+        observer.begin(&Phase::new(what, shape.0 * shape.1));
+        let mut done = 0;
         // Half of a batch are the edits to one side.
         let pairs = (self.batch / 2).max(1);
         for (sample, latent) in self.latents.iter().enumerate() {
             for (chunk, edits) in edits.chunks(pairs).enumerate() {
-                if self.interrupt.requested() {
-                    return Err(Interrupted.into());
-                }
+                observer.go_on()?;
                 let edited = |strength: f64| {
                     edits.iter().map(move |edit| {
                         let mut latent = latent.clone();
@@ -49,8 +50,8 @@ impl Trials<'_> {
                 };
                 let latents = edited(-STRENGTH)
                     .chain(edited(STRENGTH))
-                    .collect::<Result<Vec<_>, Failure>>()?;
-                let images = rendering::render(self.model, &latents, self.device)?;
+                    .collect::<Result<Vec<_>, Error>>()?;
+                let images = rendering::render(self.model, &latents, self.device);
                 let count = edits.len();
                 let [minus, plus] = [0, count].map(|first| images.clone().narrow(0, first, count));
                 let distances = rendering::distances(self.metric, minus, plus)?;
@@ -61,25 +62,26 @@ impl Trials<'_> {
                     trials.movement[place] = distance.sqrt();
                     trials.score_change[place] = change;
                 }
-                bar.inc(count as u64);
+                done += count as u64;
+                observer.position(done);
             }
         }
-        bar.finish_and_clear();
+        observer.end();
         Ok(trials)
     }
 
     /// Scores of the unedited images.
-    pub fn scores(&self, attribute: &Attribute) -> Result<Vec<f64>, Failure> {
+    pub fn scores(&self, attribute: &Attribute) -> Result<Vec<f64>, Error> {
         let mut scores = Vec::with_capacity(self.latents.len());
         for latents in self.latents.chunks(self.batch) {
-            let images = rendering::render(self.model, latents, self.device)?;
+            let images = rendering::render(self.model, latents, self.device);
             scores.extend(attribute.scores(&from_signed_unit(images))?);
         }
         Ok(scores)
     }
 
     /// Of `[minus..., plus...]`, `count` images each.
-    fn score_changes(&self, images: Tensor<4>, count: usize) -> Result<Vec<f64>, Failure> {
+    fn score_changes(&self, images: Tensor<4>, count: usize) -> Result<Vec<f64>, Error> {
         let Some(attribute) = self.attribute else {
             return Ok(vec![0.0; count]);
         };

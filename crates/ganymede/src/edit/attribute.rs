@@ -6,12 +6,10 @@ use burn::tensor::Device;
 use ganspace::LinearScore;
 use image_tensor::{RgbImage, from_signed_unit};
 
-use crate::region::RegionColour;
-use examples::Failure;
-use examples::image_sets::BadImageArgs;
-use ganymede::Model;
-use ganymede::features::Features;
-use ganymede::images::to_targets;
+use super::region::RegionColour;
+use crate::features::Features;
+use crate::images::{Target, to_targets};
+use crate::{Error, Model, Observer, Phase};
 
 /// What an attribute is measured by.
 pub enum Attribute {
@@ -27,22 +25,33 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// Reads and fits the images of files, folders and archives, brought to the model's size and colours, so that sharpness does not tell them from the model's.
+    /// Reads and fits the images, brought to the model's size and colours, so that sharpness does not tell them from the model's.
     pub fn fit(
         with: &[PathBuf],
         without: &[PathBuf],
-        bad_images: BadImageArgs,
         model: &Model,
         features: Features,
         device: &Device,
-    ) -> Result<Self, Failure> {
-        let features_of = |paths: &[PathBuf]| {
-            let targets = bad_images.targets(paths, model.resolution())?;
-            let images: Vec<RgbImage> = targets.into_iter().map(|image| image.pixels).collect();
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let count = with.len() + without.len();
+        observer.begin(&Phase::new("images of the attribute", count));
+        let mut done = 0;
+        let mut features_of = |paths: &[PathBuf]| {
+            let images = paths
+                .iter()
+                .map(|path| {
+                    observer.go_on()?;
+                    done += 1;
+                    observer.position(done);
+                    Ok(Target::load(path, model.resolution())?.pixels)
+                })
+                .collect::<Result<Vec<_>, Error>>()?;
             let seen = from_signed_unit(to_targets(&images, &model.generator, device));
-            Ok::<_, Failure>(features.of_images(&seen))
+            Ok::<_, Error>(features.of_images(&seen))
         };
         let (with, without) = (features_of(with)?, features_of(without)?);
+        observer.end();
         Ok(Self::Fitted {
             score: LinearScore::fit(with.view(), without.view())?,
             accuracy: LinearScore::leave_one_out_accuracy(with.view(), without.view()).ok(),
@@ -51,7 +60,7 @@ impl Attribute {
     }
 
     /// Scores of images; those of a fit are positive where images rather have the attribute.
-    pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<f64>, Failure> {
+    pub fn scores(&self, images: &[RgbImage]) -> Result<Vec<f64>, Error> {
         match self {
             Self::Fitted {
                 features, score, ..

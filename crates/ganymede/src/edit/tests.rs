@@ -1,28 +1,30 @@
 //! Directions, named edits and strips of a model with random weights.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::Path;
 
 use burn::tensor::Device;
-use clap::Parser;
 use ganspace::{Basis, Edit, GanspaceError, LayerRange};
 use image_tensor::from_signed_unit;
 use ndarray::Array2;
 
-use crate::attribute::Attribute;
-use crate::options::Options;
-use crate::plan::{self, Plan};
-use crate::region::RegionColour;
-use crate::strip::Strips;
-use crate::trials::{STRENGTH, Trials};
-use examples::bases::Bases;
-use examples::interrupt::Interrupt;
-use examples::latents::{LatentSettings, LatentSource};
-use examples::rendering::{distances, render};
-use examples::small_model::{metric, model};
-use ganymede::Model;
+use super::attribute::Attribute;
+use super::plan::{self, Plan};
+use super::strip::Strips;
+use super::trials::{STRENGTH, Trials};
+use super::{Bases, Options, RegionColour};
+use crate::invert::Settings;
+use crate::latents::{LatentSettings, LatentSource};
+use crate::rendering::{distances, render};
+use crate::small_model::{metric, model};
+use crate::{Error, Model, Observer, Warning};
 
-fn options(arguments: &[&str]) -> Options {
-    Options::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()
+fn options() -> Options {
+    Options {
+        samples: Some(300),
+        ..Options::default()
+    }
 }
 
 fn basis(space: &str) -> Basis {
@@ -36,12 +38,12 @@ fn basis(space: &str) -> Basis {
 
 #[test]
 fn directions_are_unit_repeatable_and_spread_the_latents() {
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(Path::new(""), &device);
     // b4 has exact components of activations, b32 incremental ones.
     for space in ["w", "b4", "b32"] {
-        let first = Bases::new(&model, None, &device, &interrupt)
-            .directions(&basis(space))
+        let first = Bases::new(&model, None, &device)
+            .directions(&basis(space), &mut ())
             .unwrap();
         for row in first.directions().rows() {
             assert!((row.dot(&row) - 1.0).abs() < 1e-9, "{space}");
@@ -52,27 +54,27 @@ fn directions_are_unit_repeatable_and_spread_the_latents() {
             ratio[0] >= ratio[1] && ratio.sum() <= 1.0 + 1e-9,
             "{space}: {ratio}"
         );
-        let mut bases = Bases::new(&model, None, &device, &interrupt);
-        assert_eq!(bases.directions(&basis(space)).unwrap(), first, "{space}");
+        let mut bases = Bases::new(&model, None, &device);
+        assert_eq!(bases.directions(&basis(space), &mut ()).unwrap(), first, "{space}");
         let other = Basis {
             seed: 6,
             ..basis(space)
         };
-        assert_ne!(bases.directions(&other).unwrap(), first, "{space}");
+        assert_ne!(bases.directions(&other, &mut ()).unwrap(), first, "{space}");
     }
-    let mut bases = Bases::new(&model, None, &device, &interrupt);
+    let mut bases = Bases::new(&model, None, &device);
     for space in ["b2", "b7", "b64"] {
-        let error = bases.directions(&basis(space)).unwrap_err().to_string();
+        let error = bases.directions(&basis(space), &mut ()).unwrap_err().to_string();
         assert!(error.contains("b4 to b32"), "{error}");
     }
 }
 
 #[test]
 fn trials_measure_each_edit_on_each_latent_in_any_batch() {
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(Path::new(""), &device);
-    let directions = Bases::new(&model, None, &device, &interrupt)
-        .directions(&basis("b32"))
+    let directions = Bases::new(&model, None, &device)
+        .directions(&basis("b32"), &mut ())
         .unwrap();
     let edits: Vec<Edit> = (0..3)
         .map(|component| directions.edit(component, "2-6".parse().unwrap()).unwrap())
@@ -87,9 +89,8 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
             attribute: None,
             batch,
             device: &device,
-            interrupt: &interrupt,
         };
-        trials.measure(&edits, "edits").unwrap().movement
+        trials.measure(&edits, "edits", &mut ()).unwrap().movement
     };
     let found = [1, 4, 32].map(trials);
     for (sample, latent) in latents.iter().enumerate() {
@@ -114,10 +115,10 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
 
 #[test]
 fn trials_measure_the_colour_of_a_region() {
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(Path::new(""), &device);
-    let edit = Bases::new(&model, None, &device, &interrupt)
-        .directions(&basis("w"))
+    let edit = Bases::new(&model, None, &device)
+        .directions(&basis("w"), &mut ())
         .unwrap()
         .edit(0, LayerRange::ALL)
         .unwrap();
@@ -131,10 +132,9 @@ fn trials_measure_the_colour_of_a_region() {
         attribute: Some(&attribute),
         batch: 4,
         device: &device,
-        interrupt: &interrupt,
     };
     let found = trials
-        .measure(std::slice::from_ref(&edit), "edits")
+        .measure(std::slice::from_ref(&edit), "edits", &mut ())
         .unwrap()
         .score_change[[0, 0]];
     let ends = [-STRENGTH, STRENGTH].map(|strength| {
@@ -150,28 +150,28 @@ fn trials_measure_the_colour_of_a_region() {
 #[test]
 fn a_saved_edit_is_the_same_when_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(folder.path(), &device);
-    let mut bases = Bases::new(&model, None, &device, &interrupt);
-    let made = options(&[
-        "--direction",
-        "2",
-        "--layers",
-        "2-5",
-        "--strength",
-        "-2",
-        "4",
-        "--save",
-        "x",
-    ]);
-    let plan = Plan::new(&made, &model, &mut bases).unwrap();
+    let mut bases = Bases::new(&model, None, &device);
+    let made = Options {
+        direction: Some(2),
+        layers: "2-5".parse().unwrap(),
+        strength: vec![-2.0, 4.0],
+        save: Some("x".to_owned()),
+        ..options()
+    };
+    let plan = Plan::new(&made, &model, &mut bases, &mut ()).unwrap();
     let axis = plan.axis.unwrap();
     let file = plan::save("x", &axis, &made, &model).unwrap();
     assert_eq!(file, folder.path().join("edits.toml"));
     // A second one joins the first.
     plan::save("y", &axis, &made, &model).unwrap();
 
-    let used = Plan::new(&options(&["--edit", "x", "y=1.5"]), &model, &mut bases).unwrap();
+    let named = |names: &[&str]| Options {
+        edit: names.iter().map(|name| name.parse().unwrap()).collect(),
+        ..options()
+    };
+    let used = Plan::new(&named(&["x", "y=1.5"]), &model, &mut bases, &mut ()).unwrap();
     let again = used.axis.unwrap();
     assert_eq!(again.edit, axis.edit);
     assert_eq!(again.strengths, [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
@@ -180,46 +180,57 @@ fn a_saved_edit_is_the_same_when_it_is_used() {
         (1.5, &axis.edit)
     );
 
-    for (arguments, reason) in [
-        (&["--edit", "x", "y"][..], "only one edit"),
-        (&["--edit", "x", "--direction", "1"], "only one edit"),
-        (&["--edit", "x", "--layers", "1"], "its own layers"),
-        (&["--edit", "z"], "known: x, y"),
+    let with_direction = Options {
+        direction: Some(1),
+        ..named(&["x"])
+    };
+    let with_layers = Options {
+        layers: "1".parse().unwrap(),
+        ..named(&["x"])
+    };
+    for (options, reason) in [
+        (named(&["x", "y"]), "only one edit"),
+        (with_direction, "only one edit"),
+        (with_layers, "its own layers"),
+        (named(&["z"]), "known: x, y"),
     ] {
-        let error = Plan::new(&options(arguments), &model, &mut bases).unwrap_err();
+        let error = Plan::new(&options, &model, &mut bases, &mut ()).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
     let renamed = Model {
         name: "another".into(),
         ..model
     };
-    let mut bases = Bases::new(&renamed, None, &device, &interrupt);
-    let error = Plan::new(&options(&["--edit", "x"]), &renamed, &mut bases).unwrap_err();
+    let mut bases = Bases::new(&renamed, None, &device);
+    let error = Plan::new(&named(&["x"]), &renamed, &mut bases, &mut ()).unwrap_err();
     assert!(matches!(
-        error.downcast_ref::<GanspaceError>(),
-        Some(GanspaceError::WrongModel { .. })
+        error,
+        Error::Ganspace(GanspaceError::WrongModel { .. })
     ));
 }
 
 #[test]
 fn a_strip_goes_further_with_strength_and_nowhere_at_0() {
-    let (device, interrupt) = (Device::flex(), Interrupt::default());
+    let device = Device::flex();
     let model = model(Path::new(""), &device);
-    let mut bases = Bases::new(&model, None, &device, &interrupt);
-    let options = options(&["--direction", "0", "--strength", "0", "1", "3"]);
-    let plan = Plan::new(&options, &model, &mut bases).unwrap();
+    let mut bases = Bases::new(&model, None, &device);
+    let options = Options {
+        direction: Some(0),
+        strength: vec![0.0, 1.0, 3.0],
+        ..options()
+    };
+    let plan = Plan::new(&options, &model, &mut bases, &mut ()).unwrap();
     let metric = metric(&device);
     let strips = Strips {
         model: &model,
         metric: &metric,
         batch: 2,
         device: &device,
-        interrupt: &interrupt,
         random: 3,
         seed: 0,
     };
     let rows = strips
-        .render(&plan, &seeds(&model, &device, &[4, 9]))
+        .render(&plan, &seeds(&model, &device, &[4, 9]), &mut ())
         .unwrap();
     assert_eq!(rows.len(), 2);
     for row in &rows {
@@ -232,19 +243,59 @@ fn a_strip_goes_further_with_strength_and_nowhere_at_0() {
 }
 
 fn seeds(model: &Model, device: &Device, seeds: &[u32]) -> Vec<Array2<f32>> {
-    let options = options(&[]);
     let metric = metric(device);
     let sources: Vec<LatentSource> = seeds.iter().copied().map(LatentSource::Seed).collect();
     LatentSettings {
         truncation_psi: 1.0,
         class: None,
-        inversion: &options.inversion,
+        inversion: &Settings::default(),
         seed: 0,
-        device_choice: options.common.device,
         device,
         metric: &metric,
-        interrupt: &Interrupt::default(),
     }
-    .load(&sources, model)
+    .load(&sources, model, &mut ())
     .unwrap()
+}
+
+/// Keeps warnings, and ends the work at its first position.
+#[derive(Default)]
+struct Impatient {
+    done: u64,
+    warnings: Vec<Warning>,
+}
+
+impl Observer for Impatient {
+    fn position(&mut self, done: u64) {
+        self.done = done;
+    }
+    fn warn(&mut self, warning: &Warning) {
+        self.warnings.push(warning.clone());
+    }
+    fn cancelled(&self) -> bool {
+        self.done > 0
+    }
+}
+
+#[test]
+fn few_samples_are_warned_of_and_directions_end_early() {
+    let device = Device::flex();
+    let model = model(Path::new(""), &device);
+    let mut bases = Bases::new(&model, None, &device);
+    let options = Options {
+        samples: Some(70),
+        ..Options::default()
+    };
+    let mut heard = Impatient::default();
+    Plan::new(&options, &model, &mut bases, &mut heard).unwrap();
+    let few = Warning::FewSamples {
+        samples: 70,
+        components: 8,
+        wanted: 80,
+    };
+    assert_eq!(heard.warnings, [few]);
+    // One batch of latents is whole before anyone is asked again; the second is not made.
+    let mut impatient = Impatient::default();
+    let error = bases.directions(&basis("w"), &mut impatient).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert_eq!(impatient.done, 256);
 }

@@ -6,19 +6,15 @@ use image_tensor::{RgbImage, from_signed_unit};
 use ndarray::{Array2, Axis as Dimension};
 use stylegan2::RandomState;
 
-use crate::attribute::Attribute;
-use crate::attribute_file::AttributeFile;
-use crate::options::{AttributeSource, Options};
-use crate::plan::Axis;
-use crate::results::{
-    ComponentResult, Results, print_associations, print_components, print_effects,
-};
-use crate::strip::in_strengths;
-use crate::trials::{STRENGTH, Trials};
-use examples::latents::{LatentSettings, LatentSource};
-use examples::{Failure, rendering};
-use ganymede::Model;
-use ganymede::Weights;
+use super::attribute::Attribute;
+use super::attribute_file::AttributeFile;
+use super::options::{AttributeSource, Options};
+use super::outcome::{ComponentResult, Outcome};
+use super::plan::Axis;
+use super::strip::in_strengths;
+use super::trials::{STRENGTH, Trials};
+use crate::latents::{LatentSettings, LatentSource};
+use crate::{Context, Error, Model, Observer, Preview, rendering};
 
 /// Components of a ranking that are shown.
 const SHOWN: usize = 6;
@@ -33,7 +29,7 @@ pub struct Job<'a> {
     pub options: &'a Options,
     pub model: &'a Model,
     pub settings: &'a LatentSettings<'a>,
-    pub weights: &'a Weights,
+    pub context: &'a Context,
 }
 
 impl Job<'_> {
@@ -41,19 +37,20 @@ impl Job<'_> {
     pub fn list(
         &self,
         directions: &LatentDirections,
-        results: &mut Results,
-    ) -> Result<Vec<usize>, Failure> {
+        outcome: &mut Outcome,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<usize>, Error> {
         let edits = self.edits(directions)?;
-        let latents = self.trial_latents()?;
+        let latents = self.trial_latents(observer)?;
         let trials = self.trials(&latents, None);
-        let movement = |edits: &[Edit], what| -> Result<Vec<f64>, Failure> {
-            let found = trials.measure(edits, what)?.movement;
+        let mut movement = |edits: &[Edit], what| -> Result<Vec<f64>, Error> {
+            let found = trials.measure(edits, what, observer)?.movement;
             let per_stdev = found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH);
             Ok(per_stdev.to_vec())
         };
         let moved = movement(&edits, "edits")?;
         let at_random = movement(&self.random_edits(&edits, edits.len()), "random directions")?;
-        results.components = moved
+        outcome.components = moved
             .into_iter()
             .zip(at_random)
             .enumerate()
@@ -65,7 +62,6 @@ impl Job<'_> {
                 random_movement,
             })
             .collect();
-        print_components(&results.components);
         Ok((0..edits.len()).collect())
     }
 
@@ -74,36 +70,38 @@ impl Job<'_> {
         &self,
         source: AttributeSource<'_>,
         candidates: Candidates<'_>,
-        results: &mut Results,
-    ) -> Result<Vec<usize>, Failure> {
+        outcome: &mut Outcome,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<usize>, Error> {
         let file = match source {
             AttributeSource::File(file) => file,
             AttributeSource::Region(colour) => {
-                return self.rank_by_images(&Attribute::Region(colour), candidates, results);
+                let attribute = Attribute::Region(colour);
+                return self.rank_by_images(&attribute, candidates, outcome, observer);
             }
         };
         match AttributeFile::read(file)? {
             AttributeFile::Images { with, without } => {
+                let device = self.settings.device;
+                let features = &self.options.features;
                 let attribute = Attribute::fit(
                     &with,
                     &without,
-                    self.options.bad_images,
                     self.model,
-                    self.options
-                        .features
-                        .load(self.weights, self.settings.device)?,
-                    self.settings.device,
+                    features.load(&self.context.weights()?, device)?,
+                    device,
+                    observer,
                 )?;
-                self.rank_by_images(&attribute, candidates, results)
+                self.rank_by_images(&attribute, candidates, outcome, observer)
             }
             AttributeFile::Scores(scores) => match candidates {
-                Candidates::All(directions) => self.rank_by_scores(&scores, directions, results),
-                Candidates::One(_) => Err(format!(
-                    "--attribute {}: scores of seeds say nothing of edited images; leave out --direction and --edit to rank all components by \
-                     the scores, or name images with and without the attribute",
-                    file.display()
-                )
-                .into()),
+                Candidates::All(directions) => {
+                    self.rank_by_scores(&scores, directions, outcome, observer)
+                }
+                Candidates::One(_) => Err(source.refused(
+                    "scores of seeds say nothing of edited images; leave out direction and edit to rank all components by the scores, or name \
+                     images with and without the attribute",
+                )),
             },
         }
     }
@@ -112,18 +110,19 @@ impl Job<'_> {
         &self,
         attribute: &Attribute,
         candidates: Candidates<'_>,
-        results: &mut Results,
-    ) -> Result<Vec<usize>, Failure> {
+        outcome: &mut Outcome,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<usize>, Error> {
         let edits = match &candidates {
             Candidates::All(directions) => self.edits(directions)?,
             Candidates::One(axis) => vec![axis.edit.clone()],
         };
-        let latents = self.trial_latents()?;
+        let latents = self.trial_latents(observer)?;
         let trials = self.trials(&latents, Some(attribute));
         let scores = trials.scores(attribute)?;
-        let measured = trials.measure(&edits, "edits")?;
+        let measured = trials.measure(&edits, "edits", observer)?;
         let random = self.random_edits(&edits, usize::from(self.options.random));
-        let at_random = trials.measure(&random, "random directions")?;
+        let at_random = trials.measure(&random, "random directions", observer)?;
         let mut effects = effects(&scores, &measured, &at_random, STRENGTH)?;
         if let Candidates::One(axis) = candidates {
             for effect in &mut effects {
@@ -131,17 +130,10 @@ impl Job<'_> {
             }
         }
         if let Attribute::Fitted { accuracy, .. } = attribute {
-            match accuracy {
-                Some(accuracy) => println!(
-                    "the attribute is told from images that were left out in {:.0} % of cases; 50 % is chance",
-                    100.0 * accuracy
-                ),
-                None => println!("too few images to say how well the attribute can be told"),
-            }
-            results.attribute_accuracy = *accuracy;
+            outcome.attribute_accuracy = *accuracy;
+            outcome.is_fitted = true;
         }
-        print_effects(&effects);
-        results.ranking = effects.iter().map(|effect| (*effect).into()).collect();
+        outcome.ranking = effects.iter().map(|effect| (*effect).into()).collect();
         Ok(effects.iter().take(SHOWN).map(|e| e.component).collect())
     }
 
@@ -149,23 +141,25 @@ impl Job<'_> {
         &self,
         scores: &[(u32, f64)],
         directions: &LatentDirections,
-        results: &mut Results,
-    ) -> Result<Vec<usize>, Failure> {
+        outcome: &mut Outcome,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<usize>, Error> {
         let seeds: Vec<LatentSource> = scores
             .iter()
             .map(|(seed, _)| LatentSource::Seed(*seed))
             .collect();
-        let latents = self.settings.load(&seeds, self.model)?;
+        let latents = self.settings.load(&seeds, self.model, observer)?;
         // The latent of a seed is the same in all layers.
         let w: Vec<f32> = latents
             .iter()
             .flat_map(|latent| latent.row(0).to_vec())
             .collect();
-        let w = Array2::from_shape_vec((latents.len(), directions.w_dim()), w)?;
+        let w = Array2::from_shape_vec((latents.len(), directions.w_dim()), w)
+            .expect("a row for each latent");
         let values: Vec<f64> = scores.iter().map(|(_, score)| *score).collect();
         let found = associations(directions.coordinates(w.view())?.view(), &values)?;
-        print_associations(&found, values.len());
-        results.ranking = found.iter().map(|a| (*a).into()).collect();
+        outcome.scored = values.len();
+        outcome.ranking = found.iter().map(|a| (*a).into()).collect();
         Ok(found.iter().take(SHOWN).map(|a| a.component).collect())
     }
 
@@ -175,22 +169,29 @@ impl Job<'_> {
         directions: &LatentDirections,
         order: &[usize],
         latent: &Array2<f32>,
-    ) -> Result<Vec<Vec<RgbImage>>, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Vec<RgbImage>>, Error> {
         let strengths = self.options.strengths();
         let mut rows = Vec::with_capacity(order.len());
         for component in order {
+            observer.go_on()?;
             let edit = directions.edit(*component, self.options.layers)?;
             let latents = in_strengths(&edit, latent, &strengths)?;
             let images = latents
                 .chunks(self.batch())
                 .map(|latents| rendering::render(self.model, latents, self.settings.device))
-                .collect::<Result<_, _>>()?;
-            rows.push(from_signed_unit(Tensor::cat(images, 0)));
+                .collect();
+            let images = from_signed_unit(Tensor::cat(images, 0));
+            for (column, image) in images.iter().enumerate() {
+                let name = format!("component-{component}-{column}");
+                observer.preview(&Preview::new(&name, image));
+            }
+            rows.push(images);
         }
         Ok(rows)
     }
 
-    fn edits(&self, directions: &LatentDirections) -> Result<Vec<Edit>, Failure> {
+    fn edits(&self, directions: &LatentDirections) -> Result<Vec<Edit>, Error> {
         (0..directions.count())
             .map(|component| Ok(directions.edit(component, self.options.layers)?))
             .collect()
@@ -198,7 +199,7 @@ impl Job<'_> {
 
     /// Steps in random directions, as long as those of the edits in turn.
     fn random_edits(&self, edits: &[Edit], count: usize) -> Vec<Edit> {
-        let mut random = RandomState::new(self.options.common.seed);
+        let mut random = RandomState::new(self.options.seed);
         edits
             .iter()
             .cycle()
@@ -207,12 +208,12 @@ impl Job<'_> {
             .collect()
     }
 
-    fn trial_latents(&self) -> Result<Vec<Array2<f32>>, Failure> {
-        let first = self.options.common.seed;
+    fn trial_latents(&self, observer: &mut dyn Observer) -> Result<Vec<Array2<f32>>, Error> {
+        let first = self.options.seed;
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
             .collect();
-        self.settings.load(&seeds, self.model)
+        self.settings.load(&seeds, self.model, observer)
     }
 
     fn trials<'a>(
@@ -227,7 +228,6 @@ impl Job<'_> {
             attribute,
             batch: self.batch(),
             device: self.settings.device,
-            interrupt: self.settings.interrupt,
         }
     }
 

@@ -7,17 +7,19 @@ use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::RandomState;
 
-use crate::plan::Plan;
-use examples::interrupt::{Interrupt, Interrupted};
-use examples::{Failure, progress, rendering};
-use ganymede::Model;
+use super::plan::Plan;
+use crate::{Error, Model, Observer, Phase, Preview, rendering};
 
-/// A latent with an edit in each strength.
+/// A latent `[num_ws, w_dim]` with an edit in each strength.
+///
+/// # Errors
+///
+/// The edit is of latents of another shape, or a strength is not finite.
 pub fn in_strengths(
     edit: &Edit,
     latent: &Array2<f32>,
     strengths: &[f64],
-) -> Result<Vec<Array2<f32>>, Failure> {
+) -> Result<Vec<Array2<f32>>, Error> {
     let edited = strengths.iter().map(|strength| {
         let mut latent = latent.clone();
         edit.apply(&mut latent, *strength)?;
@@ -43,7 +45,6 @@ pub struct Strips<'a> {
     pub metric: &'a Lpips,
     pub batch: usize,
     pub device: &'a Device,
-    pub interrupt: &'a Interrupt,
     /// Number of random directions.
     pub random: usize,
     pub seed: u32,
@@ -55,30 +56,41 @@ impl Strips<'_> {
         &self,
         plan: &Plan,
         latents: &[Array2<f32>],
-    ) -> Result<Vec<Vec<Edited>>, Failure> {
-        let bar = progress::bar(latents.len(), "latents");
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Vec<Edited>>, Error> {
+        observer.begin(&Phase::new("latents", latents.len()));
         let mut rows = Vec::with_capacity(latents.len());
-        for latent in latents {
-            rows.push(self.row(plan, latent)?);
-            bar.inc(1);
+        for (row, latent) in latents.iter().enumerate() {
+            let pictures = self.row(plan, latent, observer)?;
+            for (column, edited) in pictures.iter().enumerate() {
+                let name = format!("latent-{row}-{column}");
+                observer.preview(&Preview::new(&name, &edited.image));
+            }
+            rows.push(pictures);
+            observer.position(row as u64 + 1);
         }
-        bar.finish_and_clear();
+        observer.end();
         Ok(rows)
     }
 
-    fn row(&self, plan: &Plan, latent: &Array2<f32>) -> Result<Vec<Edited>, Failure> {
+    fn row(
+        &self,
+        plan: &Plan,
+        latent: &Array2<f32>,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Edited>, Error> {
         let fixed: Vec<(&Edit, f64)> = plan
             .fixed
             .iter()
             .map(|fixed| (&fixed.edit, fixed.strength))
             .collect();
-        let with = |more: &[(&Edit, f64)]| -> Result<Array2<f32>, Failure> {
+        let with = |more: &[(&Edit, f64)]| -> Result<Array2<f32>, Error> {
             let mut edited = latent.clone();
             apply_edits(&[&fixed, more].concat(), &mut edited)?;
             Ok(edited)
         };
         let Some(axis) = &plan.axis else {
-            let found = self.compare(latent, &[latent.clone(), with(&[])?])?;
+            let found = self.compare(latent, &[latent.clone(), with(&[])?], observer)?;
             return Ok(found
                 .into_iter()
                 .map(|(image, lpips)| Edited {
@@ -102,7 +114,7 @@ impl Strips<'_> {
             .collect();
         let mut row = Vec::with_capacity(edited.len());
         for ((image, lpips), strength) in self
-            .compare(&base, &edited)?
+            .compare(&base, &edited, observer)?
             .into_iter()
             .zip(&axis.strengths)
         {
@@ -110,7 +122,7 @@ impl Strips<'_> {
                 .iter()
                 .map(|random| with(&[(random, *strength)]))
                 .collect::<Result<Vec<_>, _>>()?;
-            let distances = self.compare(&base, &elsewhere)?;
+            let distances = self.compare(&base, &elsewhere, observer)?;
             let sum: f64 = distances.iter().map(|(_, lpips)| lpips).sum();
             row.push(Edited {
                 strength: Some(*strength),
@@ -127,14 +139,13 @@ impl Strips<'_> {
         &self,
         base: &Array2<f32>,
         latents: &[Array2<f32>],
-    ) -> Result<Vec<(RgbImage, f64)>, Failure> {
-        let base = rendering::render(self.model, std::slice::from_ref(base), self.device)?;
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<(RgbImage, f64)>, Error> {
+        let base = rendering::render(self.model, std::slice::from_ref(base), self.device);
         let mut found = Vec::with_capacity(latents.len());
         for latents in latents.chunks(self.batch) {
-            if self.interrupt.requested() {
-                return Err(Interrupted.into());
-            }
-            let images = rendering::render(self.model, latents, self.device)?;
+            observer.go_on()?;
+            let images = rendering::render(self.model, latents, self.device);
             let distances = rendering::distances(self.metric, images.clone(), base.clone())?;
             found.extend(from_signed_unit(images).into_iter().zip(distances));
         }

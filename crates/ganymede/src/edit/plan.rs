@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
 
-use crate::options::{AttributeSource, Options};
-use examples::Failure;
-use examples::bases::Bases;
-use ganymede::Model;
+use super::bases::Bases;
+use super::options::{AttributeSource, Options};
+use crate::{Error, Model, Observer, Warning};
 
 /// An edit whose strength changes from picture to picture.
 #[derive(Clone, Debug)]
@@ -41,7 +40,12 @@ pub struct FixedEdit {
 const RANGE_STEPS: usize = 7;
 
 impl Plan {
-    pub fn new(options: &Options, model: &Model, bases: &mut Bases<'_>) -> Result<Self, Failure> {
+    pub fn new(
+        options: &Options,
+        model: &Model,
+        bases: &mut Bases<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         let mut plan = Self {
             axis: None,
             fixed: Vec::new(),
@@ -50,11 +54,11 @@ impl Plan {
             && options.direction.is_none()
             && options.layers != LayerRange::ALL
         {
-            return Err(format!(
-                "--layers {}: a named edit has its own layers; leave --layers out, or use --direction",
-                options.layers
-            )
-            .into());
+            return Err(Error::option(
+                "layers",
+                options.layers,
+                "a named edit has its own layers; leave them out, or choose a direction",
+            ));
         }
         let book = if options.edit.is_empty() {
             EditBook::default()
@@ -63,7 +67,7 @@ impl Plan {
         };
         for request in &options.edit {
             let named = book.get(&request.name)?;
-            let directions = bases.directions(&named.basis)?;
+            let directions = bases.directions(&named.basis, observer)?;
             let edit = named.edit(&request.name, &model.name, &directions)?;
             match request.strength {
                 Some(strength) => plan.fixed.push(FixedEdit {
@@ -72,24 +76,29 @@ impl Plan {
                     strength,
                 }),
                 None if plan.axis.is_some() || options.direction.is_some() => {
-                    return Err(format!(
-                        "--edit {0}: only one edit or direction can change from picture to picture; fix the others as {0}=1.5",
-                        request.name
-                    )
-                    .into());
+                    return Err(Error::option(
+                        "edit",
+                        &request.name,
+                        format!(
+                            "only one edit or direction can change from picture to picture; fix the others as {}=1.5",
+                            request.name
+                        ),
+                    ));
                 }
                 None => plan.axis = Some(named_axis(&request.name, named, edit, options)),
             }
         }
         if plan.axis.is_none() && (plan.fixed.is_empty() || options.direction.is_some()) {
             let basis = options.basis(model.generator.mapping.w_dim());
-            warn_of_few_samples(&basis);
+            warn_of_few_samples(&basis, observer);
             let component = options.direction.unwrap_or(0);
             plan.axis = Some(Axis {
                 label: format!("component {component}"),
                 component,
                 layers: options.layers,
-                edit: bases.directions(&basis)?.edit(component, options.layers)?,
+                edit: bases
+                    .directions(&basis, observer)?
+                    .edit(component, options.layers)?,
                 basis,
                 strengths: options.strengths(),
             });
@@ -128,7 +137,7 @@ pub fn edits_file(options: &Options, model: &Model) -> PathBuf {
 }
 
 /// Adds a direction to the file of named edits, making it where there is none; gives the file.
-pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result<PathBuf, Failure> {
+pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result<PathBuf, Error> {
     let file = edits_file(options, model);
     let mut book = if file.exists() {
         EditBook::load(&file)?
@@ -137,7 +146,7 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
     };
     let ends = [axis.strengths.first(), axis.strengths.last()];
     let [Some(from), Some(to)] = ends else {
-        return Err("--strength: a saved edit needs strengths".into());
+        return Err(Error::option("strength", "", "a saved edit needs strengths"));
     };
     book.insert(
         name,
@@ -161,13 +170,14 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
 }
 
 /// Samples of latents span one direction less than they are, and the last of those are their own rather than the model's.
-pub fn warn_of_few_samples(basis: &Basis) {
+pub fn warn_of_few_samples(basis: &Basis, observer: &mut dyn Observer) {
     const SAMPLES_A_COMPONENT: u32 = 10;
     let wanted = basis.components as u32 * SAMPLES_A_COMPONENT;
     if basis.samples < wanted {
-        eprintln!(
-            "warning: --samples {}: too few for {} components, of which the later ones say more about the samples than about the model; take {wanted} or more",
-            basis.samples, basis.components
-        );
+        observer.warn(&Warning::FewSamples {
+            samples: basis.samples,
+            components: basis.components,
+            wanted,
+        });
     }
 }

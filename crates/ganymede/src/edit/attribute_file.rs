@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use examples::Failure;
+use crate::{Error, files};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttributeFile {
@@ -16,11 +16,14 @@ pub enum AttributeFile {
 }
 
 impl AttributeFile {
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = ganymede::files::read_text(path).map_err(|e| format!("--attribute {e}"))?;
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let refused = |reason: String| Error::option("attribute", path.display(), reason);
+        let text = files::read_text(path).map_err(|error| match error {
+            Error::Io { action, source, .. } => refused(format!("{action} ({source})")),
+            other => other,
+        })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder)
-            .map_err(|reason| format!("--attribute {}: {reason}", path.display()).into())
+        Self::parse(&text, folder).map_err(refused)
     }
 
     /// `folder` is what paths in the text are relative to. Empty lines and those that start with `#` say nothing.
@@ -67,4 +70,39 @@ fn score(line: &str) -> Option<(u32, f64)> {
     let (seed, score) = line.split_once(char::is_whitespace)?;
     let score: f64 = score.trim().parse().ok()?;
     Some((seed.parse().ok()?, score.is_finite().then_some(score)?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attribute_files_name_images_or_scores() {
+        let parse = |text: &str| AttributeFile::parse(text, Path::new("folder"));
+        let images = "# smiles\n+ a b.png\n\n - c.png\n+ /d.png\n";
+        assert_eq!(
+            parse(images).unwrap(),
+            AttributeFile::Images {
+                with: vec![PathBuf::from("folder/a b.png"), PathBuf::from("/d.png")],
+                without: vec![PathBuf::from("folder/c.png")],
+            }
+        );
+        assert_eq!(
+            parse("3 0.5\n17\t-2e-1").unwrap(),
+            AttributeFile::Scores(vec![(3, 0.5), (17, -0.2)])
+        );
+        for (wrong, reason) in [
+            ("", "nothing"),
+            ("+ a.png", "0 without"),
+            ("+ a.png\n- b.png\n3 0.5", "in one file"),
+            ("3 0.5\nthree 4", "line 2"),
+            ("3 nan", "line 1"),
+            ("3", "line 1"),
+            ("+a.png", "line 1"),
+        ] {
+            let error = parse(wrong).unwrap_err();
+            assert!(error.contains(reason), "{wrong:?}: {error}");
+        }
+    }
 }

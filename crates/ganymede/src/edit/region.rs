@@ -3,16 +3,40 @@
 use std::fmt;
 use std::str::FromStr;
 
-use clap::ValueEnum;
 use image_tensor::RgbImage;
+use serde::{Deserialize, Serialize};
 
 /// A rectangle, in fractions of the picture's width and height from its upper left corner.
-#[derive(Clone, Copy, Debug, PartialEq)]
+///
+/// ```
+/// use ganymede::edit::Region;
+///
+/// let upper_half: Region = "0,0,1,0.5".parse()?;
+/// assert_eq!(upper_half.to_string(), "0,0,1,0.5");
+/// assert!("0,0.5,1,0.5".parse::<Region>().is_err());
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Region {
     left: f64,
     top: f64,
     right: f64,
     bottom: f64,
+}
+
+impl TryFrom<String> for Region {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> Self {
+        region.to_string()
+    }
 }
 
 impl FromStr for Region {
@@ -87,7 +111,9 @@ impl Region {
 }
 
 /// What is measured of the pixels, each colour in [0, 1].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Channel {
     /// Mean of red
     Red,
@@ -96,6 +122,7 @@ pub enum Channel {
     /// Mean of blue
     Blue,
     /// Mean of the luma 0.2126 red + 0.7152 green + 0.0722 blue
+    #[default]
     Luminance,
     /// Mean of the largest less the smallest colour: 0 is grey
     Chroma,
@@ -108,17 +135,57 @@ pub enum Channel {
 /// Luma weights of ITU-R BT.709.
 const LUMA: [f64; 3] = [0.2126, 0.7152, 0.0722];
 
+impl Channel {
+    const ALL: [Self; 7] = [
+        Self::Red,
+        Self::Green,
+        Self::Blue,
+        Self::Luminance,
+        Self::Chroma,
+        Self::Warmth,
+        Self::Contrast,
+    ];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Green => "green",
+            Self::Blue => "blue",
+            Self::Luminance => "luminance",
+            Self::Chroma => "chroma",
+            Self::Warmth => "warmth",
+            Self::Contrast => "contrast",
+        }
+    }
+}
+
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Channel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut known = Self::ALL.into_iter();
+        known.find(|channel| channel.name() == text).ok_or_else(|| {
+            format!(
+                "{text:?} is no channel; write one of {}",
+                Self::ALL.map(Self::name).join(", ")
+            )
+        })
     }
 }
 
 /// A channel of a region, written as `luminance 0.25,0,0.75,0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RegionColour {
+    /// What of the pixels.
     pub channel: Channel,
+    /// Which pixels.
     pub region: Region,
 }
 
@@ -132,7 +199,7 @@ impl FromStr for RegionColour {
             ));
         };
         Ok(Self {
-            channel: Channel::from_str(channel, false)?,
+            channel: channel.parse()?,
             region: region.parse()?,
         })
     }

@@ -1,43 +1,52 @@
 //! Latents of all sources, and paths of a model with random weights.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
 use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
-use clap::Parser;
 use ganspace::{Easing, Interpolation};
 use image_tensor::{from_signed_unit, write_png};
 use lpips::Lpips;
 use ndarray::Array2;
 
-use crate::options::Options;
-use examples::Failure;
-use examples::interrupt::Interrupt;
-use examples::latents::{LatentSettings, LatentSource};
-use examples::measured_path::MeasuredPath;
-use examples::rendering::render;
-use examples::small_model::{metric, model};
-use ganymede::Model;
+use super::{MeasuredPath, spread};
+use crate::invert::Settings;
+use crate::latents::{LatentSettings, LatentSource};
+use crate::rendering::render;
+use crate::small_model::{metric, model};
+use crate::{Error, Model, Observer, Warning};
 
 fn load(
     sources: &[LatentSource],
     model: &Model,
     metric: &Lpips,
     device: &Device,
-) -> Result<Vec<Array2<f32>>, Failure> {
-    let options = Options::try_parse_from(["interpolate", "--steps", "30"]).unwrap();
+) -> Result<Vec<Array2<f32>>, Error> {
+    load_heard(sources, model, metric, device, &mut ())
+}
+
+fn load_heard(
+    sources: &[LatentSource],
+    model: &Model,
+    metric: &Lpips,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Array2<f32>>, Error> {
     LatentSettings {
         truncation_psi: 1.0,
         class: None,
-        inversion: &options.inversion,
+        inversion: &Settings {
+            steps: 30,
+            ..Settings::default()
+        },
         seed: 0,
-        device_choice: options.common.device,
         device,
         metric,
-        interrupt: &Interrupt::default(),
     }
-    .load(sources, model)
+    .load(sources, model, observer)
 }
 
 fn save(file: &Path, shape: Vec<usize>, values: &[f32]) {
@@ -119,7 +128,12 @@ fn of_several_latents_the_first_is_taken_and_one_w_is_that_of_all_layers() {
     let values: Vec<f32> = (0..128).map(|value| value as f32 / 64.0).collect();
     save(&file, vec![2, 8, 8], &values);
     let source = LatentSource::File(file.clone());
-    let found = load(&[source], &model, &metric, &device).unwrap();
+    let mut heard = Heard::default();
+    let found = load_heard(&[source], &model, &metric, &device, &mut heard).unwrap();
+    let [Warning::Latents(text)] = &heard.0[..] else {
+        panic!("{:?}", heard.0);
+    };
+    assert!(text.contains("2 latents, of which the first"), "{text}");
     assert_eq!(found[0].iter().copied().collect::<Vec<_>>(), values[..64]);
 
     let w = &values[..8];
@@ -140,7 +154,7 @@ fn every_step_of_a_path_is_measured_once() {
     let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear).unwrap();
     let measure = |path: &ganspace::Path, frames, batch| {
         let times = path.times(frames).unwrap();
-        MeasuredPath::render(&model, path, times, &metric, batch, &device, &|| false).unwrap()
+        MeasuredPath::render(&model, path, times, &metric, batch, &device, &mut ()).unwrap()
     };
     let open = measure(&path, 7, 3);
     assert_eq!((open.images.len(), open.distances.len()), (7, 6));
@@ -175,14 +189,39 @@ fn an_interrupted_path_has_frames_and_no_smoothness() {
     let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear)
         .unwrap()
         .closed();
-    let asked = std::cell::Cell::new(0);
-    let interrupted = || {
-        asked.set(asked.get() + 1);
-        asked.get() > 2
-    };
+    /// Ends the work after two batches of two.
+    #[derive(Default)]
+    struct Short {
+        done: u64,
+    }
+    impl Observer for Short {
+        fn position(&mut self, done: u64) {
+            self.done = done;
+        }
+        fn cancelled(&self) -> bool {
+            self.done >= 4
+        }
+    }
     let times = path.times(9).unwrap();
-    let found = MeasuredPath::render(&model, &path, times, &metric, 2, &device, &interrupted);
+    let found = MeasuredPath::render(&model, &path, times, &metric, 2, &device, &mut Short::default());
     let found = found.unwrap();
     assert_eq!((found.images.len(), found.distances.len()), (4, 3));
     assert!(found.smoothness().unwrap().is_none());
+}
+
+/// Keeps warnings.
+#[derive(Default)]
+struct Heard(Vec<Warning>);
+
+impl Observer for Heard {
+    fn warn(&mut self, warning: &Warning) {
+        self.0.push(warning.clone());
+    }
+}
+
+#[test]
+fn a_strip_has_both_ends() {
+    assert_eq!(spread(60, 4).collect::<Vec<_>>(), [0, 19, 39, 59]);
+    assert_eq!(spread(3, 9).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(spread(1, 9).collect::<Vec<_>>(), [0]);
 }

@@ -1,0 +1,420 @@
+//! Finds the models that could have made an image, and inverts the image into them.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use image_tensor::{
+    DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid,
+};
+use retrieval_gaussian::{Query, RankedModel};
+use serde::{Deserialize, Serialize};
+use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+
+use crate::figure::{self, Panel, Row};
+use crate::files::{self, ShownPath};
+use crate::images::{Target, image_of};
+use crate::invert::{self, InversionFiles, Settings};
+use crate::search::{Method, Searcher};
+use crate::{Context, Error, Model, Observer, Preview, Warning};
+
+/// Which image, which models, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Options {
+    /// The query [default: a query image of the repository]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub image: Option<PathBuf>,
+    /// Ranks of the models to invert with; those beyond the zoo are left out
+    #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', default_values_t = Options::default().ranks, value_parser = crate::search::rank))]
+    pub ranks: Vec<usize>,
+    /// Models whose samples are shown beside the query
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().show))]
+    pub show: usize,
+    /// Folder of models [default: zoo/ in the weights folder]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
+    pub zoo: Option<PathBuf>,
+    /// Weights of the feature network that the index was built with [default: features/NAME.safetensors in the weights folder]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub features_file: Option<PathBuf>,
+    /// Score
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub method: Method,
+    /// How the inversions go.
+    #[cfg_attr(feature = "clap", command(flatten))]
+    pub inversion: Settings,
+    /// Seed of everything random
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub seed: u32,
+    /// Folder for the pictures. None are written without
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub out: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            image: None,
+            ranks: vec![1, 10, 15],
+            show: 3,
+            zoo: None,
+            features_file: None,
+            method: Method::default(),
+            inversion: Settings::default(),
+            seed: 0,
+            out: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether the values make sense together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] for a rank of 0; also as [`Settings::validate`].
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.ranks.contains(&0) {
+            return Err(Error::option("ranks", 0, "the best model's rank is 1"));
+        }
+        self.inversion.validate()
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The query's file.
+    pub image: String,
+    /// How models were scored, as [`Method::name`] has it.
+    pub method: String,
+    /// All models, the best first.
+    pub ranking: Vec<Ranked>,
+    /// In the order of the ranks that were asked for.
+    pub inversions: Vec<Inverted>,
+    /// The query, samples of the models and the inversions in one picture, where it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<ShownPath>,
+    /// Of the whole job.
+    pub seconds: f64,
+    /// Whether the observer ended the job, so that inversions are missing or had fewer steps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+}
+
+/// A model in the ranking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// From 1.
+    pub rank: usize,
+    /// Its name in the zoo.
+    pub model: String,
+    /// By the method that was asked for; only differences mean something.
+    pub score: f64,
+}
+
+/// An inversion with a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inverted {
+    /// The model's rank, from 1.
+    pub rank: usize,
+    /// Its name in the zoo.
+    pub model: String,
+    /// LPIPS of the reconstruction from the query.
+    pub lpips: f64,
+    /// Peak signal-to-noise ratio, in dB.
+    pub psnr: f64,
+    /// Mean squared error of pixels in [-1, 1].
+    pub mse: f64,
+    /// Euclidean distance of the latents from the mean latent, over all layers.
+    pub w_plus_distance: f64,
+    /// Optimisation steps done.
+    pub steps: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// What was written, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<InversionFiles>,
+}
+
+/// Samples of a model beside the query, in rows of two.
+const SAMPLES: u32 = 4;
+/// Truncation of those samples.
+const SAMPLES_PSI: f32 = 0.7;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
+/// Ranks the zoo for an image, and inverts it with the models at some ranks.
+///
+/// An image that a good model could have made is inverted well; one that it could not is inverted badly, or far from its mean. The observer sees samples of
+/// the models as `samples-RANK` and reconstructions as `rank-RANK-MODEL`. One figure shows all.
+///
+/// ```
+/// use ganymede::find_and_invert::{self, Options};
+/// use ganymede::invert::Settings;
+/// use ganymede::{Context, Device};
+///
+/// let context = Context::new(Device::flex());
+/// let options = Options {
+///     image: Some(context.weights()?.queries().join("micah/2.png")),
+///     ranks: vec![1],
+///     inversion: Settings { steps: 10, ..Settings::default() },
+///     ..Options::default()
+/// };
+/// let outcome = find_and_invert::run(&options, &context, &mut ())?;
+/// assert_eq!(outcome.ranking[0].model, "micah");
+/// assert_eq!(outcome.inversions[0].steps, 10);
+/// # Ok::<(), ganymede::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`rank`] and [`Found::invert`].
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    rank(options, context, observer)?.invert(observer)
+}
+
+/// The first half of [`run`]: ranks the zoo. A program can show that before the inversions, which take longer.
+///
+/// # Errors
+///
+/// The image cannot be read, the zoo has no index, or the weights of the index's feature network are missing.
+pub fn rank<'a>(
+    options: &'a Options,
+    context: &'a Context,
+    observer: &mut dyn Observer,
+) -> Result<Found<'a>, Error> {
+    /// The query of a job without an image: a kind and the number of its image.
+    const DEFAULT_QUERY: &str = "micah/2.png";
+    let started = Instant::now();
+    options.validate()?;
+    let weights = context.weights()?;
+    let path = match &options.image {
+        Some(path) => path.clone(),
+        None => weights.queries().join(DEFAULT_QUERY),
+    };
+    let query = decode_file(&path, &DecodeLimits::default())?;
+    let searcher = Searcher::open(
+        options.zoo.as_deref(),
+        options.features_file.as_deref(),
+        &weights,
+        context.device(),
+    )?;
+    if !searcher.outdated.is_harmless() {
+        observer.warn(&Warning::IndexOutdated(searcher.outdated.clone()));
+    }
+    if let Some(out) = &options.out {
+        files::make_folder(out)?;
+    }
+    let features = searcher.features(std::slice::from_ref(&query));
+    let feature = Query::feature(&features.row(0).to_vec());
+    let (ranking, scoring) = searcher.rank(&feature, options.method)?;
+    Ok(Found {
+        options,
+        context,
+        path,
+        query,
+        searcher,
+        ranked: ranking.models,
+        scoring,
+        started,
+    })
+}
+
+/// A ranked zoo.
+pub struct Found<'a> {
+    options: &'a Options,
+    context: &'a Context,
+    path: PathBuf,
+    query: RgbImage,
+    searcher: Searcher,
+    ranked: Vec<RankedModel>,
+    scoring: Duration,
+    started: Instant,
+}
+
+/// A finished inversion and its picture.
+struct Done {
+    result: Inverted,
+    image: RgbImage,
+    cancelled: bool,
+}
+
+impl Found<'_> {
+    /// The query's file.
+    pub fn image(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// All models, the best first.
+    pub fn ranking(&self) -> Vec<Ranked> {
+        let ranked = self.ranked.iter().enumerate();
+        ranked
+            .map(|(index, model)| Ranked {
+                rank: index + 1,
+                model: model.model.clone(),
+                score: model.score,
+            })
+            .collect()
+    }
+
+    /// How long scoring all models took.
+    pub fn scoring_time(&self) -> Duration {
+        self.scoring
+    }
+
+    /// The second half of [`run`]: samples of the best models, and the inversions. What there is when the observer ends the job is written and returned.
+    ///
+    /// # Errors
+    ///
+    /// A model cannot be loaded, LPIPS does not take images of its size, a loss is not finite, or a file cannot be written.
+    pub fn invert(self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
+        let (options, device) = (self.options, self.context.device());
+        let mut best = Vec::new();
+        for (index, model) in self.ranked.iter().take(options.show).enumerate() {
+            let generator = self.searcher.zoo.model(&model.model)?.load_generator(device)?;
+            let image = samples(&generator, options.seed, device);
+            observer.preview(&Preview::new(&format!("samples-{}", index + 1), &image));
+            best.push(image);
+        }
+        let mut inversions = Vec::new();
+        let mut cancelled = false;
+        for rank in &options.ranks {
+            let Some(model) = self.ranked.get(rank - 1) else {
+                observer.warn(&Warning::RankLeftOut {
+                    rank: *rank,
+                    models: self.ranked.len(),
+                });
+                continue;
+            };
+            if observer.cancelled() {
+                cancelled = true;
+                break;
+            }
+            let model = Model::of_zoo(self.searcher.zoo.model(&model.model)?, device)?;
+            let done = self.invert_with(*rank, model, observer)?;
+            cancelled |= done.cancelled;
+            inversions.push(done);
+        }
+        let figure = match &options.out {
+            Some(out) => Some(figure::write(out, "figure", &self.rows(best, &inversions))?),
+            None => None,
+        };
+        Ok(Outcome {
+            image: self.image(),
+            method: options.method.name().to_owned(),
+            ranking: self.ranking(),
+            inversions: inversions.into_iter().map(|done| done.result).collect(),
+            figure,
+            seconds: self.started.elapsed().as_secs_f64(),
+            cancelled,
+        })
+    }
+
+    fn invert_with(
+        &self,
+        rank: usize,
+        model: Model,
+        observer: &mut dyn Observer,
+    ) -> Result<Done, Error> {
+        let settings = &self.options.inversion;
+        settings.check_side(&model.name, model.resolution())?;
+        let target = Target::load(&self.path, model.resolution())?;
+        let name = format!("rank-{rank:02}-{}", model.name);
+        let metric = self.context.lpips(settings.lpips.network())?;
+        let job = invert::Job {
+            config: settings.config(self.options.seed, self.context.device()),
+            model: &model,
+            metric: &metric,
+            device: self.context.device(),
+            animation: false,
+        };
+        let started = Instant::now();
+        let (inversion, _) = job
+            .invert(
+                std::slice::from_ref(&target),
+                std::slice::from_ref(&name),
+                &format!("rank {rank}"),
+                observer,
+            )?
+            .remove(0);
+        let seconds = started.elapsed().as_secs_f64();
+        let files = match &self.options.out {
+            Some(out) => Some(invert::write(out, &name, &model, &target, &inversion, &[])?),
+            None => None,
+        };
+        let best = &inversion.best;
+        let image = image_of(&best.image);
+        observer.preview(&Preview::new(&name, &image));
+        Ok(Done {
+            image,
+            cancelled: matches!(
+                inversion.stop,
+                inversion::StopReason::Cancelled { .. }
+            ),
+            result: Inverted {
+                rank,
+                model: model.name,
+                lpips: best.losses.lpips,
+                psnr: best.psnr,
+                mse: best.losses.mse,
+                w_plus_distance: best.w_plus_distance,
+                steps: inversion.curve.len(),
+                seconds,
+                files,
+            },
+        })
+    }
+
+    /// The figure: samples beside the query, then the inversions.
+    fn rows(&self, samples: Vec<RgbImage>, inversions: &[Done]) -> Vec<Row> {
+        let query = Panel::new(&center_crop_square(&self.query), vec!["query".to_owned()]);
+        let found = self.ranked.iter().zip(samples).enumerate();
+        let found = found.map(|(index, (model, image))| {
+            let caption = vec![
+                format!("rank {}: {}", index + 1, model.model),
+                format!("score {:.1}", model.score),
+            ];
+            Panel::new(&image, caption)
+        });
+        let inverted = inversions.iter().map(|done| {
+            let caption = vec![
+                format!("rank {}: {}", done.result.rank, done.result.model),
+                format!(
+                    "LPIPS {:.3}, PSNR {:.1} dB",
+                    done.result.lpips, done.result.psnr
+                ),
+                format!("|w+ - w_avg| {:.1}", done.result.w_plus_distance),
+            ];
+            Panel::new(&done.image, caption)
+        });
+        vec![
+            Row {
+                heading: "Samples of the models found".to_owned(),
+                panels: std::iter::once(query.clone()).chain(found).collect(),
+            },
+            Row {
+                heading: "Inversions".to_owned(),
+                panels: std::iter::once(query).chain(inverted).collect(),
+            },
+        ]
+    }
+}
+
+/// Samples of a model as one picture.
+fn samples(generator: &Generator, seed: u32, device: &Device) -> RgbImage {
+    let seeds: Vec<u32> = (0..SAMPLES).map(|index| seed.wrapping_add(index)).collect();
+    let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
+    let psi = Truncation::psi(SAMPLES_PSI);
+    let images = generator.forward(
+        z,
+        generator.drawn_labels(&seeds, device),
+        psi,
+        &NoiseMode::Constant,
+    );
+    grid(&from_signed_unit(images), 2, 2, WHITE)
+}

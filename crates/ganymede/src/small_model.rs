@@ -1,0 +1,31 @@
+//! A model with random weights, for tests: small, but large enough for LPIPS.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use lpips::{Lpips, Network, Version};
+use stylegan2::{Generator, GeneratorConfig};
+
+use crate::{Model, Weights};
+
+const CONFIG: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": 3,
+    "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "channel_max": 16}}"#;
+
+/// The model, as if it lay in `folder`.
+pub fn model(folder: &Path, device: &Device) -> Model {
+    let config = GeneratorConfig::from_json(CONFIG).expect("the configuration is valid");
+    Model {
+        name: "small".into(),
+        path: folder.join("generator.safetensors"),
+        generator: Generator::init(&config, 3, device).expect("so is its size"),
+    }
+}
+
+/// LPIPS with the repository's weights.
+pub fn metric(device: &Device) -> Lpips {
+    let features = Weights::open(None)
+        .expect("the repository has its weights")
+        .features();
+    Lpips::load(Network::AlexNet, Version::V0_1, features, device)
+        .expect("the repository has the metric's weights")
+}

@@ -1,0 +1,133 @@
+//! What was found, as tables.
+
+use ganymede::edit::{ComponentResult, EditResult, Outcome, RankingResult};
+
+use examples::table;
+
+pub fn print_components(components: &[ComponentResult]) {
+    let header = [
+        "component",
+        "stdev in W",
+        "variance %",
+        "sqrt LPIPS per stdev",
+        "random direction",
+    ];
+    let rows: Vec<Vec<String>> = components
+        .iter()
+        .map(|c| {
+            vec![
+                c.component.to_string(),
+                format!("{:.3}", c.stdev),
+                format!("{:.1}", 100.0 * c.explained_variance_ratio),
+                format!("{:.4}", c.movement),
+                format!("{:.4}", c.random_movement),
+            ]
+        })
+        .collect();
+    table::print(&header, &rows);
+}
+
+/// Prints a ranking, and how well the attribute could be told.
+pub fn print_ranking(outcome: &Outcome) {
+    if outcome.is_fitted {
+        match outcome.attribute_accuracy {
+            Some(accuracy) => println!(
+                "the attribute is told from images that were left out in {:.0} % of cases; 50 % is chance",
+                100.0 * accuracy
+            ),
+            None => println!("too few images to say how well the attribute can be told"),
+        }
+    }
+    match outcome.ranking.first() {
+        Some(RankingResult::Effect { .. }) => print_effects(&outcome.ranking),
+        Some(RankingResult::Association { .. }) => {
+            print_associations(&outcome.ranking, outcome.scored);
+        }
+        None => {}
+    }
+}
+
+fn print_effects(ranking: &[RankingResult]) {
+    let header = [
+        "component",
+        "strength",
+        "consistency",
+        "sqrt LPIPS per stdev",
+        "exclusivity",
+    ];
+    let rows: Vec<Vec<String>> = ranking
+        .iter()
+        .filter_map(|found| match found {
+            RankingResult::Effect {
+                component,
+                strength,
+                consistency,
+                movement,
+                exclusivity,
+            } => Some(vec![
+                component.to_string(),
+                format!("{strength:+.3}"),
+                format!("{consistency:.2}"),
+                format!("{movement:.4}"),
+                format!("{exclusivity:.2}"),
+            ]),
+            RankingResult::Association { .. } => None,
+        })
+        .collect();
+    table::print(&header, &rows);
+    println!(
+        "strength: standard deviations of the attribute for one of the component; exclusivity: what the attribute moves for what the image \
+         moves, 1 for random directions"
+    );
+}
+
+fn print_associations(ranking: &[RankingResult], samples: usize) {
+    let rows: Vec<Vec<String>> = ranking
+        .iter()
+        .filter_map(|found| match found {
+            RankingResult::Association {
+                component,
+                correlation,
+                exclusivity,
+            } => Some(vec![
+                component.to_string(),
+                format!("{correlation:+.3}"),
+                format!("{exclusivity:.2}"),
+            ]),
+            RankingResult::Effect { .. } => None,
+        })
+        .collect();
+    table::print(&["component", "correlation", "exclusivity"], &rows);
+    println!(
+        "by chance a correlation over {samples} samples is within {:.2} of 0 in 95 of 100 cases",
+        2.0 / (samples as f64).sqrt()
+    );
+}
+
+/// Means over the latents, for each strength.
+pub fn print_strips(edits: &[EditResult]) {
+    let columns = edits.iter().map(|edited| edited.column + 1).max().unwrap_or(0);
+    let table: Vec<Vec<String>> = (0..columns)
+        .map(|column| {
+            let of_column: Vec<&EditResult> =
+                edits.iter().filter(|edited| edited.column == column).collect();
+            let mean = |value: fn(&EditResult) -> f64| {
+                let sum: f64 = of_column.iter().map(|edited| value(edited)).sum();
+                sum / of_column.len() as f64
+            };
+            vec![
+                match of_column[0].strength {
+                    Some(strength) => format!("{strength:+.2}"),
+                    None if column == 0 => "before".to_owned(),
+                    None => "after".to_owned(),
+                },
+                format!("{:.4}", mean(|edited| edited.lpips)),
+                of_column[0].random_lpips.map_or("-".to_owned(), |_| {
+                    let random = mean(|edited| edited.random_lpips.unwrap_or(f64::NAN));
+                    format!("{random:.4}")
+                }),
+            ]
+        })
+        .collect();
+    table::print(&["strength", "LPIPS", "random direction"], &table);
+}
