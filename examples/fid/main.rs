@@ -115,7 +115,7 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 fn main() -> ExitCode {
     examples::start();
     examples::exit(match run(&examples::parse::<Args>()) {
-        Err(failure) if matches!(failure.downcast_ref(), Some(MetricsError::Stopped { .. })) => {
+        Err(failure) if matches!(failure.downcast_ref(), Some(MetricsError::Cancelled { .. })) => {
             eprintln!("{failure}; nothing was measured");
             Ok(ExitCode::from(INTERRUPTED))
         }

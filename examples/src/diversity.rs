@@ -1,6 +1,6 @@
 //! How much images differ from each other.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use image_tensor::rgb_over_white;
 use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
@@ -58,16 +58,20 @@ pub fn spread(length: usize, count: usize) -> Vec<usize> {
     (0..count).map(|index| index * length / count).collect()
 }
 
+/// The network sees every image once.
 fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {
-    let images = rgb_over_white(images);
-    let count = images.dims()[0];
+    let device = images.device();
+    let prepared = lpips.prepare(rgb_over_white(images))?;
+    let count = prepared.batch();
+    let rows = |from: usize, to: usize| {
+        Tensor::<1, Int>::arange(from as i64..to as i64, &device)
+    };
     let (mut sum, mut pairs) = (0.0, 0);
-    for first in 0..count - 1 {
-        let target = lpips.prepare(images.clone().narrow(0, first, 1))?;
-        let others = count - 1 - first;
-        let distances = lpips.distance_to(&target, images.clone().narrow(0, first + 1, others));
-        sum += distances.sum().into_scalar::<f32>();
-        pairs += others;
+    for first in 1..count {
+        let one = prepared.select(rows(first - 1, first));
+        let others = prepared.select(rows(first, count));
+        sum += lpips.between(&others, &one).sum().into_scalar::<f32>();
+        pairs += count - first;
     }
     Ok(sum / pairs as f32)
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ganymede::Warning;
+use ganymede::images::for_each_image;
+use ganymede::{Observer, Warning};
 use image_source::{BadImages, ImageSource};
+use image_tensor::RgbImage;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
@@ -24,6 +26,16 @@ impl BadImageArgs {
             true => BadImages::Skip,
             false => BadImages::Refuse,
         }
+    }
+
+    /// The images of a file, folder or archive in their own size; what is left out is said on stderr.
+    pub fn read(self, path: &Path) -> Result<Vec<RgbImage>, Failure> {
+        let mut images = Vec::new();
+        for_each_image(&[path], self.bad_images(), &mut OnStderr, |image| {
+            images.push(image.pixels);
+            Ok(())
+        })?;
+        Ok(images)
     }
 
     /// The images of a path to train on or to measure against; see [`training_sets`](Self::training_sets).
@@ -60,10 +72,19 @@ pub fn say(warnings: &[Warning]) {
     }
 }
 
+/// An observer of nothing but warnings.
+struct OnStderr;
+
+impl Observer for OnStderr {
+    fn warn(&mut self, warning: &Warning) {
+        say(std::slice::from_ref(warning));
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod tests {
-    use image_tensor::{Rgb, RgbImage, write_png};
+    use image_tensor::{Rgb, write_png};
 
     use super::*;
 

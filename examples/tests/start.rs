@@ -15,7 +15,12 @@ fn every_program_begins_with_it() {
     let programs = manifest["example"].as_array().unwrap();
     assert!(programs.len() > 5, "{}", programs.len());
     for program in programs {
-        let path = folder.join(program["path"].as_str().unwrap());
+        let path = program["path"].as_str().unwrap();
+        // What shows a single crate is read, and not piped into `head`.
+        if path.starts_with("crates/") {
+            continue;
+        }
+        let path = folder.join(path);
         let text = std::fs::read_to_string(&path).unwrap();
         let (_, main) = text.split_once("fn main() -> ExitCode {").unwrap();
         let first = main.trim_start().lines().next().unwrap();

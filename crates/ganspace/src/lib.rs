@@ -26,6 +26,8 @@
 //! assert!(difference.iter().all(|d| d.abs() < 1e-5));
 //! # Ok::<(), ganspace::GanspaceError>(())
 //! ```
+//!
+//! A program that edits an image of a model: `examples/crates/ganspace_edit.rs` in the repository.
 
 mod association;
 mod easing;

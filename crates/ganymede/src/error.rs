@@ -159,7 +159,7 @@ impl Error {
 impl From<MetricsError> for Error {
     fn from(error: MetricsError) -> Self {
         match error {
-            MetricsError::Stopped { .. } => Self::Cancelled,
+            MetricsError::Cancelled { .. } => Self::Cancelled,
             error => Self::Metrics(error),
         }
     }

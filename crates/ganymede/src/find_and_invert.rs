@@ -4,16 +4,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use image_tensor::{
-    DecodeLimits, Rgb, RgbImage, center_crop_square, decode_file, from_signed_unit, grid,
-};
+use image_source::SourceImage;
+use image_tensor::{Rgb, RgbImage, center_crop_square, from_signed_unit, grid};
 use retrieval_gaussian::{Query, RankedModel};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 
 use crate::figure::{self, Panel, Row};
 use crate::files::{self, ShownPath};
-use crate::images::{Target, image_of};
+use crate::images::{Target, bad_images, image_of, only_image};
 use crate::invert::{self, InversionFiles, Settings};
 use crate::search::{Method, Searcher};
 use crate::{Context, Error, Model, Observer, Preview, Warning};
@@ -23,9 +22,12 @@ use crate::{Context, Error, Model, Observer, Preview, Warning};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// The query [default: a query image of the repository]
+    /// The query: an image, or a folder or archive with one; - for standard input [default: a query image of the repository]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub image: Option<PathBuf>,
+    /// Leave out images that cannot be read, and say so
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub skip_bad: bool,
     /// Ranks of the models to invert with; those beyond the zoo are left out
     #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', default_values_t = Options::default().ranks, value_parser = crate::search::rank))]
     pub ranks: Vec<usize>,
@@ -56,6 +58,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             image: None,
+            skip_bad: false,
             ranks: vec![1, 10, 15],
             show: 3,
             zoo: None,
@@ -83,7 +86,7 @@ impl Options {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
     /// The query's file.
     pub image: String,
@@ -94,12 +97,12 @@ pub struct Outcome {
     /// In the order of the ranks that were asked for.
     pub inversions: Vec<Inverted>,
     /// The query, samples of the models and the inversions in one picture, where it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub figure: Option<ShownPath>,
     /// Of the whole job.
     pub seconds: f64,
     /// Whether the observer ended the job, so that inversions are missing or had fewer steps.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
 }
 
@@ -115,7 +118,7 @@ pub struct Ranked {
 }
 
 /// An inversion with a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inverted {
     /// The model's rank, from 1.
     pub rank: usize,
@@ -123,7 +126,7 @@ pub struct Inverted {
     pub model: String,
     /// LPIPS of the reconstruction from the query.
     pub lpips: f64,
-    /// Peak signal-to-noise ratio, in dB.
+    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the image.
     pub psnr: f64,
     /// Mean squared error of pixels in [-1, 1].
     pub mse: f64,
@@ -134,7 +137,7 @@ pub struct Inverted {
     /// Wall time.
     pub seconds: f64,
     /// What was written, where that was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<InversionFiles>,
 }
 
@@ -197,7 +200,7 @@ pub fn rank<'a>(
         Some(path) => path.clone(),
         None => weights.queries().join(DEFAULT_QUERY),
     };
-    let query = decode_file(&path, &DecodeLimits::default())?;
+    let image = only_image(&path, bad_images(options.skip_bad), observer)?;
     let searcher = Searcher::open(
         options.zoo.as_deref(),
         options.features_file.as_deref(),
@@ -210,14 +213,14 @@ pub fn rank<'a>(
     if let Some(out) = &options.out {
         files::make_folder(out)?;
     }
-    let features = searcher.features(std::slice::from_ref(&query));
+    let features = searcher.features(std::slice::from_ref(&image.pixels));
     let feature = Query::feature(&features.row(0).to_vec());
     let (ranking, scoring) = searcher.rank(&feature, options.method)?;
     Ok(Found {
         options,
         context,
         path,
-        query,
+        image,
         searcher,
         ranked: ranking.models,
         scoring,
@@ -230,7 +233,7 @@ pub struct Found<'a> {
     options: &'a Options,
     context: &'a Context,
     path: PathBuf,
-    query: RgbImage,
+    image: SourceImage,
     searcher: Searcher,
     ranked: Vec<RankedModel>,
     scoring: Duration,
@@ -323,7 +326,7 @@ impl Found<'_> {
     ) -> Result<Done, Error> {
         let settings = &self.options.inversion;
         settings.check_side(&model.name, model.resolution())?;
-        let target = Target::load(&self.path, model.resolution())?;
+        let target = Target::of(self.image.clone(), model.resolution());
         let name = format!("rank-{rank:02}-{}", model.name);
         let metric = self.context.lpips(settings.lpips.network())?;
         let job = invert::Job {
@@ -372,7 +375,7 @@ impl Found<'_> {
 
     /// The figure: samples beside the query, then the inversions.
     fn rows(&self, samples: Vec<RgbImage>, inversions: &[Done]) -> Vec<Row> {
-        let query = Panel::new(&center_crop_square(&self.query), vec!["query".to_owned()]);
+        let query = Panel::new(&center_crop_square(&self.image.pixels), vec!["query".to_owned()]);
         let found = self.ranked.iter().zip(samples).enumerate();
         let found = found.map(|(index, (model, image))| {
             let caption = vec![

@@ -14,7 +14,7 @@ use stylegan2::{LatentFile, Truncation, latents_from_seeds};
 
 use serde::{Deserialize, Serialize};
 
-use crate::images::{Target, for_each_image, to_targets};
+use crate::images::{Target, for_each_image, only_image, to_targets};
 use crate::invert::{Settings, tell};
 use crate::{Error, Model, Observer, Phase, Warning, class};
 
@@ -209,6 +209,24 @@ pub fn expand(
         })?;
     }
     Ok(expanded)
+}
+
+/// A source; the only image of a folder or an archive in place of that.
+///
+/// # Errors
+///
+/// As [`only_image`].
+pub fn expand_one(
+    source: LatentSource,
+    bad_images: BadImages,
+    observer: &mut dyn Observer,
+) -> Result<LatentSource, Error> {
+    Ok(match source {
+        LatentSource::Image(path) => {
+            LatentSource::Decoded(Box::new(only_image(&path, bad_images, observer)?))
+        }
+        other => other,
+    })
 }
 
 /// The first latent of a file, with a note where there are more or it is of another model.

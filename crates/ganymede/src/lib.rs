@@ -29,6 +29,8 @@
 //! returns [`Error::Cancelled`].
 
 pub mod class;
+#[cfg(all(test, feature = "clap"))]
+mod command_line;
 mod context;
 pub mod convert;
 pub mod device;

@@ -11,11 +11,15 @@ use crate::{Error, Model};
 
 /// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold. Values that are no numbers are an error that says
 /// where they began.
+///
+/// # Errors
+///
+/// [`Error::Model`] for those.
 pub fn render(
     model: &Model,
     latents: &[Array2<f32>],
     device: &Device,
-) -> Result<Tensor<4>, Failure> {
+) -> Result<Tensor<4>, Error> {
     let generator = &model.generator;
     let w_plus = to_tensor(latents, device);
     let images = generator
@@ -23,7 +27,10 @@ pub fn render(
         .forward(w_plus.clone(), &NoiseMode::Constant);
     generator
         .check_finite(&images, &w_plus, &NoiseMode::Constant)
-        .map_err(|e| format!("{}: {e}", model.name))?;
+        .map_err(|e| Error::Model {
+            model: model.name.clone(),
+            problem: e.to_string(),
+        })?;
     Ok(images.clamp(-1.0, 1.0))
 }
 

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ganymede::checkpoint::Checkpoint;
 use ganymede::image_tensor::{DecodeLimits, decode_file};
+use ganymede::latents::LatentSource;
 use ganymede::{
-    Context, Device, Error, Observer, Phase, Preview, Seeds, Warning, convert, generate, search,
+    Context, Device, Error, Number, Observer, Phase, Preview, Seeds, Warning, convert, edit,
+    find_and_invert, generate, interpolate, invert, search,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +26,9 @@ struct Witness {
     positions: Vec<u64>,
     previews: Vec<String>,
     warnings: Vec<Warning>,
+    numbers: Vec<&'static str>,
     cancel_at: Option<u64>,
+    wants_previews: bool,
 }
 
 impl Observer for Witness {
@@ -39,6 +43,12 @@ impl Observer for Witness {
     }
     fn warn(&mut self, warning: &Warning) {
         self.warnings.push(warning.clone());
+    }
+    fn numbers(&mut self, numbers: &[Number]) {
+        self.numbers = numbers.iter().map(|number| number.name).collect();
+    }
+    fn wants_previews(&self) -> bool {
+        self.wants_previews
     }
     fn cancelled(&self) -> bool {
         let at = self.positions.last().copied().unwrap_or(0);
@@ -69,6 +79,35 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
         method: search::Method::FirstAndSecondMoment,
         ..search::Options::default()
     });
+    check(invert::Options {
+        image: vec![PathBuf::from("a.png")],
+        inversion: invert::Settings {
+            space: invert::Space::W,
+            lpips: invert::LpipsNetwork::Vgg,
+            patience: Some(3),
+            ..invert::Settings::default()
+        },
+        ..invert::Options::default()
+    });
+    check(find_and_invert::Options {
+        ranks: vec![2, 1],
+        ..find_and_invert::Options::default()
+    });
+    check(interpolate::Options {
+        from: LatentSource::Seed(7),
+        via: vec![LatentSource::File(PathBuf::from("a.safetensors"))],
+        to: LatentSource::Image(PathBuf::from("b.png")),
+        closed: true,
+        ..interpolate::Options::default()
+    });
+    check(edit::Options {
+        edit: vec!["smile=1.5".parse().unwrap()],
+        layers: "2-5".parse().unwrap(),
+        region: Some("0,0.25,1,0.5".parse().unwrap()),
+        channel: edit::Channel::Warmth,
+        basis: edit::Space::Block(16),
+        ..edit::Options::default()
+    });
     check(convert::Options {
         precision: convert::Precision::Bf16,
         ..convert::Options::default()
@@ -94,6 +133,34 @@ fn options_that_cannot_be_used_are_named() {
     assert_eq!(generate(|o| o.truncation_psi = f32::NAN), "truncation_psi");
     assert_eq!(generate(|o| o.class = Some(0)), "class");
     assert_eq!(generate(|o| o.model = "nonsense".to_owned()), "model");
+    let edit = |change: fn(&mut edit::Options)| {
+        let mut options = edit::Options::default();
+        change(&mut options);
+        name(edit::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(edit(|o| o.random = 0), "random");
+    assert_eq!(edit(|o| o.trials = 1), "trials");
+    assert_eq!(edit(|o| o.save = Some("x".to_owned())), "save");
+    assert_eq!(edit(|o| o.inversion.batch = 0), "batch");
+    assert_eq!(edit(|o| o.basis = edit::Space::Block(5)), "basis");
+    let discover = |o: &mut edit::Options| {
+        o.discover = true;
+        o.direction = Some(1);
+    };
+    assert_eq!(edit(discover), "discover");
+    let interpolate = |change: fn(&mut interpolate::Options)| {
+        let mut options = interpolate::Options::default();
+        change(&mut options);
+        name(interpolate::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(interpolate(|o| o.frames = 1), "frames");
+    assert_eq!(interpolate(|o| o.fps = 0), "fps");
+    let ranks = find_and_invert::Options {
+        ranks: vec![0],
+        ..find_and_invert::Options::default()
+    };
+    let found = find_and_invert::run(&ranks, &context(), &mut ());
+    assert_eq!(name(found.map(|_| ())), "ranks");
     let both = search::Options {
         image: vec![PathBuf::from("a.png")],
         like: Some("micah".to_owned()),
@@ -538,4 +605,177 @@ fn grey_models_of_other_tools_are_generated_as_grey() {
             }
         }
     }
+}
+
+fn invert_options(context: &Context, numbers: &[u32], steps: usize) -> invert::Options {
+    let queries = context.weights().unwrap().queries();
+    invert::Options {
+        model: "micah".to_owned(),
+        image: numbers
+            .iter()
+            .map(|number| queries.join(format!("micah/{number}.png")))
+            .collect(),
+        inversion: invert::Settings {
+            steps,
+            batch: 1,
+            ..invert::Settings::default()
+        },
+        ..invert::Options::default()
+    }
+}
+
+#[test]
+fn an_inversion_tells_its_losses_and_shows_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let options = invert::Options {
+        animation: true,
+        out: Some(folder.path().to_owned()),
+        ..invert_options(&context, &[2, 3], 4)
+    };
+    let mut witness = Witness {
+        wants_previews: true,
+        ..Witness::default()
+    };
+    let outcome = invert::run(&options, &context, &mut witness).unwrap();
+    assert!(!outcome.cancelled);
+    assert_eq!(
+        witness.phases,
+        [
+            ("image 1 of 2".to_owned(), 4),
+            ("image 2 of 2".to_owned(), 4)
+        ]
+    );
+    assert_eq!(witness.positions, [1, 2, 3, 4, 1, 2, 3, 4]);
+    assert_eq!(witness.numbers, ["LPIPS", "PSNR"]);
+    // Of each image its four steps and what was found.
+    let names = [["micah-2"; 5], ["micah-3"; 5]].concat();
+    assert_eq!(witness.previews, names);
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(json["space"], "w_plus");
+    assert_eq!(json["device"], "cpu");
+    assert!(json.get("cancelled").is_none());
+    assert_eq!(json["inversions"][1]["stop"], "finished");
+    let files = outcome.inversions[0].files.as_ref().unwrap();
+    assert!(files.animation.as_ref().unwrap().0.is_file());
+    // What was written are the latents that are returned.
+    let latents = Checkpoint::open(&files.latents.0).unwrap();
+    let written = latents.tensors()["w_plus"].to_f32().unwrap();
+    let w_plus = outcome.inversions[0].w_plus.clone().into_data();
+    assert_eq!(written, w_plus.iter::<f32>().collect::<Vec<_>>());
+}
+
+#[test]
+fn an_inversion_that_is_ended_early_gives_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let options = invert::Options {
+        out: Some(folder.path().to_owned()),
+        ..invert_options(&context, &[2, 3], 50)
+    };
+    let mut witness = Witness {
+        cancel_at: Some(2),
+        ..Witness::default()
+    };
+    let outcome = invert::run(&options, &context, &mut witness).unwrap();
+    assert!(outcome.cancelled);
+    let [found] = &outcome.inversions[..] else {
+        panic!("{}", outcome.inversions.len());
+    };
+    assert_eq!((found.stop, found.steps), (invert::Stop::Cancelled, 2));
+    let files = found.files.as_ref().unwrap();
+    assert!(files.reconstruction.0.is_file());
+    // Previews that nobody wants are only those that exist anyway.
+    assert_eq!(witness.previews, ["micah-2"]);
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(json["cancelled"], true);
+}
+
+#[test]
+fn a_query_is_inverted_with_the_models_that_are_found() {
+    let context = context();
+    let queries = context.weights().unwrap().queries();
+    let options = find_and_invert::Options {
+        image: Some(queries.join("micah/2.png")),
+        ranks: vec![1, 400],
+        show: 1,
+        inversion: invert::Settings {
+            steps: 3,
+            ..invert::Settings::default()
+        },
+        ..find_and_invert::Options::default()
+    };
+    let mut witness = Witness::default();
+    let outcome = find_and_invert::run(&options, &context, &mut witness).unwrap();
+    assert_eq!(outcome.ranking[0].model, "micah");
+    let [found] = &outcome.inversions[..] else {
+        panic!("{:?}", outcome.inversions);
+    };
+    assert_eq!((found.rank, found.steps), (1, 3));
+    assert_eq!(witness.previews, ["samples-1", "rank-01-micah"]);
+    assert!(matches!(
+        witness.warnings[..],
+        [Warning::RankLeftOut { rank: 400, .. }]
+    ));
+    let mut impatient = Witness {
+        cancel_at: Some(2),
+        ..Witness::default()
+    };
+    let ended = find_and_invert::run(&options, &context, &mut impatient).unwrap();
+    assert!(ended.cancelled);
+    assert_eq!(ended.inversions[0].steps, 2);
+}
+
+#[test]
+fn a_path_that_is_ended_early_has_frames_and_no_smoothness() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = interpolate::Options {
+        frames: 9,
+        no_mp4: true,
+        out: Some(folder.path().to_owned()),
+        ..interpolate::Options::default()
+    };
+    let mut witness = Witness {
+        cancel_at: Some(4),
+        ..Witness::default()
+    };
+    let outcome = interpolate::run(&options, &context(), &mut witness).unwrap();
+    assert!(outcome.cancelled && outcome.smoothness.is_none() && outcome.plot.is_none());
+    assert_eq!(outcome.frames.len(), 4);
+    assert_eq!(witness.previews.len(), 4);
+    assert_eq!(witness.previews[3], "funEmoji-frame-00003");
+    assert!(outcome.frames[3].file.as_ref().unwrap().0.is_file());
+    let json = serde_json::to_value(&outcome).unwrap();
+    let read: interpolate::Outcome = serde_json::from_value(json).unwrap();
+    assert_eq!(read, outcome);
+}
+
+#[test]
+fn an_edit_is_shown_on_each_latent_or_not_at_all() {
+    let options = edit::Options {
+        latent: vec![LatentSource::Seed(1), LatentSource::Seed(2)],
+        samples: Some(300),
+        strength: vec![0.0, 1.0, 3.0],
+        random: 1,
+        ..edit::Options::default()
+    };
+    let context = context();
+    let mut witness = Witness::default();
+    let outcome = edit::run(&options, &context, &mut witness).unwrap();
+    assert_eq!(
+        witness.phases,
+        [("latents".to_owned(), 300), ("latents".to_owned(), 2)]
+    );
+    let names = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)];
+    let names = names.map(|(row, column)| format!("latent-{row}-{column}"));
+    assert_eq!(witness.previews, names);
+    assert_eq!(outcome.edits.len(), 6);
+    assert!(outcome.edits.iter().all(|edit| edit.file.is_none()));
+    assert!(outcome.edits[1].lpips < outcome.edits[2].lpips);
+    let mut impatient = Witness {
+        cancel_at: Some(1),
+        ..Witness::default()
+    };
+    let error = edit::run(&options, &context, &mut impatient).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
 }

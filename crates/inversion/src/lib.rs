@@ -47,6 +47,8 @@
 //! assert!(results[0].best.losses.total < results[0].curve[0].total);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A program that inverts an image file: `examples/crates/inversion_invert.rs` in the repository.
 
 mod adam_variable;
 mod config;

@@ -36,6 +36,8 @@
 //! # Ok(()) }
 //! # }
 //! ```
+//!
+//! A program that compares two image files: `examples/crates/lpips_distance.rs` in the repository.
 
 mod error;
 mod feature_distance;

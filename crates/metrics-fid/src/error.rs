@@ -108,7 +108,7 @@ pub enum MetricsError {
     },
     /// The caller asked to stop.
     #[error("stopped after {images} images")]
-    Stopped {
+    Cancelled {
         /// How many images had been read.
         images: u64,
     },

@@ -36,6 +36,8 @@
 //! assert_eq!((found.precision, found.recall), (1.0, 1.0));
 //! # Ok::<(), metrics_fid::MetricsError>(())
 //! ```
+//!
+//! A program that compares two folders of images: `examples/crates/metrics_fid_folders.rs` in the repository.
 
 mod diversity;
 mod error;

@@ -89,7 +89,7 @@ fn report(
 ) -> Result<(), MetricsError> {
     match progress(images) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(MetricsError::Stopped { images }),
+        ControlFlow::Break(()) => Err(MetricsError::Cancelled { images }),
     }
 }
 

@@ -23,6 +23,8 @@
 //! assert!((ranking.models[0].score - expected).abs() < 1e-5);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A program that ranks the zoo's models: `examples/crates/retrieval_gaussian_rank.rs` in the repository.
 
 mod builder;
 mod error;

@@ -19,6 +19,8 @@
 //! assert_eq!(images.dims(), [2, 3, 16, 16]);
 //! # Ok::<(), stylegan2::StyleGan2Error>(())
 //! ```
+//!
+//! A program that loads a generator and makes images: `examples/crates/stylegan2_generate.rs` in the repository.
 
 mod class_labels;
 mod config;

@@ -5,6 +5,8 @@
 //! on their own: [`ImageSet`], [`DiffAugment`], [`Adam`], [`ExponentialMovingAverage`].
 //!
 //! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
+//!
+//! A program that trains ten iterations: `examples/crates/vision_aided_finetune_train.rs` in the repository.
 
 mod anneal;
 pub mod augment;

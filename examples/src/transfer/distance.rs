@@ -137,7 +137,7 @@ fn go_on(interrupted: &dyn Fn() -> bool) -> ControlFlow<()> {
 fn unless_stopped<T>(result: Result<T, MetricsError>) -> Result<Option<T>, MetricsError> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(MetricsError::Stopped { .. }) => Ok(None),
+        Err(MetricsError::Cancelled { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use ganspace::LinearScore;
+use image_source::BadImages;
 use image_tensor::{RgbImage, from_signed_unit};
 
 use super::region::RegionColour;
 use crate::features::Features;
 use crate::images::{Target, to_targets};
-use crate::{Error, Model, Observer, Phase};
+use crate::{Error, Model, Observer};
 
 /// What an attribute is measured by.
 pub enum Attribute {
@@ -25,33 +26,23 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// Reads and fits the images, brought to the model's size and colours, so that sharpness does not tell them from the model's.
+    /// Reads and fits the images of files, folders and archives, brought to the model's size and colours, so that sharpness does not tell them from the model's.
     pub fn fit(
         with: &[PathBuf],
         without: &[PathBuf],
+        bad_images: BadImages,
         model: &Model,
         features: Features,
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        let count = with.len() + without.len();
-        observer.begin(&Phase::new("images of the attribute", count));
-        let mut done = 0;
         let mut features_of = |paths: &[PathBuf]| {
-            let images = paths
-                .iter()
-                .map(|path| {
-                    observer.go_on()?;
-                    done += 1;
-                    observer.position(done);
-                    Ok(Target::load(path, model.resolution())?.pixels)
-                })
-                .collect::<Result<Vec<_>, Error>>()?;
+            let targets = Target::load_all(paths, model.resolution(), bad_images, observer)?;
+            let images: Vec<RgbImage> = targets.into_iter().map(|image| image.pixels).collect();
             let seen = from_signed_unit(to_targets(&images, &model.generator, device));
             Ok::<_, Error>(features.of_images(&seen))
         };
         let (with, without) = (features_of(with)?, features_of(without)?);
-        observer.end();
         Ok(Self::Fitted {
             score: LinearScore::fit(with.view(), without.view())?,
             accuracy: LinearScore::leave_one_out_accuracy(with.view(), without.view()).ok(),

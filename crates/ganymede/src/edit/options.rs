@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bases::Space;
 use super::region::{Channel, Region, RegionColour};
-use crate::Error;
+use crate::{DEFAULT_MODEL, Error};
 use crate::features::FeatureOptions;
 use crate::invert::Settings;
 use crate::latents::LatentSource;
@@ -52,7 +52,7 @@ pub struct Options {
     /// List all components, and show each on the first latent
     #[cfg_attr(feature = "clap", arg(long, conflicts_with_all = ["edit", "direction", "attribute"]))]
     pub discover: bool,
-    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it, or
+    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it (files, folders or archives), or
     /// lines `SEED SCORE`; paths are relative to the file
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub attribute: Option<PathBuf>,
@@ -100,7 +100,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            model: "funEmoji".to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             latent: Vec::new(),
             image: Vec::new(),
             skip_bad: false,
@@ -120,7 +120,7 @@ impl Default for Options {
             basis: Space::W,
             components: None,
             samples: None,
-            truncation_psi: 0.7,
+            truncation_psi: 1.0,
             class: None,
             features: FeatureOptions::default(),
             inversion: Settings::default(),

@@ -13,6 +13,7 @@ use super::outcome::{ComponentResult, Outcome};
 use super::plan::Axis;
 use super::strip::in_strengths;
 use super::trials::{STRENGTH, Trials};
+use crate::images::bad_images;
 use crate::latents::{LatentSettings, LatentSource};
 use crate::{Context, Error, Model, Observer, Preview, rendering};
 
@@ -87,6 +88,7 @@ impl Job<'_> {
                 let attribute = Attribute::fit(
                     &with,
                     &without,
+                    bad_images(self.options.skip_bad),
                     self.model,
                     features.load(&self.context.weights()?, device)?,
                     device,
@@ -180,7 +182,7 @@ impl Job<'_> {
             let images = latents
                 .chunks(self.batch())
                 .map(|latents| rendering::render(self.model, latents, self.settings.device))
-                .collect();
+                .collect::<Result<_, _>>()?;
             let images = from_signed_unit(Tensor::cat(images, 0));
             for (column, image) in images.iter().enumerate() {
                 let name = format!("component-{component}-{column}");

@@ -141,11 +141,11 @@ impl Strips<'_> {
         latents: &[Array2<f32>],
         observer: &mut dyn Observer,
     ) -> Result<Vec<(RgbImage, f64)>, Error> {
-        let base = rendering::render(self.model, std::slice::from_ref(base), self.device);
+        let base = rendering::render(self.model, std::slice::from_ref(base), self.device)?;
         let mut found = Vec::with_capacity(latents.len());
         for latents in latents.chunks(self.batch) {
             observer.go_on()?;
-            let images = rendering::render(self.model, latents, self.device);
+            let images = rendering::render(self.model, latents, self.device)?;
             let distances = rendering::distances(self.metric, images.clone(), base.clone())?;
             found.extend(from_signed_unit(images).into_iter().zip(distances));
         }

@@ -51,7 +51,7 @@ impl Trials<'_> {
                 let latents = edited(-STRENGTH)
                     .chain(edited(STRENGTH))
                     .collect::<Result<Vec<_>, Error>>()?;
-                let images = rendering::render(self.model, &latents, self.device);
+                let images = rendering::render(self.model, &latents, self.device)?;
                 let count = edits.len();
                 let [minus, plus] = [0, count].map(|first| images.clone().narrow(0, first, count));
                 let distances = rendering::distances(self.metric, minus, plus)?;
@@ -74,7 +74,7 @@ impl Trials<'_> {
     pub fn scores(&self, attribute: &Attribute) -> Result<Vec<f64>, Error> {
         let mut scores = Vec::with_capacity(self.latents.len());
         for latents in self.latents.chunks(self.batch) {
-            let images = rendering::render(self.model, latents, self.device);
+            let images = rendering::render(self.model, latents, self.device)?;
             scores.extend(attribute.scores(&from_signed_unit(images))?);
         }
         Ok(scores)

@@ -22,7 +22,8 @@ pub use measured_path::{MeasuredPath, SmoothnessResult, spread};
 pub use options::{EasingChoice, InterpolationChoice, Options};
 
 use crate::files::{self, ShownPath};
-use crate::latents::LatentSettings;
+use crate::images::bad_images;
+use crate::latents::{LatentSettings, LatentSource, expand, expand_one};
 use crate::line_plot::{Axis, Series, line_plot};
 use crate::{Context, Error, Model, Observer};
 
@@ -130,8 +131,13 @@ pub fn run(
     if let Some(out) = &options.out {
         files::make_folder(out)?;
     }
+    let bad_images = bad_images(options.skip_bad);
+    let mut sources = vec![expand_one(options.from.clone(), bad_images, observer)?];
+    sources.extend(expand(options.via.clone(), bad_images, observer)?);
+    sources.push(expand_one(options.to.clone(), bad_images, observer)?);
     let job = Job {
         options,
+        sources: &sources,
         device: context.device(),
         metric: &metric,
     };
@@ -189,6 +195,8 @@ pub fn run(
 /// What the models' paths share.
 struct Job<'a> {
     options: &'a Options,
+    /// What is joined, in order; sets of images are taken apart.
+    sources: &'a [LatentSource],
     device: &'a Device,
     metric: &'a Lpips,
 }
@@ -211,11 +219,6 @@ impl Job<'_> {
         observer: &mut dyn Observer,
     ) -> Result<MeasuredPath, Error> {
         let options = self.options;
-        let sources: Vec<_> = std::iter::once(&options.from)
-            .chain(&options.via)
-            .chain([&options.to])
-            .cloned()
-            .collect();
         let latents = LatentSettings {
             truncation_psi: options.truncation_psi,
             class: options.class,
@@ -224,7 +227,7 @@ impl Job<'_> {
             device: self.device,
             metric: self.metric,
         }
-        .load(&sources, model, observer)?;
+        .load(self.sources, model, observer)?;
         let interpolation = match options.interpolation {
             InterpolationChoice::Linear => Interpolation::Linear,
             InterpolationChoice::Slerp => Interpolation::Spherical {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use ganspace::Easing;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{DEFAULT_MODEL, Error};
 use crate::invert::Settings;
 use crate::latents::LatentSource;
 
@@ -15,15 +15,18 @@ pub struct Options {
     /// A model of the zoo, or a generator file
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
     pub model: String,
-    /// Where the path starts: a seed, a file of latents (.safetensors) or an image
+    /// Where the path starts: a seed, a file of latents, or an image (also a folder or archive with one)
     #[cfg_attr(feature = "clap", arg(long, default_value = "0", value_name = "LATENT"))]
     pub from: LatentSource,
     /// Where it ends
     #[cfg_attr(feature = "clap", arg(long, default_value = "1", value_name = "LATENT"))]
     pub to: LatentSource,
-    /// What it passes between
+    /// What it passes between; all images of a folder or archive
     #[cfg_attr(feature = "clap", arg(long, value_name = "LATENT", num_args = 1..))]
     pub via: Vec<LatentSource>,
+    /// Leave out images that cannot be read, and say so
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub skip_bad: bool,
     /// Number of frames
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().frames, value_parser = clap::value_parser!(u16).range(2..)))]
     pub frames: u16,
@@ -69,17 +72,18 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            model: "funEmoji".to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             from: LatentSource::Seed(0),
             to: LatentSource::Seed(1),
             via: Vec::new(),
+            skip_bad: false,
             frames: 60,
             interpolation: InterpolationChoice::default(),
             easing: EasingChoice::default(),
             closed: false,
             even: false,
             compare: Vec::new(),
-            truncation_psi: 0.7,
+            truncation_psi: 1.0,
             class: None,
             fps: 25,
             no_mp4: false,

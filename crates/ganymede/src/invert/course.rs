@@ -14,14 +14,11 @@ pub fn tell(observer: &mut dyn Observer, progress: &Progress<'_>) {
     let mean = |term: fn(&LossTerms) -> f64| {
         now.losses.iter().map(term).sum::<f64>() / now.losses.len() as f64
     };
+    let psnr = now.psnr();
+    let psnr = psnr.iter().sum::<f64>() / psnr.len() as f64;
     observer.numbers(&[
         Number::new("LPIPS", mean(|losses| losses.lpips), "", 4),
-        Number::new(
-            "PSNR",
-            inversion::psnr(mean(|losses| losses.mse)),
-            "dB",
-            1,
-        ),
+        Number::new("PSNR", psnr, "dB", 1),
     ]);
     observer.position(now.step as u64 + 1);
 }

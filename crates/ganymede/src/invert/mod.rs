@@ -22,7 +22,7 @@ pub use settings::{LpipsNetwork, Noise, Schedule, Settings, Space};
 use crate::device::DeviceChoice;
 use crate::files::{Names, make_folder};
 use crate::images::{Target, bad_images, image_of, query_image_of, to_targets};
-use crate::{Context, Error, Model, Observer, Phase, Preview};
+use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Phase, Preview};
 
 /// What is inverted, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl Default for Options {
         Self {
             image: Vec::new(),
             skip_bad: false,
-            model: "funEmoji".to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             animation: false,
             inversion: Settings::default(),
             seed: 0,
@@ -110,7 +110,7 @@ pub struct Inverted {
     pub model: String,
     /// LPIPS of the reconstruction from the image.
     pub lpips: f64,
-    /// Peak signal-to-noise ratio, in dB.
+    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the image.
     pub psnr: f64,
     /// Mean squared error of pixels in [-1, 1].
     pub mse: f64,

@@ -27,30 +27,11 @@ const F16: Tolerance = Tolerance {
 /// Equal images.
 const EQUAL: f32 = 1e-10;
 
-/// `u8 / 127.5 - 1` as `[batch, 3, height, width]`.
-///
-/// The reference calls the shape of its pixels `[batch, 3, height, width]`, but in the file at hand they are interleaved (RGBRGB...): read as planes
-/// they are noise and give other distances than the file's. A file with planes is read as well.
+/// `u8 / 127.5 - 1` as `[batch, 3, height, width]`. The file's pixels are interleaved (RGBRGB...), although it calls their shape `[batch, 3, height, width]`.
 fn photograph(golden: &Golden, name: &str, device: &Device) -> Tensor<4> {
     let [batch, channels, height, width] = golden.shape(name).try_into().unwrap();
-    let pixels = golden.values(name);
-    let image = if roughness(&pixels, channels) < roughness(&pixels, 1) {
-        let pixels = TensorData::new(pixels, [batch, height, width, channels]);
-        Tensor::<4>::from_data(pixels, device).permute([0, 3, 1, 2])
-    } else {
-        Tensor::from_data(
-            TensorData::new(pixels, [batch, channels, height, width]),
-            device,
-        )
-    };
-    image / 127.5 - 1.0
-}
-
-/// Mean difference of values `distance` apart; in a photograph it is least for neighbouring pixels of one colour.
-fn roughness(values: &[f32], distance: usize) -> f32 {
-    let differences = values.iter().zip(&values[distance..]);
-    let sum: f32 = differences.map(|(a, b)| (a - b).abs()).sum();
-    sum / (values.len() - distance) as f32
+    let pixels = TensorData::new(golden.values(name), [batch, height, width, channels]);
+    Tensor::<4>::from_data(pixels, device).permute([0, 3, 1, 2]) / 127.5 - 1.0
 }
 
 fn check(network: Network, tolerance: Tolerance) {

@@ -327,7 +327,7 @@ fn a_stream_can_be_stopped() {
             }
         },
     );
-    assert!(matches!(found, Err(MetricsError::Stopped { images: 6 })));
+    assert!(matches!(found, Err(MetricsError::Cancelled { images: 6 })));
 }
 
 #[test]

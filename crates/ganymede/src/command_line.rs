@@ -1,0 +1,27 @@
+//! What a command line leaves out is as the library has it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fmt::Debug;
+
+use clap::{Args, Command};
+
+use crate::{convert, edit, find_and_invert, generate, interpolate, invert, search};
+
+#[test]
+fn defaults_stand_once() {
+    fn check<T: Args + Default + PartialEq + Debug>() {
+        let command = T::augment_args(Command::new("job"));
+        // No option is there twice.
+        command.clone().debug_assert();
+        let matches = command.try_get_matches_from(["job"]).unwrap();
+        assert_eq!(T::from_arg_matches(&matches).unwrap(), T::default());
+    }
+    check::<convert::Options>();
+    check::<edit::Options>();
+    check::<find_and_invert::Options>();
+    check::<generate::Options>();
+    check::<interpolate::Options>();
+    check::<invert::Options>();
+    check::<search::Options>();
+}

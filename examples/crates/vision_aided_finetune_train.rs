@@ -1,0 +1,37 @@
+//! Crate `vision-aided-finetune`: train ten iterations.
+//!
+//! `cargo run --release --example vision_aided_finetune_train`, in the repository's folder
+
+use std::error::Error;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use checkpoint::FloatPrecision;
+use image_source::{BadImages, ImageSource};
+use stylegan2::{Discriminator, Generator};
+use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let device = Device::flex();
+    let generator = Generator::load("weights/zoo/micah/generator.safetensors", &device)?;
+    let discriminator = Discriminator::load("weights/zoo/micah/discriminator.safetensors", &device)?;
+    let source = ImageSource::open("weights/queries/funEmoji")?;
+    let (images, _) = ImageSet::read(&source, generator.config().img_resolution, BadImages::Refuse)?;
+    let config = TrainingConfig {
+        batch_size: 4,
+        ..TrainingConfig::default()
+    };
+    let images = Arc::new(images);
+    let mut trainer = Trainer::new(config, generator, None, discriminator, images, &device)?;
+    for _ in 0..10 {
+        let report = trainer.step()?;
+        println!(
+            "iteration {}: losses {:.3} and {:.3}",
+            report.iteration, report.generator_loss, report.discriminator_loss
+        );
+    }
+    assert_eq!(trainer.images_shown(), 40);
+    std::fs::create_dir_all("out/crates")?;
+    let file = "out/crates/trained.safetensors";
+    Ok(trainer.generator_average().save(file, FloatPrecision::F16)?)
+}
