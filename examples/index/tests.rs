@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::ExitCode;
 
 use burn::tensor::Device;
 use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
@@ -14,9 +13,8 @@ use model_zoo::{Card, Zoo};
 use retrieval_gaussian::Index;
 use stylegan2::{Generator, GeneratorConfig};
 
-use crate::arguments::Arguments;
-use crate::{Failure, run};
-use examples::interrupt::Interrupt;
+use crate::{Arguments, Failure, run};
+use examples::terminal::Terminal;
 use ganymede::index_record::{IndexRecord, Outdated};
 
 fn generator(seed: u32) -> Generator {
@@ -42,7 +40,7 @@ fn zoo(folder: &Path) -> Zoo {
     )
 }
 
-fn index(folder: &Path, args: &[&str]) -> Result<ExitCode, Failure> {
+fn index(folder: &Path, args: &[&str]) -> Result<(), Failure> {
     let (zoo, moments) = (folder.join("zoo"), folder.join("moments"));
     let place = [
         "--zoo",
@@ -57,8 +55,8 @@ fn index(folder: &Path, args: &[&str]) -> Result<ExitCode, Failure> {
         .copied()
         .collect();
     run(
-        &Arguments::try_parse_from(args).unwrap().command,
-        &Interrupt::default(),
+        Arguments::try_parse_from(args).unwrap().command,
+        &mut Terminal::default(),
     )
 }
 
@@ -94,8 +92,8 @@ fn an_index_is_built_changed_and_built_anew_with_more_samples() {
         zoo_folder.to_str().unwrap(),
     ];
     run(
-        &Arguments::try_parse_from(remove).unwrap().command,
-        &Interrupt::default(),
+        Arguments::try_parse_from(remove).unwrap().command,
+        &mut Terminal::default(),
     )
     .unwrap();
     assert_eq!(zoo.index().unwrap().len(), 1);

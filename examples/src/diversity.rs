@@ -6,6 +6,8 @@ use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
+use ganymede::images::spread;
+
 use crate::Failure;
 
 /// Images whose pairs are compared, of the model and of its data.
@@ -50,12 +52,6 @@ impl Diversity {
     pub fn ratio(self) -> f32 {
         self.samples / self.real
     }
-}
-
-/// At most `count` of `length` images, spread evenly.
-pub fn spread(length: usize, count: usize) -> Vec<usize> {
-    let count = count.min(length);
-    (0..count).map(|index| index * length / count).collect()
 }
 
 /// The network sees every image once.

@@ -20,7 +20,7 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
-use crate::diversity::spread;
+use ganymede::images::spread;
 use crate::protocol::Protocol;
 use crate::quality::rounded;
 use crate::sampling;

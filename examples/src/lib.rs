@@ -5,7 +5,6 @@ pub mod diversity;
 pub mod gates;
 pub mod image_sets;
 pub mod interrupt;
-pub mod kept_moments;
 pub mod numbers;
 pub mod output;
 pub mod progress;
@@ -17,7 +16,6 @@ pub mod small_model;
 pub mod table;
 pub mod terminal;
 pub mod training;
-pub mod training_images;
 pub mod transfer;
 pub mod zoo_place;
 

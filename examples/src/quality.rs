@@ -16,7 +16,10 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::diversity::{self, Diversity};
-use crate::{Failure, kept_moments, sampling};
+use crate::Failure;
+use crate::terminal::Asking;
+use ganymede::images::spread;
+use ganymede::kept_moments;
 use ganymede::Weights;
 use ganymede::features;
 
@@ -92,7 +95,7 @@ impl<'a> QualityMeter<'a> {
             .into());
         }
         let images = &*images.for_channels(generator.config().img_channels);
-        let real = diversity::spread(images.len(), self.images as usize);
+        let real = spread(images.len(), self.images as usize);
         let counts = [real.len() as u64, u64::from(self.images)];
         let Some(real) = self.moments(
             images.fingerprint(),
@@ -158,14 +161,20 @@ impl<'a> QualityMeter<'a> {
             self.features.name(),
             self.network
         ));
-        kept_moments::accumulate(
-            &self.folder.join(format!("{key}.moments.safetensors")),
+        let file = self.folder.join(format!("{key}.moments.safetensors"));
+        let found = kept_moments::accumulate(
+            Some(&file),
             self.features.dimension(),
             count,
             what,
-            self.interrupted,
-            |range| Ok(self.features.of_tensor(batch(range)?)),
-        )
+            &mut Asking::new(self.interrupted),
+            |range| Ok(self.features.of_tensor(batch(range))),
+        );
+        match found {
+            Ok(moments) => Ok(Some(moments)),
+            Err(ganymede::Error::Cancelled) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

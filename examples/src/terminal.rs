@@ -12,6 +12,7 @@ use crate::{Failure, progress};
 pub struct Terminal {
     interrupt: Interrupt,
     bar: Option<Bar>,
+    phase: String,
 }
 
 impl Terminal {
@@ -19,7 +20,7 @@ impl Terminal {
     pub fn listen() -> Result<Self, Failure> {
         Ok(Self {
             interrupt: Interrupt::listen()?,
-            bar: None,
+            ..Self::default()
         })
     }
 
@@ -27,8 +28,13 @@ impl Terminal {
     pub fn of(interrupt: &Interrupt) -> Self {
         Self {
             interrupt: interrupt.clone(),
-            bar: None,
+            ..Self::default()
         }
+    }
+
+    /// The last phase that began.
+    pub fn phase(&self) -> &str {
+        &self.phase
     }
 
     /// The exit status of a program that has written what it had.
@@ -41,11 +47,19 @@ impl Observer for Terminal {
     fn begin(&mut self, phase: &Phase<'_>) {
         self.end();
         self.bar = Some(progress::bar(phase.length as usize, phase.name));
+        self.phase = phase.name.to_owned();
     }
 
     fn position(&mut self, done: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
+        }
+    }
+
+    fn resume(&mut self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            bar.reset_eta();
         }
     }
 
@@ -66,7 +80,7 @@ impl Observer for Terminal {
                 "warning: --samples {samples}: too few for {components} components, of which the later ones say more about the samples than about the model; \
                  take {wanted} or more"
             ),
-            Warning::RankLeftOut { .. } => eprintln!("{warning}"),
+            Warning::RankLeftOut { .. } | Warning::ModelLeftOut { .. } => eprintln!("{warning}"),
             other => eprintln!("warning: {other}"),
         };
         match &self.bar {
@@ -83,6 +97,52 @@ impl Observer for Terminal {
 
     fn cancelled(&self) -> bool {
         self.interrupt.requested()
+    }
+}
+
+/// A terminal whose job is ended by something else than Ctrl-C alone.
+pub struct Asking<'a> {
+    terminal: Terminal,
+    interrupted: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Asking<'a> {
+    /// Shows progress, and ends the job when `interrupted` says so.
+    pub fn new(interrupted: &'a dyn Fn() -> bool) -> Self {
+        Self {
+            terminal: Terminal::default(),
+            interrupted,
+        }
+    }
+}
+
+impl Observer for Asking<'_> {
+    fn begin(&mut self, phase: &Phase<'_>) {
+        self.terminal.begin(phase);
+    }
+
+    fn position(&mut self, done: u64) {
+        self.terminal.position(done);
+    }
+
+    fn resume(&mut self, done: u64) {
+        self.terminal.resume(done);
+    }
+
+    fn numbers(&mut self, numbers: &[Number]) {
+        self.terminal.numbers(numbers);
+    }
+
+    fn warn(&mut self, warning: &Warning) {
+        self.terminal.warn(warning);
+    }
+
+    fn end(&mut self) {
+        self.terminal.end();
+    }
+
+    fn cancelled(&self) -> bool {
+        (self.interrupted)()
     }
 }
 

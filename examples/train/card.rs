@@ -13,7 +13,7 @@ use examples::Failure;
 use examples::credits::{self, Credit};
 use examples::quality::rounded;
 use examples::training::provenance::Provenance;
-use examples::training_images::TRAINING_IMAGES;
+use ganymede::training_images::TRAINING_IMAGES;
 use ganymede::Weights;
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";

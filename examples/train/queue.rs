@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use examples::gates::{FeatureMeter, JUDGES, compared};
 use examples::training::export::GENERATOR;
 use examples::training::standing::{Standing, Turn, next};
-use examples::training_images::{TRAINING_IMAGES, folder};
+use ganymede::training_images::{TRAINING_IMAGES, folder};
 use examples::{Failure, INTERRUPTED, credits};
 use ganymede::Weights;
 use model_zoo::{Card, FeatureQuality};

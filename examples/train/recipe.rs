@@ -12,7 +12,8 @@ use examples::training::provenance::{Change, DataFile, Provenance};
 use examples::training::run_folder::RunFolder;
 use examples::training::start::{Networks, generator_file, name_of};
 use examples::training::vision_networks;
-use examples::{credits, training_images};
+use examples::credits;
+use ganymede::training_images;
 use ganymede::{BASE, Weights};
 
 /// What a run without arguments trains.

@@ -9,7 +9,8 @@ use vision_aided_finetune::ImageSet;
 use crate::arguments::Measure;
 use examples::gates::{Gates, compared};
 use examples::quality::{QualityMeter, warn_of_collapse};
-use examples::{Failure, INTERRUPTED, output, table, training_images};
+use examples::{Failure, INTERRUPTED, output, table};
+use ganymede::training_images;
 use ganymede::BASE;
 
 #[derive(Serialize)]

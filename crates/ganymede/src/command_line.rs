@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use clap::{Args, Command};
 
+use crate::index::{BuildOptions, ChangeOptions, EvaluateOptions};
 use crate::{convert, edit, find_and_invert, generate, interpolate, invert, search};
 
 #[test]
@@ -21,6 +22,9 @@ fn defaults_stand_once() {
     check::<edit::Options>();
     check::<find_and_invert::Options>();
     check::<generate::Options>();
+    check::<BuildOptions>();
+    check::<ChangeOptions>();
+    check::<EvaluateOptions>();
     check::<interpolate::Options>();
     check::<invert::Options>();
     check::<search::Options>();

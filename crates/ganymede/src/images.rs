@@ -138,6 +138,12 @@ pub fn image_of(tensor: &Tensor<4>) -> RgbImage {
     from_signed_unit(tensor.clone()).remove(0)
 }
 
+/// At most `count` of `length` images, spread evenly.
+pub fn spread(length: usize, count: usize) -> Vec<usize> {
+    let count = count.min(length);
+    (0..count).map(|index| index * length / count).collect()
+}
+
 /// What is in a folder, sorted; nothing for no folder.
 pub fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)

@@ -43,9 +43,11 @@ pub mod files;
 pub mod find_and_invert;
 pub mod generate;
 pub mod images;
+pub mod index;
 pub mod index_record;
 pub mod interpolate;
 pub mod invert;
+pub mod kept_moments;
 pub mod latents;
 pub mod line_plot;
 mod model;
@@ -58,6 +60,7 @@ mod seeds;
 #[cfg(test)]
 mod small_model;
 mod text;
+pub mod training_images;
 mod weights;
 
 pub use context::Context;

@@ -47,6 +47,11 @@ pub trait Observer {
     /// So many units of the phase's length are done.
     fn position(&mut self, _done: u64) {}
 
+    /// So many units of the phase's length were done in an earlier call, which says nothing about the time that the rest takes.
+    fn resume(&mut self, done: u64) {
+        self.position(done);
+    }
+
     /// What is known now, in place of what was given before.
     fn numbers(&mut self, _numbers: &[Number]) {}
 
@@ -168,6 +173,14 @@ pub enum Warning {
     /// Latents may be of another model.
     #[error("{0}")]
     Latents(String),
+    /// A model of which nothing can be said, where that is allowed.
+    #[error("{model} is left out: {reason}")]
+    ModelLeftOut {
+        /// Its name.
+        model: String,
+        /// Why.
+        reason: String,
+    },
     /// An image was to be inverted with a model that there is not.
     #[error("rank {rank} is left out: the zoo has {models} models")]
     RankLeftOut {

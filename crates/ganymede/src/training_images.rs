@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
-use ganymede::{BASE, Weights};
+use crate::{BASE, Error, Weights};
 
 /// Behind a style's name, the file of its images in `weights/zoo/data`.
 pub const TRAINING_IMAGES: &str = ".training.safetensors";
@@ -14,7 +13,11 @@ pub fn folder(weights: &Weights) -> PathBuf {
 }
 
 /// The files of a style in a folder, or of all styles for the base model.
-pub fn files(style: &str, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+///
+/// # Errors
+///
+/// There are none; the error says how they are drawn.
+pub fn files(style: &str, folder: &Path) -> Result<Vec<PathBuf>, Error> {
     if style == BASE {
         return all_styles(folder);
     }
@@ -22,16 +25,16 @@ pub fn files(style: &str, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if path.exists() {
         Ok(vec![path])
     } else {
-        Err(missing(&path).into())
+        Err(missing(path))
     }
 }
 
-fn all_styles(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(folder).map_err(|_| missing(folder))?;
+fn all_styles(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = std::fs::read_dir(folder).map_err(|_| missing(folder.to_owned()))?;
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry
-            .map_err(|e| format!("{}: {e}", folder.display()))?
+            .map_err(Error::io(folder, "cannot be listed"))?
             .path();
         if path.to_string_lossy().ends_with(TRAINING_IMAGES) {
             paths.push(path);
@@ -39,14 +42,14 @@ fn all_styles(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(missing(folder).into());
+        return Err(missing(folder.to_owned()));
     }
     Ok(paths)
 }
 
-fn missing(path: &Path) -> String {
-    format!(
-        "{} is missing; draw the images of the zoo with `npm ci && node render.js` in weights/zoo/render",
-        path.display()
-    )
+fn missing(path: PathBuf) -> Error {
+    Error::File {
+        path,
+        problem: "missing; draw the images of the zoo with `npm ci && node render.js` in weights/zoo/render".to_owned(),
+    }
 }

@@ -1,6 +1,7 @@
+//! How well an index finds the models of held-out images.
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::ExitCode;
 
 use image_tensor::RgbImage;
 use model_zoo::Zoo;
@@ -8,64 +9,78 @@ use ndarray::Array2;
 use retrieval_gaussian::{
     EvaluatedQuery, Evaluation, Index, Query, Ranking, RetrievalMethod, SearchOptions,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::arguments::Evaluate;
-use crate::build::{all_moments, builder, shared_components};
-use crate::training_statistics::training_moments;
-use examples::image_sets::BadImageArgs;
-use examples::interrupt::Interrupt;
-use examples::{Failure, INTERRUPTED, output, table};
-use ganymede::features::Features;
+use super::build::{all_moments, builder, shared_components};
+use super::options::EvaluateOptions;
+use super::training_moments::training_moments;
+use crate::features::Features;
+use crate::images::{bad_images, for_each_image};
+use crate::{Context, Error, Observer};
 
 /// Accuracy for one choice.
-#[derive(Serialize)]
-struct Row {
-    method: &'static str,
-    dimension: usize,
-    ridge: f64,
-    top_1: f64,
-    top_5: f64,
-    top_10: f64,
-    map_5: f64,
-    map_10: f64,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// How models are scored.
+    pub method: String,
+    /// Principal components that features are projected on.
+    pub dimension: usize,
+    /// Added to the covariance's diagonal; only the density has one.
+    pub ridge: f64,
+    /// Share of images whose model comes first.
+    pub top_1: f64,
+    /// Share of images whose model is among the first five.
+    pub top_5: f64,
+    /// Share of images whose model is among the first ten.
+    pub top_10: f64,
+    /// Mean average precision among the first five.
+    pub map_5: f64,
+    /// Mean average precision among the first ten.
+    pub map_10: f64,
 }
 
-#[derive(Serialize)]
-struct Results {
-    queries: usize,
-    models: usize,
-    rows: Vec<Row>,
+/// Accuracies of all choices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accuracies {
+    /// Held-out images.
+    pub queries: usize,
+    /// Models of the zoo.
+    pub models: usize,
+    /// A row for each method, dimension and ridge.
+    pub rows: Vec<Row>,
 }
 
-pub fn evaluate(evaluate: &Evaluate, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    let sampling = &evaluate.sampling;
-    let place = &sampling.place;
-    let zoo = place.open()?;
-    let weights = place.weights()?;
-    let folder = evaluate
+/// Accuracy on held-out images for several dimensions and ridges. The index in the zoo stays as it is.
+///
+/// # Errors
+///
+/// There is no zoo or no held-out image of its models, or a model cannot be sampled; [`Error::Cancelled`] when the observer ends the job.
+pub fn evaluate(
+    options: &EvaluateOptions,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Accuracies, Error> {
+    let sampling = &options.sampling;
+    let zoo = super::open(sampling.zoo.as_deref(), context)?;
+    let weights = context.weights()?;
+    let folder = options
         .queries
         .clone()
         .unwrap_or_else(|| weights.queries());
-    let moments = match evaluate.training_images {
-        true => training_moments(sampling, &zoo, interrupt)?,
-        false => all_moments(sampling, &zoo, interrupt)?,
+    let moments = match options.training_images {
+        true => training_moments(sampling, &zoo, context, observer)?,
+        false => all_moments(sampling, &zoo, context, observer)?,
     };
-    let Some(moments) = moments else {
-        return Ok(ExitCode::from(INTERRUPTED));
+    let features = sampling.features.load(&weights, context.device())?;
+    let queries = queries(&zoo, &folder, sampling.skip_bad, &features, observer)?;
+    let Some(most) = options.dimensions.iter().max().copied() else {
+        return Err(Error::option("dimensions", "", "none given"));
     };
-    let device = place.common.device.open()?;
-    let features = sampling.features.load(&weights, &device)?;
-    let bad_images = BadImageArgs {
-        skip_bad: sampling.skip_bad,
-    };
-    let queries = queries(&zoo, &folder, bad_images, &features)?;
-    let most = evaluate.dimensions.iter().max().copied();
-    let components = shared_components(&moments, most.ok_or("--dimensions: none given")?)?;
+    let components = shared_components(&moments, most)?;
     let mut rows = Vec::new();
-    for dimension in &evaluate.dimensions {
+    for dimension in &options.dimensions {
         let components = components.truncated(*dimension)?;
-        for (position, ridge) in evaluate.ridges.iter().enumerate() {
+        for (position, ridge) in options.ridges.iter().enumerate() {
             let index = builder(&moments, &components, *ridge)?.build()?;
             for (name, method) in [
                 ("gaussian density", RetrievalMethod::GaussianDensity),
@@ -79,7 +94,7 @@ pub fn evaluate(evaluate: &Evaluate, interrupt: &Interrupt) -> Result<ExitCode, 
                 if method == RetrievalMethod::GaussianDensity || position == 0 {
                     let result = evaluation(&index, &queries, method)?;
                     rows.push(Row {
-                        method: name,
+                        method: name.to_owned(),
                         dimension: *dimension,
                         ridge: *ridge,
                         top_1: result.top_1,
@@ -92,17 +107,11 @@ pub fn evaluate(evaluate: &Evaluate, interrupt: &Interrupt) -> Result<ExitCode, 
             }
         }
     }
-    print(&rows);
-    println!("{} images of {} models", queries.len(), zoo.models().len());
-    if let Some(path) = &place.common.json {
-        let results = Results {
-            queries: queries.len(),
-            models: zoo.models().len(),
-            rows,
-        };
-        output::write_json(path, &results)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(Accuracies {
+        queries: queries.len(),
+        models: zoo.models().len(),
+        rows,
+    })
 }
 
 /// An image's features and the model that it should find.
@@ -114,16 +123,22 @@ struct HeldOut {
 fn queries(
     zoo: &Zoo,
     folder: &Path,
-    bad_images: BadImageArgs,
+    skip_bad: bool,
     features: &Features,
-) -> Result<Vec<HeldOut>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Vec<HeldOut>, Error> {
     let mut all = Vec::new();
     for name in zoo.names() {
         let path = folder.join(name);
         if !path.is_dir() {
             continue;
         }
-        let images: Vec<RgbImage> = bad_images.read(&path)?;
+        observer.go_on()?;
+        let mut images: Vec<RgbImage> = Vec::new();
+        for_each_image(&[path], bad_images(skip_bad), observer, |image| {
+            images.push(image.pixels);
+            Ok(())
+        })?;
         let rows: Array2<f32> = features.of_images(&images);
         all.extend(rows.rows().into_iter().map(|row| HeldOut {
             expected: name.to_owned(),
@@ -131,11 +146,11 @@ fn queries(
         }));
     }
     if all.is_empty() {
-        return Err(format!(
-            "{}: no images of the zoo's models there; expected a folder of images for each",
-            folder.display()
-        )
-        .into());
+        return Err(Error::File {
+            path: folder.to_owned(),
+            problem: "no images of the zoo's models there; expected a folder of images for each"
+                .to_owned(),
+        });
     }
     Ok(all)
 }
@@ -144,7 +159,7 @@ fn evaluation(
     index: &Index,
     queries: &[HeldOut],
     method: RetrievalMethod,
-) -> Result<Evaluation, Failure> {
+) -> Result<Evaluation, Error> {
     let options = SearchOptions::new(method);
     let found: Vec<(Ranking, BTreeSet<String>)> = queries
         .iter()
@@ -152,7 +167,7 @@ fn evaluation(
             let ranking = index.search(&Query::feature(&query.feature), &options)?;
             Ok((ranking, BTreeSet::from([query.expected.clone()])))
         })
-        .collect::<Result<_, Failure>>()?;
+        .collect::<Result<_, Error>>()?;
     let evaluated: Vec<EvaluatedQuery<'_>> = found
         .iter()
         .zip(queries)
@@ -163,37 +178,4 @@ fn evaluation(
         })
         .collect();
     Ok(Evaluation::of(&evaluated)?)
-}
-
-fn print(rows: &[Row]) {
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let ridge = match row.method {
-                "gaussian density" => format!("{:.0e}", row.ridge),
-                _ => "-".to_owned(),
-            };
-            vec![
-                row.method.to_owned(),
-                row.dimension.to_string(),
-                ridge,
-                format!("{:.3}", row.top_1),
-                format!("{:.3}", row.top_5),
-                format!("{:.3}", row.top_10),
-                format!("{:.3}", row.map_5),
-                format!("{:.3}", row.map_10),
-            ]
-        })
-        .collect();
-    let header = [
-        "method",
-        "dimensions",
-        "ridge",
-        "top-1",
-        "top-5",
-        "top-10",
-        "mAP@5",
-        "mAP@10",
-    ];
-    table::print(&header, &cells);
 }

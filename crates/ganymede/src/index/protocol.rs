@@ -2,14 +2,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use feature_stats::Moments;
-use ganymede::digest;
-use ganymede::files;
 use model_zoo::ZooModel;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use examples::interrupt::Interrupt;
-use examples::{Failure, kept_moments};
-use ganymede::features::{FeatureRecord, Features};
+use crate::features::{FeatureRecord, Features};
+use crate::{Error, Observer, digest, files, kept_moments};
 
 /// How samples become statistics.
 #[derive(Clone, Debug)]
@@ -22,27 +19,33 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Moments of a model's features, those of one class where that is given and the model has classes, going on from what an earlier call left in `folder`; `None` when interrupted.
+    /// Moments of a model's features, those of one class where that is given and the model has classes, going on from what an earlier call left in
+    /// `folder`, where one is named.
     pub fn moments(
         &self,
         model: &ZooModel,
         class: Option<usize>,
         features: &Features,
-        folder: &Path,
+        folder: Option<&Path>,
         device: &Device,
-        interrupt: &Interrupt,
-    ) -> Result<Option<Moments>, Failure> {
-        files::make_folder(folder)?;
+        observer: &mut dyn Observer,
+    ) -> Result<Moments, Error> {
         let generator = model.load_generator(device)?;
         let class = class.filter(|_| generator.num_classes() > 0);
-        let path = self.file(model, class, folder)?;
+        let path = match folder {
+            Some(folder) => {
+                files::make_folder(folder)?;
+                Some(self.file(model, class, folder)?)
+            }
+            None => None,
+        };
         let psi = Truncation::psi(self.truncation_psi);
         kept_moments::accumulate(
-            &path,
+            path.as_deref(),
             features.dimension(),
             self.samples,
             model.name(),
-            &|| interrupt.requested(),
+            observer,
             |range| {
                 let seeds: Vec<u32> = range
                     .map(|index| self.seed.wrapping_add(index as u32))
@@ -65,7 +68,7 @@ impl Protocol {
         model: &ZooModel,
         class: Option<usize>,
         folder: &Path,
-    ) -> Result<PathBuf, Failure> {
+    ) -> Result<PathBuf, Error> {
         let class = class.map_or(String::new(), |class| format!(" class {class}"));
         let key = digest::short(&format!(
             "{} {} {} {} {}{class}",

@@ -1,36 +1,36 @@
 use feature_stats::Moments;
-use ganymede::digest;
-use ganymede::files;
 use model_zoo::Zoo;
 use vision_aided_finetune::ImageSet;
 
-use crate::arguments::Sampling;
-use crate::build::moments_of_each;
-use examples::interrupt::Interrupt;
-use examples::{Failure, diversity, kept_moments, training_images};
+use super::build::moments_of_each;
+use super::options::Sampling;
+use crate::images::spread;
+use crate::{Context, Error, Observer, digest, files, kept_moments, training_images};
 
-/// Moments of the features of what each model was trained on, as perfect models would have them; `None` when interrupted.
+/// Moments of the features of what each model was trained on, as perfect models would have them.
 ///
 /// At most as many images of each as there would be samples, spread evenly, from `data` in the zoo's folder.
 pub fn training_moments(
     sampling: &Sampling,
     zoo: &Zoo,
-    interrupt: &Interrupt,
-) -> Result<Option<Vec<(String, Moments)>>, Failure> {
-    let weights = sampling.place.weights()?;
-    let device = sampling.place.common.device.open()?;
-    let features = sampling.features.load(&weights, &device)?;
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Vec<(String, Moments)>, Error> {
+    let device = context.device();
+    let features = sampling.features.load(&context.weights()?, device)?;
     let record = sampling.features.record();
     let folder = zoo.root().join("data");
-    files::make_folder(&sampling.moments)?;
-    moments_of_each(zoo, false, |model| {
+    if let Some(folder) = &sampling.moments {
+        files::make_folder(folder)?;
+    }
+    moments_of_each(zoo, false, observer, |model, observer| {
         let sets: Vec<ImageSet> = training_images::files(model.name(), &folder)?
             .into_iter()
             .map(ImageSet::open_packed)
             .collect::<Result<_, _>>()?;
         let images = ImageSet::concat(sets)?;
         let count = usize::try_from(sampling.samples).unwrap_or(usize::MAX);
-        let chosen = diversity::spread(images.len(), count);
+        let chosen = spread(images.len(), count);
         let key = digest::short(&format!(
             "{} {} {} {}",
             images.fingerprint(),
@@ -40,14 +40,14 @@ pub fn training_moments(
         ));
         let file = format!("{}-{key}.training.moments.safetensors", model.name());
         kept_moments::accumulate(
-            &sampling.moments.join(file),
+            sampling.moments.as_ref().map(|folder| folder.join(file)).as_deref(),
             features.dimension(),
             chosen.len() as u64,
             model.name(),
-            &|| interrupt.requested(),
+            observer,
             |range| {
                 let chosen = &chosen[range.start as usize..range.end as usize];
-                let batch = images.batch(chosen, &vec![false; chosen.len()], &device);
+                let batch = images.batch(chosen, &vec![false; chosen.len()], device);
                 Ok(features.of_tensor(batch))
             },
         )

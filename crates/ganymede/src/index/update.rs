@@ -1,37 +1,46 @@
 //! Changing an index model by model, with the principal components it has.
 
-use ganymede::digest;
-use std::process::ExitCode;
+use std::path::Path;
 
 use feature_stats::Ddof;
 use model_zoo::Zoo;
 use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
+use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Add, Update};
-use crate::build;
-use crate::statistics::Protocol;
-use examples::interrupt::Interrupt;
-use examples::zoo_place::ZooPlace;
-use examples::{Failure, INTERRUPTED};
-use ganymede::features::Features;
-use ganymede::index_record::IndexRecord;
+use super::build;
+use super::options::ChangeOptions;
+use super::protocol::Protocol;
+use crate::features::Features;
+use crate::files::ShownPath;
+use crate::index_record::IndexRecord;
+use crate::{Context, Error, Observer, digest};
 
-/// Samples models and appends them.
-pub fn add(add: &Add, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    let zoo = add.update.place.open()?;
-    let Some(added) = Sampled::new(&zoo, &add.names, &add.update, interrupt)? else {
-        return Ok(ExitCode::from(INTERRUPTED));
-    };
+/// Samples models that are new in the zoo and appends them, without touching the others; gives the number of models that the index then has.
+///
+/// # Errors
+///
+/// There is no index or no such model, a model cannot be sampled, or a file cannot be written; [`Error::Cancelled`] when the observer ends the job.
+pub fn add(
+    names: &[String],
+    options: &ChangeOptions,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<usize, Error> {
+    let zoo = super::open(options.zoo.as_deref(), context)?;
+    let added = Sampled::new(&zoo, names, options, context, observer)?;
     let mut file = IndexFile::open(zoo.index_path())?;
     file.append(&added.models)?;
     added.record.write(&zoo.index_path())?;
-    println!("added {}; {} models", add.names.join(", "), file.len());
-    Ok(ExitCode::SUCCESS)
+    Ok(file.len())
 }
 
-/// Takes models out.
-pub fn remove(names: &[String], place: &ZooPlace) -> Result<ExitCode, Failure> {
-    let index = place.open()?.index_path();
+/// Takes models out of the index of a zoo, that of the weights folder without one; gives the number of models that are left.
+///
+/// # Errors
+///
+/// There is no index, one of the models is not in it, or a file cannot be written.
+pub fn remove(names: &[String], zoo: Option<&Path>, context: &Context) -> Result<usize, Error> {
+    let index = super::open(zoo, context)?.index_path();
     let mut record = IndexRecord::read(&index)?;
     let mut file = IndexFile::open(&index)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -43,23 +52,57 @@ pub fn remove(names: &[String], place: &ZooPlace) -> Result<ExitCode, Failure> {
         .classes
         .retain(|name, _| !names.contains(&name.as_str()));
     record.write(&index)?;
-    println!(
-        "removed {}; {} models are left",
-        names.join(", "),
-        file.len()
-    );
-    Ok(ExitCode::SUCCESS)
+    Ok(file.len())
 }
 
-/// Samples what is new or changed and takes out what is gone.
-pub fn update(update: &Update, interrupt: &Interrupt) -> Result<ExitCode, Failure> {
-    let zoo = update.place.open()?;
+/// What an index needed to be up to date.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Updated {
+    /// Its file.
+    pub index: ShownPath,
+    /// Models that it did not have.
+    pub new: usize,
+    /// Models with another generator than before.
+    pub changed: usize,
+    /// Models that the zoo no longer has.
+    pub gone: usize,
+    /// How many it has now.
+    pub models: usize,
+}
+
+impl Updated {
+    /// Whether nothing was to be done.
+    pub fn was_up_to_date(&self) -> bool {
+        (self.new, self.changed, self.gone) == (0, 0, 0)
+    }
+}
+
+/// Samples what is new in the zoo or has another generator now, takes out what is gone, and leaves all else as it is.
+///
+/// The principal components stay those of the models that the index was built of; [`build`](super::build) fits them anew.
+///
+/// # Errors
+///
+/// As [`add`].
+pub fn update(
+    options: &ChangeOptions,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Updated, Error> {
+    let zoo = super::open(options.zoo.as_deref(), context)?;
     let path = zoo.index_path();
     let record = IndexRecord::read(&path)?;
-    let outdated = {
+    let (outdated, before) = {
         let index = Index::open(&path)?;
         let indexed: Vec<&str> = index.names().collect();
-        record.outdated(&zoo, &indexed)?
+        (record.outdated(&zoo, &indexed)?, indexed.len())
+    };
+    let updated = |models| Updated {
+        index: ShownPath(path.clone()),
+        new: outdated.new.len(),
+        changed: outdated.changed.len(),
+        gone: outdated.gone.len(),
+        models,
     };
     let wanted = [outdated.new.as_slice(), &outdated.changed].concat();
     let stale: Vec<&str> = outdated
@@ -69,12 +112,9 @@ pub fn update(update: &Update, interrupt: &Interrupt) -> Result<ExitCode, Failur
         .map(String::as_str)
         .collect();
     if wanted.is_empty() && stale.is_empty() {
-        println!("{}: up to date", path.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(updated(before));
     }
-    let Some(mut sampled) = Sampled::new(&zoo, &wanted, update, interrupt)? else {
-        return Ok(ExitCode::from(INTERRUPTED));
-    };
+    let mut sampled = Sampled::new(&zoo, &wanted, options, context, observer)?;
     sampled
         .record
         .generators
@@ -91,14 +131,7 @@ pub fn update(update: &Update, interrupt: &Interrupt) -> Result<ExitCode, Failur
     // In one piece, without what was removed.
     Index::open(&path)?.save(&path)?;
     sampled.record.write(&path)?;
-    println!(
-        "{}: {} new, {} sampled again, {} taken out; {models} models",
-        path.display(),
-        outdated.new.len(),
-        outdated.changed.len(),
-        outdated.gone.len()
-    );
-    Ok(ExitCode::SUCCESS)
+    Ok(updated(models))
 }
 
 /// Models as the index takes them, and its record with them.
@@ -108,25 +141,26 @@ struct Sampled {
 }
 
 impl Sampled {
-    /// Samples models as the index was sampled; `None` when interrupted.
+    /// Samples models as the index was sampled.
     fn new(
         zoo: &Zoo,
         names: &[String],
-        update: &Update,
-        interrupt: &Interrupt,
-    ) -> Result<Option<Self>, Failure> {
+        options: &ChangeOptions,
+        context: &Context,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         let index = zoo.index_path();
         let mut record = IndexRecord::read(&index)?;
         let mut models = IndexBuilder::new(Index::open(&index)?.settings().clone())?;
         if names.is_empty() {
-            return Ok(Some(Self { models, record }));
+            return Ok(Self { models, record });
         }
-        let device = update.place.common.device.open()?;
+        let device = context.device();
         let features = Features::load(
             &record.features,
-            update.features_file.as_deref(),
-            &update.place.weights()?,
-            &device,
+            options.features_file.as_deref(),
+            &context.weights()?,
+            device,
         )?;
         let protocol = Protocol {
             features: record.features.clone(),
@@ -137,24 +171,21 @@ impl Sampled {
         for name in names {
             let model = zoo.model(name)?;
             let generator = digest::of_file(&model.generator_path())?;
-            let class = update.class.or(record.classes.get(name).copied());
-            let moments = match protocol.moments(
+            let class = options.class.or(record.classes.get(name).copied());
+            let sampled = protocol.moments(
                 model,
                 class,
                 &features,
-                &update.moments,
-                &device,
-                interrupt,
-            ) {
-                Err(error) if update.skip_bad => {
-                    eprintln!("{name} is left out: {error}");
+                options.moments.as_deref(),
+                device,
+                observer,
+            );
+            let moments = match sampled {
+                Ok(moments) => moments,
+                Err(error) => {
+                    build::left_out(name, error, options.skip_bad, observer)?;
                     continue;
                 }
-                other => other?,
-            };
-            let Some(moments) = moments else {
-                eprintln!("interrupted at {name}; the same command goes on from there");
-                return Ok(None);
             };
             models.add(name, &moments.mean_covariance(Ddof::Sample)?)?;
             record.generators.insert(name.clone(), generator);
@@ -163,6 +194,6 @@ impl Sampled {
                 None => record.classes.remove(name),
             };
         }
-        Ok(Some(Self { models, record }))
+        Ok(Self { models, record })
     }
 }
