@@ -21,7 +21,7 @@ use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
 use ganymede::images::spread;
-use crate::protocol::Protocol;
+use ganymede::protocol::Protocol;
 use crate::quality::rounded;
 use crate::sampling;
 use crate::table::median;
@@ -122,7 +122,7 @@ impl<'a> FeatureMeter<'a> {
         device: &'a Device,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            name: protocol.value_name(),
+            name: protocol.name().to_owned(),
             features: protocol.load(None, weights, device)?,
             images: images as usize,
             folder: folder.to_owned(),

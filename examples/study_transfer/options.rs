@@ -4,7 +4,7 @@ use clap::Parser;
 
 use examples::CommonArgs;
 use examples::numbers::positive;
-use examples::protocol::Protocol;
+use ganymede::protocol::Protocol;
 use examples::shard::Shard;
 use examples::transfer::options::TransferArgs;
 use ganymede::search::rank;

@@ -203,7 +203,7 @@ impl<'a> Queue<'a> {
         };
         let known = card
             .quality
-            .and_then(|mut quality| quality.features.remove(&JUDGES[0].value_name()));
+            .and_then(|mut quality| quality.features.remove(JUDGES[0].name()));
         let published = match known {
             Some(known) => Some(known),
             None => self.measure(style, &published, interrupted)?,

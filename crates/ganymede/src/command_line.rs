@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use clap::{Args, Command};
 
 use crate::index::{BuildOptions, ChangeOptions, EvaluateOptions};
-use crate::{convert, edit, find_and_invert, generate, interpolate, invert, search};
+use crate::{convert, edit, find_and_invert, generate, interpolate, invert, measure, search};
 
 #[test]
 fn defaults_stand_once() {
@@ -27,5 +27,6 @@ fn defaults_stand_once() {
     check::<EvaluateOptions>();
     check::<interpolate::Options>();
     check::<invert::Options>();
+    check::<measure::Options>();
     check::<search::Options>();
 }

@@ -79,6 +79,11 @@ impl Context {
         Weights::open(self.weights.as_deref())
     }
 
+    /// The folder of weights that was named, where one was.
+    pub(crate) fn weights_folder(&self) -> Option<&Path> {
+        self.weights.as_deref()
+    }
+
     /// A generator: by its name in the zoo, or by a checkpoint file of any format that [`checkpoint`] reads.
     ///
     /// # Errors

@@ -50,11 +50,13 @@ pub mod invert;
 pub mod kept_moments;
 pub mod latents;
 pub mod line_plot;
+pub mod measure;
 mod model;
 mod observer;
-pub mod picture;
+pub mod protocol;
 mod recent;
 pub mod rendering;
+pub mod sampling;
 pub mod search;
 mod seeds;
 #[cfg(test)]

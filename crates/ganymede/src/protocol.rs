@@ -5,15 +5,16 @@ use std::path::Path;
 use backbones::{FeatureNetworkKind, InceptionV3};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
-use clap::ValueEnum;
 use metrics_fid::{FidProtocol, ImageFeatures};
+use serde::{Deserialize, Serialize};
 
-use crate::Failure;
-use ganymede::Weights;
-use ganymede::features::{self, WHOLE_EFFICIENTNET_LITE0};
+use crate::features::{self, WHOLE_EFFICIENTNET_LITE0};
+use crate::{Error, Weights};
 
 /// A FID protocol, or a network under its own name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Protocol {
     /// Inception-v3: PyTorch's bilinear resize
     PytorchFid,
@@ -22,44 +23,54 @@ pub enum Protocol {
     /// Inception-v3: TensorFlow 1's bilinear resize
     TorchFidelity,
     /// ImageNet features of the repository; not a FID
-    #[value(name = "efficientnet_lite0")]
+    #[default]
+    #[serde(rename = "efficientnet_lite0")]
+    #[cfg_attr(feature = "clap", value(name = "efficientnet_lite0"))]
     EfficientnetLite0,
     /// Last convolution of torchvision's AlexNet, spatial mean, in the repository; not a FID
-    #[value(name = "alexnet")]
+    #[serde(rename = "alexnet")]
+    #[cfg_attr(feature = "clap", value(name = "alexnet"))]
     AlexNet,
     /// Last convolution of torchvision's VGG16, spatial mean, in the repository; not a FID
-    #[value(name = "vgg16")]
+    #[serde(rename = "vgg16")]
+    #[cfg_attr(feature = "clap", value(name = "vgg16"))]
     Vgg16,
     /// Image embeddings of CLIP; not a FID
-    #[value(name = "clip_vit_b32")]
+    #[serde(rename = "clip_vit_b32")]
+    #[cfg_attr(feature = "clap", value(name = "clip_vit_b32"))]
     ClipVitB32,
     /// Class tokens of DINO; not a FID
-    #[value(name = "dino_vit_b16")]
+    #[serde(rename = "dino_vit_b16")]
+    #[cfg_attr(feature = "clap", value(name = "dino_vit_b16"))]
     DinoVitB16,
 }
 
 impl Protocol {
     /// Loads the network from `file`, or from the weights folder where it has it.
+    ///
+    /// # Errors
+    ///
+    /// Its weights are nowhere, or are those of another network.
     pub fn load(
         self,
         file: Option<&Path>,
         weights: Option<&Path>,
         device: &Device,
-    ) -> Result<ImageFeatures, Failure> {
+    ) -> Result<ImageFeatures, Error> {
         let path = match (file, self.embedded()) {
             (Some(file), _) => file.to_owned(),
             (None, Some(kind)) => features::embedded(kind, &Weights::open(weights)?),
             (None, None) => return Err(self.weights_needed()),
         };
         let checkpoint = Checkpoint::open(&path)?;
-        let fid = |protocol| -> Result<ImageFeatures, Failure> {
+        let fid = |protocol| -> Result<ImageFeatures, Error> {
             Ok(ImageFeatures::fid(
                 protocol,
                 InceptionV3::load(&checkpoint, device)?,
             ))
         };
         // What a generator makes at the margins counts too.
-        let whole = |kind: FeatureNetworkKind, name| -> Result<ImageFeatures, Failure> {
+        let whole = |kind: FeatureNetworkKind, name| -> Result<ImageFeatures, Error> {
             let extractor = kind.load(&checkpoint, device)?;
             let side = extractor.preprocessing().crop;
             Ok(features::whole_picture(extractor, name, side).into())
@@ -95,22 +106,30 @@ impl Protocol {
         }
     }
 
-    /// The name on the command line.
-    pub fn value_name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+    /// As it is written in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PytorchFid => "pytorch-fid",
+            Self::CleanFid => "clean-fid",
+            Self::TorchFidelity => "torch-fidelity",
+            Self::EfficientnetLite0 => "efficientnet_lite0",
+            Self::AlexNet => "alexnet",
+            Self::Vgg16 => "vgg16",
+            Self::ClipVitB32 => "clip_vit_b32",
+            Self::DinoVitB16 => "dino_vit_b16",
+        }
     }
 
-    fn weights_needed(self) -> Failure {
+    fn weights_needed(self) -> Error {
         let file = match self {
             Self::ClipVitB32 => "OpenAI's ViT-B-32.pt",
             Self::DinoVitB16 => "DINO's dino_vitbase16_pretrain.pth",
             _ => "pt_inception-2015-12-05-6726825d.pth",
         };
-        format!(
-            "--protocol {}: the repository has no weights of this network; name the file ({file}) with --features",
-            self.value_name()
+        Error::option(
+            "protocol",
+            self.name(),
+            format!("the repository has no weights of this network; name the file ({file}) as features"),
         )
-        .into()
     }
 }

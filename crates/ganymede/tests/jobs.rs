@@ -10,7 +10,7 @@ use ganymede::image_tensor::{DecodeLimits, decode_file};
 use ganymede::latents::LatentSource;
 use ganymede::{
     Context, Device, Error, Number, Observer, Phase, Preview, Seeds, Warning, convert, edit,
-    find_and_invert, generate, interpolate, invert, search,
+    find_and_invert, generate, index, interpolate, invert, measure, search,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -107,6 +107,16 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
         channel: edit::Channel::Warmth,
         basis: edit::Space::Block(16),
         ..edit::Options::default()
+    });
+    check(index::BuildOptions {
+        ridge: 0.5,
+        ..index::BuildOptions::default()
+    });
+    check(index::ChangeOptions::default());
+    check(index::EvaluateOptions::default());
+    check(measure::Options {
+        protocol: ganymede::protocol::Protocol::ClipVitB32,
+        ..measure::Options::default()
     });
     check(convert::Options {
         precision: convert::Precision::Bf16,
@@ -778,4 +788,85 @@ fn an_edit_is_shown_on_each_latent_or_not_at_all() {
     };
     let error = edit::run(&options, &context, &mut impatient).unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
+}
+
+#[test]
+fn sets_are_compared_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let queries = context.weights().unwrap().queries();
+    let options = measure::Options {
+        real: Some(queries.join("micah")),
+        samples: 20,
+        model: Some("micah".to_owned()),
+        out: Some(folder.path().to_owned()),
+        ..measure::Options::default()
+    };
+    let mut witness = Witness::default();
+    let outcome = measure::run(&options, &context, &mut witness).unwrap();
+    let phases: Vec<&str> = witness.phases.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(phases, ["real images", "generated images"]);
+    assert_eq!(outcome.generated.images, Some(20));
+    assert!(outcome.measures.frechet_distance > 0.0 && outcome.measures.kid.is_some());
+    assert!(outcome.files[0].0.is_file());
+    let json = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(json["frechet_distance"], outcome.measures.frechet_distance);
+    let mut impatient = Witness {
+        cancel_at: Some(1),
+        ..Witness::default()
+    };
+    let error = measure::run(&options, &context, &mut impatient).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    let twice = measure::Options {
+        fake: Some(queries.join("funEmoji")),
+        ..options
+    };
+    let error = measure::run(&twice, &context, &mut ()).unwrap_err();
+    assert!(matches!(error, Error::Option { option: "fake", .. }));
+}
+
+#[test]
+fn sampling_that_is_ended_early_goes_on_from_there() {
+    let context = context();
+    let build = |folder: &Path, observer: &mut dyn Observer| {
+        let zoo = folder.join("zoo");
+        if !zoo.exists() {
+            let config = stylegan2::GeneratorConfig::from_json(
+                r#"{"z_dim": 4, "c_dim": 0, "w_dim": 4, "img_resolution": 8, "img_channels": 3,
+                    "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 32, "channel_max": 4}}"#,
+            )
+            .unwrap();
+            let generator = stylegan2::Generator::init(&config, 1, &Device::flex()).unwrap();
+            let card = model_zoo::Card::new("noise", "CC0-1.0");
+            let zoo = model_zoo::Zoo::create(&zoo).unwrap();
+            zoo.add("noise", &generator, &card).unwrap();
+        }
+        let options = index::BuildOptions {
+            dimension: 3,
+            sampling: index::Sampling {
+                samples: 40,
+                zoo: Some(zoo),
+                moments: Some(folder.join("moments")),
+                ..index::Sampling::default()
+            },
+            ..index::BuildOptions::default()
+        };
+        index::build(&options, &context, observer)
+    };
+    let (straight, ended) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut witness = Witness::default();
+    let whole = build(straight.path(), &mut witness).unwrap();
+    assert_eq!(witness.phases, [("noise".to_owned(), 40)]);
+    assert_eq!(witness.positions, [0, 16, 32, 40]);
+    let mut impatient = Witness {
+        cancel_at: Some(16),
+        ..Witness::default()
+    };
+    let error = build(ended.path(), &mut impatient).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    let mut witness = Witness::default();
+    let rest = build(ended.path(), &mut witness).unwrap();
+    assert_eq!(witness.positions, [16, 32, 40]);
+    let read = |built: &index::Built| std::fs::read(&built.index.0).unwrap();
+    assert_eq!(read(&whole), read(&rest));
 }

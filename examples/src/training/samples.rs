@@ -7,7 +7,8 @@ use ganymede::files;
 use image_tensor::{Rgb, RgbImage, encode_indexed_png_within, from_signed_unit, grid};
 use stylegan2::{Generator, Truncation};
 
-use crate::{Failure, sampling};
+use crate::Failure;
+use ganymede::sampling;
 
 const COLUMNS: usize = 8;
 /// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of these seeds.

@@ -12,7 +12,8 @@ use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 
 use crate::Failure;
-use crate::{progress, sampling};
+use crate::progress;
+use ganymede::sampling;
 
 /// Images that pass the network together.
 const BATCH: usize = 16;

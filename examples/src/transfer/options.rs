@@ -11,7 +11,7 @@ use vision_aided_finetune::{DiffAugment, TrainingConfig};
 use crate::Failure;
 use crate::image_sets::BadImageArgs;
 use crate::numbers::{minutes, not_negative, positive};
-use crate::protocol::Protocol;
+use ganymede::protocol::Protocol;
 use crate::training::vision_networks::VisionNetwork;
 
 /// How a generator is fine-tuned and measured.
@@ -149,7 +149,7 @@ impl TransferArgs {
             vision_aided: networks.iter().map(VisionNetwork::name).collect(),
             vision_aided_input: self.vision_aided_input,
             freeze_layers: self.freeze_layers,
-            protocol: self.protocol.value_name(),
+            protocol: self.protocol.name().to_owned(),
             samples: self.samples,
             snapshot_kimg: self.snapshot_kimg,
         }

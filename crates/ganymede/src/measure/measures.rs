@@ -5,30 +5,39 @@ use metrics_fid::{
     density_coverage, extrapolated_frechet_distance, frechet_terms, kernel_distance,
     kernel_distance_of_subsets, precision_recall,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Args;
-use crate::set::Set;
-use examples::Failure;
+use super::Options;
+use super::set::Set;
+use crate::Error;
 
 /// None for what needs the single images of both sets, where there are only statistics or too few images.
-#[derive(Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
+    /// Of the two Gaussians.
     pub frechet_distance: f64,
+    /// What of it comes from the means.
     pub mean_term: f64,
+    /// What of it comes from the covariances.
     pub covariance_term: f64,
+    /// Followed to infinitely many generated images, where that was asked for.
     pub frechet_distance_infinity: Option<f64>,
+    /// Kernel distance, the mean over subsets where there are any.
     pub kid: Option<f64>,
     /// Over subsets; none for all images at once.
     pub kid_std: Option<f64>,
+    /// Share of generated images near a real one.
     pub precision: Option<f64>,
+    /// Share of real images near a generated one.
     pub recall: Option<f64>,
+    /// How many neighborhoods of real images a generated one is in, over the expected number.
     pub density: Option<f64>,
+    /// Share of real images with a generated one in their neighborhood.
     pub coverage: Option<f64>,
 }
 
 impl Measures {
-    pub fn new(args: &Args, real: &Set, generated: &Set) -> Result<Self, Failure> {
+    pub(super) fn new(options: &Options, real: &Set, generated: &Set) -> Result<Self, Error> {
         let terms = frechet_terms(&real.statistics, &generated.statistics)?;
         let mut measures = Self {
             frechet_distance: terms.distance(),
@@ -48,14 +57,16 @@ impl Measures {
                 .and_then(|set| set.features().map(|f| f.to_owned()))
         };
         let (real_features, generated_features) = (features(real), features(generated));
-        if args.infinity {
+        if options.infinity {
             let Some(generated) = &generated_features else {
-                return Err(
-                    "--infinity: it needs the generated images, not their statistics".into(),
-                );
+                return Err(Error::option(
+                    "infinity",
+                    "",
+                    "it needs the generated images, not their statistics",
+                ));
             };
             let extrapolation = Extrapolation {
-                seed: args.common.seed,
+                seed: options.seed,
                 ..Extrapolation::default()
             };
             let found =
@@ -66,11 +77,11 @@ impl Measures {
             return Ok(measures);
         };
         let (real, generated) = (real.view(), generated.view());
-        if args.kid_subsets > 0 {
+        if options.kid_subsets > 0 {
             let subsets = KernelSubsets {
-                count: args.kid_subsets,
-                size: args.kid_subset_size,
-                seed: args.common.seed,
+                count: options.kid_subsets,
+                size: options.kid_subset_size,
+                seed: options.seed,
             };
             let kid = kernel_distance_of_subsets(real, generated, subsets)?;
             measures.kid = Some(kid.mean);

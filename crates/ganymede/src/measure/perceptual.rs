@@ -2,20 +2,19 @@
 
 use burn::tensor::{Device, Tensor};
 use image_tensor::{DecodeLimits, RgbImage, rgb_over_white, to_signed_unit};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, Network};
 use metrics_fid::{
     ImageSource, PATH_EPSILON, PathSpace, diversity, image_pairs, perceptual_path_length,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, latents_from_seeds};
 
-use crate::Args;
-use crate::set::{FIRST_IMAGES, Set};
-use examples::{Failure, progress};
-use ganymede::Model;
-use ganymede::Weights;
+use super::Options;
+use super::set::{FIRST_IMAGES, Set};
+use crate::{Context, Error, Model, Observer, Phase};
 
-#[derive(Serialize)]
+/// Each where it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Perceptual {
     /// Mean LPIPS-Alex distance of pairs of generated images.
     pub diversity: Option<f64>,
@@ -26,30 +25,28 @@ pub struct Perceptual {
 }
 
 impl Perceptual {
-    pub fn new(
-        args: &Args,
+    pub(super) fn new(
+        options: &Options,
         real: &Set,
         generated: &Set,
         model: Option<&Model>,
-        device: &Device,
-    ) -> Result<Self, Failure> {
-        let load = |network| -> Result<Lpips, Failure> {
-            let folder = Weights::open(args.common.weights.as_deref())?.features();
-            Ok(Lpips::load(network, Version::V0_1, folder, device)?)
-        };
+        context: &Context,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let device = context.device();
         let mut perceptual = Self {
             diversity: None,
             real_diversity: None,
             perceptual_path_length: None,
         };
-        if args.diversity > 0 {
-            let metric = load(Network::AlexNet)?;
-            perceptual.diversity = set_diversity(args, generated, &metric, device)?;
-            perceptual.real_diversity = set_diversity(args, real, &metric, device)?;
+        if options.diversity > 0 {
+            let metric = context.lpips(Network::AlexNet)?;
+            perceptual.diversity = set_diversity(options, generated, &metric, device, observer)?;
+            perceptual.real_diversity = set_diversity(options, real, &metric, device, observer)?;
         }
-        if let (Some(model), true) = (model, args.path_length > 0) {
-            let metric = load(Network::Vgg16)?;
-            perceptual.perceptual_path_length = Some(path_length(args, model, &metric, device)?);
+        if let (Some(model), true) = (model, options.path_length > 0) {
+            let metric = context.lpips(Network::Vgg16)?;
+            perceptual.perceptual_path_length = Some(path_length(options, model, &metric, device, observer)?);
         }
         Ok(perceptual)
     }
@@ -57,11 +54,12 @@ impl Perceptual {
 
 /// None for sets of statistics.
 fn set_diversity(
-    args: &Args,
+    options: &Options,
     set: &Set,
     metric: &Lpips,
     device: &Device,
-) -> Result<Option<f64>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Option<f64>, Error> {
     let images = match &set.files {
         Some(files) => first_images(files),
         None => set.first_images.clone(),
@@ -71,15 +69,17 @@ fn set_diversity(
     }
     let size = images[0].dimensions();
     if images.iter().any(|image| image.dimensions() != size) {
-        return Err(
-            "--diversity: LPIPS compares images of one size; leave out the others or resize them"
-                .into(),
-        );
+        return Err(Error::option(
+            "diversity",
+            "",
+            "LPIPS compares images of one size; leave out the others or resize them",
+        ));
     }
-    let pairs = image_pairs(images.len(), args.diversity, args.common.seed);
-    let bar = progress::bar(pairs.len(), "pairs");
+    let pairs = image_pairs(images.len(), options.diversity, options.seed);
+    observer.begin(&Phase::new("pairs", pairs.len()));
     let mut distances = Vec::new();
-    for batch in pairs.chunks(usize::from(args.batch)) {
+    for batch in pairs.chunks(usize::from(options.batch)) {
+        observer.go_on()?;
         let side = |index: fn(&(usize, usize)) -> usize| {
             let chosen: Vec<RgbImage> = batch
                 .iter()
@@ -90,9 +90,9 @@ fn set_diversity(
         distances.extend(values(
             metric.distance(side(|pair| pair.0), side(|pair| pair.1))?,
         ));
-        bar.inc(batch.len() as u64);
+        observer.position(distances.len() as u64);
     }
-    bar.finish_and_clear();
+    observer.end();
     Ok(Some(diversity(&distances)?.mean))
 }
 
@@ -108,30 +108,32 @@ fn first_images(files: &ImageSource) -> Vec<RgbImage> {
 }
 
 fn path_length(
-    args: &Args,
+    options: &Options,
     model: &Model,
     metric: &Lpips,
     device: &Device,
-) -> Result<f64, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<f64, Error> {
     let generator = &model.generator;
     let mapping = &generator.mapping;
-    let paths: Vec<u32> = (0..u32::try_from(args.path_length)?).collect();
-    let bar = progress::bar(paths.len(), "paths");
+    let paths: Vec<u32> = (0..options.path_length).collect();
+    observer.begin(&Phase::new("paths", paths.len()));
     let mut distances = Vec::new();
-    for batch in paths.chunks(usize::from(args.batch)) {
+    for batch in paths.chunks(usize::from(options.batch)) {
+        observer.go_on()?;
         // Two seeds a path.
         let classes: Vec<u32> = batch
             .iter()
-            .map(|path| args.common.seed.wrapping_add(2 * path))
+            .map(|path| options.seed.wrapping_add(2 * path))
             .collect();
-        let ends = [0, 1].map(|end| -> Result<Tensor<2>, Failure> {
+        let ends = [0, 1].map(|end| -> Result<Tensor<2>, Error> {
             let seeds: Vec<u32> = batch
                 .iter()
-                .map(|path| args.common.seed.wrapping_add(2 * path + end))
+                .map(|path| options.seed.wrapping_add(2 * path + end))
                 .collect();
             let z = latents_from_seeds(&seeds, mapping.z_dim(), device);
             // Both ends have the class of the first, so that a path stays within it.
-            Ok(mapping.w(z, generator.labels(args.class, &classes, device)?))
+            Ok(mapping.w(z, generator.labels(options.class, &classes, device)?))
         });
         let places: Vec<f32> = batch.iter().map(|path| place(*path)).collect();
         let t = Tensor::<1>::from_floats(places.as_slice(), device).unsqueeze_dim::<2>(1);
@@ -145,9 +147,9 @@ fn path_length(
         let at = images(t.clone());
         let behind = images(t + PATH_EPSILON as f32);
         distances.extend(values(metric.distance(at, behind)?));
-        bar.inc(batch.len() as u64);
+        observer.position(distances.len() as u64);
     }
-    bar.finish_and_clear();
+    observer.end();
     Ok(perceptual_path_length(&distances, PATH_EPSILON)?)
 }
 

@@ -9,12 +9,10 @@ use metrics_fid::{
     FeatureSet, ImageFeatures, ImageSource, Keep, MetricsError, StreamOptions, generated_features,
     read_npz_statistics, stored_features,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::Truncation;
 
-use examples::interrupt::Interrupt;
-use examples::{Failure, progress, sampling};
-use ganymede::{Model, class};
+use crate::{Error, Model, Observer, Phase, class, sampling};
 
 /// Images of a set that are kept to look at and for distances between them.
 pub const FIRST_IMAGES: usize = 200;
@@ -34,21 +32,27 @@ pub struct Set {
     sizes: Vec<SizeCount>,
 }
 
-#[derive(Clone, Serialize)]
+/// How many images have a size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeCount {
-    width: u32,
-    height: u32,
-    images: u64,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// How many.
+    pub images: u64,
 }
 
 /// A set as results show it.
-#[derive(Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetReport {
+    /// A path, or a model and its seeds.
     pub source: String,
     /// None for statistics that do not say it.
     pub images: Option<u64>,
     /// Why images were left out.
     pub skipped: Vec<String>,
+    /// Of the images; none of statistics.
     pub sizes: Vec<SizeCount>,
 }
 
@@ -60,8 +64,8 @@ impl Set {
         features: &ImageFeatures,
         options: &StreamOptions,
         device: &Device,
-        interrupt: &Interrupt,
-    ) -> Result<Self, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         let (statistics, count) = match extension {
             "npz" => (read_npz_statistics(path)?, None),
@@ -73,16 +77,17 @@ impl Set {
                     Some(moments.count()),
                 )
             }
-            _ => return Self::read_images(path, what, features, options, device, interrupt),
+            _ => return Self::read_images(path, what, features, options, device, observer),
         };
         let (found, expected) = (statistics.dimension(), features.dimension());
         if found != expected {
-            return Err(format!(
-                "{}: statistics of {found} features, {} gives {expected}; choose the protocol they were made with",
-                path.display(),
-                features.name()
-            )
-            .into());
+            return Err(Error::File {
+                path: path.to_owned(),
+                problem: format!(
+                    "statistics of {found} features, {} gives {expected}; choose the protocol they were made with",
+                    features.name()
+                ),
+            });
         }
         Ok(Self {
             source: path.display().to_string(),
@@ -102,16 +107,16 @@ impl Set {
         features: &ImageFeatures,
         options: &StreamOptions,
         device: &Device,
-        interrupt: &Interrupt,
-    ) -> Result<Self, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         let files = ImageSource::open(path)?;
-        let bar = progress::bar(files.len(), what);
+        observer.begin(&Phase::new(what, files.len()));
         let stored = stored_features(features, &files, options, device, |images| {
-            bar.set_position(images);
-            interrupt.flow()
+            observer.position(images);
+            observer.flow()
         })?;
-        bar.finish_and_clear();
-        let used = usize::try_from(stored.set.count())?;
+        observer.end();
+        let used = usize::try_from(stored.set.count()).unwrap_or(usize::MAX);
         files.require_of(used, 2, "a covariance of features")?;
         let sizes = stored
             .sizes
@@ -137,9 +142,9 @@ impl Set {
     pub fn generate(
         images: &GeneratedImages<'_>,
         features: &ImageFeatures,
-        interrupt: &Interrupt,
-    ) -> Result<Self, Failure> {
-        let bar = progress::bar(images.count as usize, "generated images");
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        observer.begin(&Phase::new("generated images", images.count as usize));
         let mut first_images = Vec::new();
         let batches = images.batches()?.inspect(|batch| {
             if first_images.len() < FIRST_IMAGES {
@@ -147,10 +152,10 @@ impl Set {
             }
         });
         let set = generated_features(features, batches, Keep::Features, |done| {
-            bar.set_position(done);
-            interrupt.flow()
+            observer.position(done);
+            observer.flow()
         })?;
-        bar.finish_and_clear();
+        observer.end();
         first_images.truncate(FIRST_IMAGES);
         let side = images.model.resolution();
         Ok(Self {
@@ -207,25 +212,17 @@ impl GeneratedImages<'_> {
         )
     }
 
-    fn batches(&self) -> Result<impl Iterator<Item = Tensor<4>>, Failure> {
+    fn batches(&self) -> Result<impl Iterator<Item = Tensor<4>>, Error> {
         let generator = &self.model.generator;
-        let mapping = &generator.mapping;
         if self.class.is_some() {
             class::check(self.class, self.model)?;
         }
-        if !self.psi.is_finite() || (self.psi != 1.0 && !mapping.tracks_w_avg()) {
-            return Err(format!(
-                "--truncation-psi {}: expected a number, and a model with a mean latent where it is not 1",
-                self.psi
-            )
-            .into());
-        }
+        self.model.check_truncation(self.psi)?;
         let last = self.first_seed.checked_add(self.count - 1).ok_or_else(|| {
-            format!(
-                "--seed {}: {} seeds from there on go beyond {}",
+            Error::option(
+                "seed",
                 self.first_seed,
-                self.count,
-                u32::MAX
+                format!("{} seeds from there on go beyond {}", self.count, u32::MAX),
             )
         })?;
         let seeds: Vec<u32> = (self.first_seed..=last).collect();
