@@ -60,7 +60,10 @@ fn print(outcome: &Outcome) {
         "mean step",
         "largest / mean",
     ];
-    let main = outcome.smoothness.as_ref().map(|found| (&outcome.model, found));
+    let main = outcome
+        .smoothness
+        .as_ref()
+        .map(|found| (&outcome.model, found));
     let others = outcome.comparison.iter();
     let rows: Vec<Vec<String>> = main
         .into_iter()

@@ -16,7 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let generator = Generator::load("weights/zoo/micah/generator.safetensors", &device)?;
     let config = generator.config();
     let seeds: Vec<u32> = (0..1000).collect();
-    let w = generator.mapping.w(latents_from_seeds(&seeds, config.z_dim, &device), None);
+    let w = generator
+        .mapping
+        .w(latents_from_seeds(&seeds, config.z_dim, &device), None);
     let rows = Array2::from_shape_vec((1000, config.w_dim), w.into_data().iter::<f32>().collect())?;
     let mut moments = Moments::new(config.w_dim);
     moments.add_rows(rows.view())?;

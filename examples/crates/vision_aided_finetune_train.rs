@@ -14,9 +14,14 @@ use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig};
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let generator = Generator::load("weights/zoo/micah/generator.safetensors", &device)?;
-    let discriminator = Discriminator::load("weights/zoo/micah/discriminator.safetensors", &device)?;
+    let discriminator =
+        Discriminator::load("weights/zoo/micah/discriminator.safetensors", &device)?;
     let source = ImageSource::open("weights/queries/funEmoji")?;
-    let (images, _) = ImageSet::read(&source, generator.config().img_resolution, BadImages::Refuse)?;
+    let (images, _) = ImageSet::read(
+        &source,
+        generator.config().img_resolution,
+        BadImages::Refuse,
+    )?;
     let config = TrainingConfig {
         batch_size: 4,
         ..TrainingConfig::default()
@@ -33,5 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(trainer.images_shown(), 40);
     std::fs::create_dir_all("out/crates")?;
     let file = "out/crates/trained.safetensors";
-    Ok(trainer.generator_average().save(file, FloatPrecision::F16)?)
+    Ok(trainer
+        .generator_average()
+        .save(file, FloatPrecision::F16)?)
 }

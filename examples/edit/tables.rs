@@ -106,11 +106,17 @@ fn print_associations(ranking: &[RankingResult], samples: usize) {
 
 /// Means over the latents, for each strength.
 pub fn print_strips(edits: &[EditResult]) {
-    let columns = edits.iter().map(|edited| edited.column + 1).max().unwrap_or(0);
+    let columns = edits
+        .iter()
+        .map(|edited| edited.column + 1)
+        .max()
+        .unwrap_or(0);
     let table: Vec<Vec<String>> = (0..columns)
         .map(|column| {
-            let of_column: Vec<&EditResult> =
-                edits.iter().filter(|edited| edited.column == column).collect();
+            let of_column: Vec<&EditResult> = edits
+                .iter()
+                .filter(|edited| edited.column == column)
+                .collect();
             let mean = |value: fn(&EditResult) -> f64| {
                 let sum: f64 = of_column.iter().map(|edited| value(edited)).sum();
                 sum / of_column.len() as f64

@@ -132,7 +132,10 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
             common,
         } => {
             let sampling = moments.sampling(&common, options.sampling);
-            let options = BuildOptions { sampling, ..options };
+            let options = BuildOptions {
+                sampling,
+                ..options
+            };
             let built = index::build(&options, &common.context()?, terminal)?;
             println!(
                 "{}: {} models, {} dimensions, {} bytes",
@@ -177,7 +180,10 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
             common,
         } => {
             let sampling = moments.sampling(&common, options.sampling);
-            let options = EvaluateOptions { sampling, ..options };
+            let options = EvaluateOptions {
+                sampling,
+                ..options
+            };
             let found = index::evaluate(&options, &common.context()?, terminal)?;
             print(&found);
             if let Some(path) = &common.json {

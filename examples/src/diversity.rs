@@ -59,9 +59,7 @@ fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {
     let device = images.device();
     let prepared = lpips.prepare(rgb_over_white(images))?;
     let count = prepared.batch();
-    let rows = |from: usize, to: usize| {
-        Tensor::<1, Int>::arange(from as i64..to as i64, &device)
-    };
+    let rows = |from: usize, to: usize| Tensor::<1, Int>::arange(from as i64..to as i64, &device);
     let (mut sum, mut pairs) = (0.0, 0);
     for first in 1..count {
         let one = prepared.select(rows(first - 1, first));

@@ -20,14 +20,14 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use crate::Failure;
-use ganymede::images::spread;
-use ganymede::protocol::Protocol;
 use crate::quality::rounded;
-use crate::sampling;
 use crate::table::median;
 use ganymede::Weights;
 use ganymede::features::BATCH;
+use ganymede::images::spread;
 use ganymede::images::{Target, files_in, to_targets};
+use ganymede::protocol::Protocol;
+use ganymede::sampling;
 
 /// Samples, and at most as many real images, that are compared.
 const COMPARED_IMAGES: u32 = 1000;

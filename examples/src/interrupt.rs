@@ -1,7 +1,5 @@
 //! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,15 +46,3 @@ impl Interrupt {
         }
     }
 }
-
-/// Ctrl-C, before there was anything worth writing.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted before anything was written")
-    }
-}
-
-impl Error for Interrupted {}

@@ -15,13 +15,13 @@ use model_zoo::Quality;
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-use crate::diversity::{self, Diversity};
 use crate::Failure;
+use crate::diversity::{self, Diversity};
 use crate::terminal::Asking;
-use ganymede::images::spread;
-use ganymede::kept_moments;
 use ganymede::Weights;
 use ganymede::features;
+use ganymede::images::spread;
+use ganymede::{kept_moments, sampling};
 
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;
@@ -153,7 +153,7 @@ impl<'a> QualityMeter<'a> {
         of: &str,
         count: u64,
         what: &str,
-        mut batch: impl FnMut(Range<u64>) -> Result<burn::tensor::Tensor<4>, Failure>,
+        mut batch: impl FnMut(Range<u64>) -> Result<burn::tensor::Tensor<4>, ganymede::Error>,
     ) -> Result<Option<Moments>, Failure> {
         // Which images are chosen of a set depends on their number.
         let key = digest::short(&format!(
@@ -168,7 +168,7 @@ impl<'a> QualityMeter<'a> {
             count,
             what,
             &mut Asking::new(self.interrupted),
-            |range| Ok(self.features.of_tensor(batch(range))),
+            |range| Ok(self.features.of_tensor(batch(range)?)),
         );
         match found {
             Ok(moments) => Ok(Some(moments)),

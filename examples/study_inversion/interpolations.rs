@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::plan::{Category, Pair};
 use crate::results::Study;
 use examples::Failure;
-use examples::interrupt::Interrupted;
 use examples::terminal::Terminal;
+use ganymede::Error;
 use ganymede::figure::{Panel, Row};
 use ganymede::interpolate::{MeasuredPath, SmoothnessResult, spread};
 
@@ -86,7 +86,7 @@ impl Study<'_> {
             self.device,
             &mut Terminal::of(self.interrupt),
         )?;
-        let smoothness: SmoothnessResult = measured.smoothness()?.ok_or(Interrupted)?.into();
+        let smoothness: SmoothnessResult = measured.smoothness()?.ok_or(Error::Cancelled)?.into();
         let [from, to] = ends.map(|image| image.name.clone());
         let panels = spread(measured.images.len(), STILLS)
             .map(|frame| {

@@ -9,12 +9,12 @@ use model_zoo::Zoo;
 
 use crate::cache::{Cache, Kept, Measures};
 use crate::plan::{Plan, Work};
-use examples::interrupt::{Interrupt, Interrupted};
+use examples::interrupt::Interrupt;
 use examples::progress::Bar;
 use examples::{Failure, progress};
 use ganymede::images::{image_of, to_targets};
 use ganymede::latents::from_tensor;
-use ganymede::{Model, rendering};
+use ganymede::{Error, Model, rendering};
 
 /// Inverts images and keeps the results.
 pub struct Inverter<'a> {
@@ -92,7 +92,7 @@ impl Inverter<'_> {
         )
         .map_err(|e| format!("{}: {e}", model.name))?;
         if self.interrupt.requested() {
-            return Err(Interrupted.into());
+            return Err(Error::Cancelled.into());
         }
         let images: Vec<Tensor<4>> = inversions.iter().map(|i| i.best.image.clone()).collect();
         let images = Tensor::cat(images, 0);

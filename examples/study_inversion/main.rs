@@ -26,12 +26,12 @@ use burn::tensor::Device;
 use lpips::{Lpips, Network, Version};
 
 use cache::Cache;
-use examples::interrupt::{Interrupt, Interrupted};
+use examples::interrupt::Interrupt;
 use examples::shard::Shard;
 use examples::terminal::warn_of_outdated;
 use examples::{Failure, INTERRUPTED, output};
-use ganymede::Weights;
 use ganymede::search::Searcher;
+use ganymede::{Error, Weights};
 use inverting::Inverter;
 use key::{Keys, Recipe};
 use options::Options;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     examples::start();
     let options = examples::parse::<Options>();
     match Interrupt::listen().and_then(|interrupt| run(&options, &interrupt)) {
-        Err(failure) if is_interrupted(&failure) => {
+        Err(failure) if matches!(failure.downcast_ref(), Some(Error::Cancelled)) => {
             eprintln!(
                 "interrupted; what was inverted is kept in {}, and the same command goes on from there",
                 options.cache().display()
@@ -52,12 +52,6 @@ fn main() -> ExitCode {
         }
         result => examples::exit(result.map(|()| ExitCode::SUCCESS)),
     }
-}
-
-/// By this program, or by a piece of a job that listens to the same Ctrl-C.
-fn is_interrupted(failure: &Failure) -> bool {
-    let of_job = failure.downcast_ref::<ganymede::Error>();
-    failure.is::<Interrupted>() || matches!(of_job, Some(ganymede::Error::Cancelled))
 }
 
 fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
@@ -71,9 +65,7 @@ fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
         &device,
     )?;
     warn_of_outdated(&searcher.outdated);
-    let config = options
-        .inversion
-        .config(options.common.seed, &device);
+    let config = options.inversion.config(options.common.seed, &device);
     let recipe = Recipe {
         config: &config,
         loss: options.inversion.lpips.network(),

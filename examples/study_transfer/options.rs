@@ -4,9 +4,9 @@ use clap::Parser;
 
 use examples::CommonArgs;
 use examples::numbers::positive;
-use ganymede::protocol::Protocol;
 use examples::shard::Shard;
 use examples::transfer::options::TransferArgs;
+use ganymede::protocol::Protocol;
 use ganymede::search::rank;
 
 /// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge

@@ -14,12 +14,12 @@ use crate::plan::{Source, Target};
 use crate::study::seeds;
 use crate::summary::{Summary, common_level};
 use examples::Failure;
-use ganymede::figure::{self, Panel, Row};
-use ganymede::line_plot::{self, Axis, Series, line_plots};
 use examples::output;
 use examples::transfer::distance::{Measurement, distances_file};
 use examples::transfer::ranking::Ranked;
 use examples::transfer::sheet;
+use ganymede::figure::{self, Panel, Row};
+use ganymede::line_plot::{self, Axis, Series, line_plots};
 
 #[derive(Serialize)]
 struct Study {

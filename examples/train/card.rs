@@ -13,8 +13,8 @@ use examples::Failure;
 use examples::credits::{self, Credit};
 use examples::quality::rounded;
 use examples::training::provenance::Provenance;
-use ganymede::training_images::TRAINING_IMAGES;
 use ganymede::Weights;
+use ganymede::training_images::TRAINING_IMAGES;
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 

@@ -1,6 +1,7 @@
 //! Trains a StyleGAN2, from scratch or from given weights, on a folder of images, a packed file, or a style of the zoo.
 
 mod card;
+mod decisive;
 mod held_out;
 mod options;
 mod publish;

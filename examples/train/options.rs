@@ -8,12 +8,10 @@ use clap::{FromArgMatches, Parser};
 use vision_aided_finetune::{Annealing, DiffAugment, ProgressiveStage, TrainingConfig};
 
 use examples::CommonArgs;
-use examples::Failure;
 use examples::image_sets::BadImageArgs;
 use examples::numbers::{minutes, not_negative, positive, share};
 use examples::quality::FRECHET_IMAGES;
 use examples::shard::Shard;
-use examples::training::provenance::shown;
 use examples::training::vision_networks::VisionNetwork;
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
@@ -165,31 +163,6 @@ pub struct Options {
     given: BTreeSet<String>,
 }
 
-/// Options that a run keeps from its start and that are no part of the trainer's options.
-const START_OPTIONS: [&str; 7] = [
-    "progressive",
-    "generator",
-    "discriminator",
-    "resolution",
-    "freeze_layers",
-    "vision_aided",
-    "vision_aided_input",
-];
-
-/// Options of a resumed run that may differ from those it was started with.
-const CHANGEABLE: [&str; 10] = [
-    "learning_rate",
-    "gamma",
-    "path_length_weight",
-    "style_mixing",
-    "average_kimg",
-    "slow_average_kimg",
-    "shared_images",
-    "anneal",
-    "augment",
-    "vision_aided_augment",
-];
-
 /// Stages of lower resolution, as one option.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stages(Vec<ProgressiveStage>);
@@ -285,159 +258,6 @@ impl Options {
         config.vision_aided.augment = self.vision_aided_augment;
         config
     }
-
-    /// The options of a resumed run: those of `run`, but for what was written now. The trainer refuses what cannot change.
-    ///
-    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start may be written again with the same value.
-    pub fn resumed_config(
-        &self,
-        run: &TrainingConfig,
-        started: &[String],
-    ) -> Result<TrainingConfig, Failure> {
-        for option in START_OPTIONS {
-            let Some(now) = self.written(|written| written == option).pop() else {
-                continue;
-            };
-            let name = format!("--{}", option.replace('_', "-"));
-            let of_option = |text: &&String| text.split(' ').next() == Some(name.as_str());
-            let then = started.iter().find(of_option);
-            let is_same = match then {
-                Some(then) => *then == now,
-                // Not written then: it had its default.
-                None => self.is_default(option),
-            };
-            if !is_same {
-                let then = then.map_or("its default".to_owned(), |then| format!("`{then}`"));
-                return Err(format!(
-                    "{name} decides how a run starts and cannot change it now: found `{now}`, the run was started with {then}; leave it out, or start \
-                     a new run with another --out"
-                )
-                .into());
-            }
-        }
-        let now = self.training_config(false);
-        let mut config = run.clone();
-        if self.is_given("learning_rate") {
-            config.generator_adam.learning_rate = self.learning_rate;
-            config.discriminator_adam.learning_rate = self.learning_rate;
-            config.vision_aided.adam.learning_rate = self.learning_rate;
-        }
-        if self.is_given("gamma") {
-            config.r1_gamma = now.r1_gamma;
-        }
-        if self.is_given("path_length_weight") {
-            config.path_length_weight = now.path_length_weight;
-        }
-        if self.is_given("style_mixing") {
-            config.style_mixing_probability = now.style_mixing_probability;
-        }
-        if self.is_given("average_kimg") {
-            config.average.kimg = now.average.kimg;
-        }
-        if self.is_given("slow_average_kimg") {
-            config.slow_average_kimg = now.slow_average_kimg;
-        }
-        if self.is_given("shared_images") {
-            config.shared_images = now.shared_images;
-        }
-        if self.is_given("anneal") {
-            config.annealing = now.annealing;
-        }
-        if self.is_given("augment") {
-            config.augment = now.augment;
-        }
-        if self.is_given("vision_aided_augment") {
-            config.vision_aided.augment = self.vision_aided_augment;
-        }
-        if self.is_given("seed") {
-            config.seed = now.seed;
-        }
-        if self.is_given("batch") {
-            config.batch_size = now.batch_size;
-        }
-        if self.is_given("mirror") {
-            config.mirror = now.mirror;
-        }
-        if self.is_given("noise") {
-            config.noise = now.noise;
-        }
-        Ok(config)
-    }
-
-    /// The written options that decide what is trained, without the run's length, as they are written on a command line.
-    pub fn decisive(&self) -> Vec<String> {
-        self.written(|_| true)
-    }
-
-    /// Those of them that a resumed run can take.
-    pub fn changed(&self) -> Vec<String> {
-        self.written(|option| CHANGEABLE.contains(&option))
-    }
-
-    /// Whether an option has the value that it has without being written.
-    fn is_default(&self, option: &str) -> bool {
-        let value = |options: &Self| {
-            let values = options.values().into_iter();
-            values
-                .filter(|(name, _)| *name == option)
-                .map(|(_, value)| value)
-                .next()
-        };
-        let defaults = Self::parse_from_args(["train"]).ok();
-        defaults.is_some_and(|defaults| value(&defaults) == value(self))
-    }
-
-    fn written(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        self.values()
-            .into_iter()
-            .filter(|(option, _)| self.is_given(option) && wanted(option))
-            .map(|(option, value)| {
-                let option = format!("--{} {value}", option.replace('_', "-"));
-                option.trim_end().to_owned()
-            })
-            .collect()
-    }
-
-    /// The decisive options with their values as text; empty for those without one.
-    fn values(&self) -> Vec<(&'static str, String)> {
-        let images: Vec<String> = self.images.iter().map(|path| shown(path, None)).collect();
-        let discriminator = self.discriminator.as_deref().map(|path| shown(path, None));
-        let generator = self.generator.as_ref();
-        let generator = generator.map(|which| shown(which.as_ref(), None));
-        let networks: Vec<String> = self.vision_aided.iter().map(VisionNetwork::shown).collect();
-        let stages = self.progressive.as_ref().map(Stages::to_string);
-        let average = self.average_kimg.map(|kimg| kimg.to_string());
-        let slow_average = self.slow_average_kimg.map(|kimg| kimg.to_string());
-        let anneal = self.anneal.map(|annealing| annealing.to_string());
-        vec![
-            ("zoo", self.zoo.clone().unwrap_or_default()),
-            ("images", images.join(" ")),
-            ("generator", generator.unwrap_or_default()),
-            ("discriminator", discriminator.unwrap_or_default()),
-            ("resolution", self.resolution.to_string()),
-            ("progressive", stages.unwrap_or_default()),
-            ("freeze_layers", self.freeze_layers.to_string()),
-            ("batch", self.batch.to_string()),
-            ("learning_rate", self.learning_rate.to_string()),
-            ("gamma", self.gamma.to_string()),
-            ("path_length_weight", self.path_length_weight.to_string()),
-            ("style_mixing", self.style_mixing.to_string()),
-            ("average_kimg", average.unwrap_or_default()),
-            ("slow_average_kimg", slow_average.unwrap_or_default()),
-            ("shared_images", String::new()),
-            ("anneal", anneal.unwrap_or_default()),
-            ("augment", self.augment.to_string()),
-            ("vision_aided", networks.join(",")),
-            ("vision_aided_input", self.vision_aided_input.to_string()),
-            (
-                "vision_aided_augment",
-                self.vision_aided_augment.to_string(),
-            ),
-            ("mirror", String::new()),
-            ("noise", String::new()),
-            ("seed", self.common.seed.to_string()),
-        ]
-    }
 }
 
 fn stages(text: &str) -> Result<Stages, String> {
@@ -480,68 +300,6 @@ mod tests {
         assert_eq!(
             options(&[]).unwrap().checkpoint_minutes,
             Duration::from_secs(300)
-        );
-    }
-
-    #[test]
-    fn a_resumed_run_takes_what_was_written_and_keeps_the_rest() {
-        let run = options(&["--batch=8", "--mirror", "--gamma=3", "--seed=4"])
-            .unwrap()
-            .training_config(true);
-        assert_eq!(run.average.rampup, None);
-        let same = options(&["--resume"]).unwrap();
-        assert_eq!(same.resumed_config(&run, &[]).unwrap(), run);
-        let changed = options(&[
-            "--resume",
-            "--learning-rate=0.001",
-            "--average-kimg=2",
-            "--augment=color",
-        ])
-        .unwrap()
-        .resumed_config(&run, &[])
-        .unwrap();
-        assert_eq!(changed.average.kimg, 2.0);
-        assert_eq!(changed.generator_adam.learning_rate, 0.001);
-        assert_eq!(changed.discriminator_adam.learning_rate, 0.001);
-        assert!(changed.augment.color);
-        assert_eq!((changed.r1_gamma, changed.batch_size), (3.0, 8));
-        let started = ["--resolution 16".to_owned()];
-        let resumed = |args: &[&str]| options(args).unwrap().resumed_config(&run, &started);
-        // Written again, with the value that it had or has without being written.
-        let again = ["--resume", "--resolution=16", "--freeze-layers=0"];
-        assert_eq!(resumed(&again).unwrap(), run);
-        for (option, then) in [
-            ("--freeze-layers=1", "its default"),
-            ("--resolution=32", "`--resolution 16`"),
-            ("--progressive=none", "its default"),
-        ] {
-            let message = resumed(&["--resume", option]).unwrap_err().to_string();
-            let name = option.split('=').next().unwrap();
-            assert!(
-                message.contains(name) && message.contains(then),
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_decides_a_run_is_written_down_without_where_it_is_kept() {
-        let options = options(&[
-            "--zoo=micah",
-            "--out=/somewhere",
-            "--kimg=5",
-            "--mirror",
-            "--generator=/home/someone/g.pkl",
-            "--gamma=0.5",
-        ]);
-        assert_eq!(
-            options.unwrap().decisive(),
-            [
-                "--zoo micah",
-                "--generator g.pkl",
-                "--gamma 0.5",
-                "--mirror"
-            ]
         );
     }
 }

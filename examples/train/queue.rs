@@ -2,17 +2,17 @@
 
 use ganymede::files;
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
 use examples::gates::{FeatureMeter, JUDGES, compared};
 use examples::training::export::GENERATOR;
+use examples::training::run_folder::{CHECKPOINT, HISTORY, Lock};
 use examples::training::standing::{Standing, Turn, next};
-use ganymede::training_images::{TRAINING_IMAGES, folder};
 use examples::{Failure, INTERRUPTED, credits};
 use ganymede::Weights;
+use ganymede::training_images::{TRAINING_IMAGES, folder};
 use model_zoo::{Card, FeatureQuality};
 use stylegan2::Generator;
 use vision_aided_finetune::{ImageSet, Trainer};
@@ -30,8 +30,8 @@ const RECIPE: [(&str, &str); 2] = [("learning_rate", "0.005"), ("slow_average_ki
 const ANNEALED_TURNS: f64 = 0.5;
 const ANNEALED_RATE: f64 = 0.2;
 
-const CHECKPOINT: &str = "training.safetensors";
-const HISTORY: &str = "history.jsonl";
+/// A style's turn, which is one process's until this file is let go.
+const TURN: &str = ".turn";
 
 /// Trains styles until all have had their images or `interrupted` says that it is to end.
 pub fn work(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
@@ -111,8 +111,8 @@ impl<'a> Queue<'a> {
                 // Others may be at work on all that are left.
                 return Ok(false);
             };
-            match Hold::of(&self.root.join(style))? {
-                Some(_hold) => {
+            match Lock::of(&self.root.join(style), TURN)? {
+                Some(_lock) => {
                     self.train(style, interrupted)?;
                     return Ok(true);
                 }
@@ -302,26 +302,4 @@ fn parsed(args: Vec<String>) -> Result<Options, Failure> {
         _ => vec![arg.as_str()],
     });
     Options::parse_from_args(apart).map_err(|e| e.to_string().into())
-}
-
-/// A style's turn, which is one process's until this is dropped or the process ends.
-struct Hold {
-    _lock: File,
-}
-
-impl Hold {
-    /// `None` where another process has the style.
-    fn of(folder: &Path) -> Result<Option<Self>, Failure> {
-        files::make_folder(folder)?;
-        let path = folder.join(".turn");
-        let lock = whole_file::open_lock(&path)
-            .map_err(|e| format!("{}: cannot be written ({e})", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: lock })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => {
-                Err(format!("{}: cannot be locked ({e})", path.display()).into())
-            }
-        }
-    }
 }

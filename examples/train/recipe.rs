@@ -7,12 +7,12 @@ use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discrimi
 
 use crate::options::Options;
 use examples::Failure;
+use examples::credits;
 use examples::image_sets::BadImageArgs;
 use examples::training::provenance::{Change, DataFile, Provenance};
 use examples::training::run_folder::RunFolder;
 use examples::training::start::{Networks, generator_file, name_of};
 use examples::training::vision_networks;
-use examples::credits;
 use ganymede::training_images;
 use ganymede::{BASE, Weights};
 
@@ -248,7 +248,10 @@ fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
             .into());
         }
     }
-    training_images::files(style, &training_images::folder(weights))
+    Ok(training_images::files(
+        style,
+        &training_images::folder(weights),
+    )?)
 }
 
 /// The zoo's generator: 275,144 parameters at 64x64 pixels.

@@ -10,8 +10,8 @@ use crate::arguments::Measure;
 use examples::gates::{Gates, compared};
 use examples::quality::{QualityMeter, warn_of_collapse};
 use examples::{Failure, INTERRUPTED, output, table};
-use ganymede::training_images;
 use ganymede::BASE;
+use ganymede::training_images;
 
 #[derive(Serialize)]
 struct Results {
@@ -58,7 +58,7 @@ pub fn measure(measure: &Measure, interrupted: &dyn Fn() -> bool) -> Result<Exit
     for model in models {
         match training_images::files(model.name(), &data) {
             Ok(files) => work.push((model, files)),
-            Err(reason) => leave_out(measure, model.name(), reason)?,
+            Err(reason) => leave_out(measure, model.name(), reason.into())?,
         }
     }
     let meter = QualityMeter::new(

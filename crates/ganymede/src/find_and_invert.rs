@@ -279,7 +279,11 @@ impl Found<'_> {
         let (options, device) = (self.options, self.context.device());
         let mut best = Vec::new();
         for (index, model) in self.ranked.iter().take(options.show).enumerate() {
-            let generator = self.searcher.zoo.model(&model.model)?.load_generator(device)?;
+            let generator = self
+                .searcher
+                .zoo
+                .model(&model.model)?
+                .load_generator(device)?;
             let image = samples(&generator, options.seed, device);
             observer.preview(&Preview::new(&format!("samples-{}", index + 1), &image));
             best.push(image);
@@ -355,10 +359,7 @@ impl Found<'_> {
         observer.preview(&Preview::new(&name, &image));
         Ok(Done {
             image,
-            cancelled: matches!(
-                inversion.stop,
-                inversion::StopReason::Cancelled { .. }
-            ),
+            cancelled: matches!(inversion.stop, inversion::StopReason::Cancelled { .. }),
             result: Inverted {
                 rank,
                 model: model.name,
@@ -375,7 +376,10 @@ impl Found<'_> {
 
     /// The figure: samples beside the query, then the inversions.
     fn rows(&self, samples: Vec<RgbImage>, inversions: &[Done]) -> Vec<Row> {
-        let query = Panel::new(&center_crop_square(&self.image.pixels), vec!["query".to_owned()]);
+        let query = Panel::new(
+            &center_crop_square(&self.image.pixels),
+            vec!["query".to_owned()],
+        );
         let found = self.ranked.iter().zip(samples).enumerate();
         let found = found.map(|(index, (model, image))| {
             let caption = vec![

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{
-    DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file,
-    from_signed_unit, to_grey_signed_unit, to_signed_unit,
+    DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file, from_signed_unit,
+    from_signed_unit_rgba, over_white, to_grey_signed_unit, to_signed_unit,
 };
 use stylegan2::Generator;
 
@@ -130,6 +130,18 @@ pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -
         to_grey_signed_unit(images, device)
     } else {
         to_signed_unit(images, device)
+    }
+}
+
+/// The pictures of a generator's images; those with opacity over white.
+pub fn opaque(images: Tensor<4>) -> Vec<RgbImage> {
+    const RGBA: usize = 4;
+    match images.dims()[1] {
+        RGBA => from_signed_unit_rgba(images)
+            .iter()
+            .map(over_white)
+            .collect(),
+        _ => from_signed_unit(images),
     }
 }
 

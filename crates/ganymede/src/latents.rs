@@ -119,9 +119,7 @@ impl LatentSettings<'_> {
         let images: Vec<Target> = sources
             .iter()
             .filter_map(|source| match source {
-                LatentSource::Image(path) => {
-                    Some(Target::load(path, model.resolution()))
-                }
+                LatentSource::Image(path) => Some(Target::load(path, model.resolution())),
                 LatentSource::Decoded(image) => {
                     Some(Ok(Target::of((**image).clone(), model.resolution())))
                 }
@@ -230,11 +228,7 @@ pub fn expand_one(
 }
 
 /// The first latent of a file, with a note where there are more or it is of another model.
-fn read(
-    path: &Path,
-    model: &Model,
-    observer: &mut dyn Observer,
-) -> Result<Array2<f32>, Error> {
+fn read(path: &Path, model: &Model, observer: &mut dyn Observer) -> Result<Array2<f32>, Error> {
     let synthesis = &model.generator.synthesis;
     let (layers, features) = (synthesis.num_ws(), synthesis.w_dim());
     let file = LatentFile::read(path, layers, features)?;

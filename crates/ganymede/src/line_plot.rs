@@ -104,12 +104,7 @@ fn draw_panels(x_label: &str, panels: &[Panel<'_>], axis: Axis) -> Drawn<String>
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-fn draw_panel(
-    x_label: &str,
-    panel: &Panel<'_>,
-    axis: Axis,
-    area: &Area<'_>,
-) -> Drawn<()> {
+fn draw_panel(x_label: &str, panel: &Panel<'_>, axis: Axis, area: &Area<'_>) -> Drawn<()> {
     let drawn = |value: f64| match axis {
         Axis::Linear => value,
         Axis::Logarithmic => value.max(FLOOR),

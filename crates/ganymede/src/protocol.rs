@@ -129,7 +129,9 @@ impl Protocol {
         Error::option(
             "protocol",
             self.name(),
-            format!("the repository has no weights of this network; name the file ({file}) as features"),
+            format!(
+                "the repository has no weights of this network; name the file ({file}) as features"
+            ),
         )
     }
 }

@@ -15,11 +15,7 @@ use crate::{Error, Model};
 /// # Errors
 ///
 /// [`Error::Model`] for those.
-pub fn render(
-    model: &Model,
-    latents: &[Array2<f32>],
-    device: &Device,
-) -> Result<Tensor<4>, Error> {
+pub fn render(model: &Model, latents: &[Array2<f32>], device: &Device) -> Result<Tensor<4>, Error> {
     let generator = &model.generator;
     let w_plus = to_tensor(latents, device);
     let images = generator

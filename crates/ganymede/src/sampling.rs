@@ -4,6 +4,10 @@ use burn::tensor::{Device, Tensor};
 use stylegan2::{Generator, NoiseMode, StyleGan2Error, Truncation, latents_from_seeds};
 
 /// Images `[seeds, channels, side, side]` at psi 1 with the model's own noise, classes drawn uniformly; values that are no numbers are an error.
+///
+/// # Errors
+///
+/// [`StyleGan2Error`] says where those began.
 pub fn checked(
     generator: &Generator,
     seeds: &[u32],

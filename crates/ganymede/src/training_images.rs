@@ -33,9 +33,7 @@ fn all_styles(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = std::fs::read_dir(folder).map_err(|_| missing(folder.to_owned()))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry
-            .map_err(Error::io(folder, "cannot be listed"))?
-            .path();
+        let path = entry.map_err(Error::io(folder, "cannot be listed"))?.path();
         if path.to_string_lossy().ends_with(TRAINING_IMAGES) {
             paths.push(path);
         }

@@ -670,7 +670,7 @@ fn an_inversion_tells_its_losses_and_shows_its_pictures() {
     assert!(files.animation.as_ref().unwrap().0.is_file());
     // What was written are the latents that are returned.
     let latents = Checkpoint::open(&files.latents.0).unwrap();
-    let written = latents.tensors()["w_plus"].to_f32().unwrap();
+    let written = latents.tensors()["w_plus"].to_f32();
     let w_plus = outcome.inversions[0].w_plus.clone().into_data();
     assert_eq!(written, w_plus.iter::<f32>().collect::<Vec<_>>());
 }
@@ -692,7 +692,8 @@ fn an_inversion_that_is_ended_early_gives_what_it_found() {
     let [found] = &outcome.inversions[..] else {
         panic!("{}", outcome.inversions.len());
     };
-    assert_eq!((found.stop, found.steps), (invert::Stop::Cancelled, 2));
+    // Losses of the second step were read; its update was not made.
+    assert_eq!((found.stop, found.steps), (invert::Stop::Cancelled, 1));
     let files = found.files.as_ref().unwrap();
     assert!(files.reconstruction.0.is_file());
     // Previews that nobody wants are only those that exist anyway.

@@ -19,7 +19,7 @@ use stylegan2::RandomState;
 use crate::Args;
 use examples::{Failure, output};
 use ganymede::edit::{
-    Bases, Options, RegionColour, in_strengths, range_strengths, write_sheet,
+    Bases, LONGEST_LABEL, Options, RegionColour, in_strengths, range_strengths, write_sheet,
 };
 use ganymede::files::{Names, ShownPath};
 use ganymede::images::{Target, files_in};

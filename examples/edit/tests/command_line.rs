@@ -98,10 +98,7 @@ fn a_region_is_an_attribute() {
         channel: Channel::Luminance,
         region: "0,0.5,1,1".parse().unwrap(),
     };
-    assert_eq!(
-        of_region.attribute(),
-        Some(AttributeSource::Region(colour))
-    );
+    assert_eq!(of_region.attribute(), Some(AttributeSource::Region(colour)));
     let of_file = options(&["--attribute", "a.txt"]).unwrap();
     assert_eq!(
         of_file.attribute(),

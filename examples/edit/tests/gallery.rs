@@ -14,7 +14,7 @@ use crate::gallery::{self, EndEffect, Ends, replace_section};
 use examples::small_model::{metric, model};
 use ganymede::edit::{self, Bases, RegionColour};
 use ganymede::rendering::render;
-use ganymede::{Context, Model, Weights};
+use ganymede::{Context, Weights};
 
 fn args(arguments: &[&str]) -> Args {
     Args::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()

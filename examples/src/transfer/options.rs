@@ -11,8 +11,8 @@ use vision_aided_finetune::{DiffAugment, TrainingConfig};
 use crate::Failure;
 use crate::image_sets::BadImageArgs;
 use crate::numbers::{minutes, not_negative, positive};
-use ganymede::protocol::Protocol;
 use crate::training::vision_networks::VisionNetwork;
+use ganymede::protocol::Protocol;
 
 /// How a generator is fine-tuned and measured.
 #[derive(Args, Clone, Debug)]

@@ -9,8 +9,8 @@ use vision_aided_finetune::HistoryEntry;
 use super::distance::Measurement;
 use super::sheet;
 use crate::Failure;
-use ganymede::line_plot::{Axis, Series, line_plot};
 use crate::training::plot;
+use ganymede::line_plot::{Axis, Series, line_plot};
 
 /// Writes samples.png, distances.svg and history.svg.
 pub fn write(

@@ -34,6 +34,8 @@ use strip::{Edited, Strips};
 
 /// Pictures of small models are enlarged to about this side.
 const SHOWN_SIDE: u32 = 128;
+/// Characters of the edits' names that a file's name has room for.
+pub const LONGEST_LABEL: usize = 60;
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
@@ -203,7 +205,12 @@ fn strip_label(plan: &Plan) -> String {
     let axis = plan.axis.iter().map(|axis| axis.label.as_str());
     let names: Vec<&str> = axis.chain(fixed).collect();
     let allowed = |c: char| if c.is_alphanumeric() { c } else { '-' };
-    names.join("-").chars().map(allowed).collect()
+    names
+        .join("-")
+        .chars()
+        .take(LONGEST_LABEL)
+        .map(allowed)
+        .collect()
 }
 
 fn edit_results(

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bases::Space;
 use super::region::{Channel, Region, RegionColour};
-use crate::{DEFAULT_MODEL, Error};
 use crate::features::FeatureOptions;
 use crate::invert::Settings;
 use crate::latents::LatentSource;
+use crate::{DEFAULT_MODEL, Error};
 
 /// What is edited, along what, and what is found out about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,10 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", requires = "direction", conflicts_with_all = ["edit", "discover"]))]
     pub save: Option<String>,
     /// What a saved edit does, in words
-    #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT", requires = "save", default_value_t))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "TEXT", requires = "save", default_value_t)
+    )]
     pub description: String,
     /// List all components, and show each on the first latent
     #[cfg_attr(feature = "clap", arg(long, conflicts_with_all = ["edit", "direction", "attribute"]))]
@@ -60,7 +63,10 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", conflicts_with_all = ["attribute", "discover"]))]
     pub region: Option<Region>,
     /// What of the colour of --region
-    #[cfg_attr(feature = "clap", arg(long, value_enum, requires = "region", default_value_t))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_enum, requires = "region", default_value_t)
+    )]
     pub channel: Channel,
     /// Latents that edits are tried on for --discover and --attribute: seeds from --seed on
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().trials, value_parser = clap::value_parser!(u16).range(2..)))]
@@ -145,11 +151,19 @@ impl Options {
             ("trials", usize::from(self.trials), 2),
             ("random", usize::from(self.random), 1),
             ("components", self.components.map_or(1, usize::from), 1),
-            ("samples", self.samples.map_or(2, |samples| samples as usize), 2),
+            (
+                "samples",
+                self.samples.map_or(2, |samples| samples as usize),
+                2,
+            ),
         ];
         for (option, found, least) in least {
             if found < least {
-                return Err(Error::option(option, found, format!("expected at least {least}")));
+                return Err(Error::option(
+                    option,
+                    found,
+                    format!("expected at least {least}"),
+                ));
             }
         }
         let named = !self.edit.is_empty();

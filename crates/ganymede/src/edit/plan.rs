@@ -146,7 +146,11 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
     };
     let ends = [axis.strengths.first(), axis.strengths.last()];
     let [Some(from), Some(to)] = ends else {
-        return Err(Error::option("strength", "", "a saved edit needs strengths"));
+        return Err(Error::option(
+            "strength",
+            "",
+            "a saved edit needs strengths",
+        ));
     };
     book.insert(
         name,

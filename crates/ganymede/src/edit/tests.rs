@@ -55,7 +55,11 @@ fn directions_are_unit_repeatable_and_spread_the_latents() {
             "{space}: {ratio}"
         );
         let mut bases = Bases::new(&model, None, &device);
-        assert_eq!(bases.directions(&basis(space), &mut ()).unwrap(), first, "{space}");
+        assert_eq!(
+            bases.directions(&basis(space), &mut ()).unwrap(),
+            first,
+            "{space}"
+        );
         let other = Basis {
             seed: 6,
             ..basis(space)
@@ -64,7 +68,10 @@ fn directions_are_unit_repeatable_and_spread_the_latents() {
     }
     let mut bases = Bases::new(&model, None, &device);
     for space in ["b2", "b7", "b64"] {
-        let error = bases.directions(&basis(space), &mut ()).unwrap_err().to_string();
+        let error = bases
+            .directions(&basis(space), &mut ())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("b4 to b32"), "{error}");
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -76,10 +77,7 @@ pub(super) fn left_out(
 }
 
 /// Principal components of all features together.
-pub(super) fn shared_components(
-    moments: &[(String, Moments)],
-    count: usize,
-) -> Result<Pca, Error> {
+pub(super) fn shared_components(moments: &[(String, Moments)], count: usize) -> Result<Pca, Error> {
     let mut models = moments.iter().map(|(_, moments)| moments);
     let Some(first) = models.next() else {
         return Err(Error::option("zoo", "", "there is no model to sample"));
@@ -147,10 +145,12 @@ pub fn build(
             ))
         })
         .collect::<Result<_, Error>>()?;
-    let sampled = zoo.models().iter().filter(|model| is_sampled(model.name()));
-    let classes = sampled
-        .filter_map(|model| Some((model.name().to_owned(), class_of(model, sampling.class)?)))
-        .collect();
+    let mut classes = BTreeMap::new();
+    for model in zoo.models().iter().filter(|m| is_sampled(m.name())) {
+        if let Some(class) = class_of(model, sampling.class, context.device())? {
+            classes.insert(model.name().to_owned(), class);
+        }
+    }
     let path = zoo.index_path();
     builder(&moments, &components, options.ridge)?
         .build()?
@@ -174,10 +174,20 @@ pub fn build(
     })
 }
 
-/// The class that a model's samples have of a class that was asked for: none where its card says that it has no classes.
-pub(super) fn class_of(model: &ZooModel, asked: Option<usize>) -> Option<usize> {
-    let configuration = model.card().configuration.as_ref();
-    asked.filter(|_| configuration.is_none_or(|configuration| configuration.c_dim > 0))
+/// The class that a model's samples have of a class that was asked for: none where it has no classes.
+pub(super) fn class_of(
+    model: &ZooModel,
+    asked: Option<usize>,
+    device: &Device,
+) -> Result<Option<usize>, Error> {
+    let Some(class) = asked else {
+        return Ok(None);
+    };
+    let classes = match &model.card().configuration {
+        Some(configuration) => configuration.c_dim,
+        None => model.load_generator(device)?.num_classes(),
+    };
+    Ok((classes > 0).then_some(class))
 }
 
 fn file_size(path: &Path) -> Result<u64, Error> {

@@ -63,10 +63,7 @@ pub fn evaluate(
     let sampling = &options.sampling;
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
     let weights = context.weights()?;
-    let folder = options
-        .queries
-        .clone()
-        .unwrap_or_else(|| weights.queries());
+    let folder = options.queries.clone().unwrap_or_else(|| weights.queries());
     let moments = match options.training_images {
         true => training_moments(sampling, &zoo, context, observer)?,
         false => all_moments(sampling, &zoo, context, observer)?,

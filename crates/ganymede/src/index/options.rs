@@ -59,7 +59,11 @@ impl Sampling {
     /// [`Error::Option`] names the first that cannot.
     pub fn validate(&self) -> Result<(), Error> {
         if self.samples < 2 {
-            return Err(Error::option("samples", self.samples, "expected at least 2"));
+            return Err(Error::option(
+                "samples",
+                self.samples,
+                "expected at least 2",
+            ));
         }
         Ok(())
     }

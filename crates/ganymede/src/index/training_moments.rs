@@ -40,7 +40,11 @@ pub fn training_moments(
         ));
         let file = format!("{}-{key}.training.moments.safetensors", model.name());
         kept_moments::accumulate(
-            sampling.moments.as_ref().map(|folder| folder.join(file)).as_deref(),
+            sampling
+                .moments
+                .as_ref()
+                .map(|folder| folder.join(file))
+                .as_deref(),
             features.dimension(),
             chosen.len() as u64,
             model.name(),

@@ -189,7 +189,7 @@ impl Sampled {
             };
             models.add(name, &moments.mean_covariance(Ddof::Sample)?)?;
             record.generators.insert(name.clone(), generator);
-            match build::class_of(model, class, &device)? {
+            match build::class_of(model, class, device)? {
                 Some(class) => record.classes.insert(name.clone(), class),
                 None => record.classes.remove(name),
             };

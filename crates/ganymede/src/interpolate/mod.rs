@@ -213,11 +213,7 @@ struct Files {
 
 impl Job<'_> {
     /// Finds the latents in a model, joins them, and renders and measures the path.
-    fn measure(
-        &self,
-        model: &Model,
-        observer: &mut dyn Observer,
-    ) -> Result<MeasuredPath, Error> {
+    fn measure(&self, model: &Model, observer: &mut dyn Observer) -> Result<MeasuredPath, Error> {
         let options = self.options;
         let latents = LatentSettings {
             truncation_psi: options.truncation_psi,
@@ -257,7 +253,15 @@ impl Job<'_> {
         observer: &mut dyn Observer,
     ) -> Result<MeasuredPath, Error> {
         let batch = usize::from(self.options.inversion.batch);
-        MeasuredPath::render(model, path, times, self.metric, batch, self.device, observer)
+        MeasuredPath::render(
+            model,
+            path,
+            times,
+            self.metric,
+            batch,
+            self.device,
+            observer,
+        )
     }
 
     fn write_pictures(
@@ -311,11 +315,7 @@ impl Job<'_> {
     }
 
     /// The steps of all models over the path.
-    fn write_plot(
-        &self,
-        out: &Path,
-        paths: &[(&Model, MeasuredPath)],
-    ) -> Result<ShownPath, Error> {
+    fn write_plot(&self, out: &Path, paths: &[(&Model, MeasuredPath)]) -> Result<ShownPath, Error> {
         let series: Vec<Series<'_>> = paths
             .iter()
             .zip(COLOURS.iter().cycle())

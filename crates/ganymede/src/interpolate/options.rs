@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use ganspace::Easing;
 use serde::{Deserialize, Serialize};
 
-use crate::{DEFAULT_MODEL, Error};
 use crate::invert::Settings;
 use crate::latents::LatentSource;
+use crate::{DEFAULT_MODEL, Error};
 
 /// Between what, in which models, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,10 +16,16 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
     pub model: String,
     /// Where the path starts: a seed, a file of latents, or an image (also a folder or archive with one)
-    #[cfg_attr(feature = "clap", arg(long, default_value = "0", value_name = "LATENT"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, default_value = "0", value_name = "LATENT")
+    )]
     pub from: LatentSource,
     /// Where it ends
-    #[cfg_attr(feature = "clap", arg(long, default_value = "1", value_name = "LATENT"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, default_value = "1", value_name = "LATENT")
+    )]
     pub to: LatentSource,
     /// What it passes between; all images of a folder or archive
     #[cfg_attr(feature = "clap", arg(long, value_name = "LATENT", num_args = 1..))]

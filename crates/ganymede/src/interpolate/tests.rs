@@ -203,7 +203,15 @@ fn an_interrupted_path_has_frames_and_no_smoothness() {
         }
     }
     let times = path.times(9).unwrap();
-    let found = MeasuredPath::render(&model, &path, times, &metric, 2, &device, &mut Short::default());
+    let found = MeasuredPath::render(
+        &model,
+        &path,
+        times,
+        &metric,
+        2,
+        &device,
+        &mut Short::default(),
+    );
     let found = found.unwrap();
     assert_eq!((found.images.len(), found.distances.len()), (4, 3));
     assert!(found.smoothness().unwrap().is_none());

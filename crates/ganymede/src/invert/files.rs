@@ -7,8 +7,7 @@ use std::time::Duration;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::{
-    FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, magnify, strip,
-    write_png,
+    FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, magnify, strip, write_png,
 };
 use inversion::Inversion;
 use serde::{Deserialize, Serialize};

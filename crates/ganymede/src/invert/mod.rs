@@ -218,7 +218,11 @@ pub fn run(
             .map(|target| names.unique(&format!("{}-{}", model.name, target.stem)))
             .collect();
         let started = Instant::now();
-        let what = format!("image {} of {}", inversions.len() + batch.len(), targets.len());
+        let what = format!(
+            "image {} of {}",
+            inversions.len() + batch.len(),
+            targets.len()
+        );
         let done = job.invert(batch, &named, &what, observer)?;
         let seconds = started.elapsed().as_secs_f64() / batch.len() as f64;
         for ((target, name), (inversion, frames)) in batch.iter().zip(&named).zip(done) {

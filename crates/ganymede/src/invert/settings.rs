@@ -2,8 +2,7 @@
 
 use burn::tensor::Device;
 use inversion::{
-    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation,
-    Start,
+    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation, Start,
 };
 use lpips::Network;
 use serde::{Deserialize, Serialize};
@@ -195,7 +194,9 @@ impl Settings {
         Err(Error::option(
             "lpips",
             network,
-            format!("it takes images from {least}x{least} pixels on and {model} makes {side}x{side}; {what_to_do}"),
+            format!(
+                "it takes images from {least}x{least} pixels on and {model} makes {side}x{side}; {what_to_do}"
+            ),
         ))
     }
 

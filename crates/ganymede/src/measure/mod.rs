@@ -106,11 +106,23 @@ pub fn run(
         keep: Keep::Features,
         ..StreamOptions::default()
     };
-    let real = Set::read(&real_path, "real images", &features, &stream, device, observer)?;
+    let real = Set::read(
+        &real_path,
+        "real images",
+        &features,
+        &stream,
+        device,
+        observer,
+    )?;
     let generated = match (&options.fake, &model) {
-        (Some(path), _) => {
-            Set::read(path, "generated images", &features, &stream, device, observer)?
-        }
+        (Some(path), _) => Set::read(
+            path,
+            "generated images",
+            &features,
+            &stream,
+            device,
+            observer,
+        )?,
         (None, Some(model)) => {
             let images = GeneratedImages {
                 model,
@@ -123,7 +135,13 @@ pub fn run(
             };
             Set::generate(&images, &features, observer)?
         }
-        (None, None) => return Err(Error::option("fake", "", "name generated images or a model")),
+        (None, None) => {
+            return Err(Error::option(
+                "fake",
+                "",
+                "name generated images or a model",
+            ));
+        }
     };
     let measures = Measures::new(options, &real, &generated)?;
     let perceptual = Perceptual::new(

@@ -14,7 +14,10 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
     pub real: Option<PathBuf>,
     /// Generated images, or their statistics
-    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH", conflicts_with = "model"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "PATH", conflicts_with = "model")
+    )]
     pub fake: Option<PathBuf>,
     /// Generate the images with a model of the zoo, or a generator file [default without --fake: funEmoji]
     #[cfg_attr(feature = "clap", arg(long))]
@@ -44,7 +47,10 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
     pub batch: u16,
     /// Average the KID over this many random subsets instead of taking all images at once
-    #[cfg_attr(feature = "clap", arg(long, value_name = "SUBSETS", default_value_t = 0))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "SUBSETS", default_value_t = 0)
+    )]
     pub kid_subsets: usize,
     /// Images of such a subset
     #[cfg_attr(feature = "clap", arg(long, value_name = "IMAGES", default_value_t = Options::default().kid_subset_size))]
@@ -103,7 +109,11 @@ impl Options {
     /// [`Error::Option`] names the first that does not.
     pub fn validate(&self) -> Result<(), Error> {
         if self.samples < 2 {
-            return Err(Error::option("samples", self.samples, "expected at least 2"));
+            return Err(Error::option(
+                "samples",
+                self.samples,
+                "expected at least 2",
+            ));
         }
         if self.batch == 0 {
             return Err(Error::option("batch", self.batch, "expected at least 1"));
@@ -126,7 +136,11 @@ impl Options {
             ));
         }
         if self.real.is_none() {
-            return Err(Error::option("fake", "", "name the images to compare with by --real"));
+            return Err(Error::option(
+                "fake",
+                "",
+                "name the images to compare with by --real",
+            ));
         }
         Ok(())
     }

@@ -46,7 +46,8 @@ impl Perceptual {
         }
         if let (Some(model), true) = (model, options.path_length > 0) {
             let metric = context.lpips(Network::Vgg16)?;
-            perceptual.perceptual_path_length = Some(path_length(options, model, &metric, device, observer)?);
+            perceptual.perceptual_path_length =
+                Some(path_length(options, model, &metric, device, observer)?);
         }
         Ok(perceptual)
     }
