@@ -21,7 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crates below the jobs are here under their names, and with them Burn's [`Device`] and [`Tensor`], so that a program needs this crate alone.
+//! The crates below the jobs are here under their names, and with them Burn's [`Device`] and [`Tensor`], so that a program needs this crate alone:
+//! `docs/outside/` in the repository is one.
 //!
 //! # Cancelling
 //!

@@ -79,7 +79,7 @@ impl Updated {
 
 /// Samples what is new in the zoo or has another generator now, takes out what is gone, and leaves all else as it is.
 ///
-/// The principal components stay those of the models that the index was built of; [`build`](super::build) fits them anew.
+/// The principal components stay those of the models that the index was built of; [`build`](fn@super::build) fits them anew.
 ///
 /// # Errors
 ///
