@@ -1,0 +1,28 @@
+//! Dragging points of a picture.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::sse::{Event, Sse};
+use futures_util::Stream;
+use ganymede::drag::{self, Options};
+use serde_json::json;
+
+use crate::events;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::studio::Studio;
+
+/// A job that tells `numbers`, `points` and `preview` at every step, and ends with the latents and where the points went.
+pub async fn drag(
+    State(studio): State<Arc<Studio>>,
+    Input(mut options): Input<Options>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    options.validate()?;
+    options.picture = studio.resolve(options.picture)?;
+    events::run(studio, move |studio, reporter| {
+        let outcome = drag::run(&options, &studio.context, reporter)?;
+        Ok(json!(outcome))
+    })
+}

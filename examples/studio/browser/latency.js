@@ -1,0 +1,85 @@
+// How long a person waits: slider to painted picture, first page, search, drag. Prints a table for docs/studio.md; run it on a machine that does nothing else.
+//
+//   node latency.js [--models DIR --model own:FILE]   measures the slider on a model of one's own too
+
+import { join } from 'node:path';
+import { ROOT, browse, painted, serve } from './server.js';
+
+const MOVES = 120;
+const BETWEEN = 30;
+const option = (name) => { const index = process.argv.indexOf(name); return index < 0 ? undefined : process.argv[index + 1]; };
+
+const sorted = (values) => [...values].sort((a, b) => a - b);
+const quantile = (values, part) => sorted(values)[Math.min(values.length - 1, Math.floor(values.length * part))];
+const row = (what, values) => console.log(`| ${what} | ${quantile(values, 0.5).toFixed(1)} | ${quantile(values, 0.95).toFixed(1)} | ${values.length} |`);
+
+/** Milliseconds from each input event to the frame in which its picture is painted. */
+const slide = (page, label) => page.evaluate(async ([label, moves, between]) => {
+  const input = document.querySelector(`input[aria-label="${label}"]`);
+  const canvas = document.querySelector('canvas.main');
+  const times = [];
+  for (let move = 0; move < moves; move += 1) {
+    input.value = String(((move % 40) - 20) / 10);
+    const started = performance.now();
+    const done = new Promise((resolve) => { canvas.addEventListener('painted', () => requestAnimationFrame(() => resolve(performance.now())), { once: true }); });
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+    times.push((await done) - started);
+    await new Promise((resolve) => { setTimeout(resolve, between); });
+  }
+  return times;
+}, [label, MOVES, BETWEEN]);
+
+async function slider(page, address, model) {
+  await page.goto(`${address}#/models`);
+  await page.reload();
+  await page.locator(`.card[data-model="${model}"] button.tile`).click();
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  await painted(page.locator('canvas.main'));
+  await page.waitForTimeout(1500);
+  return slide(page, 'Component 1');
+}
+
+console.log('| what | median ms | 95th percentile ms | times |\n|---|---|---|---|');
+const browser = await browse();
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+
+const first = [];
+for (let time = 0; time < 5; time += 1) {
+  const started = performance.now();
+  const server = await serve();
+  await page.goto(server.address);
+  await page.locator('.card canvas[data-painted]').first().waitFor();
+  first.push(performance.now() - started);
+  await server.stop();
+}
+row('start of the program to the first cards', first);
+
+const models = option('--models');
+const server = await serve(...(models ? ['--models', models] : []));
+row('slider to painted picture, a zoo model (64x64)', await slider(page, server.address, 'micah'));
+const own = option('--model');
+if (own) row(`slider to painted picture, ${own}`, await slider(page, server.address, own));
+
+const searches = [];
+await page.goto(`${server.address}#/search`);
+for (let time = 0; time < 10; time += 1) {
+  const started = performance.now();
+  await page.locator('.drop input').setInputFiles(join(ROOT, `weights/queries/micah/${time % 2 ? 2 : 3}.png`));
+  await page.getByText('models ranked for').waitFor();
+  searches.push(performance.now() - started);
+  await page.reload();
+  await page.locator('.drop input').waitFor({ state: 'attached' });
+}
+row('image to ranked models', searches);
+
+const speeds = [];
+for (let seed = 0; seed < 5; seed += 1) {
+  const body = { picture: { model: 'micah', latent: { seed: { seed } } }, handles: [{ from: [30, 24], to: [50, 44] }], steps: 60 };
+  const answer = await fetch(`${server.address}api/drag`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const events = (await answer.text()).split('\n\n').filter((event) => event.startsWith('event: done'));
+  const { steps, seconds } = JSON.parse(events[0].split('data: ')[1]);
+  speeds.push(steps / seconds);
+}
+console.log(`\nDrag at 64x64: ${quantile(speeds, 0.5).toFixed(1)} steps a second, median of ${speeds.length} drags.`);
+await browser.close();
+await server.stop();

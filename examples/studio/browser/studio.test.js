@@ -1,0 +1,286 @@
+// Every view as a person uses it, in Chromium, on the zoo.
+
+import assert from 'node:assert/strict';
+import { readFileSync, copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, afterEach, test } from 'node:test';
+import { ROOT, browse, colours, count, folder, painted, serve } from './server.js';
+
+const QUERY = join(ROOT, 'weights/queries/micah/2.png');
+const PICTURE = 50;
+
+let server;
+let browser;
+let context;
+let page;
+let problems;
+
+before(async () => {
+  server = await serve();
+  browser = await browse();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
+  page = await context.newPage();
+  problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  page.on('request', (request) => { if (!request.url().startsWith(server.address) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
+  await page.goto(server.address);
+  await page.getByRole('heading', { name: 'Models' }).waitFor();
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(problems, []);
+});
+
+const view = (name) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+const main = () => page.locator('canvas.main');
+
+/** Moves a slider as a finger does: its input event. */
+const slide = (label, value) => page.getByRole('slider', { name: label, exact: true }).fill(String(value));
+
+async function download(press) {
+  const [file] = await Promise.all([page.waitForEvent('download'), press()]);
+  return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
+}
+
+async function openModel(name) {
+  await view('Models');
+  await page.getByRole('button', { name: `Open ${name}`, exact: true }).click();
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  await painted(main());
+}
+
+test('models: cards with samples, a filter, an order, and a dropped checkpoint', async () => {
+  const cards = page.locator('.card');
+  assert.ok(await cards.count() >= 2);
+  const micah = page.locator('.card[data-model="micah"]');
+  assert.match(await micah.textContent(), /after Micah Lanier.*CC-BY-4.0/s);
+  await page.getByLabel('Filter').fill('micah');
+  assert.equal(await cards.count(), 1);
+  for (let index = 0; index < 4; index += 1) {
+    const sample = micah.locator('canvas').nth(index);
+    await painted(sample);
+    assert.ok(await colours(sample) > PICTURE);
+  }
+  await page.getByLabel('Filter').fill('no such model');
+  await page.getByText('No model is called like').waitFor();
+  await page.getByLabel('Filter').fill('');
+  await page.getByLabel('Sort by').selectOption('distance');
+  const file = join(folder(), 'mine.safetensors');
+  copyFileSync(join(ROOT, 'weights/zoo/lorelei/generator.safetensors'), file);
+  await page.locator('.drop input').setInputFiles(file);
+  const mine = page.locator('.card[data-model="dropped:mine.safetensors"]');
+  await mine.waitFor();
+  await mine.scrollIntoViewIfNeeded();
+  await painted(mine.locator('canvas').nth(3));
+  assert.ok(await colours(mine.locator('canvas').nth(3)) > PICTURE);
+});
+
+test('a file that is no checkpoint is refused with words', async () => {
+  await page.locator('.drop input').setInputFiles({ name: 'bad.pkl', mimeType: 'application/octet-stream', buffer: Buffer.from('nonsense') });
+  await page.locator('.notice.error').waitFor();
+  assert.match(await page.locator('.notice.error').textContent(), /bad\.pkl/);
+  problems = problems.filter((problem) => !/400/.test(problem));
+});
+
+test('search: a chosen image, and more like a model', async () => {
+  await view('Search');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.locator('.card').first().getAttribute('data-model'), 'micah');
+  await page.getByText('models ranked for an image').waitFor();
+  await page.locator('.cards[data-typical]').waitFor({ timeout: 60000 });
+  assert.match(await page.locator('.card').first().textContent(), /\d+\.\d % of its samples are less likely/);
+  assert.equal(await page.locator('.verdict').textContent(), '');
+  await page.getByRole('button', { name: 'Leave image 1 out' }).click();
+  await page.locator('.drop input').setInputFiles(join(ROOT, 'docs/images/gallery/funEmoji-mouth.png'));
+  await page.getByText('No model of this zoo is likely to have made this image').waitFor({ timeout: 60000 });
+  await view('Models');
+  await page.locator('.card[data-model="micah"]').getByRole('button', { name: 'More like this' }).click();
+  await page.getByText('models ranked for models like micah').waitFor();
+});
+
+test('search: an image that is dropped on the page', async () => {
+  await view('Search');
+  const data = await page.evaluateHandle((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], 'query.png', { type: 'image/png' }));
+    return transfer;
+  }, readFileSync(QUERY).toString('base64'));
+  await page.locator('.drop').dispatchEvent('drop', { dataTransfer: data });
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.locator('.card').first().getAttribute('data-model'), 'micah');
+});
+
+test('model: seeds, truncation, noise, named edits and components are new pictures', async () => {
+  await openModel('adventurer');
+  let before = await painted(main());
+  assert.ok(await colours(main()) > PICTURE);
+  const changes = async (what) => {
+    const seen = await count(main());
+    await what();
+    const now = await painted(main(), seen);
+    assert.notEqual(now, before);
+    before = now;
+  };
+  await changes(() => page.getByRole('button', { name: 'Next', exact: true }).click());
+  await changes(() => page.keyboard.press('ArrowRight'));
+  await changes(() => slide('Truncation ψ', 0.5));
+  await changes(() => slide('Cutoff', 4));
+  await changes(() => slide('hair', 3));
+  await changes(() => slide('Component 1', 2));
+  await changes(() => page.getByLabel('Layers from').fill('4').then(() => page.keyboard.press('Tab')));
+  await changes(() => page.getByRole('button', { name: 'Reset edits' }).click());
+  const tile = page.locator('.grid-seeds .tile').nth(7);
+  await painted(tile.locator('canvas'));
+  await changes(() => tile.click());
+  await page.getByRole('button', { name: 'More like this' }).click();
+  await page.locator('.card').first().waitFor();
+});
+
+test('invert: three ranks side by side with previews and curves, then an edit', async () => {
+  await view('Invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Steps').fill('60');
+  await page.getByLabel('Steps').blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  const columns = page.locator('.column');
+  await columns.nth(2).waitFor();
+  assert.equal(await columns.count(), 3);
+  assert.deepEqual(await columns.locator('p.muted').allTextContents(), ['rank 1', 'rank 10', 'rank 15']);
+  const early = await painted(columns.first().locator('canvas'), 1);
+  await page.locator('.column[data-done]').nth(2).waitFor({ timeout: 120000 });
+  const late = await painted(columns.first().locator('canvas'), 2);
+  assert.notEqual(late, early);
+  assert.ok(await columns.first().locator('svg').getAttribute('data-values') >= 50);
+  assert.match(await columns.first().textContent(), /PSNR \d+\.\d+ dB/);
+  await columns.first().getByRole('button', { name: 'Edit' }).click();
+  const before = await painted(main());
+  const seen = await count(main());
+  await slide('Component 1', 3);
+  assert.notEqual(await painted(main(), seen), before);
+});
+
+test('invert: one model, stopped on the way', async () => {
+  await view('Invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Into').selectOption('micah');
+  await page.getByLabel('Steps').fill('20000');
+  await page.getByLabel('Steps').blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  await page.getByText(/step [5-9]\d* of 20000/).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped: this is what was found until then.').waitFor();
+  await page.locator('.column[data-done]').waitFor();
+});
+
+test('interpolate: a strip that plays, and a GIF', async () => {
+  await openModel('micah');
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  await page.getByRole('button', { name: 'Next', exact: true }).click();
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  await view('Interpolate');
+  await page.getByLabel('Frames', { exact: true }).fill('8');
+  await page.getByLabel('Frames', { exact: true }).blur();
+  await page.locator('.strip[data-frames="8"]').waitFor();
+  await painted(main());
+  await painted(main(), (await count(main())) + 3);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const frame = async (index) => {
+    const seen = await count(main());
+    await page.getByRole('slider', { name: 'Frame' }).fill(String(index));
+    return painted(main(), seen);
+  };
+  assert.notEqual(await frame(1), await frame(4));
+  await page.getByRole('button', { name: 'Export' }).click();
+  const gif = await download(() => page.getByRole('button', { name: 'GIF' }).click());
+  assert.deepEqual([gif.name, gif.bytes.subarray(0, 6).toString()], ['micah.gif', 'GIF89a']);
+  assert.match(await page.locator('dialog pre').textContent(), /--example interpolate -- --model micah --from 0 --to 1 --frames 8/);
+});
+
+test('drag: points and a mask set with the pointer, and a picture that follows', async () => {
+  await openModel('micah');
+  await page.getByRole('button', { name: 'Drag', exact: true }).click();
+  await page.getByRole('heading', { name: 'Drag' }).waitFor();
+  const before = await painted(main());
+  const box = await page.locator('.dragging svg').boundingBox();
+  const press = (x, y) => page.mouse.click(box.x + box.width * x, box.y + box.height * y);
+  await press(0.5, 0.4);
+  await press(0.5, 0.55);
+  assert.equal(await page.locator('.points li').count(), 1);
+  await page.getByLabel('Pressing sets').selectOption('mask');
+  await press(0.5, 0.5);
+  await page.locator('.masked').waitFor();
+  await page.getByRole('button', { name: 'Clear the mask' }).click();
+  await page.getByLabel('Steps').fill('30');
+  await page.getByLabel('Steps').blur();
+  await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
+  await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
+  const after = await painted(main());
+  assert.notEqual(after, before);
+  assert.ok(await colours(main()) > PICTURE);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.waitForFunction(([element, before]) => element.toDataURL() === before, [await main().elementHandle(), before]);
+});
+
+test('export: picture, latents, settings and the command line', async () => {
+  await openModel('adventurer');
+  await slide('hair', 2);
+  await page.getByRole('button', { name: 'Export' }).click();
+  const png = await download(() => page.getByRole('button', { name: 'PNG' }).click());
+  assert.equal(png.bytes.subarray(1, 4).toString(), 'PNG');
+  // Four times 64 pixels.
+  assert.equal(png.bytes.readUInt32BE(16), 256);
+  const latents = await download(() => page.getByRole('button', { name: 'Latents' }).click());
+  assert.match(latents.name, /safetensors$/);
+  const settings = await download(() => page.getByRole('button', { name: 'Settings (JSON)' }).click());
+  assert.deepEqual(JSON.parse(settings.bytes).edits, [{ edit: 'hair', strength: 2 }]);
+  assert.match(await page.locator('dialog pre').textContent(), /--example generate -- --model adventurer --latents adventurer.latents.safetensors/);
+});
+
+test('a session is saved to a file and opened from it', async () => {
+  await openModel('micah');
+  await page.getByRole('button', { name: 'Next', exact: true }).click();
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  const before = await painted(main(), 1);
+  const session = await download(() => page.getByRole('button', { name: 'Save' }).click());
+  await page.reload();
+  await page.getByRole('heading', { name: 'Model', exact: true }).waitFor();
+  await page.locator('#session input').setInputFiles({ name: session.name, mimeType: 'application/json', buffer: session.bytes });
+  await page.getByText('Session opened.').waitFor();
+  await page.waitForFunction(([selector, before]) => document.querySelector(selector)?.toDataURL() === before, ['canvas.main', before]);
+  await view('Interpolate');
+  assert.equal(await page.locator('.strip li canvas').count(), 1);
+  await page.locator('#session input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
+  await page.getByText('This file is no session').waitFor();
+});
+
+test('the keyboard alone opens a model and moves a slider', async () => {
+  await page.getByLabel('Filter').focus();
+  await page.keyboard.type('micah');
+  const open = page.getByRole('button', { name: 'Open micah', exact: true });
+  for (let presses = 0; presses < 6 && !(await open.evaluate((element) => element === document.activeElement)); presses += 1) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  const before = await painted(main());
+  const seen = await count(main());
+  await page.getByRole('slider', { name: 'Component 1', exact: true }).focus();
+  for (let press = 0; press < 10; press += 1) await page.keyboard.press('ArrowRight');
+  assert.notEqual(await painted(main(), seen), before);
+});
+
+test('nothing is wider than a telephone', async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const name of ['Models', 'Search', 'Model', 'Invert', 'Interpolate', 'Drag']) {
+    await view(name);
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} scrolls sideways`);
+  }
+});
