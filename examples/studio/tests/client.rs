@@ -76,7 +76,7 @@ impl Request {
     }
 
     /// Sends the request until a connection is not reset before its answer: where the system's queue of connections is full, no server has read anything.
-    fn answered(&self, port: u16) -> (BufReader<TcpStream>, (u16, Vec<(String, String)>)) {
+    fn answered(&self, port: u16) -> (BufReader<TcpStream>, Head) {
         for _ in 0..TRIES {
             let mut reader = self.start(port);
             match try_head(&mut reader) {
@@ -129,13 +129,15 @@ impl Answer {
 }
 
 /// Status and headers, their names in small letters.
-pub fn head(reader: &mut impl BufRead) -> (u16, Vec<(String, String)>) {
+type Head = (u16, Vec<(String, String)>);
+
+pub fn head(reader: &mut impl BufRead) -> Head {
     try_head(reader).unwrap()
 }
 
 const TRIES: usize = 5;
 
-fn try_head(reader: &mut impl BufRead) -> Result<(u16, Vec<(String, String)>), Error> {
+fn try_head(reader: &mut impl BufRead) -> Result<Head, Error> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let status = line.split(' ').nth(1);

@@ -1,4 +1,5 @@
 use ganymede::image_tensor::{DecodeLimits, decode_bytes};
+use ganymede::stylegan2::LatentFile;
 use serde_json::json;
 
 use super::client::{Request, events};
@@ -98,9 +99,7 @@ fn pictures_follow_their_recipe() {
     std::fs::write(file.path(), &latents.body).unwrap();
     let model = server.studio.context.model("adventurer").unwrap();
     let synthesis = &model.generator.synthesis;
-    let read =
-        ganymede::stylegan2::LatentFile::read(file.path(), synthesis.num_ws(), synthesis.w_dim())
-            .unwrap();
+    let read = LatentFile::read(file.path(), synthesis.num_ws(), synthesis.w_dim()).unwrap();
     assert_eq!(
         (read.latents.len(), read.model.as_deref()),
         (1, Some("adventurer"))
