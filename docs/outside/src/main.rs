@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let outcome = find_and_invert::run(&options, &Context::new(Device::flex()), &mut Progress)?;
     for found in &outcome.inversions {
-        println!("{}: LPIPS {:.3}, PSNR {:.1} dB", found.model, found.lpips, found.psnr);
+        let (lpips, psnr) = (found.lpips, found.psnr);
+        println!("{}: LPIPS {lpips:.3}, PSNR {psnr:.1} dB", found.model);
     }
     Ok(())
 }
