@@ -3,7 +3,6 @@ use ganymede::find_and_invert::{self, Options};
 use ganymede::{Context, Device, Observer, Phase};
 
 struct Progress;
-
 impl Observer for Progress {
     fn begin(&mut self, phase: &Phase<'_>) {
         eprintln!("{} ({})", phase.name, phase.length);
