@@ -435,9 +435,14 @@ fn every_program_names_a_broken_file() {
         .as_array()
         .unwrap()
         .iter()
+        // Short examples show one crate each.
+        .filter(|program| {
+            let path = program["path"].as_str().unwrap();
+            !path.starts_with("crates/") && !path.starts_with("../docs/")
+        })
         .map(|program| program["name"].as_str().unwrap())
-        // It breaks the files of the others.
-        .filter(|name| *name != "torture")
+        // One breaks the files of the others; the other serves on and says on its page what is wrong.
+        .filter(|name| !["torture", "studio"].contains(name))
         .collect();
     let tried: BTreeSet<&str> = cases.iter().map(|case| case.program).collect();
     assert_eq!(tried, programs);
