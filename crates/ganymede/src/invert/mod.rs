@@ -169,7 +169,7 @@ const MOST_FRAMES: usize = 60;
 /// };
 /// let outcome = invert::run(&options, &context, &mut ())?;
 /// let found = &outcome.inversions[0];
-/// assert_eq!(found.w_plus.dims(), [1, 10, 128]);
+/// assert_eq!(found.w_plus.dims(), [1, 10, 64]);
 /// assert!(found.psnr > 10.0 && found.lpips < 0.5);
 /// # Ok::<(), ganymede::Error>(())
 /// ```
