@@ -3,6 +3,8 @@
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use cubecl::Device as CubeDevice;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -39,9 +41,9 @@ impl DeviceChoice {
     pub fn of(device: &Device) -> Self {
         match device.as_dispatch() {
             #[cfg(feature = "wgpu")]
-            DispatchDevice::Wgpu(_) => Self::Wgpu,
+            DispatchDevice::Cube(CubeDevice::Wgpu(_)) => Self::Wgpu,
             #[cfg(feature = "cuda")]
-            DispatchDevice::Cuda(_) => Self::Cuda,
+            DispatchDevice::Cube(CubeDevice::Cuda(_)) => Self::Cuda,
             _ => Self::Cpu,
         }
     }
