@@ -112,7 +112,12 @@ impl<'a> QualityMeter<'a> {
         let Some(samples) =
             self.moments(&key, counts[1], &format!("{name}: samples"), |range| {
                 let seeds: Vec<u32> = (range.start as u32..range.end as u32).collect();
-                Ok(sampling::checked(&generator, &seeds, self.device)?)
+                sampling::checked(&generator, &seeds, self.device).map_err(|error| {
+                    ganymede::Error::Model {
+                        model: name.to_owned(),
+                        problem: error.to_string(),
+                    }
+                })
             })?
         else {
             return Ok(None);

@@ -106,21 +106,21 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         };
         turn += 1;
         if jobs[index].takes.is_zero() {
-            eprintln!("{}: undisturbed", jobs[index].name);
+            eprintln!("{}: undisturbed", jobs[index].program);
             jobs[index] = place.undisturbed(jobs[index].clone())?;
         }
         let job = &jobs[index];
         let Some(verdict) = faults::inflict(kind, job, &place, &mut random)? else {
             continue;
         };
-        let count = counts.entry((job.name, kind)).or_default();
+        let count = counts.entry((job.program, kind)).or_default();
         count.tried += 1;
         match verdict {
             Verdict::Sound => {}
             Verdict::Refused => count.refused += 1,
             Verdict::Lost(reason) => {
                 count.lost += 1;
-                eprintln!("{}, {kind}: {reason}", job.name);
+                eprintln!("{}, {kind}: {reason}", job.program);
                 losses.push(reason);
             }
         }

@@ -57,29 +57,10 @@ impl Place {
                     .map_err(|e| format!("{}: {e}", from.display()))?;
             }
         }
-        let index = [
-            "build",
-            "--zoo",
-            "{zoo}",
-            "--samples",
-            "64",
-            "--dimension",
-            "16",
-            "--moments",
-            "{base}/moments",
-        ];
-        place.expect("index", &index, &place.path("none"))?;
-        let invert = [
-            "--image",
-            "{image}",
-            "--model",
-            "{model}",
-            "--steps",
-            "1",
-            "--out",
-            "{base}/latents",
-        ];
-        place.expect("invert", &invert, &place.path("none"))?;
+        let index = "build --zoo {zoo} --samples 64 --dimension 16 --moments {base}/moments";
+        place.expect("index", index, &place.path("none"))?;
+        let invert = "--image {image} --model {model} --steps 1 --out {base}/latents";
+        place.expect("invert", invert, &place.path("none"))?;
         let latent = std::fs::read_dir(place.path("latents"))?
             .filter_map(Result::ok)
             .map(|entry| entry.path())
@@ -117,7 +98,7 @@ impl Place {
 
     /// A job with how long it takes and what it writes.
     pub fn undisturbed(&self, job: Job) -> Result<Job, Failure> {
-        let out = self.fresh(&format!("reference-{}", job.name))?;
+        let out = self.fresh(&format!("reference-{}", job.program))?;
         let started = Instant::now();
         self.expect(job.program, job.args, &out)?;
         Ok(Job {
@@ -127,7 +108,7 @@ impl Place {
         })
     }
 
-    fn expect(&self, program: &str, args: &[&str], out: &Path) -> Result<(), Failure> {
+    fn expect(&self, program: &str, args: &str, out: &Path) -> Result<(), Failure> {
         let mut child = self.start(program, args, out, None)?;
         let ended = wait(&mut child, Duration::from_secs(600), &self.path("stderr"))?;
         match ended {
@@ -137,15 +118,15 @@ impl Place {
         }
     }
 
-    /// Starts a program; files of at most `kilobytes` where there is such a limit.
+    /// Starts a program with arguments that spaces separate; files of at most `kilobytes` where there is such a limit.
     pub fn start(
         &self,
         program: &str,
-        args: &[&str],
+        args: &str,
         out: &Path,
         kilobytes: Option<u64>,
     ) -> Result<Child, Failure> {
-        let filled = args.iter().map(|arg| self.fill(arg, out));
+        let filled = args.split_whitespace().map(|arg| self.fill(arg, out));
         let program = self.programs.join(program);
         let mut command = match kilobytes {
             None => Command::new(&program),
@@ -190,8 +171,8 @@ impl Place {
         out: &Path,
         kilobytes: Option<u64>,
     ) -> Result<Option<Ended>, Failure> {
-        let more = if resume { job.resume } else { &[] };
-        let args = [job.args, more].concat();
+        let more = if resume { job.resume } else { "" };
+        let args = format!("{} {more}", job.args);
         let mut child = self.start(job.program, &args, out, kilobytes)?;
         let patience = (PATIENCE * job.takes).max(LEAST_PATIENCE);
         wait(&mut child, patience, &self.path("stderr"))
