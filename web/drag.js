@@ -98,7 +98,7 @@ export function dragView({ go }) {
     const picture = recipe(store.picture);
     const began = performance.now();
     try {
-      const body = { picture, handles, steps: options.steps, learning_rate: options.learning_rate, ...(mask ? { mask: btoa(String.fromCharCode(...mask)) } : {}) };
+      const body = { picture, handles, steps: options.steps, learning_rate: options.learning_rate, ...(mask ? { mask: btoa(Array.from(mask, (byte) => String.fromCharCode(byte)).join('')) } : {}) };
       for await (const [name, data] of api.drag(body, running.abort.signal)) {
         if (name === 'job') { running.job = data.id; status.textContent = data.ahead ? `Waiting for ${data.ahead} other jobs …` : 'Dragging …'; }
         else if (name === 'numbers') status.textContent = `Step ${data.position}: ${data.values.distance.toFixed(1)} pixels to go, ${(data.position / ((performance.now() - began) / 1000)).toFixed(0)} steps a second`;

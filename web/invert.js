@@ -8,6 +8,8 @@ import { atRanks, giveImages, rankQuery } from './search.js';
 import { nameOf, store, take } from './store.js';
 
 const RANKS = [1, 10, 15];
+/** JSON has no infinity, which is the ratio of a picture to itself. */
+const decibels = (ratio) => (ratio === null ? '∞' : ratio.toFixed(2));
 /** Of the last inversions: `{model, rank, found}`. */
 let results = [];
 let wanted = 'ranks';
@@ -45,7 +47,7 @@ export function invertView({ go }) {
     const picture = { model: column.model, latent: { w_plus: found.w_plus }, edits: [], noise_mode: settings.noise };
     const title = `${nameOf(column.model)}, inverted`;
     column.view.show(picture);
-    column.numbers.textContent = `PSNR ${found.psnr.toFixed(2)} dB, LPIPS ${found.lpips.toFixed(4)}, distance ${found.w_plus_distance.toFixed(1)}, ${found.steps} steps in ${found.seconds.toFixed(1)} s`;
+    column.numbers.textContent = `PSNR ${decibels(found.psnr)} dB, LPIPS ${found.lpips.toFixed(4)}, distance ${found.w_plus_distance.toFixed(1)}, ${found.steps} steps in ${found.seconds.toFixed(1)} s`;
     column.actions.replaceChildren(
       button('Edit', () => { take(picture, title); go('model'); }, { className: 'primary' }),
       button('Put on the strip', () => { store.strip.push({ ...structuredClone(picture), title }); notice(`Put on the strip of Interpolate: ${title}.`); }));
@@ -85,7 +87,7 @@ export function invertView({ go }) {
         else if (name === 'model') now = made.find(({ model }) => model === data.id);
         else if (name === 'numbers') {
           now.curve.add(data.values.loss);
-          now.numbers.textContent = `step ${data.position} of ${settings.steps}: PSNR ${data.values.PSNR.toFixed(2)} dB, LPIPS ${data.values.LPIPS.toFixed(4)}`;
+          now.numbers.textContent = `step ${data.position} of ${settings.steps}: PSNR ${decibels(data.values.PSNR)} dB, LPIPS ${data.values.LPIPS.toFixed(4)}`;
         } else if (name === 'preview') await now.view.base64(data.png);
         else if (name === 'warning') notice(data.text);
         else if (name === 'done') {

@@ -12,23 +12,22 @@ export class PictureView {
     this.painted = 0;
   }
 
-  /** Shows a recipe's picture as soon as it can be had; resolves when nothing newer waits. */
+  /** Shows a recipe's picture as soon as it can be had; the call that finds nothing on its way resolves when nothing newer waits. */
   async show(recipe) {
     this.#next = recipe;
     if (this.#busy) return;
     this.#busy = true;
-    try {
-      while (this.#next) {
-        const recipe = this.#next;
-        this.#next = null;
+    while (this.#next) {
+      const recipe = this.#next;
+      this.#next = null;
+      try {
         await this.blob(await api.picture(recipe));
+      } catch (error) {
+        this.canvas.classList.add('failed');
+        notice(error.message, { error: true });
       }
-    } catch (error) {
-      this.canvas.classList.add('failed');
-      notice(error.message, { error: true });
-    } finally {
-      this.#busy = false;
     }
+    this.#busy = false;
   }
 
   /** Paints a PNG. */

@@ -144,6 +144,9 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
                 built.dimension,
                 built.bytes
             );
+            if let Some(path) = &common.json {
+                output::write_json(path, &built)?;
+            }
         }
         Command::Add {
             names,
@@ -168,6 +171,9 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
                     "{file}: {} new, {} sampled again, {} taken out; {} models",
                     updated.new, updated.changed, updated.gone, updated.models
                 ),
+            }
+            if let Some(path) = &common.json {
+                output::write_json(path, &updated)?;
             }
         }
         Command::Remove { names, zoo, common } => {

@@ -1,7 +1,5 @@
 //! Whether a model is good enough: samples among real images in the features of several networks, and the inversion of held-out images.
 
-use ganymede::digest;
-use ganymede::files;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -22,12 +20,10 @@ use vision_aided_finetune::ImageSet;
 use crate::Failure;
 use crate::quality::rounded;
 use crate::table::median;
-use ganymede::Weights;
 use ganymede::features::BATCH;
-use ganymede::images::spread;
-use ganymede::images::{Target, files_in, to_targets};
+use ganymede::images::{Target, files_in, spread, to_targets};
 use ganymede::protocol::Protocol;
-use ganymede::sampling;
+use ganymede::{Weights, digest, files, sampling};
 
 /// Samples, and at most as many real images, that are compared.
 const COMPARED_IMAGES: u32 = 1000;

@@ -1,7 +1,6 @@
 //! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
 use std::ops::ControlFlow;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,14 +34,6 @@ impl Interrupt {
         match self.requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
-        }
-    }
-
-    /// The exit status of a program that has written what it had.
-    pub fn exit_code(&self) -> ExitCode {
-        match self.requested() {
-            true => ExitCode::from(INTERRUPTED),
-            false => ExitCode::SUCCESS,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! How good a model is, measured for its card.
 
-use ganymede::digest;
-use ganymede::files;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +16,9 @@ use vision_aided_finetune::ImageSet;
 use crate::Failure;
 use crate::diversity::{self, Diversity};
 use crate::terminal::Asking;
-use ganymede::Weights;
 use ganymede::features;
 use ganymede::images::spread;
-use ganymede::{kept_moments, sampling};
+use ganymede::{Weights, digest, files, kept_moments, sampling};
 
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;

@@ -36,11 +36,6 @@ impl Terminal {
     pub fn phase(&self) -> &str {
         &self.phase
     }
-
-    /// The exit status of a program that has written what it had.
-    pub fn exit_code(&self) -> std::process::ExitCode {
-        self.interrupt.exit_code()
-    }
 }
 
 impl Observer for Terminal {

@@ -63,17 +63,20 @@ impl Animation {
             )));
         }
         if self.enlarged == 0 || self.enlarged > LARGEST {
-            return Err(Failure::refused("enlarged: expected at least 1"));
+            return Err(Failure::refused(format!(
+                "enlarged: expected 1 to {LARGEST}"
+            )));
         }
         Ok(())
     }
 }
 
-/// The file's bytes. `picture` is the animation's, its model named as jobs name it.
+/// The file's bytes. `picture` is the animation's, its model named as jobs name it. It ends early when `go_on` says so.
 pub fn make(
     animation: &Animation,
     picture: &Picture,
     context: &Context,
+    go_on: impl Fn() -> bool,
 ) -> Result<Vec<u8>, Failure> {
     let Latent::Course(on_course) = &picture.latent else {
         return Err(Failure::refused(
@@ -90,10 +93,16 @@ pub fn make(
     let times: Vec<f64> = (0..animation.frames)
         .map(|i| i as f64 / steps as f64)
         .collect();
-    let frames = picture.frames(&times, context, |_| true)?;
+    let frames = picture.frames(&times, context, |_| go_on())?;
+    if frames.len() < times.len() {
+        return Err(Failure::refused("nobody waits for this animation"));
+    }
     let side = frames.first().map_or(1, RgbImage::width);
     let factor = animation.enlarged.min((LARGEST / side).max(1));
-    let frames: Vec<RgbImage> = frames.iter().map(|frame| magnify(frame, factor)).collect();
+    let frames: Vec<RgbImage> = frames
+        .into_iter()
+        .map(|frame| magnify(&frame, factor))
+        .collect();
     match animation.format {
         Format::Gif => gif(&frames, animation.frames_per_second, closed),
         Format::Mp4 => mp4(&frames, animation.frames_per_second),

@@ -21,6 +21,9 @@ use crate::studio::Studio;
 /// Events that wait for a slow reader. What comes then is left out, but for the last one: the device waits for nobody.
 const EVENTS: usize = 1024;
 
+/// Events that may wait before previews, which are large, are left out.
+const BEFORE_PREVIEWS: usize = 32;
+
 /// Previews of one name are at least so far apart.
 const BETWEEN_PREVIEWS: Duration = Duration::from_millis(40);
 
@@ -174,6 +177,9 @@ impl Observer for Reporter {
     }
 
     fn preview(&mut self, preview: &Preview<'_>) {
+        if self.events.max_capacity() - self.events.capacity() > BEFORE_PREVIEWS {
+            return;
+        }
         let now = Instant::now();
         let last = self.previews.get(preview.name);
         if last.is_some_and(|last| now.duration_since(*last) < BETWEEN_PREVIEWS) {

@@ -16,7 +16,11 @@ pub struct Guard {
 impl Guard {
     pub fn new(port: u16) -> Self {
         Self {
-            hosts: ["127.0.0.1", "localhost"].map(|name| format!("{name}:{port}")),
+            hosts: ["127.0.0.1", "localhost"].map(|name| match port {
+                // Clients leave out the port that http has.
+                80 => name.to_owned(),
+                _ => format!("{name}:{port}"),
+            }),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use tokio::net::{TcpListener, TcpSocket};
@@ -21,10 +22,10 @@ use crate::{api, page, uploads};
 /// Longest JSON: a recipe with the latents of a hundred pictures of a large model.
 const JSON_BYTES: usize = 16 << 20;
 
-/// How long jobs have to end after Ctrl-C.
+/// How long jobs have to end when the program is asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Listens at 127.0.0.1 until Ctrl-C; the address is the first line of the output.
+/// Listens at 127.0.0.1 until Ctrl-C or a signal ends the program; the address is the first line of the output.
 pub fn serve(studio: Studio, port: u16, open: bool) -> Result<(), examples::Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,12 +45,29 @@ pub fn serve(studio: Studio, port: u16, open: bool) -> Result<(), examples::Fail
         let app = router(Arc::clone(&studio), port);
         tokio::select! {
             served = axum::serve(listener, app) => served.map_err(examples::Failure::from),
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(examples::Failure::from),
+            ended = ended() => ended.map_err(examples::Failure::from),
         }
     });
     studio.jobs.cancel_all();
     runtime.shutdown_timeout(GRACE);
     served
+}
+
+/// Ctrl-C, or the signal that ends a process.
+async fn ended() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await
+    }
 }
 
 /// Connections that wait until they are accepted: more than requests that may wait, so that those are told so.
@@ -75,7 +93,6 @@ pub fn listen(port: u16) -> Result<TcpListener, examples::Failure> {
 
 /// All routes, for a server at this port.
 pub fn router(studio: Arc<Studio>, port: u16) -> Router {
-    let large = |bytes| DefaultBodyLimit::max(bytes);
     let api = Router::new()
         .route("/status", get(api::status::status))
         .route("/models", get(api::models::list))
@@ -87,7 +104,7 @@ pub fn router(studio: Arc<Studio>, port: u16) -> Router {
         .route("/models/{id}/samples", get(api::models::samples))
         .route(
             "/images",
-            post(api::images::add).layer(large(uploads::IMAGE_BYTES)),
+            post(api::images::add).layer(DefaultBodyLimit::max(uploads::IMAGE_BYTES)),
         )
         .route("/images/{id}", get(api::images::get))
         .route("/picture", post(api::pictures::picture))
@@ -99,6 +116,12 @@ pub fn router(studio: Arc<Studio>, port: u16) -> Router {
         .route("/drag", post(api::dragging::drag))
         .route("/jobs/{id}", delete(api::jobs::cancel))
         .fallback(|| async { Failure::not_found("no such address in this interface") })
+        .method_not_allowed_fallback(|| async {
+            Failure::with_status(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address has other methods",
+            )
+        })
         .layer(DefaultBodyLimit::max(JSON_BYTES));
     Router::new()
         .nest("/api", api)

@@ -170,7 +170,7 @@ fn cases(place: &Place) -> Vec<Case> {
     const RECORD: &str = "weights/zoo/index.toml";
     const FEATURES: &str = "weights/features/efficientnet_lite0.safetensors";
     const HEADS: &str = "weights/features/lpips_v0.1_alex.safetensors";
-    let mut cases = vec![
+    vec![
         case("convert", "{X} --out {out}", "a.pt", zip()),
         case("convert", "{X} --out {out}", "a.pkl", pickle()),
         case("convert", "{X} --list", "a.safetensors", tensors()),
@@ -364,16 +364,15 @@ fn cases(place: &Place) -> Vec<Case> {
             "study/images/ranking.json",
             text(),
         ),
-    ];
-    // What an error may say of one program it may forget in another: the same card and configuration for all that list models.
-    for program in ["zoo", "index"] {
-        let args = match program {
-            "zoo" => "measure funEmoji --data {base}/data --moments {out}",
-            _ => "add funEmoji --moments {out}",
-        };
-        cases.push(case(program, args, CARD, text()));
-    }
-    cases
+        // What an error may say of one program it may forget in another: the same card for all that list models.
+        case(
+            "zoo",
+            "measure funEmoji --data {base}/data --moments {out}",
+            CARD,
+            text(),
+        ),
+        case("index", "add funEmoji --moments {out}", CARD, text()),
+    ]
 }
 
 /// What a user sees of a file is its name; what is raw or endless is not for a terminal.

@@ -28,8 +28,8 @@ pub fn damaged(bytes: &[u8], random: &mut Random) -> Vec<u8> {
             let digits: Vec<usize> = (0..bytes.len().min(1 << 16))
                 .filter(|index| bytes[*index].is_ascii_digit())
                 .collect();
-            let place = digits.get(random.below(digits.len().max(1))).copied();
-            let place = place.unwrap_or(place.unwrap_or_default());
+            let digit = digits.get(random.below(digits.len().max(1))).copied();
+            let place = digit.unwrap_or(place);
             bytes[place] = b'0' + (bytes[place].wrapping_sub(b'0').wrapping_add(1)) % 10;
         }
         _ => {

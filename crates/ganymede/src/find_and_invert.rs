@@ -279,12 +279,8 @@ impl Found<'_> {
         let (options, device) = (self.options, self.context.device());
         let mut best = Vec::new();
         for (index, model) in self.ranked.iter().take(options.show).enumerate() {
-            let generator = self
-                .searcher
-                .zoo
-                .model(&model.model)?
-                .load_generator(device)?;
-            let image = samples(&generator, options.seed, device);
+            let model = Model::of_zoo(self.searcher.zoo.model(&model.model)?, device)?;
+            let image = samples(&model.generator, options.seed, device);
             observer.preview(&Preview::new(&format!("samples-{}", index + 1), &image));
             best.push(image);
         }
@@ -367,7 +363,7 @@ impl Found<'_> {
                 psnr: best.psnr,
                 mse: best.losses.mse,
                 w_plus_distance: best.w_plus_distance,
-                steps: inversion.curve.len(),
+                steps: invert::ended(&inversion).0,
                 seconds,
                 files,
             },
@@ -416,7 +412,11 @@ impl Found<'_> {
 fn samples(generator: &Generator, seed: u32, device: &Device) -> RgbImage {
     let seeds: Vec<u32> = (0..SAMPLES).map(|index| seed.wrapping_add(index)).collect();
     let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
-    let psi = Truncation::psi(SAMPLES_PSI);
+    let psi = match generator.mapping.tracks_w_avg() {
+        true => Truncation::psi(SAMPLES_PSI),
+        // A model without a mean latent has nothing to truncate towards.
+        false => Truncation::NONE,
+    };
     let images = generator.forward(
         z,
         generator.drawn_labels(&seeds, device),

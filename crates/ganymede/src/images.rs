@@ -41,9 +41,7 @@ impl Target {
             pixels: center_crop_and_resize(&decoded, side, ResizeProtocol::PillowLanczos),
         })
     }
-}
 
-impl Target {
     /// An image that has been read, cut and resized as [`load`](Self::load) does.
     pub fn of(image: SourceImage, side: u32) -> Self {
         Self {

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use image_tensor::can_be_shown;
 use model_zoo::ZooModel;
+use ndarray::Array1;
 use stylegan2::Generator;
 
 use crate::{Error, Weights};
@@ -86,6 +87,23 @@ impl Model {
             ));
         }
         Ok(())
+    }
+
+    /// The mean latent `[w_dim]`, about which the option `interpolation` with this value turns.
+    ///
+    /// # Errors
+    ///
+    /// The model has none.
+    pub(crate) fn mean_latent(&self, interpolation: &str) -> Result<Array1<f32>, Error> {
+        let mapping = &self.generator.mapping;
+        if !mapping.tracks_w_avg() {
+            return Err(Error::option(
+                "interpolation",
+                interpolation,
+                format!("{} has no mean latent to turn about; use linear", self.name),
+            ));
+        }
+        Ok(mapping.w_avg().into_data().iter::<f32>().collect())
     }
 
     /// The file of its named edits, which need not be there.

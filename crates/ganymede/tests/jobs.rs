@@ -734,7 +734,7 @@ fn a_query_is_inverted_with_the_models_that_are_found() {
     };
     let ended = find_and_invert::run(&options, &context, &mut impatient).unwrap();
     assert!(ended.cancelled);
-    assert_eq!(ended.inversions[0].steps, 2);
+    assert_eq!(ended.inversions[0].steps, 1);
 }
 
 #[test]

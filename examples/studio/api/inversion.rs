@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
 use ganymede::Observer;
+use ganymede::invert::Settings;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::events::{self, Reporter};
 use crate::failure::Failure;
 use crate::input::Input;
-use crate::inversion::{self, Settings};
+use crate::inversion;
 use crate::studio::Studio;
 
 /// What is inverted, and how.
@@ -24,6 +25,9 @@ pub struct Wanted {
     models: Vec<String>,
     #[serde(default)]
     settings: Settings,
+    /// Of the random latents to start from.
+    #[serde(default)]
+    seed: u32,
 }
 
 /// Models of one job.
@@ -39,7 +43,7 @@ pub async fn invert(
             "models: expected 1 to {MOST_MODELS}"
         )));
     }
-    wanted.settings.validate()?;
+    inversion::validate(&wanted.settings)?;
     // Wrong names are told at once and not when the job's turn comes.
     studio.uploads.image(&wanted.image)?;
     for model in &wanted.models {
@@ -59,7 +63,8 @@ fn all(wanted: &Wanted, studio: &Studio, reporter: &mut Reporter) -> Result<Valu
         }
         reporter.tell("model", &json!({ "id": id }));
         let which = studio.which(id)?;
-        let found = inversion::run(&image, &which, &wanted.settings, &studio.context, reporter)?;
+        let Wanted { settings, seed, .. } = wanted;
+        let found = inversion::run(&image, &which, settings, *seed, &studio.context, reporter)?;
         let mut found =
             serde_json::to_value(found).map_err(|error| Failure::internal(error.to_string()))?;
         found["id"] = json!(id);

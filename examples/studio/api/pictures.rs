@@ -99,10 +99,12 @@ pub async fn animation(
 ) -> Result<Response, Failure> {
     wanted.validate()?;
     let kind = wanted.format.content_type();
+    // What stays here goes with this request, and so when its reader goes away.
+    let (gone, _here) = tokio::sync::oneshot::channel::<()>();
     let bytes = studio
         .soon(move |studio| {
             let picture = studio.resolve(wanted.picture.clone())?;
-            animation::make(&wanted, &picture, &studio.context)
+            animation::make(&wanted, &picture, &studio.context, || !gone.is_closed())
         })
         .await?;
     Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())

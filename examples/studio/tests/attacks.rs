@@ -1,9 +1,11 @@
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::client::{Request, chunk, events, head};
-use super::running::{Running, of_seed};
+use super::running::{Running, of_seed, weights};
+use crate::lanes::Lane;
 
 #[test]
 fn foreign_hosts_and_origins_are_refused() {
@@ -54,16 +56,15 @@ fn foreign_hosts_and_origins_are_refused() {
 #[test]
 fn no_request_leads_out_of_the_folders() {
     let server = Running::start();
-    std::fs::write(
-        server
-            .own
-            .path()
-            .parent()
-            .unwrap()
-            .join("outside.safetensors"),
-        "x",
-    )
-    .ok();
+    // Files that would be taken if a name could lead to them.
+    let good = std::fs::read(weights().join("zoo/micah/generator.safetensors")).unwrap();
+    let outside = server.own.path().parent().unwrap();
+    let outside = tempfile::Builder::new()
+        .suffix(".safetensors")
+        .tempfile_in(outside)
+        .unwrap();
+    std::fs::write(outside.path(), &good).unwrap();
+    let name = outside.path().file_name().unwrap().to_str().unwrap();
     for path in [
         "/../Cargo.toml",
         "/..%2fCargo.toml",
@@ -71,8 +72,8 @@ fn no_request_leads_out_of_the_folders() {
         "//etc/passwd",
         "/browser/server.js",
         "/api/models/..%2f..%2fCargo.toml",
-        "/api/models/own:..%2foutside.safetensors",
-        "/api/models/own:..%2foutside.safetensors/samples",
+        &format!("/api/models/own:..%2f{name}"),
+        &format!("/api/models/own:..%2f{name}/samples"),
         "/api/models/%2fetc%2fpasswd",
         "/api/images/..%2f..%2fetc%2fpasswd",
     ] {
@@ -86,15 +87,22 @@ fn no_request_leads_out_of_the_folders() {
     for id in [
         "../../Cargo.toml",
         "/etc/passwd",
-        "own:../outside.safetensors",
+        &format!("own:../{name}"),
         "own:",
         "dropped:/etc/passwd",
     ] {
         let answer = Request::json("/api/picture", &of_seed(id, 0)).send(server.port);
         assert_eq!(answer.status, 404, "{id}");
     }
-    for name in ["..%2fevil.pkl", "evil.sh", "..", "%00.pkl", ".pkl%2f.."] {
-        let answer = Request::post(&format!("/api/models/dropped/{name}"), "x").send(server.port);
+    for name in [
+        "..%2fevil.safetensors",
+        "evil.sh",
+        "..",
+        "%00.safetensors",
+        ".safetensors%2f..",
+    ] {
+        let request = Request::post(&format!("/api/models/dropped/{name}"), good.clone());
+        let answer = request.send(server.port);
         assert!(
             [400, 404].contains(&answer.status),
             "{name}: {}",
@@ -105,6 +113,20 @@ fn no_request_leads_out_of_the_folders() {
         .unwrap()
         .collect();
     assert!(left.is_empty(), "{left:?}");
+    let models = server.studio.uploads.models();
+    let above = models.parent().unwrap();
+    assert!(!above.join("evil.safetensors").exists());
+}
+
+#[test]
+fn one_has_its_turn_at_a_time() {
+    let lane = Lane::new(1);
+    let (first, second) = (lane.enter().unwrap(), lane.enter().unwrap());
+    assert!(lane.enter().is_err());
+    let turn = first.turn().now_or_never().unwrap();
+    assert!(second.turn().now_or_never().is_none());
+    drop(turn);
+    assert!(second.turn().now_or_never().is_some());
 }
 
 #[test]
@@ -158,7 +180,7 @@ fn a_thousand_requests_at_once_are_all_answered() {
 }
 
 #[test]
-fn jobs_beyond_the_queue_are_sent_away_and_one_runs_at_a_time() {
+fn jobs_beyond_the_queue_are_sent_away() {
     let server = Running::start();
     let image = server.image("micah/2.png");
     let wanted = json!({ "image": image, "models": ["micah"], "settings": { "steps": 2000 } });

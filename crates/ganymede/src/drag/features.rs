@@ -88,7 +88,7 @@ impl FeatureMap {
         matmul(self.part(first, size), weights)
     }
 
-    /// The mean of `|self - other|` over channels and the pixels where `weights` `[1, 1, side, side]` is 1.
+    /// The mean over channels and all pixels of `weights |self - other|`, `weights` `[1, 1, side, side]`.
     pub(super) fn difference(&self, other: &Self, weights: &Tensor<4>) -> Tensor<1> {
         let apart = (self.0.clone() - other.0.clone()).abs() * weights.clone();
         apart.mean()

@@ -75,7 +75,7 @@ const LEAST_TRACKING_RADIUS: f64 = 4.0;
 const FEW_HANDLES: usize = 5;
 
 impl Options {
-    /// The paper's numbers, without handles.
+    /// The paper's numbers but for the learning rate, without handles.
     pub fn new(picture: Picture) -> Self {
         Self {
             picture,

@@ -73,7 +73,7 @@ fn features_between_pixels_are_bilinear() {
 }
 
 #[test]
-fn a_step_is_a_pixel_long_and_no_longer_than_the_way() {
+fn a_handle_at_its_target_does_not_move_and_disks_are_round() {
     assert!(supervision::Move::new([3.0, 3.0], [3.0, 3.0]).is_none());
     assert_eq!(supervision::disk([5.0, 5.0], 1.0).len(), 5);
     assert_eq!(supervision::disk([5.0, 5.0], 2.0).len(), 13);
@@ -93,6 +93,8 @@ fn the_loss_of_features_moved_by_their_step_is_zero() {
     };
     assert_eq!(loss([20.0, 12.0]), 0.5);
     assert_eq!(loss([12.0, 20.0]), 0.0);
+    // A target half a pixel away is not passed.
+    assert_eq!(loss([12.5, 12.0]), 0.25);
 }
 
 fn context() -> Context {

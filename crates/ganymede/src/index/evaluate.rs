@@ -60,6 +60,9 @@ pub fn evaluate(
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<Accuracies, Error> {
+    let Some(most) = options.dimensions.iter().max().copied() else {
+        return Err(Error::option("dimensions", "", "none given"));
+    };
     let sampling = &options.sampling;
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
     let weights = context.weights()?;
@@ -70,9 +73,6 @@ pub fn evaluate(
     };
     let features = sampling.features.load(&weights, context.device())?;
     let queries = queries(&zoo, &folder, sampling.skip_bad, &features, observer)?;
-    let Some(most) = options.dimensions.iter().max().copied() else {
-        return Err(Error::option("dimensions", "", "none given"));
-    };
     let components = shared_components(&moments, most)?;
     let mut rows = Vec::new();
     for dimension in &options.dimensions {
@@ -106,7 +106,7 @@ pub fn evaluate(
     }
     Ok(Accuracies {
         queries: queries.len(),
-        models: zoo.models().len(),
+        models: moments.len(),
         rows,
     })
 }

@@ -6,7 +6,7 @@ use model_zoo::ZooModel;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use crate::features::{FeatureRecord, Features};
-use crate::{Error, Observer, digest, files, kept_moments};
+use crate::{Error, Model, Observer, digest, files, kept_moments};
 
 /// How samples become statistics.
 #[derive(Clone, Debug)]
@@ -30,7 +30,9 @@ impl Protocol {
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Moments, Error> {
-        let generator = model.load_generator(device)?;
+        let loaded = Model::of_zoo(model, device)?;
+        loaded.check_truncation(self.truncation_psi)?;
+        let generator = loaded.generator;
         let class = class.filter(|_| generator.num_classes() > 0);
         let path = match folder {
             Some(folder) => {

@@ -14,7 +14,6 @@ use burn::tensor::Device;
 use ganspace::Interpolation;
 use image_tensor::{Rgb, magnify, strip, write_png};
 use lpips::Lpips;
-use ndarray::Array1;
 use plotters::style::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::{Deserialize, Serialize};
 
@@ -227,7 +226,7 @@ impl Job<'_> {
         let interpolation = match options.interpolation {
             InterpolationChoice::Linear => Interpolation::Linear,
             InterpolationChoice::Slerp => Interpolation::Spherical {
-                centre: mean_latent(model)?,
+                centre: model.mean_latent("slerp")?,
             },
         };
         let mut path = ganspace::Path::new(latents, interpolation, options.easing.easing())?;
@@ -347,23 +346,6 @@ impl Job<'_> {
 /// `MODEL-path.KIND`.
 fn path_file(out: &Path, model: &Model, kind: &str) -> ShownPath {
     ShownPath(files::file(out, &format!("{}-path", model.name), kind))
-}
-
-/// The mean latent, `[w_dim]`.
-fn mean_latent(model: &Model) -> Result<Array1<f32>, Error> {
-    let mapping = &model.generator.mapping;
-    if !mapping.tracks_w_avg() {
-        return Err(Error::option(
-            "interpolation",
-            "slerp",
-            format!(
-                "{} has no mean latent to turn about; use linear",
-                model.name
-            ),
-        ));
-    }
-    let values = mapping.w_avg().into_data();
-    Ok(values.iter::<f32>().collect())
 }
 
 fn enlargement(model: &Model) -> u32 {

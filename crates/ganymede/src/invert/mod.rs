@@ -146,6 +146,16 @@ pub enum Stop {
     NonFiniteLoss,
 }
 
+/// Updates of the latents that were done, and why no more were.
+pub fn ended(inversion: &Inversion) -> (usize, Stop) {
+    match inversion.stop {
+        StopReason::EarlyStopping { step } => (step, Stop::EarlyStopping),
+        StopReason::Cancelled { step } => (step, Stop::Cancelled),
+        StopReason::NonFiniteLoss { step } => (step, Stop::NonFiniteLoss),
+        StopReason::Finished => (inversion.curve.len(), Stop::Finished),
+    }
+}
+
 /// An animation has at most this many frames before the last, and an observer sees as many.
 const MOST_FRAMES: usize = 60;
 
@@ -258,12 +268,7 @@ impl Inverted {
         seconds: f64,
         files: Option<InversionFiles>,
     ) -> Self {
-        let (steps, stop) = match inversion.stop {
-            StopReason::EarlyStopping { step } => (step, Stop::EarlyStopping),
-            StopReason::Cancelled { step } => (step, Stop::Cancelled),
-            StopReason::NonFiniteLoss { step } => (step, Stop::NonFiniteLoss),
-            StopReason::Finished => (inversion.curve.len(), Stop::Finished),
-        };
+        let (steps, stop) = ended(&inversion);
         let best = inversion.best;
         Self {
             image: target.path.display().to_string(),

@@ -176,7 +176,7 @@ fn default_images(model: &str, weights: Option<&Path>) -> Result<PathBuf, Error>
     }
     Err(Error::File {
         path: folder,
-        problem: "no images there; name the real images with --real".to_owned(),
+        problem: "no images there; name the real images".to_owned(),
     })
 }
 

@@ -132,14 +132,14 @@ impl Options {
             return Err(Error::option(
                 "path_length",
                 "",
-                "it is measured on a model; name one with --model",
+                "it is measured on a model; name one",
             ));
         }
         if self.real.is_none() {
             return Err(Error::option(
                 "fake",
                 "",
-                "name the images to compare with by --real",
+                "name the real images to compare with",
             ));
         }
         Ok(())

@@ -1,15 +1,11 @@
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
-use feature_stats::{Ddof, Moments};
-use ganspace::{
-    Basis, Edit, EditBook, LatentDirections, LayerRange, PrincipalComponents, apply_edits,
-};
+use ganspace::{Basis, Edit, EditBook, LatentDirections, LayerRange, apply_edits};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use stylegan2::RandomState;
 
-use crate::{Context, Error, Model, class};
+use crate::edit::{Bases, Space};
+use crate::{Context, Error, Model};
 
 /// A change of a picture along a direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,22 +35,10 @@ pub enum Direction {
     },
 }
 
-/// Samples that components are computed of.
-const SAMPLES: u32 = 10_000;
-/// Components at most.
-const COMPONENTS: usize = 20;
-/// Latents mapped at a time. Fixed, so that a basis is the same whatever else is asked for.
-const BATCH: usize = 256;
-
 impl Model {
     /// The basis of components where nothing else is asked for.
     pub fn usual_basis(&self) -> Basis {
-        Basis {
-            space: "w".to_owned(),
-            samples: SAMPLES,
-            components: COMPONENTS.min(self.generator.mapping.w_dim()),
-            seed: 0,
-        }
+        Space::W.usual_basis(self.generator.mapping.w_dim(), 0)
     }
 
     /// The principal components of w as a basis says; computed once, and kept in the context. Those of a model with classes are of its first.
@@ -95,25 +79,9 @@ impl Model {
                 ),
             });
         }
-        let mapping = &self.generator.mapping;
-        let samples = basis.samples as usize;
-        let class = (mapping.c_dim() > 0).then_some(0);
-        let mut random = RandomState::new(basis.seed);
-        let mut moments = Moments::new(mapping.w_dim());
-        for first in (0..samples).step_by(BATCH) {
-            let count = BATCH.min(samples - first);
-            let normals = random.standard_normals(count * mapping.z_dim());
-            let z = TensorData::new(normals, [count, mapping.z_dim()]);
-            let labels = class::labels(class, count, self, context.device());
-            let w = mapping.w(Tensor::from_data(z, context.device()), labels);
-            let values: Vec<f32> = w.into_data().iter::<f32>().collect();
-            let rows = Array2::from_shape_vec((count, mapping.w_dim()), values)
-                .expect("as many values as the shape says");
-            moments.add_rows(rows.view())?;
-        }
-        let statistics = moments.mean_covariance(Ddof::Sample)?;
-        let components = PrincipalComponents::fit(&statistics, basis.components)?;
-        Ok(LatentDirections::of_latents(components))
+        // Computed as `edit` does, so that a component is the same there.
+        let class = (self.generator.mapping.c_dim() > 0).then_some(0);
+        Bases::new(self, class, context.device()).directions(basis, &mut ())
     }
 
     fn edit(&self, direction: &Direction, context: &Context) -> Result<Edit, Error> {

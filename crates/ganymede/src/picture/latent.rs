@@ -1,11 +1,12 @@
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use ganspace::Path;
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{Truncation, latents_from_seeds};
 
 use super::LatentsText;
 use super::directions::{Change, apply};
+use crate::latents::{from_tensor, to_tensor};
 use crate::{Context, Error, Model, class};
 
 /// Where a latent comes from.
@@ -130,27 +131,12 @@ impl Course {
         let interpolation = match self.interpolation {
             Interpolation::Linear => ganspace::Interpolation::Linear,
             Interpolation::Spherical => ganspace::Interpolation::Spherical {
-                centre: mean_latent(model)?,
+                centre: model.mean_latent("spherical")?,
             },
         };
         let path = Path::new(latents, interpolation, self.easing.into())?;
         Ok(if self.closed { path.closed() } else { path })
     }
-}
-
-fn mean_latent(model: &Model) -> Result<Array1<f32>, Error> {
-    let mapping = &model.generator.mapping;
-    if !mapping.tracks_w_avg() {
-        return Err(Error::option(
-            "interpolation",
-            "spherical",
-            format!(
-                "{} has no mean latent to turn about; use linear",
-                model.name
-            ),
-        ));
-    }
-    Ok(mapping.w_avg().into_data().iter::<f32>().collect())
 }
 
 /// The latents `[num_ws, w_dim]` of a source with its edits.
@@ -184,15 +170,10 @@ fn of_seed(seeded: &Seeded, model: &Model, device: &Device) -> Result<Array2<f32
     };
     let z = latents_from_seeds(&[seeded.seed], mapping.z_dim(), device);
     let w_plus = mapping.forward(z, class::labels(class, 1, model, device), truncation);
-    let [_, layers, features] = w_plus.dims();
-    let values: Vec<f32> = w_plus.into_data().iter::<f32>().collect();
-    Ok(Array2::from_shape_vec((layers, features), values)
-        .expect("as many values as the shape says"))
+    Ok(from_tensor(w_plus).remove(0))
 }
 
 /// Latents `[num_ws, w_dim]` as a batch of one.
 pub(crate) fn tensor(w_plus: &Array2<f32>, device: &Device) -> Tensor<3> {
-    let (layers, features) = w_plus.dim();
-    let values: Vec<f32> = w_plus.iter().copied().collect();
-    Tensor::from_data(TensorData::new(values, [1, layers, features]), device)
+    to_tensor(std::slice::from_ref(w_plus), device)
 }

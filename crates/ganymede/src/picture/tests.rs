@@ -139,7 +139,7 @@ fn an_edit_moves_its_layers_along_its_component() {
         } else {
             0.0
         };
-        // Latents are of size 1 and rounded in f32, 128 of them.
+        // Latents are of size 1 and rounded in f32, 64 of them.
         assert!(
             (length - expected).abs() < 1e-5,
             "layer {layer}: {length} and {expected}"

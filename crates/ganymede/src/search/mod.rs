@@ -6,7 +6,7 @@ mod typicality;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use image_source::{BadImages, ImageSource, SourceImage};
+use image_source::{ImageSource, SourceImage};
 use image_tensor::{DecodeLimits, RgbImage};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use retrieval_gaussian::{Query, RankedModel};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use searcher::{Method, Searcher};
 pub use typicality::OwnScores;
 
-use crate::images::first_query_images;
+use crate::images::{bad_images, first_query_images};
 use crate::{Context, Error, Observer, Warning};
 
 /// What is searched for, and where.
@@ -37,7 +37,6 @@ pub struct Options {
     pub like: Option<String>,
     /// Leave out images that cannot be read, and say so
     #[cfg_attr(feature = "clap", arg(long))]
-    #[serde(default)]
     pub skip_bad: bool,
     /// Folder of models [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
@@ -184,10 +183,7 @@ fn queries(
     // Photographs are large, so that only a batch of them is held.
     let mut waiting: Vec<SourceImage> = Vec::new();
     let source = ImageSource::open_all(&paths)?;
-    let bad_images = match options.skip_bad {
-        true => BadImages::Skip,
-        false => BadImages::Refuse,
-    };
+    let bad_images = bad_images(options.skip_bad);
     let skipped = source.for_each(&DecodeLimits::default(), bad_images, |image| {
         observer.go_on()?;
         waiting.push(image);

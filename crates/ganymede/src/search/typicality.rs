@@ -1,8 +1,8 @@
-use retrieval_gaussian::{Query, RetrievalMethod, SearchOptions};
+use retrieval_gaussian::Query;
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use super::Searcher;
-use crate::{Context, Error, Model, Observer, Phase, class};
+use super::{Method, Searcher};
+use crate::{Context, Error, Model, Observer, Phase};
 
 /// Log-densities of a model's own samples under the model, which say how usual a query's is.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ impl OwnScores {
 }
 
 impl Searcher {
-    /// Draws samples of a model of the zoo and scores them by its Gaussian density. Those of a model with classes are of its first.
+    /// Draws samples of a model of the zoo and scores them by its Gaussian density. Those of a model with classes are of all of them, drawn uniformly.
     ///
     /// # Errors
     ///
@@ -47,8 +47,6 @@ impl Searcher {
         let device = context.device();
         let model = Model::of_zoo(self.zoo.model(name)?, device)?;
         let mapping = &model.generator.mapping;
-        let class = (mapping.c_dim() > 0).then_some(0);
-        let options = SearchOptions::new(RetrievalMethod::GaussianDensity);
         let mut scores = Vec::with_capacity(samples);
         observer.begin(&Phase::new("samples", samples));
         for first in (0..samples).step_by(BATCH) {
@@ -57,14 +55,13 @@ impl Searcher {
                 .map(|i| FIRST_SEED + i as u32)
                 .collect();
             let z = latents_from_seeds(&seeds, mapping.z_dim(), device);
-            let labels = class::labels(class, seeds.len(), &model, device);
+            let labels = model.generator.drawn_labels(&seeds, device);
             let images = model
                 .generator
                 .forward(z, labels, Truncation::NONE, &NoiseMode::Constant);
             for row in self.features_of_tensor(images).rows() {
-                let ranking = self
-                    .index
-                    .search(&Query::feature(&row.to_vec()), &options)?;
+                let query = Query::feature(&row.to_vec());
+                let (ranking, _) = self.rank(&query, Method::GaussianDensity)?;
                 let own = ranking.models.iter().find(|ranked| ranked.model == name);
                 let own = own.ok_or_else(|| Error::Model {
                     model: name.to_owned(),
@@ -86,7 +83,6 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::search::Method;
 
     #[test]
     fn typicality_is_the_share_of_lower_scores() {
@@ -115,7 +111,7 @@ mod tests {
         };
         let model = context.model("micah").unwrap();
         let z = latents_from_seeds(
-            &[FIRST_SEED + 5],
+            &[FIRST_SEED + 1000],
             model.generator.mapping.z_dim(),
             context.device(),
         );
