@@ -26,6 +26,14 @@
 //! assert_eq!(relu5.dims(), [1, 256, 3, 3]);
 //! # }
 //! ```
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()`, and the kernels of `cpu-kernels` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12, and the kernels of `gpu-kernels` |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs, and the kernels of `gpu-kernels` |
 
 mod alexnet;
 mod batch_norm;

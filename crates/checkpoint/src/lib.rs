@@ -31,6 +31,14 @@
 //!
 //! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for paths.
 //! [`save_safetensors`] writes a SHA-256 of the content that opening the file checks, so that a changed digit is not taken for another result.
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12 |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs |
 
 mod cursor;
 mod error;

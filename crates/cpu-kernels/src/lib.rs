@@ -3,6 +3,20 @@
 //! Operands are slices of dense `f32`; what they mean for a network, and their derivatives, is the business of the crates above. Every function chooses
 //! among AVX-512, AVX2 and portable code at run time. The environment variable `KERNELS_SIMD` (`avx512`, `avx2`, `portable`) names the widest set that
 //! may be chosen, so that one machine can test all of them.
+//!
+//! ```
+//! use cpu_kernels::triangle::{Triangle, pack};
+//!
+//! // Once, before the first step of a program on Linux: freed activations stay in the process.
+//! cpu_kernels::keep_freed_memory();
+//!
+//! // The lower triangle of W = [[3, 0], [4, 2]], packed; |W x|^2 of x = (1, 0) is 3^2 + 4^2.
+//! let rows = [[3.0, 0.0], [4.0, 2.0]];
+//! let packed = pack(2, |row, column| rows[row][column]);
+//! let mut lengths = [0.0];
+//! Triangle::F32(&packed).squared_lengths(2, &[1.0, 0.0], &mut Vec::new(), &mut lengths);
+//! assert_eq!(lengths, [25.0]);
+//! ```
 
 pub mod conv2d;
 pub mod depthwise;

@@ -28,6 +28,15 @@
 //!
 //! [`Observer::cancelled`] is asked between two pieces of work. A job that has something to give then returns it, with `cancelled` set; one that has not
 //! returns [`Error::Cancelled`].
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()`, and the kernels of `cpu-kernels` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12, and the kernels of `gpu-kernels` |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs, and the kernels of `gpu-kernels` |
+//! | `clap` | options of jobs as options of a command line (`clap::Args`) |
 
 pub mod class;
 #[cfg(all(test, feature = "clap"))]

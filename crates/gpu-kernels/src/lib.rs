@@ -2,6 +2,22 @@
 //!
 //! One source serves CUDA, wgpu and Metal. Operands are tensors of Burn's backend for them, of any layout; derivatives and the choice among backends are the
 //! business of the crates above. Without one of the features `wgpu` and `cuda` there is nothing here.
+//!
+//! ```
+//! use burn_cubecl::tensor::CubeTensor;
+//!
+//! /// The product of two batches of matrices, `[batch, M, K]` and `[batch, K, N]`, without TensorFloat-32.
+//! pub fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+//!     gpu_kernels::matrix_product(a, b)
+//! }
+//! ```
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `wgpu` | the kernels for Burn's wgpu backend: Vulkan, Metal, DirectX 12 |
+//! | `cuda` | the kernels for Burn's CUDA backend |
 #![cfg(any(feature = "wgpu", feature = "cuda"))]
 
 pub mod conv2d;

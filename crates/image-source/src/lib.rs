@@ -21,6 +21,14 @@
 //! assert!(skipped.is_empty());
 //! # Ok::<(), ImageSourceError>(())
 //! ```
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12 |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs |
 
 mod error;
 mod folder;

@@ -19,6 +19,14 @@
 //! assert_eq!(from_signed_unit(tensor)[0], square);
 //! # Ok::<(), image_tensor::ImageTensorError>(())
 //! ```
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12 |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs |
 
 mod animation;
 mod colours;

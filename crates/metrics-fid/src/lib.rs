@@ -38,6 +38,14 @@
 //! ```
 //!
 //! A program that compares two folders of images: `examples/crates/metrics_fid_folders.rs` in the repository.
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()`, and the kernels of `cpu-kernels` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12, and the kernels of `gpu-kernels` |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs, and the kernels of `gpu-kernels` |
 
 mod diversity;
 mod error;

@@ -7,6 +7,25 @@
 //! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
 //!
 //! A program that trains ten iterations: `examples/crates/vision_aided_finetune_train.rs` in the repository.
+//!
+//! ```
+//! use vision_aided_finetune::{AdamOptions, DiffAugment};
+//!
+//! let policy: DiffAugment = "color,translation,cutout".parse()?;
+//! assert_eq!(policy.to_string(), "color,translation,cutout");
+//! // What Adam gets where a penalty is computed in every 16th iteration only.
+//! let options = AdamOptions::default().for_lazy_regularisation(16);
+//! assert_eq!(options.beta_2, 0.99f64.powf(16.0 / 17.0));
+//! # Ok::<(), vision_aided_finetune::TrainingError>(())
+//! ```
+//!
+//! # Feature flags
+//!
+//! | feature | what it compiles in |
+//! |---|---|
+//! | `cpu` (default) | Burn's Flex backend, `Device::flex()`, and the kernels of `cpu-kernels` |
+//! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12, and the kernels of `gpu-kernels` |
+//! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs, and the kernels of `gpu-kernels` |
 
 mod anneal;
 pub mod augment;
