@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use ganymede::Error;
 use ganymede::index::{
-    self, Accuracies, BuildOptions, ChangeOptions, EvaluateOptions, Row, Sampling,
+    self, Accuracies, BuildOptions, Built, ChangeOptions, EvaluateOptions, MergeOptions, Row,
+    Sampling, WrittenPart,
 };
+use ganymede::shard::Shard;
 
 use examples::terminal::Terminal;
 use examples::{CommonArgs, Failure, INTERRUPTED, output, table};
@@ -28,12 +30,28 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Sample all models and write the index
+    /// Sample all models and write the index, or a part of it
     Build {
         #[command(flatten)]
         options: BuildOptions,
+        /// Sample only the I-th of N equal parts of the models, and write their statistics for `merge`
+        #[arg(long, value_name = "I/N")]
+        shard: Option<Shard>,
+        /// Where --shard writes its part
+        #[arg(long, value_name = "DIR", default_value = PARTS, requires = "shard")]
+        parts: PathBuf,
         #[command(flatten)]
         moments: MomentsArgs,
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Make the index of the parts that `build --shard` wrote; it is the same as that of one `build`
+    Merge {
+        #[command(flatten)]
+        options: MergeOptions,
+        /// Write one part into this folder in place of an index, to merge many parts in a tree
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["dimension", "ridge", "zoo", "partial"])]
+        into: Option<PathBuf>,
         #[command(flatten)]
         common: CommonArgs,
     },
@@ -82,6 +100,9 @@ enum Command {
     },
 }
 
+/// Where parts are written unless a folder is named.
+const PARTS: &str = "out/index/parts";
+
 /// What a run leaves for the next.
 #[derive(Args, Debug)]
 struct MomentsArgs {
@@ -128,26 +149,37 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
     match command {
         Command::Build {
             options,
+            shard,
+            parts,
             moments,
             common,
         } => {
             let sampling = moments.sampling(&common, options.sampling);
+            let context = common.context()?;
+            if let Some(shard) = shard {
+                let written = index::build_part(&sampling, shard, &parts, &context, terminal)?;
+                return part_written(&written, &common);
+            }
             let options = BuildOptions {
                 sampling,
                 ..options
             };
-            let built = index::build(&options, &common.context()?, terminal)?;
-            println!(
-                "{}: {} models, {} dimensions, {} bytes",
-                built.index.0.display(),
-                built.models,
-                built.dimension,
-                built.bytes
-            );
-            if let Some(path) = &common.json {
-                output::write_json(path, &built)?;
-            }
+            index_written(&index::build(&options, &context, terminal)?, &common)?;
         }
+        Command::Merge {
+            options,
+            into,
+            common,
+        } => match into {
+            Some(folder) => {
+                let written = index::merge_parts(&options.parts, &folder, terminal)?;
+                part_written(&written, &common)?;
+            }
+            None => {
+                let built = index::merge(&options, &common.context()?, terminal)?;
+                index_written(&built, &common)?;
+            }
+        },
         Command::Add {
             names,
             options,
@@ -198,6 +230,32 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn index_written(built: &Built, common: &CommonArgs) -> Result<(), Failure> {
+    println!(
+        "{}: {} models, {} dimensions, {} bytes",
+        built.index.0.display(),
+        built.models,
+        built.dimension,
+        built.bytes
+    );
+    match &common.json {
+        Some(path) => output::write_json(path, built),
+        None => Ok(()),
+    }
+}
+
+fn part_written(written: &WrittenPart, common: &CommonArgs) -> Result<(), Failure> {
+    println!(
+        "{}: {} models",
+        written.part.0.display(),
+        written.models.len()
+    );
+    match &common.json {
+        Some(path) => output::write_json(path, written),
+        None => Ok(()),
+    }
 }
 
 fn print(found: &Accuracies) {

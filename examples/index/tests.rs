@@ -251,6 +251,92 @@ fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
     );
 }
 
+/// `index` with a zoo and whatever else.
+fn run_with(args: &[&str]) -> Result<(), Failure> {
+    let args = ["index"].iter().chain(args);
+    run(
+        Arguments::try_parse_from(args)?.command,
+        &mut Terminal::default(),
+    )
+}
+
+#[test]
+fn parts_become_the_index_of_one_piece_however_models_are_divided() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let zoo = zoo(folder.path())
+        .add("c", &generator(9), &Card::new("c", "CC0-1.0"))
+        .unwrap();
+    index(folder.path(), &BUILD).unwrap();
+    let files = [zoo.index_path(), IndexRecord::path(&zoo.index_path())];
+    let read = || files.clone().map(|file| std::fs::read(file).unwrap());
+    let whole = read();
+    let (zoo_folder, moments) = (path("zoo"), path("none"));
+    let part = |shard: &str, parts: &str, options: &[&str]| {
+        let place = ["--zoo", &zoo_folder, "--moments", &moments];
+        let shard = ["--shard", shard, "--parts", parts];
+        run_with(&[&BUILD[..], &place, &shard, options].concat()).unwrap();
+        // What is kept would make the next sampling trivial.
+        std::fs::remove_dir_all(folder.path().join("none")).unwrap();
+    };
+    let merge = |parts: &[&str], options: &[&str]| {
+        files
+            .iter()
+            .for_each(|file| drop(std::fs::remove_file(file)));
+        run_with(&[&["merge"], parts, options].concat())
+    };
+    let into_zoo = ["--zoo", &zoo_folder, "--dimension", "3"];
+
+    for shards in [["1/2", "2/2"].as_slice(), &["3/3", "1/3", "2/3", "1/3"]] {
+        let parts = path(&format!("parts-{}", shards.len()));
+        shards.iter().for_each(|shard| part(shard, &parts, &[]));
+        let made = ganymede::images::files_in(Path::new(&parts));
+        assert_eq!(made.len(), shards.len().min(3), "the same part is one file");
+        merge(&[&parts], &into_zoo).unwrap();
+        assert!(read() == whole);
+    }
+
+    // In a tree, and with a model in two of the parts.
+    let (all, more) = (path("parts-4"), path("more"));
+    let mut three = ganymede::images::files_in(Path::new(&all));
+    let last = three.pop().unwrap();
+    let first: Vec<&str> = three.iter().map(|file| file.to_str().unwrap()).collect();
+    merge(&first, &["--into", &more]).unwrap();
+    let merged = ganymede::images::files_in(Path::new(&more)).pop().unwrap();
+    let [merged, last] = [&merged, &last].map(|file| file.to_str().unwrap());
+    merge(&[last, merged, first[0]], &into_zoo).unwrap();
+    assert!(read() == whole);
+
+    // What is missing is named; what was sampled otherwise does not fit.
+    let message = merge(&first, &into_zoo).unwrap_err().to_string();
+    assert!(message.contains("1 of 3 models"), "{message}");
+    merge(&first, &[&into_zoo[..], &["--partial"]].concat()).unwrap();
+    assert_eq!(zoo.index().unwrap().len(), 2);
+    let other = path("other");
+    part("1/1", &other, &["--truncation-psi", "0.5"]);
+    let message = merge(&[&all, &other], &into_zoo).unwrap_err().to_string();
+    assert!(message.contains("\"truncation_psi\":0.5"), "{message}");
+    let model = zoo.model("a").unwrap().generator_path();
+    generator(20).save(&model, FloatPrecision::F32).unwrap();
+    part("1/3", &other, &[]);
+    let message = merge(&[&all, &other], &into_zoo).unwrap_err().to_string();
+    assert!(
+        message.contains("merge parts that were made alike"),
+        "{message}"
+    );
+
+    // Files of other kinds, and damaged ones, are named.
+    let file = model.to_str().unwrap();
+    let message = merge(&[file], &into_zoo).unwrap_err().to_string();
+    assert!(message.contains("not a part of an index"), "{message}");
+    let mut bytes = std::fs::read(last).unwrap();
+    let middle = bytes.len() - 100;
+    bytes[middle] ^= 1;
+    std::fs::write(last, bytes).unwrap();
+    let message = merge(&[last], &into_zoo).unwrap_err().to_string();
+    assert!(message.contains(last), "{message}");
+}
+
 #[test]
 fn a_model_of_unknown_origin_counts_as_changed() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ pub mod numbers;
 pub mod output;
 pub mod progress;
 pub mod quality;
-pub mod shard;
+pub use ganymede::shard;
 pub mod small_model;
 pub mod table;
 pub mod terminal;

@@ -15,6 +15,7 @@ use crate::{CheckpointError, StoredDType, StoredTensor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the types")]
 pub enum FloatPrecision {
+    F64,
     F32,
     F16,
     BF16,
@@ -23,6 +24,7 @@ pub enum FloatPrecision {
 impl FloatPrecision {
     fn dtype(self) -> StoredDType {
         match self {
+            Self::F64 => StoredDType::F64,
             Self::F32 => StoredDType::F32,
             Self::F16 => StoredDType::F16,
             Self::BF16 => StoredDType::BF16,
@@ -143,7 +145,7 @@ fn encode(
 ) -> Result<Vec<u8>, CheckpointError> {
     let values = tensor.to_f32();
     let rounded = |value: f32| match precision {
-        FloatPrecision::F32 => value,
+        FloatPrecision::F64 | FloatPrecision::F32 => value,
         FloatPrecision::F16 => f16::from_f32(value).to_f32(),
         FloatPrecision::BF16 => bf16::from_f32(value).to_f32(),
     };
@@ -164,6 +166,10 @@ fn encode(
         });
     }
     Ok(match precision {
+        FloatPrecision::F64 => values
+            .iter()
+            .flat_map(|v| f64::from(*v).to_le_bytes())
+            .collect(),
         FloatPrecision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         FloatPrecision::F16 => values
             .iter()

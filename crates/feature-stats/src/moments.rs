@@ -69,6 +69,52 @@ impl Moments {
         self.count
     }
 
+    /// Of `count` features with the given mean, `[d]`, and scatter as [`packed_scatter`](Self::packed_scatter) gives it.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Panics
+    /// When the scatter has not the `d (d + 1) / 2` numbers of a triangle.
+    pub fn from_packed(count: u64, mean: Vec<f64>, scatter: &[f64]) -> Result<Self, StatsError> {
+        let dimension = mean.len();
+        let expected = dimension * (dimension + 1) / 2;
+        assert_eq!(
+            scatter.len(),
+            expected,
+            "numbers of a packed scatter of dimension {dimension}"
+        );
+        let mean = Array1::from_vec(mean);
+        check_finite("a mean", mean.view().insert_axis(Axis(0)))?;
+        let mut full = Array2::zeros((dimension, dimension));
+        let mut left = scatter;
+        for (index, mut row) in full.rows_mut().into_iter().enumerate() {
+            let (values, others) = left.split_at(index + 1);
+            for (to, value) in row.iter_mut().zip(values) {
+                *to = *value;
+            }
+            left = others;
+        }
+        check_finite("a packed scatter", full.view())?;
+        Ok(Self {
+            count,
+            mean,
+            scatter: full,
+        })
+    }
+
+    /// The mean, `[d]`; zeros before any feature was added.
+    pub fn mean(&self) -> &Array1<f64> {
+        &self.mean
+    }
+
+    /// The lower triangle of the scatter, the sum of `(x - mean) (x - mean)^T`: row after row, `d (d + 1) / 2` numbers.
+    pub fn packed_scatter(&self) -> Vec<f64> {
+        let rows = self.scatter.rows().into_iter().enumerate();
+        rows.flat_map(|(index, row)| row.into_iter().take(index + 1).copied())
+            .collect()
+    }
+
     /// Adds features, `[n, d]`, of f32 or f64.
     ///
     /// # Errors

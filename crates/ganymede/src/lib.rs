@@ -72,6 +72,7 @@ pub mod rendering;
 pub mod sampling;
 pub mod search;
 mod seeds;
+pub mod shard;
 #[cfg(test)]
 mod small_model;
 mod text;

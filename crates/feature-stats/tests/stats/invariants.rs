@@ -42,6 +42,23 @@ fn slow_covariance(rows: &Array2<f32>) -> (Array1<f64>, Array2<f64>) {
 }
 
 #[test]
+fn packed_moments_are_the_same_moments() {
+    let mut moments = Moments::new(DIMENSION);
+    moments.add_rows(features().view()).unwrap();
+    let (mean, packed) = (moments.mean().to_vec(), moments.packed_scatter());
+    assert_eq!(packed.len(), DIMENSION * (DIMENSION + 1) / 2);
+    let same = Moments::from_packed(moments.count(), mean.clone(), &packed).unwrap();
+    let [found, expected] = [&same, &moments].map(|m| m.mean_covariance(Ddof::Sample).unwrap());
+    assert_eq!(found, expected);
+    let mut infinite = packed;
+    infinite[7] = f64::INFINITY;
+    let message = Moments::from_packed(3, mean, &infinite)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("inf"), "{message}");
+}
+
+#[test]
 fn batches_of_any_size_agree_with_two_passes() {
     let rows = features();
     let (mean, covariance) = slow_covariance(&rows);

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,15 +9,16 @@ use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::options::{BuildOptions, Sampling};
+use super::part::Source;
 use super::protocol::Protocol;
 use crate::files::ShownPath;
 use crate::index_record::IndexRecord;
 use crate::{Context, Error, Observer, Warning, digest};
 
-/// Moments of every model of the zoo, by name.
-pub(super) fn all_moments(
+/// Moments of models, by name.
+pub(super) fn sampled_moments(
     sampling: &Sampling,
-    zoo: &Zoo,
+    models: &[ZooModel],
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<Vec<(String, Moments)>, Error> {
@@ -24,13 +26,8 @@ pub(super) fn all_moments(
     let features = sampling
         .features
         .load(&context.weights()?, context.device())?;
-    let protocol = Protocol {
-        features: sampling.features.record(),
-        samples: sampling.samples,
-        truncation_psi: sampling.truncation_psi,
-        seed: sampling.seed,
-    };
-    moments_of_each(zoo, sampling.skip_bad, observer, |model, observer| {
+    let protocol = sampling.protocol();
+    moments_of_each(models, sampling.skip_bad, observer, |model, observer| {
         protocol.moments(
             model,
             sampling.class,
@@ -44,13 +41,13 @@ pub(super) fn all_moments(
 
 /// Moments of all models, each as `moments` says. A model of which that cannot be said is named, and left out with `skip_bad`.
 pub(super) fn moments_of_each(
-    zoo: &Zoo,
+    models: &[ZooModel],
     skip_bad: bool,
     observer: &mut dyn Observer,
     moments: impl Fn(&ZooModel, &mut dyn Observer) -> Result<Moments, Error>,
 ) -> Result<Vec<(String, Moments)>, Error> {
     let mut all = Vec::new();
-    for model in zoo.models() {
+    for model in models {
         match moments(model, observer) {
             Ok(moments) => all.push((model.name().to_owned(), moments)),
             Err(error) => left_out(model.name(), error, skip_bad, observer)?,
@@ -76,21 +73,32 @@ pub(super) fn left_out(
     Ok(())
 }
 
+/// A model's name and its statistics, in memory or read just now.
+pub(super) type Statistics<'m> = Result<(&'m str, Cow<'m, Moments>), Error>;
+
+/// Statistics that are in memory.
+pub(super) fn in_memory(moments: &[(String, Moments)]) -> impl Iterator<Item = Statistics<'_>> {
+    let models = moments.iter();
+    models.map(|(name, moments)| Ok((&**name, Cow::Borrowed(moments))))
+}
+
 /// Principal components of all features together.
-pub(super) fn shared_components(moments: &[(String, Moments)], count: usize) -> Result<Pca, Error> {
-    let mut models = moments.iter().map(|(_, moments)| moments);
+pub(super) fn shared_components<'m>(
+    mut models: impl Iterator<Item = Statistics<'m>>,
+    count: usize,
+) -> Result<Pca, Error> {
     let Some(first) = models.next() else {
         return Err(Error::option("zoo", "", "there is no model to sample"));
     };
-    let mut all = first.clone();
-    for moments in models {
-        all.merge(moments)?;
+    let mut all = first?.1.into_owned();
+    for model in models {
+        all.merge(&model?.1)?;
     }
     Ok(Pca::fit(&all.mean_covariance(Ddof::Sample)?, count)?)
 }
 
-pub(super) fn builder(
-    moments: &[(String, Moments)],
+pub(super) fn builder<'m>(
+    models: impl Iterator<Item = Statistics<'m>>,
     components: &Pca,
     ridge: f64,
 ) -> Result<IndexBuilder, Error> {
@@ -99,7 +107,8 @@ pub(super) fn builder(
         .with_precision(Precision::F16)
         .with_projection(components)?;
     let mut builder = IndexBuilder::new(settings)?;
-    for (name, moments) in moments {
+    for model in models {
+        let (name, moments) = model?;
         builder.add(name, &moments.mean_covariance(Ddof::Sample)?)?;
     }
     Ok(builder)
@@ -131,44 +140,71 @@ pub fn build(
 ) -> Result<Built, Error> {
     let sampling = &options.sampling;
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
-    let moments = all_moments(sampling, &zoo, context, observer)?;
-    let components = shared_components(&moments, options.dimension)?;
-    let is_sampled = |name: &str| moments.iter().any(|(sampled, _)| sampled == name);
-    let generators = zoo
-        .models()
-        .iter()
-        .filter(|model| is_sampled(model.name()))
-        .map(|model| {
-            Ok((
-                model.name().to_owned(),
-                digest::of_file(&model.generator_path())?,
-            ))
-        })
-        .collect::<Result<_, Error>>()?;
-    let mut classes = BTreeMap::new();
-    for model in zoo.models().iter().filter(|m| is_sampled(m.name())) {
-        if let Some(class) = class_of(model, sampling.class, context.device())? {
-            classes.insert(model.name().to_owned(), class);
-        }
-    }
+    let moments = sampled_moments(sampling, zoo.models(), context, observer)?;
+    let components = shared_components(in_memory(&moments), options.dimension)?;
+    let builder = builder(in_memory(&moments), &components, options.ridge)?;
+    let sources = sources(sampling, zoo.models(), &moments, context.device())?;
+    write(
+        &zoo,
+        builder,
+        sampling.protocol(),
+        options.dimension,
+        options.ridge,
+        sources,
+    )
+}
+
+/// What the statistics of models are of.
+pub(super) fn sources(
+    sampling: &Sampling,
+    models: &[ZooModel],
+    moments: &[(String, Moments)],
+    device: &Device,
+) -> Result<BTreeMap<String, Source>, Error> {
+    let sampled = |model: &&ZooModel| moments.iter().any(|(name, _)| name == model.name());
+    let source = |model: &ZooModel| {
+        let source = Source {
+            generator: digest::of_file(&model.generator_path())?,
+            class: class_of(model, sampling.class, device)?,
+        };
+        Ok((model.name().to_owned(), source))
+    };
+    models.iter().filter(sampled).map(source).collect()
+}
+
+/// Writes a zoo's index and the record beside it.
+pub(super) fn write(
+    zoo: &Zoo,
+    builder: IndexBuilder,
+    protocol: Protocol,
+    dimension: usize,
+    ridge: f64,
+    sources: BTreeMap<String, Source>,
+) -> Result<Built, Error> {
     let path = zoo.index_path();
-    builder(&moments, &components, options.ridge)?
-        .build()?
-        .save(&path)?;
+    let models = sources.len();
+    builder.build()?.save(&path)?;
+    let classes = sources.iter();
+    let classes = classes
+        .filter_map(|(name, source)| Some((name.clone(), source.class?)))
+        .collect();
     IndexRecord {
-        samples: sampling.samples,
-        seed: sampling.seed,
-        truncation_psi: sampling.truncation_psi,
-        dimension: options.dimension,
-        ridge: options.ridge,
-        features: sampling.features.record(),
-        generators,
+        samples: protocol.samples,
+        seed: protocol.seed,
+        truncation_psi: protocol.truncation_psi,
+        dimension,
+        ridge,
+        features: protocol.features,
+        generators: sources
+            .into_iter()
+            .map(|(name, source)| (name, source.generator))
+            .collect(),
         classes,
     }
     .write(&path)?;
     Ok(Built {
-        models: moments.len(),
-        dimension: options.dimension,
+        models,
+        dimension,
         bytes: file_size(&path)?,
         index: ShownPath(path),
     })

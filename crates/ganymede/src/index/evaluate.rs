@@ -11,7 +11,7 @@ use retrieval_gaussian::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::build::{all_moments, builder, shared_components};
+use super::build::{builder, in_memory, sampled_moments, shared_components};
 use super::options::EvaluateOptions;
 use super::training_moments::training_moments;
 use crate::features::Features;
@@ -69,16 +69,16 @@ pub fn evaluate(
     let folder = options.queries.clone().unwrap_or_else(|| weights.queries());
     let moments = match options.training_images {
         true => training_moments(sampling, &zoo, context, observer)?,
-        false => all_moments(sampling, &zoo, context, observer)?,
+        false => sampled_moments(sampling, zoo.models(), context, observer)?,
     };
     let features = sampling.features.load(&weights, context.device())?;
     let queries = queries(&zoo, &folder, sampling.skip_bad, &features, observer)?;
-    let components = shared_components(&moments, most)?;
+    let components = shared_components(in_memory(&moments), most)?;
     let mut rows = Vec::new();
     for dimension in &options.dimensions {
         let components = components.truncated(*dimension)?;
         for (position, ridge) in options.ridges.iter().enumerate() {
-            let index = builder(&moments, &components, *ridge)?.build()?;
+            let index = builder(in_memory(&moments), &components, *ridge)?.build()?;
             for (name, method) in [
                 ("gaussian density", RetrievalMethod::GaussianDensity),
                 ("first moment", RetrievalMethod::FirstMoment),

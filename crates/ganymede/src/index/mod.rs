@@ -28,8 +28,11 @@
 
 mod build;
 mod evaluate;
+mod merge;
 mod options;
+mod part;
 mod protocol;
+mod shard;
 mod training_moments;
 mod update;
 
@@ -39,7 +42,10 @@ use model_zoo::Zoo;
 
 pub use build::{Built, build};
 pub use evaluate::{Accuracies, Row, evaluate};
-pub use options::{BuildOptions, ChangeOptions, EvaluateOptions, Sampling};
+pub use merge::{merge, merge_parts};
+pub use options::{BuildOptions, ChangeOptions, EvaluateOptions, MergeOptions, Sampling};
+pub use part::PART_SUFFIX;
+pub use shard::{WrittenPart, build_part};
 pub use update::{Updated, add, remove, update};
 
 use crate::{BASE, Context, Error};

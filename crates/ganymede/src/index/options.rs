@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::protocol::Protocol;
 use crate::Error;
 use crate::features::FeatureOptions;
 
@@ -67,6 +68,16 @@ impl Sampling {
         }
         Ok(())
     }
+
+    /// What statistics depend on, beside the generator.
+    pub(super) fn protocol(&self) -> Protocol {
+        Protocol {
+            features: self.features.record(),
+            samples: self.samples,
+            truncation_psi: self.truncation_psi,
+            seed: self.seed,
+        }
+    }
 }
 
 /// How an index is built.
@@ -91,6 +102,41 @@ impl Default for BuildOptions {
             dimension: 128,
             ridge: 1e-3,
             sampling: Sampling::default(),
+        }
+    }
+}
+
+/// How parts of an index become one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct MergeOptions {
+    /// Parts that `build --shard` wrote, or folders of them
+    #[cfg_attr(feature = "clap", arg(required = true, value_name = "PART"))]
+    pub parts: Vec<PathBuf>,
+    /// Principal components of all models' features together that features are projected on
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = MergeOptions::default().dimension))]
+    pub dimension: usize,
+    /// Added to the covariance's diagonal
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = MergeOptions::default().ridge))]
+    pub ridge: f64,
+    /// Folder of models, where the index goes [default: zoo/ in the weights folder]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
+    pub zoo: Option<PathBuf>,
+    /// Write the index even where models of the zoo are in none of the parts
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub partial: bool,
+}
+
+impl Default for MergeOptions {
+    fn default() -> Self {
+        let build = BuildOptions::default();
+        Self {
+            parts: Vec::new(),
+            dimension: build.dimension,
+            ridge: build.ridge,
+            zoo: None,
+            partial: false,
         }
     }
 }

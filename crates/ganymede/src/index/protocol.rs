@@ -3,13 +3,15 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use feature_stats::Moments;
 use model_zoo::ZooModel;
+use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use crate::features::{FeatureRecord, Features};
 use crate::{Error, Model, Observer, digest, files, kept_moments};
 
 /// How samples become statistics.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Protocol {
     pub features: FeatureRecord,
     pub samples: u64,

@@ -23,7 +23,7 @@ pub fn training_moments(
     if let Some(folder) = &sampling.moments {
         files::make_folder(folder)?;
     }
-    moments_of_each(zoo, false, observer, |model, observer| {
+    moments_of_each(zoo.models(), false, observer, |model, observer| {
         let sets: Vec<ImageSet> = training_images::files(model.name(), &folder)?
             .into_iter()
             .map(ImageSet::open_packed)

@@ -1,0 +1,55 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::build::{sampled_moments, sources};
+use super::options::Sampling;
+use super::part::{self, PartRecord};
+use crate::files::ShownPath;
+use crate::shard::Shard;
+use crate::{Context, Error, Observer};
+
+/// A part of an index that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenPart {
+    /// Its file, named after its content.
+    pub part: ShownPath,
+    /// The models that it has.
+    pub models: Vec<String>,
+}
+
+/// Samples one of the equal parts of a zoo's models, which are neighbors by name, and writes their statistics into a folder.
+///
+/// Processes on many machines may do so at once, and the same part may be made twice: with the same kernels it is the same file, byte by byte. Parts
+/// become an index by [`merge`](fn@super::merge).
+///
+/// # Errors
+///
+/// As for [`build`](fn@super::build).
+pub fn build_part(
+    sampling: &Sampling,
+    shard: Shard,
+    folder: &Path,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<WrittenPart, Error> {
+    let zoo = super::open(sampling.zoo.as_deref(), context)?;
+    let models = &zoo.models()[shard.range(zoo.models().len())];
+    let moments = sampled_moments(sampling, models, context, observer)?;
+    let sources = sources(sampling, models, &moments, context.device())?;
+    let left_out = models
+        .iter()
+        .map(|model| model.name().to_owned())
+        .filter(|name| !sources.contains_key(name))
+        .collect();
+    let record = PartRecord {
+        protocol: sampling.protocol(),
+        models: sources,
+        left_out,
+    };
+    let path = part::save(folder, &record, moments)?;
+    Ok(WrittenPart {
+        part: ShownPath(path),
+        models: record.models.into_keys().collect(),
+    })
+}
