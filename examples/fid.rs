@@ -9,7 +9,7 @@ use clap::Parser;
 use ganymede::measure::{self, Options, Outcome};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output, table};
+use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Compare two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and coverage
 ///
@@ -24,6 +24,8 @@ struct Args {
     /// Folder for statistics and a grid of generated images
     #[arg(long, default_value = "out/fid", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -43,7 +45,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         ..args.options
     };
     let mut terminal = Terminal::listen()?;
-    let outcome = measure::run(&options, &args.common.context()?, &mut terminal)?;
+    let outcome = measure::run(&options, &args.tuned.context(&args.common)?, &mut terminal)?;
     print(&outcome);
     if let Some(path) = &args.common.json {
         output::write_json(path, &outcome)?;

@@ -10,7 +10,7 @@ use clap::Parser;
 use ganymede::find_and_invert::{self, Inverted, Options, Ranked};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output, table};
+use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Find the models that could have made an image, and invert the image into them
 ///
@@ -24,6 +24,8 @@ struct Args {
     /// Folder for the pictures
     #[arg(long, default_value = "out/find_and_invert", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -39,10 +41,13 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         out: Some(args.out),
         ..args.options
     };
-    let context = args.common.context()?;
+    let context = args.tuned.context(&args.common)?;
     let mut terminal = Terminal::listen()?;
     let found = find_and_invert::rank(&options, &context, &mut terminal)?;
     println!("query: {}", found.image());
+    if let Some(fit) = found.fit() {
+        println!("{fit}");
+    }
     print_ranking(&found.ranking());
     let scoring = found.scoring_time().as_secs_f64();
     println!("scored in {:.2} ms\n", 1e3 * scoring);

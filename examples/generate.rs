@@ -9,7 +9,7 @@ use clap::Parser;
 use ganymede::generate::{self, Options};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output};
+use examples::{CommonArgs, Failure, TunedArgs, output};
 
 /// Generate images with a StyleGAN2 model: one file each, or a grid
 #[derive(Parser, Debug)]
@@ -20,6 +20,8 @@ struct Args {
     /// Folder for the pictures; pictures of an earlier run with the same names are replaced
     #[arg(long, default_value = "out/generate", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -36,7 +38,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         ..args.options
     };
     let mut terminal = Terminal::listen()?;
-    let outcome = generate::run(&options, &args.common.context()?, &mut terminal)?;
+    let outcome = generate::run(&options, &args.tuned.context(&args.common)?, &mut terminal)?;
     println!(
         "{0}: {1} of {2} images, {3} x {3} pixels, in {4}",
         outcome.model,

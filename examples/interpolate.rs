@@ -9,7 +9,7 @@ use clap::Parser;
 use ganymede::interpolate::{self, Options, Outcome};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output, table};
+use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Interpolate between images of a StyleGAN2 model, and measure how smooth the way is
 ///
@@ -24,6 +24,8 @@ struct Args {
     /// Folder for the pictures; those of an earlier run with the same model are replaced
     #[arg(long, default_value = "out/interpolate", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -40,7 +42,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         ..args.options
     };
     let mut terminal = Terminal::listen()?;
-    let outcome = interpolate::run(&options, &args.common.context()?, &mut terminal)?;
+    let outcome = interpolate::run(&options, &args.tuned.context(&args.common)?, &mut terminal)?;
     print(&outcome);
     if outcome.mp4.is_none() && !options.no_mp4 && !outcome.cancelled {
         println!("no MP4: there is no ffmpeg on the PATH");

@@ -9,7 +9,7 @@ use clap::Parser;
 use ganymede::invert::{self, Options, Outcome};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output, table};
+use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Invert images into the latent space of a StyleGAN2 model
 ///
@@ -23,6 +23,8 @@ struct Args {
     /// Folder for the pictures
     #[arg(long, default_value = "out/invert", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    tuned: TunedArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -39,7 +41,7 @@ fn run(args: Args) -> Result<ExitCode, Failure> {
         ..args.options
     };
     let mut terminal = Terminal::listen()?;
-    let outcome = invert::run(&options, &args.common.context()?, &mut terminal)?;
+    let outcome = invert::run(&options, &args.tuned.context(&args.common)?, &mut terminal)?;
     print(&outcome);
     println!("written to {}", args.out.display());
     if let Some(path) = &args.common.json {

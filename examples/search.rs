@@ -51,6 +51,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn print(query: &QueryResult, top: usize) {
     println!("{}", query.query);
+    if let Some(fit) = &query.fit {
+        println!("  {fit}");
+    }
     let rows: Vec<Vec<String>> = query
         .ranking
         .iter()
@@ -61,8 +64,11 @@ fn print(query: &QueryResult, top: usize) {
                 format!("  {}", rank + 1),
                 model.model.clone(),
                 format!("{:.2}", model.score),
+                model
+                    .typicality
+                    .map_or(String::new(), |share| format!("{:.1} %", 100.0 * share)),
             ]
         })
         .collect();
-    table::print(&["rank", "model", "score"], &rows);
+    table::print(&["rank", "model", "score", "typicality"], &rows);
 }

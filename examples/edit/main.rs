@@ -14,7 +14,7 @@ use clap::Parser;
 use ganymede::edit::{self, Options, Outcome};
 
 use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output};
+use examples::{CommonArgs, Failure, TunedArgs, output};
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
 ///
@@ -39,6 +39,8 @@ struct Args {
     #[arg(long, default_value = "out/edit", value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
+    tuned: TunedArgs,
+    #[command(flatten)]
     common: CommonArgs,
 }
 
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let context = args.common.context()?;
+    let context = args.tuned.context(&args.common)?;
     let mut terminal = Terminal::listen()?;
     if let Some(file) = &args.gallery {
         return gallery::write(args, file, &context, &mut terminal);

@@ -51,6 +51,25 @@ pub struct CommonArgs {
     pub weights: Option<PathBuf>,
 }
 
+/// What programs have that load models.
+#[derive(Args, Debug)]
+pub struct TunedArgs {
+    /// Change the model by a file of `invert --tune`
+    #[arg(long, value_name = "FILE")]
+    pub tuned: Option<PathBuf>,
+}
+
+impl TunedArgs {
+    /// As [`CommonArgs::context`], with the model tuned.
+    pub fn context(&self, common: &CommonArgs) -> Result<Context, Failure> {
+        let context = common.context()?;
+        Ok(match &self.tuned {
+            Some(file) => context.with_tuned(file)?,
+            None => context,
+        })
+    }
+}
+
 impl CommonArgs {
     /// What jobs share: the device, after a look whether there is one, and the weights.
     pub fn context(&self) -> Result<Context, Failure> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ganymede::images::{Target, opaque, to_targets};
 use ganymede::inversion::{Inversion, Progress, invert};
-use ganymede::invert::{Noise, Settings, Stop, ended};
+use ganymede::invert::{Noise, Settings, StartChoice, Stop, ended};
 use ganymede::latents::from_tensor;
 use ganymede::picture::LatentsText;
 use ganymede::{Context, Error, Number, Observer, Phase, Preview};
@@ -38,6 +38,11 @@ pub fn validate(settings: &Settings) -> Result<(), Error> {
     if settings.noise == Noise::Optimised {
         let problem = "a recipe has no optimised noise; use constant or none".to_owned();
         return Err(refused("noise", "optimised".to_owned(), problem));
+    }
+    if settings.refine || settings.start == StartChoice::Regressed {
+        let problem = "the page does not do this; use the program invert".to_owned();
+        let option = if settings.refine { "refine" } else { "start" };
+        return Err(refused(option, String::new(), problem));
     }
     settings.validate()
 }

@@ -77,10 +77,11 @@ impl Study<'_> {
             .map(|image| Ok(self.inversion(&model.name, image)?.w_plus))
             .collect::<Result<Vec<_>, Failure>>()?;
         let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear)?;
+        let times = path.times(usize::from(self.options.frames))?;
         let measured = MeasuredPath::render(
             &model,
-            &path,
-            path.times(usize::from(self.options.frames))?,
+            &path.into(),
+            times,
             self.metric,
             usize::from(self.options.inversion.batch),
             self.device,

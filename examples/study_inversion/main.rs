@@ -30,6 +30,7 @@ use examples::interrupt::Interrupt;
 use examples::shard::Shard;
 use examples::terminal::warn_of_outdated;
 use examples::{Failure, INTERRUPTED, output};
+use ganymede::invert::StartChoice;
 use ganymede::search::Searcher;
 use ganymede::{Error, Weights};
 use inverting::Inverter;
@@ -56,6 +57,11 @@ fn main() -> ExitCode {
 
 fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Failure> {
     let started = Instant::now();
+    if options.inversion.refine || options.inversion.start == StartChoice::Regressed {
+        return Err(
+            "the study compares searches for latents from one start; leave out --refine and --start regressed, which study_refinement compares".into(),
+        );
+    }
     let device = options.common.device.open()?;
     let weights = Weights::open(options.common.weights.as_deref())?;
     let searcher = Searcher::open(

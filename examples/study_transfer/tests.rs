@@ -79,6 +79,7 @@ impl Workplace {
             features,
             generators: BTreeMap::new(),
             classes: BTreeMap::new(),
+            own_scores: Default::default(),
         };
         record.write(&zoo.index_path()).unwrap();
         Self { folder }

@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use burn::tensor::Device;
 use lpips::{Lpips, Network, Version};
+use model_zoo::ZooModel;
+use stylegan2::WeightDelta;
 
 use crate::kept_directions::KeptDirections;
 use crate::recent::Recent;
@@ -19,6 +21,7 @@ pub struct Context {
     models: Mutex<Recent<ModelKey, Arc<Model>>>,
     metrics: Mutex<Recent<Network, Arc<Lpips>>>,
     pub(crate) directions: KeptDirections,
+    tuned: Option<(PathBuf, WeightDelta)>,
 }
 
 /// A file as it is now: a model that was trained on is another.
@@ -44,7 +47,20 @@ impl Context {
             models: Mutex::new(Recent::new(Self::MODELS)),
             metrics: Mutex::new(Recent::new(Self::METRICS)),
             directions: KeptDirections::default(),
+            tuned: None,
         }
+    }
+
+    /// Changes the weights of the generator that a file of pivotal tuning is of, whenever that is loaded.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is of something else.
+    pub fn with_tuned(mut self, file: impl Into<PathBuf>) -> Result<Self, Error> {
+        let file = file.into();
+        let delta = WeightDelta::read(&file, &self.device)?;
+        self.tuned = Some((file, delta));
+        Ok(self)
     }
 
     /// Takes weights from this folder. It is looked into when something of it is needed.
@@ -88,7 +104,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// There is no such model, or its file does not hold a generator of grey or RGB images.
+    /// There is no such model, its file does not hold a generator of grey or RGB images, or [`with_tuned`](Self::with_tuned) has a file of another one.
     pub fn model(&self, which: &str) -> Result<Arc<Model>, Error> {
         let (name, path) = model::find(which, self.weights())?;
         let key = ModelKey::of(&path);
@@ -99,9 +115,28 @@ impl Context {
         {
             return Ok(model);
         }
-        let model = Arc::new(Model::open(name, path, &self.device)?);
+        let mut model = Model::open(name, path, &self.device)?;
+        if let Some((file, delta)) = &self.tuned {
+            model.generator = delta.apply(&model.generator, file)?;
+        }
+        let model = Arc::new(model);
         lock(&self.models).insert_sized(key, Arc::clone(&model), model.size_in_bytes());
         Ok(model)
+    }
+
+    /// A generator of an opened folder of models. A change of weights by [`with_tuned`](Self::with_tuned) reaches the one that it is of; the others stay.
+    ///
+    /// # Errors
+    ///
+    /// Its file does not hold a generator of images that can be shown.
+    pub fn zoo_model(&self, model: &ZooModel) -> Result<Arc<Model>, Error> {
+        let mut model = Model::of_zoo(model, &self.device)?;
+        if let Some((file, delta)) = &self.tuned
+            && model.generator.content_sha256() == delta.generator
+        {
+            model.generator = delta.apply(&model.generator, file)?;
+        }
+        Ok(Arc::new(model))
     }
 
     /// LPIPS v0.1 with the weights of the weights folder.

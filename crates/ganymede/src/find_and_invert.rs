@@ -1,6 +1,7 @@
 //! Finds the models that could have made an image, and inverts the image into them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -13,8 +14,8 @@ use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use crate::figure::{self, Panel, Row};
 use crate::files::{self, ShownPath};
 use crate::images::{Target, bad_images, image_of, only_image};
-use crate::invert::{self, InversionFiles, Settings};
-use crate::search::{Method, Searcher};
+use crate::invert::{self, InversionFiles, Search, Settings};
+use crate::search::{Fit, Method, Searcher};
 use crate::{Context, Error, Model, Observer, Preview, Warning};
 
 /// Which image, which models, and how.
@@ -94,6 +95,9 @@ pub struct Outcome {
     pub method: String,
     /// All models, the best first.
     pub ranking: Vec<Ranked>,
+    /// The model that the query is most usual for, by Gaussian density in an index that keeps scores of samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     /// In the order of the ranks that were asked for.
     pub inversions: Vec<Inverted>,
     /// The query, samples of the models and the inversions in one picture, where it was written.
@@ -265,6 +269,14 @@ impl Found<'_> {
             .collect()
     }
 
+    /// The model that the query is most usual for, and whether that is likely to have made it; none where the method or the index does not say.
+    pub fn fit(&self) -> Option<Fit> {
+        match self.options.method {
+            Method::GaussianDensity => self.searcher.fit(&self.ranked),
+            _ => None,
+        }
+    }
+
     /// How long scoring all models took.
     pub fn scoring_time(&self) -> Duration {
         self.scoring
@@ -279,7 +291,9 @@ impl Found<'_> {
         let (options, device) = (self.options, self.context.device());
         let mut best = Vec::new();
         for (index, model) in self.ranked.iter().take(options.show).enumerate() {
-            let model = Model::of_zoo(self.searcher.zoo.model(&model.model)?, device)?;
+            let model = self
+                .context
+                .zoo_model(self.searcher.zoo.model(&model.model)?)?;
             let image = samples(&model.generator, options.seed, device);
             observer.preview(&Preview::new(&format!("samples-{}", index + 1), &image));
             best.push(image);
@@ -298,7 +312,9 @@ impl Found<'_> {
                 cancelled = true;
                 break;
             }
-            let model = Model::of_zoo(self.searcher.zoo.model(&model.model)?, device)?;
+            let model = self
+                .context
+                .zoo_model(self.searcher.zoo.model(&model.model)?)?;
             let done = self.invert_with(*rank, model, observer)?;
             cancelled |= done.cancelled;
             inversions.push(done);
@@ -311,6 +327,7 @@ impl Found<'_> {
             image: self.image(),
             method: options.method.name().to_owned(),
             ranking: self.ranking(),
+            fit: self.fit(),
             inversions: inversions.into_iter().map(|done| done.result).collect(),
             figure,
             seconds: self.started.elapsed().as_secs_f64(),
@@ -321,49 +338,42 @@ impl Found<'_> {
     fn invert_with(
         &self,
         rank: usize,
-        model: Model,
+        model: Arc<Model>,
         observer: &mut dyn Observer,
     ) -> Result<Done, Error> {
         let settings = &self.options.inversion;
-        settings.check_side(&model.name, model.resolution())?;
         let target = Target::of(self.image.clone(), model.resolution());
         let name = format!("rank-{rank:02}-{}", model.name);
         let metric = self.context.lpips(settings.lpips.network())?;
-        let job = invert::Job {
-            config: settings.config(self.options.seed, self.context.device()),
-            model: &model,
-            metric: &metric,
-            device: self.context.device(),
-            animation: false,
-        };
+        let seed = self.options.seed;
+        let search = Search::new(settings, seed, &model, &metric, self.context, observer)?;
+        let mut seen = invert::Seen::new(&search, vec![name.clone()], false);
         let started = Instant::now();
-        let (inversion, _) = job
-            .invert(
-                std::slice::from_ref(&target),
-                std::slice::from_ref(&name),
-                &format!("rank {rank}"),
-                observer,
-            )?
+        let pixels = std::slice::from_ref(&target.pixels);
+        let what = format!("rank {rank}");
+        let found = search
+            .run(pixels, &what, observer, |observer, step| {
+                seen.see(observer, step);
+            })?
             .remove(0);
         let seconds = started.elapsed().as_secs_f64();
         let files = match &self.options.out {
-            Some(out) => Some(invert::write(out, &name, &model, &target, &inversion, &[])?),
+            Some(out) => Some(invert::write(out, &name, &model, &target, &found, &[])?),
             None => None,
         };
-        let best = &inversion.best;
-        let image = image_of(&best.image);
+        let image = image_of(&found.reached.image);
         observer.preview(&Preview::new(&name, &image));
         Ok(Done {
             image,
-            cancelled: matches!(inversion.stop, inversion::StopReason::Cancelled { .. }),
+            cancelled: found.is_cancelled(),
             result: Inverted {
                 rank,
-                model: model.name,
-                lpips: best.losses.lpips,
-                psnr: best.psnr,
-                mse: best.losses.mse,
-                w_plus_distance: best.w_plus_distance,
-                steps: invert::ended(&inversion).0,
+                model: model.name.clone(),
+                lpips: found.reached.losses.lpips,
+                psnr: found.reached.psnr,
+                mse: found.reached.losses.mse,
+                w_plus_distance: found.inversion.best.w_plus_distance,
+                steps: invert::ended(&found.inversion).0,
                 seconds,
                 files,
             },

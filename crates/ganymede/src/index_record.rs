@@ -9,6 +9,7 @@ use model_zoo::{Zoo, ZooModel};
 use serde::{Deserialize, Serialize};
 
 use crate::features::FeatureRecord;
+use crate::search::OwnScores;
 use crate::{Error, digest, files};
 
 /// `index.toml`.
@@ -34,6 +35,9 @@ pub struct IndexRecord {
     /// Class of a conditional model's samples, of those that were sampled with one class; the others' classes were drawn uniformly.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub classes: BTreeMap<String, usize>,
+    /// How likely each model's own samples are, by which a query's score is usual or not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_scores: BTreeMap<String, OwnScores>,
 }
 
 /// What an index does not know of a zoo's models.

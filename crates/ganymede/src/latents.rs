@@ -14,9 +14,28 @@ use stylegan2::{LatentFile, Truncation, latents_from_seeds};
 
 use serde::{Deserialize, Serialize};
 
-use crate::images::{Target, for_each_image, only_image, to_targets};
-use crate::invert::{Settings, tell};
-use crate::{Error, Model, Observer, Phase, Warning, class};
+pub use crate::feature_offset::Offset;
+use crate::images::{Target, for_each_image, only_image};
+use crate::invert::{Search, Settings};
+use crate::{Context, Error, Model, Observer, Warning, class};
+
+/// A latent, and what is added to the features that it makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundLatent {
+    /// `[num_ws, w_dim]`.
+    pub w_plus: Array2<f32>,
+    /// Of a refined inversion.
+    pub offset: Option<Offset>,
+}
+
+impl From<Array2<f32>> for FoundLatent {
+    fn from(w_plus: Array2<f32>) -> Self {
+        Self {
+            w_plus,
+            offset: None,
+        }
+    }
+}
 
 /// Where a latent comes from. Its text is a seed, or a path: of a file of latents by its extension, else of an image.
 ///
@@ -94,14 +113,14 @@ pub struct LatentSettings<'a> {
     pub inversion: &'a Settings,
     /// Of what is random in that.
     pub seed: u32,
-    /// Where the model is.
-    pub device: &'a Device,
+    /// Where the model is, and the weights that a regressed start needs.
+    pub context: &'a Context,
     /// The distance that images are inverted by.
     pub metric: &'a Lpips,
 }
 
 impl LatentSettings<'_> {
-    /// Latents `[num_ws, w_dim]` of all sources in their order. Images are inverted together; those that an observer ends early are as far as they came.
+    /// Latents of all sources in their order. Images are inverted together; those that an observer ends early are as far as they came.
     ///
     /// # Errors
     ///
@@ -112,7 +131,8 @@ impl LatentSettings<'_> {
         sources: &[LatentSource],
         model: &Model,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Array2<f32>>, Error> {
+    ) -> Result<Vec<FoundLatent>, Error> {
+        let device = self.context.device();
         model.check_truncation(self.truncation_psi)?;
         let class = class::check(self.class, model)?;
         // All images are read first, so that a wrong name is found before the work and not after it.
@@ -132,10 +152,11 @@ impl LatentSettings<'_> {
             .map(|source| match source {
                 LatentSource::Seed(seed) => {
                     let mapping = &model.generator.mapping;
-                    let z = latents_from_seeds(&[*seed], mapping.z_dim(), self.device);
-                    let labels = class::labels(class, 1, model, self.device);
+                    let z = latents_from_seeds(&[*seed], mapping.z_dim(), device);
+                    let labels = class::labels(class, 1, model, device);
                     let truncation = Truncation::psi(self.truncation_psi);
-                    Ok(from_tensor(mapping.forward(z, labels, truncation)).remove(0))
+                    let w_plus = mapping.forward(z, labels, truncation);
+                    Ok(from_tensor(w_plus).remove(0).into())
                 }
                 LatentSource::File(path) => read(path, model, observer),
                 LatentSource::Image(_) | LatentSource::Decoded(_) => {
@@ -150,36 +171,28 @@ impl LatentSettings<'_> {
         targets: &[Target],
         model: &Model,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Array2<f32>>, Error> {
-        if !targets.is_empty() {
-            self.inversion.check_side(&model.name, model.resolution())?;
+    ) -> Result<Vec<FoundLatent>, Error> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
         }
-        let config = self.inversion.config(self.seed, self.device);
+        let search = Search::new(
+            self.inversion,
+            self.seed,
+            model,
+            self.metric,
+            self.context,
+            observer,
+        )?;
         let mut latents = Vec::with_capacity(targets.len());
-        for batch in targets.chunks(usize::from(self.inversion.batch)) {
+        for batch in targets.chunks(search.batch()) {
             let pixels: Vec<_> = batch.iter().map(|target| target.pixels.clone()).collect();
             let what = format!(
                 "inverting image {} of {}",
                 latents.len() + batch.len(),
                 targets.len()
             );
-            observer.begin(&Phase::new(&what, config.steps));
-            let inversions = inversion::invert(
-                &model.generator,
-                self.metric,
-                to_targets(&pixels, &model.generator, self.device),
-                &config,
-                |now| {
-                    tell(observer, now);
-                    observer.flow()
-                },
-            )?;
-            observer.end();
-            latents.extend(
-                inversions
-                    .into_iter()
-                    .flat_map(|inversion| from_tensor(inversion.best.w_plus)),
-            );
+            let found = search.run(&pixels, &what, observer, |_, _| {})?;
+            latents.extend(found.iter().map(|found| found.latent()));
         }
         Ok(latents)
     }
@@ -228,7 +241,7 @@ pub fn expand_one(
 }
 
 /// The first latent of a file, with a note where there are more or it is of another model.
-fn read(path: &Path, model: &Model, observer: &mut dyn Observer) -> Result<Array2<f32>, Error> {
+fn read(path: &Path, model: &Model, observer: &mut dyn Observer) -> Result<FoundLatent, Error> {
     let synthesis = &model.generator.synthesis;
     let (layers, features) = (synthesis.num_ws(), synthesis.w_dim());
     let file = LatentFile::read(path, layers, features)?;
@@ -248,8 +261,20 @@ fn read(path: &Path, model: &Model, observer: &mut dyn Observer) -> Result<Array
             shown(&first.name)
         )));
     }
-    Ok(Array2::from_shape_vec((layers, features), first.w_plus)
-        .expect("read as latents of this shape"))
+    let offset = file
+        .offset
+        .map(|offset| Offset::of_file(offset, model))
+        .transpose()?;
+    Ok(FoundLatent {
+        w_plus: Array2::from_shape_vec((layers, features), first.w_plus)
+            .expect("read as latents of this shape"),
+        offset,
+    })
+}
+
+/// The latents alone.
+pub fn without_offsets(latents: Vec<FoundLatent>) -> Vec<Array2<f32>> {
+    latents.into_iter().map(|latent| latent.w_plus).collect()
 }
 
 /// `w_plus` `[batch, num_ws, w_dim]` of latents of one shape.

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use image_tensor::rgb_over_white;
 use lpips::Lpips;
 use ndarray::Array2;
-use stylegan2::NoiseMode;
+use stylegan2::{FeatureOffset, Generator, NoiseMode};
 
 use crate::latents::to_tensor;
 use crate::{Error, Model};
@@ -16,11 +16,27 @@ use crate::{Error, Model};
 ///
 /// [`Error::Model`] for those.
 pub fn render(model: &Model, latents: &[Array2<f32>], device: &Device) -> Result<Tensor<4>, Error> {
+    render_with(model, latents, None, device)
+}
+
+/// As [`render`], with an offset of features, one for each latent or one for all.
+///
+/// # Errors
+///
+/// As there.
+///
+/// # Panics
+///
+/// When the model has no such features; [`Offset::check`](crate::feature_offset::Offset::check) says whether it has.
+pub fn render_with(
+    model: &Model,
+    latents: &[Array2<f32>],
+    offset: Option<&FeatureOffset>,
+    device: &Device,
+) -> Result<Tensor<4>, Error> {
     let generator = &model.generator;
     let w_plus = to_tensor(latents, device);
-    let images = generator
-        .synthesis
-        .forward(w_plus.clone(), &NoiseMode::Constant);
+    let images = synthesize(generator, w_plus.clone(), &NoiseMode::Constant, offset);
     generator
         .check_finite(&images, &w_plus, &NoiseMode::Constant)
         .map_err(|e| Error::Model {
@@ -28,6 +44,21 @@ pub fn render(model: &Model, latents: &[Array2<f32>], device: &Device) -> Result
             problem: e.to_string(),
         })?;
     Ok(images.clamp(-1.0, 1.0))
+}
+
+/// Images of latents, with an offset of features where there is one.
+pub(crate) fn synthesize(
+    generator: &Generator,
+    w_plus: Tensor<3>,
+    noise: &NoiseMode,
+    offset: Option<&FeatureOffset>,
+) -> Tensor<4> {
+    match offset {
+        Some(offset) => generator
+            .synthesis
+            .forward_with_offset(w_plus, noise, offset),
+        None => generator.synthesis.forward(w_plus, noise),
+    }
 }
 
 /// LPIPS of each image from its partner, both `[batch, 1, 3 or 4, side, side]`; a single partner serves all.

@@ -50,6 +50,11 @@ impl Weights {
         self.root.join("zoo")
     }
 
+    /// The statistics of the generators' features.
+    pub fn index(&self) -> PathBuf {
+        self.zoo().join(INDEX)
+    }
+
     /// Query images, a folder for each kind.
     pub fn queries(&self) -> PathBuf {
         self.root.join("queries")
@@ -101,4 +106,5 @@ pub const BASE: &str = "base";
 
 /// Names a weights folder for all programs.
 const VARIABLE: &str = "GANYMEDE_WEIGHTS";
+const INDEX: &str = "index.ganymede";
 const GENERATOR: &str = "generator.safetensors";

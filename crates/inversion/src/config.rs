@@ -139,6 +139,8 @@ pub struct InversionConfig {
     pub lambda_mse: f32,
     /// Weight of the mean square of `w_plus - w_avg`, a pull towards latents that the generator knows; 0 for none.
     pub lambda_w_avg: f32,
+    /// Weight of [`LatentPrior::pull`](crate::LatentPrior::pull), a pull towards latents that the mapping network is likely to make; 0 for none.
+    pub lambda_prior: f32,
     /// Where the optimisation starts.
     pub start: Start,
     /// Which noise images the generator adds.
@@ -167,6 +169,7 @@ impl Default for InversionConfig {
             lambda_lpips: 1.0,
             lambda_mse: 5.0,
             lambda_w_avg: 0.0,
+            lambda_prior: 0.0,
             start: Start::WAvg,
             noise: Noise::Constant,
             perturbation: None,
@@ -243,6 +246,7 @@ impl InversionConfig {
         weight("lambda_lpips", self.lambda_lpips)?;
         weight("lambda_mse", self.lambda_mse)?;
         weight("lambda_w_avg", self.lambda_w_avg)?;
+        weight("lambda_prior", self.lambda_prior)?;
         check(
             self.lambda_lpips > 0.0 || self.lambda_mse > 0.0,
             "lambda_lpips and lambda_mse",

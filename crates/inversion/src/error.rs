@@ -1,3 +1,4 @@
+use feature_stats::StatsError;
 use lpips::LpipsError;
 
 /// Why an inversion could not be done.
@@ -31,6 +32,37 @@ pub enum InversionError {
     /// LPIPS refused the targets.
     #[error(transparent)]
     Lpips(#[from] LpipsError),
+    /// Random latents of the generator have no density: they do not fill their space, or are not finite.
+    #[error("the prior of the latents: {0}; leave the prior out")]
+    Prior(#[from] StatsError),
+    /// There is no block behind which features can be changed.
+    #[error(
+        "block {found} of a generator of {resolution}x{resolution}: expected one of {expected:?}, the sides of the blocks before the last"
+    )]
+    NoSuchBlock {
+        /// Side of the block that was asked for.
+        found: usize,
+        /// Side of the images.
+        resolution: usize,
+        /// Sides of the blocks that can be changed.
+        expected: Vec<usize>,
+    },
+    /// The latents are not those of the targets.
+    #[error("the latents have shape {found:?}, expected {expected:?}")]
+    LatentShape {
+        /// Shape of the given latents.
+        found: [usize; 3],
+        /// What fits.
+        expected: [usize; 3],
+    },
+    /// No change of weights is small enough.
+    #[error(
+        "a change of the generator's weights takes more than {bytes} bytes even at rank 1; allow more"
+    )]
+    NoRank {
+        /// Bytes that it may take.
+        bytes: u64,
+    },
     /// A setting is out of its range.
     #[error("{setting} is {found}, expected {expected}")]
     Setting {

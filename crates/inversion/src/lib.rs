@@ -10,6 +10,9 @@
 //! Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D). The
 //! projector's learning-rate ramp, perturbation of w and optimised noise images are options, as is a pull towards the mean latent.
 //!
+//! What W+ cannot reach, two further searches can, both from the latents that were found: [`refine`] adds an offset to the features behind one block, where
+//! the image is not yet like its target, and [`tune`] changes the generator itself a little. [`LatentPrior`] keeps the latents likely, so that edits work on them.
+//!
 //! A batch of targets is optimised together, each as if alone: the losses are summed over the batch, so no image's gradient
 //! depends on another image, and Adam works on each number for itself. Matrix products choose their order of summation by their size, so that batches of
 //! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
@@ -66,10 +69,13 @@ mod invert;
 mod noise_regularisation;
 mod objective;
 mod perturbation;
+mod prior;
 mod progress;
+mod refinement;
 mod schedule;
 mod start;
 mod tracker;
+mod tuning;
 mod w_statistics;
 
 pub use adam_variable::AdamVariable;
@@ -82,5 +88,8 @@ pub use inversion::{Inversion, Solution, StopReason, psnr, psnr_of_pictures};
 pub use invert::invert;
 pub use noise_regularisation::{noise_regularisation, normalise_noise};
 pub use objective::LossTerms;
+pub use prior::LatentPrior;
 pub use progress::{Progress, Step};
+pub use refinement::{Refinement, RefinementConfig, offset_mask, refine};
 pub use schedule::Schedule;
+pub use tuning::{Locality, Tuning, TuningConfig, tune};

@@ -6,7 +6,7 @@ use stylegan2_ops::inner_products;
 
 use crate::noise_regularisation::noise_regularisation;
 use crate::w_statistics::mean_latent;
-use crate::{InversionConfig, InversionError, Noise};
+use crate::{InversionConfig, InversionError, LatentPrior, Noise};
 
 /// Channels that LPIPS takes.
 const RGB: usize = 3;
@@ -24,6 +24,10 @@ pub struct LossTerms {
     pub noise_regularisation: f64,
     /// Mean square of `w_plus - w_avg` before its weight; 0 unless it has one.
     pub w_avg_pull: f64,
+    /// [`LatentPrior::pull`](crate::LatentPrior::pull) before its weight; 0 unless it has one.
+    pub prior: f64,
+    /// Mean square of the offset of features, in units of the features' root mean square, before its weight; 0 but in a refinement.
+    pub offset_pull: f64,
 }
 
 /// Targets with what depends on them alone.
@@ -56,6 +60,7 @@ pub(crate) struct Objective<'a> {
     lambda_mse: f32,
     lambda_w_avg: f32,
     lambda_noise: Option<f32>,
+    prior: Option<(f32, LatentPrior)>,
 }
 
 /// Images and their losses, one per row of the latents.
@@ -73,11 +78,13 @@ struct Term {
 
 /// Which number of [`LossTerms`] a term is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TermKind {
+pub(crate) enum TermKind {
     Lpips,
     Mse,
     WAvgPull,
     NoiseRegularisation,
+    Prior,
+    OffsetPull,
 }
 
 impl<'a> Objective<'a> {
@@ -97,7 +104,12 @@ impl<'a> Objective<'a> {
             Noise::Optimised(noise) => Some(noise.regularisation),
             Noise::Constant | Noise::None => None,
         };
+        let prior = match config.lambda_prior > 0.0 {
+            true => Some((config.lambda_prior, LatentPrior::of(&generator)?)),
+            false => None,
+        };
         Ok(Self {
+            prior,
             w_avg: w_avg.reshape([1, 1, generator.synthesis.w_dim()]),
             generator,
             lpips,
@@ -143,6 +155,22 @@ impl<'a> Objective<'a> {
         })
     }
 
+    /// Latents of the targets, checked, on the plain device.
+    pub fn latents_of(
+        &self,
+        w_plus: Tensor<3>,
+        targets: &Targets,
+    ) -> Result<Tensor<3>, InversionError> {
+        let synthesis = &self.generator.synthesis;
+        let batch = targets.pixels.dims()[0];
+        let expected = [batch, synthesis.num_ws(), synthesis.w_dim()];
+        let found = w_plus.dims();
+        match found == expected {
+            true => Ok(w_plus.without_autodiff().to_device(&self.device())),
+            false => Err(InversionError::LatentShape { found, expected }),
+        }
+    }
+
     /// Repeats latents `[batch, 1 or num_ws, w_dim]` for the layers: `[batch, num_ws, w_dim]`.
     pub fn w_plus(&self, latents: Tensor<3>) -> Tensor<3> {
         let [batch, _, w_dim] = latents.dims();
@@ -152,6 +180,16 @@ impl<'a> Objective<'a> {
     /// Images of w_plus `[batch, num_ws, w_dim]` and their losses.
     pub fn evaluate(&self, w_plus: Tensor<3>, noise: &NoiseMode, targets: &Targets) -> Evaluation {
         let images = self.generator.synthesis.forward(w_plus.clone(), noise);
+        let mut evaluation = self.judge(images, &w_plus, targets);
+        if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
+            let values = noise_regularisation(noise_images);
+            evaluation.add(TermKind::NoiseRegularisation, lambda, values);
+        }
+        evaluation
+    }
+
+    /// The losses of images `[batch, channels, resolution, resolution]` that were made of w_plus.
+    pub fn judge(&self, images: Tensor<4>, w_plus: &Tensor<3>, targets: &Targets) -> Evaluation {
         let compared = if self.lambda_lpips > 0.0 {
             images.clone()
         } else {
@@ -159,15 +197,13 @@ impl<'a> Objective<'a> {
             images.clone().without_autodiff()
         };
         let distances = self.lpips.distance_to(&targets.features, rgb(compared));
-        let mut evaluation = self.evaluation(images, distances, &targets.pixels, &w_plus);
-        if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
-            evaluation.terms.push(Term {
-                kind: TermKind::NoiseRegularisation,
-                lambda,
-                values: noise_regularisation(noise_images),
-            });
-        }
-        evaluation
+        self.evaluation(images, distances, &targets.pixels, w_plus)
+    }
+
+    /// LPIPS of images from their targets at every pixel, `[batch, 1, resolution, resolution]`.
+    pub fn spatial_distance(&self, images: Tensor<4>, targets: &Targets) -> Tensor<4> {
+        self.lpips
+            .spatial_distance_to(&targets.features, rgb(images))
     }
 
     /// The terms that latents and images give, without those of noise images.
@@ -195,6 +231,13 @@ impl<'a> Objective<'a> {
                 kind: TermKind::WAvgPull,
                 lambda: self.lambda_w_avg,
                 values: mean_square(w_plus.clone() - self.w_avg()),
+            });
+        }
+        if let Some((lambda, prior)) = &self.prior {
+            terms.push(Term {
+                kind: TermKind::Prior,
+                lambda: *lambda,
+                values: prior.pull(w_plus.clone()),
             });
         }
         Evaluation {
@@ -269,11 +312,22 @@ impl LossTerms {
             TermKind::Mse => &mut self.mse,
             TermKind::WAvgPull => &mut self.w_avg_pull,
             TermKind::NoiseRegularisation => &mut self.noise_regularisation,
+            TermKind::Prior => &mut self.prior,
+            TermKind::OffsetPull => &mut self.offset_pull,
         } = value;
     }
 }
 
 impl Evaluation {
+    /// Adds a term, `[batch]`.
+    pub fn add(&mut self, kind: TermKind, lambda: f32, values: Tensor<1>) {
+        self.terms.push(Term {
+            kind,
+            lambda,
+            values,
+        });
+    }
+
     /// The sum over the batch of the weighted terms, whose gradient is each image's own.
     pub fn sum(&self) -> Tensor<1> {
         self.terms

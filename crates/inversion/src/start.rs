@@ -108,7 +108,7 @@ fn best_candidates(
 }
 
 /// Images of one forward pass: as many as fit the memory of one image of 512 x 512, at most 64.
-fn chunk_of(resolution: usize) -> usize {
+pub(crate) fn chunk_of(resolution: usize) -> usize {
     const PIXELS: usize = 512 * 512;
     const MOST: usize = 64;
     (PIXELS / (resolution * resolution)).clamp(1, MOST)

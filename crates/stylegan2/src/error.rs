@@ -143,6 +143,14 @@ pub enum StyleGan2Error {
         /// Where it began: the latent, or the block of a resolution.
         place: String,
     },
+    /// A file is no change of this generator's weights.
+    #[error("{path}: {}", shown_within(reason, SENTENCE))]
+    Delta {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and what to do.
+        reason: String,
+    },
     /// A file has no latents that fit a generator.
     #[error("{path}: {}", shown_within(reason, SENTENCE))]
     Latents {

@@ -38,7 +38,30 @@ pub struct LatentFile {
     pub latents: Vec<FileLatent>,
     /// The model that they are of, where the file says so (the metadata entry `model` of our own files).
     pub model: Option<String>,
+    /// What is added to the features behind a block, where the file has it: our own files of refined inversions.
+    pub offset: Option<FileOffset>,
 }
+
+/// An offset of features as a file has it: the tensor `feature_offset.bN`, `[1, channels, N, N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileOffset {
+    /// Side of the block's output, N.
+    pub resolution: usize,
+    /// Channels of that block.
+    pub channels: usize,
+    /// Row-major `[channels, N, N]`.
+    pub values: Vec<f32>,
+}
+
+impl FileOffset {
+    /// What the tensor of a block is called in files.
+    pub fn tensor_name(resolution: usize) -> String {
+        format!("{OFFSET_PREFIX}{resolution}")
+    }
+}
+
+/// The tensor of an offset, before the side of its block.
+const OFFSET_PREFIX: &str = "feature_offset.b";
 
 /// One latent of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,9 +122,17 @@ impl LatentFile {
         for (name, tensor) in expected.tensors()? {
             expected.read(name, tensor, &mut latents)?;
         }
+        let offset = expected.offset()?;
+        if offset.is_some() && latents.len() > 1 {
+            return Err(expected.wrong(format!(
+                "has {} latents and an offset of features; expected one latent with it",
+                latents.len()
+            )));
+        }
         Ok(Self {
             latents,
             model: file.metadata().get("model").cloned(),
+            offset,
         })
     }
 }
@@ -185,14 +216,7 @@ impl<'a> Expected<'a> {
             }));
         }
         let values = tensor.to_f32();
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(StyleGan2Error::from(CheckpointError::NonFinite {
-                path: self.file.path().to_owned(),
-                tensor: name.to_owned(),
-                index,
-                value: values[index],
-            }));
-        }
+        self.check_finite(name, &values)?;
         let layers = self.layers(name, tensor.shape())?;
         let one: Vec<&[f32]> = values.chunks_exact(layers * self.w_dim).collect();
         if one.is_empty() {
@@ -210,6 +234,58 @@ impl<'a> Expected<'a> {
             });
         }
         Ok(())
+    }
+
+    fn check_finite(&self, name: &str, values: &[f32]) -> Result<(), StyleGan2Error> {
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(index) => Err(StyleGan2Error::from(CheckpointError::NonFinite {
+                path: self.file.path().to_owned(),
+                tensor: name.to_owned(),
+                index,
+                value: values[index],
+            })),
+        }
+    }
+
+    /// The offset of features, where the file has one.
+    fn offset(&self) -> Result<Option<FileOffset>, StyleGan2Error> {
+        let mut offsets =
+            self.file.tensors().iter().filter_map(|(name, tensor)| {
+                Some((name, name.strip_prefix(OFFSET_PREFIX)?, tensor))
+            });
+        let Some((name, side, tensor)) = offsets.next() else {
+            return Ok(None);
+        };
+        if offsets.next().is_some() {
+            return Err(self
+                .wrong("has offsets of the features of several blocks; expected one".to_owned()));
+        }
+        let resolution = side.parse().ok().filter(|side| *side > 0);
+        let (Some(resolution), [1, channels, height, width], true) =
+            (resolution, tensor.shape(), tensor.dtype().is_float())
+        else {
+            return Err(self.wrong(format!(
+                "{} is {:?} of shape {:?}; expected feature_offset.bN, floats of shape [1, channels, N, N]",
+                shown(name),
+                tensor.dtype(),
+                tensor.shape()
+            )));
+        };
+        if [*height, *width] != [resolution; 2] {
+            return Err(self.wrong(format!(
+                "{} has the shape {:?}; expected [1, channels, {resolution}, {resolution}]",
+                shown(name),
+                tensor.shape()
+            )));
+        }
+        let values = tensor.to_f32();
+        self.check_finite(name, &values)?;
+        Ok(Some(FileOffset {
+            resolution,
+            channels: *channels,
+            values,
+        }))
     }
 
     /// How many layers a latent has in the file: one, or all.
@@ -380,6 +456,51 @@ mod tests {
         );
         let error = LatentFile::of_checkpoint(&file, NUM_WS, W_DIM).expect_err("must be refused");
         assert!(error.to_string().contains("NaN at index 7"), "{error}");
+    }
+
+    #[test]
+    fn an_offset_of_features_is_read_with_its_latent() {
+        let latent: (&str, &[usize]) = ("w_plus", &[1, 8, 3]);
+        let found = read(&[latent, ("feature_offset.b2", &[1, 5, 2, 2])]).expect("understood");
+        let expected = FileOffset {
+            resolution: 2,
+            channels: 5,
+            values: (0..20).map(|i| i as f32).collect(),
+        };
+        assert_eq!(found.offset, Some(expected));
+        assert_eq!(read(&[latent]).expect("understood").offset, None);
+        for (tensors, part) in [
+            (
+                &[latent, ("feature_offset.b4", &[1, 5, 2, 2])][..],
+                "expected [1, channels, 4, 4]",
+            ),
+            (
+                &[latent, ("feature_offset.bX", &[1, 5, 2, 2])],
+                "expected feature_offset.bN",
+            ),
+            (
+                &[latent, ("feature_offset.b2", &[5, 2, 2])],
+                "expected feature_offset.bN",
+            ),
+            (
+                &[("w_plus", &[2, 8, 3]), ("feature_offset.b2", &[1, 5, 2, 2])],
+                "2 latents and an offset",
+            ),
+            (
+                &[
+                    latent,
+                    ("feature_offset.b2", &[1, 5, 2, 2]),
+                    ("feature_offset.b4", &[1, 5, 4, 4]),
+                ],
+                "several blocks",
+            ),
+        ] {
+            let message = read(tensors).expect_err("must be refused");
+            assert!(
+                message.contains(part) && message.contains("some.npz"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

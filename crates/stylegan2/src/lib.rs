@@ -58,6 +58,7 @@ mod synthesis_block;
 mod synthesis_layer;
 mod tangent;
 mod to_rgb;
+mod weight_delta;
 
 pub use config::{
     ActivationName, Architecture, BlockConfig, DiscriminatorConfig, EpilogueConfig,
@@ -68,10 +69,11 @@ pub use discriminator::Discriminator;
 pub use error::StyleGan2Error;
 pub use fully_connected::{FullyConnected, FullyConnectedOptions};
 pub use generator::Generator;
-pub use latent_file::{FileLatent, LatentFile};
+pub use latent_file::{FileLatent, FileOffset, LatentFile};
 pub use latents::{latent_from_seed, latents_from_seeds};
 pub use mapping::{MappingNetwork, Truncation};
 pub use noise::NoiseMode;
 pub use random_state::RandomState;
 pub use style_mixing::mix_styles;
-pub use synthesis::{BlockOutput, SynthesisNetwork};
+pub use synthesis::{BlockOutput, FeatureOffset, SynthesisNetwork};
+pub use weight_delta::{LowRank, WeightDelta};

@@ -57,6 +57,18 @@ impl<'a> NoiseImages<'a> {
         }
     }
 
+    /// Leaves out the next layer's image, of this side, as if it had been taken.
+    pub(crate) fn skip(&mut self, batch: usize, resolution: usize) {
+        match self.mode {
+            NoiseMode::None | NoiseMode::Constant => {}
+            NoiseMode::Random { .. } => {
+                let random = self.random.as_mut().expect("made for this mode");
+                random.standard_normals(batch * resolution * resolution);
+            }
+            NoiseMode::Given(_) => self.next += 1,
+        }
+    }
+
     /// The next layer's image `[1 or batch, 1, resolution, resolution]` before its strength, if it adds noise.
     ///
     /// # Panics

@@ -1,3 +1,4 @@
+mod continuation;
 mod tangent;
 
 use burn::module::Module;
@@ -10,6 +11,8 @@ use crate::mapping::broadcast;
 use crate::noise::{NoiseImages, NoiseMode};
 use crate::resample_filter::ResampleFilter;
 use crate::synthesis_block::SynthesisBlock;
+
+pub use continuation::FeatureOffset;
 
 /// The synthesis network g: latents of all layers to images (Karras et al. 2020, figure 7).
 #[derive(Module, Debug)]

@@ -4,10 +4,12 @@ use image_tensor::{RgbImage, from_signed_unit, to_signed_unit};
 use lpips::Lpips;
 use ndarray::Array2;
 use serde::Serialize;
+use stylegan2::FeatureOffset;
 
 use examples::Failure;
 use ganymede::edit::{RegionColour, in_strengths};
-use ganymede::{Model, rendering};
+use ganymede::latents::FoundLatent;
+use ganymede::{Model, feature_offset, rendering};
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -52,11 +54,15 @@ pub struct Ends<'a> {
 
 impl Ends<'_> {
     /// Each edit on one latent.
-    pub fn measure(&self, latent: &Array2<f32>, edits: &[Edit]) -> Result<Vec<EndEffect>, Failure> {
-        let original = self.pictures(std::slice::from_ref(latent))?.remove(0);
+    pub fn measure(&self, latent: &FoundLatent, edits: &[Edit]) -> Result<Vec<EndEffect>, Failure> {
+        let offset = feature_offset::batch(&[latent.offset.as_ref()], self.device)?;
+        let offset = offset.as_ref();
+        let original = self
+            .pictures(std::slice::from_ref(&latent.w_plus), offset)?
+            .remove(0);
         let mut found = Vec::with_capacity(edits.len());
         for edit in edits {
-            let ends = self.pictures(&in_strengths(edit, latent, &self.range)?)?;
+            let ends = self.pictures(&in_strengths(edit, &latent.w_plus, &self.range)?, offset)?;
             let (change, rest_lpips) = match self.attribute {
                 None => (None, None),
                 Some(colour) => {
@@ -79,8 +85,12 @@ impl Ends<'_> {
         Ok(found)
     }
 
-    fn pictures(&self, latents: &[Array2<f32>]) -> Result<Vec<RgbImage>, Failure> {
-        let images = rendering::render(self.model, latents, self.device)?;
+    fn pictures(
+        &self,
+        latents: &[Array2<f32>],
+        offset: Option<&FeatureOffset>,
+    ) -> Result<Vec<RgbImage>, Failure> {
+        let images = rendering::render_with(self.model, latents, offset, self.device)?;
         Ok(from_signed_unit(images))
     }
 

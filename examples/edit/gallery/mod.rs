@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use ganspace::{Edit, EditBook, NamedEdit};
 use image_tensor::{RgbImage, from_signed_unit};
 use model_zoo::{Card, Zoo};
-use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::RandomState;
 
@@ -23,8 +22,8 @@ use ganymede::edit::{
 };
 use ganymede::files::{Names, ShownPath};
 use ganymede::images::{Target, files_in};
-use ganymede::latents::{LatentSettings, LatentSource};
-use ganymede::{BASE, Context, Model, Observer, Weights, rendering};
+use ganymede::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
+use ganymede::{BASE, Context, Model, Observer, Weights, feature_offset, rendering};
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -74,7 +73,7 @@ pub fn write(
         class: None,
         inversion: &options.inversion,
         seed: options.seed,
-        device: context.device(),
+        context,
         metric: &metric,
     };
     let gallery = Gallery {
@@ -134,7 +133,7 @@ impl Gallery<'_> {
         weights: &Weights,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Shown>, Failure> {
-        let device = self.settings.device;
+        let device = self.settings.context.device();
         let model = Model {
             name: card.name.clone(),
             path: weights.generator(&card.name),
@@ -239,11 +238,11 @@ impl Gallery<'_> {
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
             .collect();
-        let latents = self.settings.load(&seeds, model, observer)?;
+        let latents = without_offsets(self.settings.load(&seeds, model, observer)?);
         Ok(from_signed_unit(rendering::render(
             model,
             &latents,
-            self.settings.device,
+            self.settings.context.device(),
         )?))
     }
 
@@ -252,7 +251,7 @@ impl Gallery<'_> {
         &self,
         ends: &Ends<'_>,
         edits: &[Edit],
-        latents: &[Array2<f32>],
+        latents: &[FoundLatent],
         observer: &mut dyn Observer,
     ) -> Result<EndEffect, Failure> {
         let mut found = Vec::new();
@@ -267,13 +266,16 @@ impl Gallery<'_> {
         &self,
         model: &Model,
         image: &Path,
-        latent: &Array2<f32>,
+        latent: &FoundLatent,
         edit: &Edit,
         named: &NamedEdit,
     ) -> Result<Vec<RgbImage>, Failure> {
-        let edited = in_strengths(edit, latent, &range_strengths(named))?;
+        let edited = in_strengths(edit, &latent.w_plus, &range_strengths(named))?;
         let query = Target::load(image, model.resolution())?.pixels;
-        let edited = from_signed_unit(rendering::render(model, &edited, self.settings.device)?);
+        let device = self.settings.context.device();
+        let offset = feature_offset::batch(&[latent.offset.as_ref()], device)?;
+        let edited = rendering::render_with(model, &edited, offset.as_ref(), device)?;
+        let edited = from_signed_unit(edited);
         Ok([query].into_iter().chain(edited).collect())
     }
 }

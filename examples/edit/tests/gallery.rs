@@ -44,7 +44,7 @@ fn ends_are_measured_as_they_are_rendered() {
             attribute: Some(colour(attribute)),
             scale: Some(0.5),
         };
-        ends.measure(&latent, std::slice::from_ref(&edit))
+        ends.measure(&latent.clone().into(), std::slice::from_ref(&edit))
             .unwrap()
             .remove(0)
     };

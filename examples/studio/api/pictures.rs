@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use ganymede::checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
 use ganymede::image_tensor::{encode_png, magnify};
 use ganymede::picture::Picture;
+use ganymede::stylegan2::FileOffset;
 use serde::Deserialize;
 
 use crate::animation::{self, Animation};
@@ -80,7 +81,13 @@ pub async fn latents(
             let (layers, features) = w_plus.dim();
             let values: Vec<f32> = w_plus.iter().copied().collect();
             let tensor = StoredTensor::from_f32(vec![1, layers, features], &values);
-            let tensors = BTreeMap::from([("w_plus".to_owned(), tensor)]);
+            let mut tensors = BTreeMap::from([("w_plus".to_owned(), tensor)]);
+            if let Some(offset) = picture.offset(&model)? {
+                let shape = vec![1, offset.values.nrows(), offset.block, offset.block];
+                let values: Vec<f32> = offset.values.iter().copied().collect();
+                let name = FileOffset::tensor_name(offset.block);
+                tensors.insert(name, StoredTensor::from_f32(shape, &values));
+            }
             let metadata = BTreeMap::from([("model".to_owned(), model.name.clone())]);
             let internal = |error: std::io::Error| Failure::internal(error.to_string());
             let file = tempfile::NamedTempFile::new().map_err(internal)?;

@@ -80,6 +80,13 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     options.validate()?;
     let model = context.model(&options.picture.model)?;
+    if options.picture.offset(&model)?.is_some() {
+        return Err(Error::option(
+            "picture",
+            "",
+            "a refined latent cannot be dragged, as its offset would stay behind; drag its w_plus",
+        ));
+    }
     let sizes = options.sizes(&model)?;
     let start = options.picture.w_plus(&model, context)?;
     let mask = options

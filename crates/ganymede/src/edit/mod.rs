@@ -86,7 +86,7 @@ pub fn run(
         class,
         inversion: &options.inversion,
         seed: options.seed,
-        device: context.device(),
+        context,
         metric: &metric,
     };
     let job = Job {
@@ -117,7 +117,7 @@ fn show_components(
     let shown = job.settings.load(&sources[..1], model, observer)?.remove(0);
     let basis = options.basis(model.generator.mapping.w_dim());
     plan::warn_of_few_samples(&basis, observer);
-    let mut bases = Bases::new(model, job.settings.class, job.settings.device);
+    let mut bases = Bases::new(model, job.settings.class, job.context.device());
     let directions = bases.directions(&basis, observer)?;
     let order = match options.attribute() {
         Some(source) => job.rank(source, Candidates::All(&directions), outcome, observer)?,
@@ -146,7 +146,7 @@ fn show_edits(
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
     let (options, model, settings) = (job.options, job.model, job.settings);
-    let mut bases = Bases::new(model, settings.class, settings.device);
+    let mut bases = Bases::new(model, settings.class, job.context.device());
     let plan = Plan::new(options, model, &mut bases, observer)?;
     let latents = settings.load(sources, model, observer)?;
     match (options.attribute(), &plan.axis) {
@@ -164,7 +164,7 @@ fn show_edits(
         model,
         metric: settings.metric,
         batch: usize::from(options.inversion.batch),
-        device: settings.device,
+        device: job.context.device(),
         random: usize::from(options.random),
         seed: options.seed,
     };

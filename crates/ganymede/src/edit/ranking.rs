@@ -14,8 +14,8 @@ use super::plan::Axis;
 use super::strip::in_strengths;
 use super::trials::{STRENGTH, Trials};
 use crate::images::bad_images;
-use crate::latents::{LatentSettings, LatentSource};
-use crate::{Context, Error, Model, Observer, Preview, rendering};
+use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
+use crate::{Context, Error, Model, Observer, Preview, feature_offset, rendering};
 
 /// Components of a ranking that are shown.
 const SHOWN: usize = 6;
@@ -83,7 +83,7 @@ impl Job<'_> {
         };
         match AttributeFile::read(file)? {
             AttributeFile::Images { with, without } => {
-                let device = self.settings.device;
+                let device = self.context.device();
                 let features = &self.options.features;
                 let attribute = Attribute::fit(
                     &with,
@@ -150,7 +150,7 @@ impl Job<'_> {
             .iter()
             .map(|(seed, _)| LatentSource::Seed(*seed))
             .collect();
-        let latents = self.settings.load(&seeds, self.model, observer)?;
+        let latents = without_offsets(self.settings.load(&seeds, self.model, observer)?);
         // The latent of a seed is the same in all layers.
         let w: Vec<f32> = latents
             .iter()
@@ -170,18 +170,20 @@ impl Job<'_> {
         &self,
         directions: &LatentDirections,
         order: &[usize],
-        latent: &Array2<f32>,
+        latent: &FoundLatent,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<RgbImage>>, Error> {
+        let device = self.context.device();
+        let offset = feature_offset::batch(&[latent.offset.as_ref()], device)?;
         let strengths = self.options.strengths();
         let mut rows = Vec::with_capacity(order.len());
         for component in order {
             observer.go_on()?;
             let edit = directions.edit(*component, self.options.layers)?;
-            let latents = in_strengths(&edit, latent, &strengths)?;
+            let latents = in_strengths(&edit, &latent.w_plus, &strengths)?;
             let images = latents
                 .chunks(self.batch())
-                .map(|latents| rendering::render(self.model, latents, self.settings.device))
+                .map(|latents| rendering::render_with(self.model, latents, offset.as_ref(), device))
                 .collect::<Result<_, _>>()?;
             let images = from_signed_unit(Tensor::cat(images, 0));
             for (column, image) in images.iter().enumerate() {
@@ -215,7 +217,8 @@ impl Job<'_> {
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
             .collect();
-        self.settings.load(&seeds, self.model, observer)
+        let latents = self.settings.load(&seeds, self.model, observer)?;
+        Ok(without_offsets(latents))
     }
 
     fn trials<'a>(
@@ -229,7 +232,7 @@ impl Job<'_> {
             metric: self.settings.metric,
             attribute,
             batch: self.batch(),
-            device: self.settings.device,
+            device: self.context.device(),
         }
     }
 

@@ -5,10 +5,11 @@ use ganspace::{Edit, apply_edits};
 use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use ndarray::Array2;
-use stylegan2::RandomState;
+use stylegan2::{FeatureOffset, RandomState};
 
 use super::plan::Plan;
-use crate::{Error, Model, Observer, Phase, Preview, rendering};
+use crate::latents::FoundLatent;
+use crate::{Error, Model, Observer, Phase, Preview, feature_offset, rendering};
 
 /// A latent `[num_ws, w_dim]` with an edit in each strength.
 ///
@@ -55,7 +56,7 @@ impl Strips<'_> {
     pub fn render(
         &self,
         plan: &Plan,
-        latents: &[Array2<f32>],
+        latents: &[FoundLatent],
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Edited>>, Error> {
         observer.begin(&Phase::new("latents", latents.len()));
@@ -76,9 +77,12 @@ impl Strips<'_> {
     fn row(
         &self,
         plan: &Plan,
-        latent: &Array2<f32>,
+        latent: &FoundLatent,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Edited>, Error> {
+        let offset = feature_offset::batch(&[latent.offset.as_ref()], self.device)?;
+        let offset = offset.as_ref();
+        let latent = &latent.w_plus;
         let fixed: Vec<(&Edit, f64)> = plan
             .fixed
             .iter()
@@ -90,7 +94,7 @@ impl Strips<'_> {
             Ok(edited)
         };
         let Some(axis) = &plan.axis else {
-            let found = self.compare(latent, &[latent.clone(), with(&[])?], observer)?;
+            let found = self.compare(latent, &[latent.clone(), with(&[])?], offset, observer)?;
             return Ok(found
                 .into_iter()
                 .map(|(image, lpips)| Edited {
@@ -114,7 +118,7 @@ impl Strips<'_> {
             .collect();
         let mut row = Vec::with_capacity(edited.len());
         for ((image, lpips), strength) in self
-            .compare(&base, &edited, observer)?
+            .compare(&base, &edited, offset, observer)?
             .into_iter()
             .zip(&axis.strengths)
         {
@@ -122,7 +126,7 @@ impl Strips<'_> {
                 .iter()
                 .map(|random| with(&[(random, *strength)]))
                 .collect::<Result<Vec<_>, _>>()?;
-            let distances = self.compare(&base, &elsewhere, observer)?;
+            let distances = self.compare(&base, &elsewhere, offset, observer)?;
             let sum: f64 = distances.iter().map(|(_, lpips)| lpips).sum();
             row.push(Edited {
                 strength: Some(*strength),
@@ -139,13 +143,15 @@ impl Strips<'_> {
         &self,
         base: &Array2<f32>,
         latents: &[Array2<f32>],
+        offset: Option<&FeatureOffset>,
         observer: &mut dyn Observer,
     ) -> Result<Vec<(RgbImage, f64)>, Error> {
-        let base = rendering::render(self.model, std::slice::from_ref(base), self.device)?;
+        let base = std::slice::from_ref(base);
+        let base = rendering::render_with(self.model, base, offset, self.device)?;
         let mut found = Vec::with_capacity(latents.len());
         for latents in latents.chunks(self.batch) {
             observer.go_on()?;
-            let images = rendering::render(self.model, latents, self.device)?;
+            let images = rendering::render_with(self.model, latents, offset, self.device)?;
             let distances = rendering::distances(self.metric, images.clone(), base.clone())?;
             found.extend(from_signed_unit(images).into_iter().zip(distances));
         }

@@ -15,10 +15,10 @@ use super::strip::Strips;
 use super::trials::{STRENGTH, Trials};
 use super::{Bases, Options, RegionColour};
 use crate::invert::Settings;
-use crate::latents::{LatentSettings, LatentSource};
+use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
 use crate::rendering::{distances, render};
 use crate::small_model::{metric, model};
-use crate::{Error, Model, Observer, Warning};
+use crate::{Context, Error, Model, Observer, Warning};
 
 fn options() -> Options {
     Options {
@@ -236,9 +236,9 @@ fn a_strip_goes_further_with_strength_and_nowhere_at_0() {
         random: 3,
         seed: 0,
     };
-    let rows = strips
-        .render(&plan, &seeds(&model, &device, &[4, 9]), &mut ())
-        .unwrap();
+    let latents = seeds(&model, &device, &[4, 9]).into_iter();
+    let latents: Vec<FoundLatent> = latents.map(FoundLatent::from).collect();
+    let rows = strips.render(&plan, &latents, &mut ()).unwrap();
     assert_eq!(rows.len(), 2);
     for row in &rows {
         let lpips: Vec<f64> = row.iter().map(|edited| edited.lpips).collect();
@@ -257,10 +257,11 @@ fn seeds(model: &Model, device: &Device, seeds: &[u32]) -> Vec<Array2<f32>> {
         class: None,
         inversion: &Settings::default(),
         seed: 0,
-        device,
+        context: &Context::new(device.clone()),
         metric: &metric,
     }
     .load(&sources, model, &mut ())
+    .map(without_offsets)
     .unwrap()
 }
 

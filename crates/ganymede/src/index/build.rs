@@ -13,6 +13,7 @@ use super::part::Source;
 use super::protocol::Protocol;
 use crate::files::ShownPath;
 use crate::index_record::IndexRecord;
+use crate::search::{KEPT_QUANTILES, KEPT_SAMPLES, Searcher};
 use crate::{Context, Error, Observer, Warning, digest};
 
 /// Moments of models, by name.
@@ -144,14 +145,17 @@ pub fn build(
     let components = shared_components(in_memory(&moments), options.dimension)?;
     let builder = builder(in_memory(&moments), &components, options.ridge)?;
     let sources = sources(sampling, zoo.models(), &moments, context.device())?;
-    write(
+    let built = write(
         &zoo,
         builder,
         sampling.protocol(),
         options.dimension,
         options.ridge,
         sources,
-    )
+    )?;
+    let features_file = sampling.features.features_file.as_deref();
+    keep_own_scores(&zoo, features_file, context, observer)?;
+    Ok(built)
 }
 
 /// What the statistics of models are of.
@@ -200,6 +204,7 @@ pub(super) fn write(
             .map(|(name, source)| (name, source.generator))
             .collect(),
         classes,
+        own_scores: BTreeMap::new(),
     }
     .write(&path)?;
     Ok(Built {
@@ -208,6 +213,37 @@ pub(super) fn write(
         bytes: file_size(&path)?,
         index: ShownPath(path),
     })
+}
+
+/// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those.
+pub(super) fn keep_own_scores(
+    zoo: &Zoo,
+    features_file: Option<&Path>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let path = zoo.index_path();
+    let mut record = IndexRecord::read(&path)?;
+    let searcher = Searcher::open(
+        Some(zoo.root()),
+        features_file,
+        &context.weights()?,
+        context.device(),
+    )?;
+    let names: Vec<String> = searcher.index.names().map(str::to_owned).collect();
+    record.own_scores.retain(|name, _| names.contains(name));
+    let samples = KEPT_SAMPLES.min(record.samples as usize);
+    for name in names {
+        if record.own_scores.contains_key(&name) {
+            continue;
+        }
+        let scores = searcher.own_scores(&name, samples, context, observer)?;
+        let kept = scores.quantiles(KEPT_QUANTILES);
+        record.own_scores.insert(name, kept);
+        // Each is worth seconds, which an interruption should not cost again.
+        record.write(&path)?;
+    }
+    Ok(())
 }
 
 /// The class that a model's samples have of a class that was asked for: none where it has no classes.

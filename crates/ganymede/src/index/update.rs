@@ -31,7 +31,10 @@ pub fn add(
     let mut file = IndexFile::open(zoo.index_path())?;
     file.append(&added.models)?;
     added.record.write(&zoo.index_path())?;
-    Ok(file.len())
+    let models = file.len();
+    drop(file);
+    build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
+    Ok(models)
 }
 
 /// Takes models out of the index of a zoo, that of the weights folder without one; gives the number of models that are left.
@@ -50,6 +53,9 @@ pub fn remove(names: &[String], zoo: Option<&Path>, context: &Context) -> Result
         .retain(|name, _| !names.contains(&name.as_str()));
     record
         .classes
+        .retain(|name, _| !names.contains(&name.as_str()));
+    record
+        .own_scores
         .retain(|name, _| !names.contains(&name.as_str()));
     record.write(&index)?;
     Ok(file.len())
@@ -112,6 +118,8 @@ pub fn update(
         .map(String::as_str)
         .collect();
     if wanted.is_empty() && stale.is_empty() {
+        // Indexes of earlier versions keep no scores.
+        build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
         return Ok(updated(before));
     }
     let mut sampled = Sampled::new(&zoo, &wanted, options, context, observer)?;
@@ -130,7 +138,11 @@ pub fn update(
     drop(file);
     // In one piece, without what was removed.
     Index::open(&path)?.save(&path)?;
+    for name in wanted.iter().chain(&outdated.gone) {
+        sampled.record.own_scores.remove(name);
+    }
     sampled.record.write(&path)?;
+    build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
     Ok(updated(models))
 }
 

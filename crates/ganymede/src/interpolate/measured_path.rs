@@ -6,7 +6,26 @@ use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use serde::{Deserialize, Serialize};
 
+use crate::feature_offset::{self, Offset, OffsetPath};
 use crate::{Error, Model, Observer, Phase, Preview, rendering};
+
+/// What is rendered: latents on their way, and the offsets of features that go with them.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Through the latents.
+    pub path: Path,
+    /// Through their offsets, where one of them has one.
+    pub offsets: Option<OffsetPath>,
+}
+
+impl From<Path> for Way {
+    fn from(path: Path) -> Self {
+        Self {
+            path,
+            offsets: None,
+        }
+    }
+}
 
 /// A rendered path.
 #[derive(Clone, Debug)]
@@ -27,7 +46,7 @@ impl MeasuredPath {
     /// The images are too small for the metric's network.
     pub fn render(
         model: &Model,
-        path: &Path,
+        way: &Way,
         times: Vec<f64>,
         metric: &Lpips,
         batch: usize,
@@ -43,8 +62,14 @@ impl MeasuredPath {
             if observer.cancelled() {
                 break;
             }
-            let latents: Vec<_> = times.iter().map(|t| path.at(*t)).collect();
-            let rendered = rendering::render(model, &latents, device)?;
+            let latents: Vec<_> = times.iter().map(|t| way.path.at(*t)).collect();
+            let offsets: Vec<Option<Offset>> = times
+                .iter()
+                .map(|time| way.offsets.as_ref().map(|path| path.at(*time)))
+                .collect();
+            let offsets: Vec<Option<&Offset>> = offsets.iter().map(Option::as_ref).collect();
+            let offsets = feature_offset::batch(&offsets, device)?;
+            let rendered = rendering::render_with(model, &latents, offsets.as_ref(), device)?;
             let count = times.len();
             // Distances are of the images themselves: those of 8-bit pixels would be mostly rounding where frames are many.
             let (first, before) = match ends {
@@ -69,7 +94,7 @@ impl MeasuredPath {
         }
         observer.end();
         if let Some((first, last)) = ends
-            && path.is_closed()
+            && way.path.is_closed()
             && images.len() == times.len()
         {
             distances.extend(rendering::distances(metric, last, first)?);

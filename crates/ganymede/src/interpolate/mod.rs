@@ -10,19 +10,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burn::tensor::Device;
 use ganspace::Interpolation;
 use image_tensor::{Rgb, magnify, strip, write_png};
 use lpips::Lpips;
 use plotters::style::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::{Deserialize, Serialize};
 
-pub use measured_path::{MeasuredPath, SmoothnessResult, spread};
+pub use measured_path::{MeasuredPath, SmoothnessResult, Way, spread};
 pub use options::{EasingChoice, InterpolationChoice, Options};
 
+use crate::feature_offset::{Offset, OffsetPath};
 use crate::files::{self, ShownPath};
 use crate::images::bad_images;
-use crate::latents::{LatentSettings, LatentSource, expand, expand_one};
+use crate::latents::{LatentSettings, LatentSource, expand, expand_one, without_offsets};
 use crate::line_plot::{Axis, Series, line_plot};
 use crate::{Context, Error, Model, Observer};
 
@@ -137,7 +137,7 @@ pub fn run(
     let job = Job {
         options,
         sources: &sources,
-        device: context.device(),
+        context,
         metric: &metric,
     };
     let main = job.measure(&model, observer)?;
@@ -196,7 +196,7 @@ struct Job<'a> {
     options: &'a Options,
     /// What is joined, in order; sets of images are taken apart.
     sources: &'a [LatentSource],
-    device: &'a Device,
+    context: &'a Context,
     metric: &'a Lpips,
 }
 
@@ -219,7 +219,7 @@ impl Job<'_> {
             class: options.class,
             inversion: &options.inversion,
             seed: options.seed,
-            device: self.device,
+            context: self.context,
             metric: self.metric,
         }
         .load(self.sources, model, observer)?;
@@ -229,36 +229,45 @@ impl Job<'_> {
                 centre: model.mean_latent("slerp")?,
             },
         };
-        let mut path = ganspace::Path::new(latents, interpolation, options.easing.easing())?;
+        let easing = options.easing.easing();
+        let of_latents: Vec<Option<&Offset>> = latents
+            .iter()
+            .map(|latent| latent.offset.as_ref())
+            .collect();
+        let offsets = OffsetPath::new(&of_latents, easing, options.closed)?;
+        let latents = without_offsets(latents);
+        let mut path = ganspace::Path::new(latents, interpolation, easing)?;
         if options.closed {
             path = path.closed();
         }
+        let way = Way { path, offsets };
+        let path = &way.path;
         let count = usize::from(options.frames);
-        let measured = self.render(model, &path, path.times(count)?, observer)?;
+        let measured = self.render(model, &way, path.times(count)?, observer)?;
         if !options.even || observer.cancelled() {
             return Ok(measured);
         }
         // LPIPS grows with the square of a small step; its root adds up along the path.
         let lengths: Vec<f64> = measured.distances.iter().map(|d| d.sqrt()).collect();
         let times = ganspace::even_times(&lengths, count, path.is_closed())?;
-        self.render(model, &path, times, observer)
+        self.render(model, &way, times, observer)
     }
 
     fn render(
         &self,
         model: &Model,
-        path: &ganspace::Path,
+        way: &Way,
         times: Vec<f64>,
         observer: &mut dyn Observer,
     ) -> Result<MeasuredPath, Error> {
         let batch = usize::from(self.options.inversion.batch);
         MeasuredPath::render(
             model,
-            path,
+            way,
             times,
             self.metric,
             batch,
-            self.device,
+            self.context.device(),
             observer,
         )
     }

@@ -14,10 +14,10 @@ use ndarray::Array2;
 
 use super::{MeasuredPath, spread};
 use crate::invert::Settings;
-use crate::latents::{LatentSettings, LatentSource};
+use crate::latents::{LatentSettings, LatentSource, without_offsets};
 use crate::rendering::render;
 use crate::small_model::{metric, model};
-use crate::{Error, Model, Observer, Warning};
+use crate::{Context, Error, Model, Observer, Warning};
 
 fn load(
     sources: &[LatentSource],
@@ -43,10 +43,11 @@ fn load_heard(
             ..Settings::default()
         },
         seed: 0,
-        device,
+        context: &Context::new(device.clone()),
         metric,
     }
     .load(sources, model, observer)
+    .map(without_offsets)
 }
 
 fn save(file: &Path, shape: Vec<usize>, values: &[f32]) {
@@ -154,7 +155,8 @@ fn every_step_of_a_path_is_measured_once() {
     let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear).unwrap();
     let measure = |path: &ganspace::Path, frames, batch| {
         let times = path.times(frames).unwrap();
-        MeasuredPath::render(&model, path, times, &metric, batch, &device, &mut ()).unwrap()
+        let way = path.clone().into();
+        MeasuredPath::render(&model, &way, times, &metric, batch, &device, &mut ()).unwrap()
     };
     let open = measure(&path, 7, 3);
     assert_eq!((open.images.len(), open.distances.len()), (7, 6));
@@ -205,7 +207,7 @@ fn an_interrupted_path_has_frames_and_no_smoothness() {
     let times = path.times(9).unwrap();
     let found = MeasuredPath::render(
         &model,
-        &path,
+        &path.into(),
         times,
         &metric,
         2,

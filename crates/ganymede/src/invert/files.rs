@@ -9,10 +9,11 @@ use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::{
     FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, magnify, strip, write_png,
 };
-use inversion::Inversion;
+use inversion::{Inversion, LossTerms, Refinement};
 use serde::{Deserialize, Serialize};
-use stylegan2::Generator;
+use stylegan2::{FileOffset, Generator};
 
+use super::Found;
 use super::loss_plot::loss_plot;
 use crate::files::{self, ShownPath};
 use crate::images::{Target, image_of, to_targets};
@@ -29,6 +30,9 @@ pub struct InversionFiles {
     pub loss_plot: ShownPath,
     /// Best and last latents.
     pub latents: ShownPath,
+    /// Latents and offset of features in 16 bits, where they were refined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refined: Option<ShownPath>,
     /// The course of the optimisation, where it was wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub animation: Option<ShownPath>,
@@ -49,12 +53,13 @@ pub(crate) fn write(
     name: &str,
     model: &Model,
     target: &Target,
-    inversion: &Inversion,
+    found: &Found,
     frames: &[RgbImage],
 ) -> Result<InversionFiles, Error> {
-    let reconstruction = image_of(&inversion.best.image);
+    let inversion = &found.inversion;
+    let reconstruction = image_of(&found.reached.image);
     let factor = (FIGURE_SIDE / model.resolution()).max(1);
-    let target_pixels = shown_target(target, &model.generator, &inversion.best.image.device());
+    let target_pixels = shown_target(target, &model.generator, &found.reached.image.device());
     let panels = [
         target_pixels.clone(),
         reconstruction.clone(),
@@ -67,14 +72,23 @@ pub(crate) fn write(
         reconstruction: file("reconstruction.png"),
         loss_plot: file("loss.svg"),
         latents: file("latents.safetensors"),
+        refined: found
+            .refinement
+            .as_ref()
+            .map(|_| file("refined.safetensors")),
         animation: (!frames.is_empty()).then(|| file("gif")),
     };
     write_png(&files.figure, &strip(&panels, PADDING, WHITE))?;
     write_png(&files.reconstruction, &reconstruction)?;
     let title = format!("{} into {}", target.stem, model.name);
-    let plot = loss_plot(&title, &inversion.curve)?;
+    let refined = found.refinement.iter().flat_map(|refined| &refined.curve);
+    let curve: Vec<LossTerms> = inversion.curve.iter().chain(refined).copied().collect();
+    let plot = loss_plot(&title, &curve)?;
     files::write(files.loss_plot.as_ref(), plot.as_bytes())?;
     write_latents(files.latents.as_ref(), model, target, inversion)?;
+    if let (Some(path), Some(refined)) = (&files.refined, &found.refinement) {
+        write_refined(path.as_ref(), model, target, found, refined)?;
+    }
     if let Some(path) = &files.animation {
         let mut frames: Vec<RgbImage> = frames
             .iter()
@@ -127,16 +141,43 @@ fn write_latents(
             values(image),
         );
     }
-    let metadata = BTreeMap::from([
+    let metadata = about(model, target);
+    let precision = FloatPrecision::F32;
+    Ok(save_safetensors(path, &tensors, &metadata, precision)?)
+}
+
+/// Latents with the offset of the features that they make, as `edit` and `interpolate` take them.
+fn write_refined(
+    path: &Path,
+    model: &Model,
+    target: &Target,
+    found: &Found,
+    refined: &Refinement,
+) -> Result<(), Error> {
+    let w_plus = &found.inversion.best.w_plus;
+    let offset = &refined.offset;
+    let stored = |shape: Vec<usize>, values: &[f32]| StoredTensor::from_f32(shape, values);
+    let tensors = BTreeMap::from([
+        (
+            "w_plus".to_owned(),
+            stored(w_plus.dims().to_vec(), &values(w_plus)),
+        ),
+        (
+            FileOffset::tensor_name(offset.resolution),
+            stored(offset.values.dims().to_vec(), &values(&offset.values)),
+        ),
+    ]);
+    let metadata = about(model, target);
+    let precision = FloatPrecision::F16;
+    Ok(save_safetensors(path, &tensors, &metadata, precision)?)
+}
+
+/// What a file of latents says of them.
+fn about(model: &Model, target: &Target) -> BTreeMap<String, String> {
+    BTreeMap::from([
         ("model".to_owned(), model.name.clone()),
         ("image".to_owned(), target.path.display().to_string()),
-    ]);
-    Ok(save_safetensors(
-        path,
-        &tensors,
-        &metadata,
-        FloatPrecision::F32,
-    )?)
+    ])
 }
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {

@@ -3,26 +3,32 @@
 mod course;
 mod files;
 mod loss_plot;
+mod search;
 mod settings;
+#[cfg(test)]
+mod tests;
+mod tuning;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use image_tensor::{RgbImage, from_signed_unit};
-use inversion::{Inversion, InversionConfig, Progress, StopReason};
-use lpips::Lpips;
+use inversion::{Inversion, Step, StopReason, TuningConfig};
 use serde::{Deserialize, Serialize};
 
 pub use course::tell;
 pub use files::InversionFiles;
 pub(crate) use files::write;
-pub use settings::{LpipsNetwork, Noise, Schedule, Settings, Space};
+pub use search::{Found, Reached, Search};
+pub use settings::{LpipsNetwork, Noise, Schedule, Settings, Space, StartChoice};
+pub use tuning::TuningResult;
 
 use crate::device::DeviceChoice;
+use crate::feature_offset::Offset;
 use crate::files::{Names, make_folder};
-use crate::images::{Target, bad_images, image_of, query_image_of, to_targets};
-use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Phase, Preview};
+use crate::images::{Target, bad_images, image_of, query_image_of};
+use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Preview};
 
 /// What is inverted, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +47,21 @@ pub struct Options {
     /// Also write the course of the optimisation as an animated GIF
     #[cfg_attr(feature = "clap", arg(long))]
     pub animation: bool,
+    /// Then tune the model to all images together; the change becomes a file for --tuned, and other images of the model stay
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub tune: bool,
+    /// Optimisation steps of --tune
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().tune_steps))]
+    pub tune_steps: usize,
+    /// Adam's learning rate of --tune
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().tune_learning_rate))]
+    pub tune_learning_rate: f64,
+    /// Weight of what keeps other images of the model in --tune
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().lambda_locality))]
+    pub lambda_locality: f32,
+    /// Most bytes of the file of --tune [default: 100000, or 5 % of a larger model's file]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "BYTES"))]
+    pub tune_bytes: Option<u64>,
     /// How the inversion goes.
     #[cfg_attr(feature = "clap", command(flatten))]
     pub inversion: Settings,
@@ -54,7 +75,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
+        let tuning = TuningConfig::default();
         Self {
+            tune: false,
+            tune_steps: tuning.steps,
+            tune_learning_rate: tuning.learning_rate,
+            lambda_locality: tuning.locality.lambda,
+            tune_bytes: None,
             image: Vec::new(),
             skip_bad: false,
             model: DEFAULT_MODEL.to_owned(),
@@ -73,6 +100,7 @@ impl Options {
     ///
     /// As [`Settings::validate`].
     pub fn validate(&self) -> Result<(), Error> {
+        tuning::config(self, 0, 1).validate()?;
         self.inversion.validate()
     }
 }
@@ -96,6 +124,9 @@ pub struct Outcome {
     pub median_psnr: Option<f64>,
     /// Median over the images; none without images.
     pub median_lpips: Option<f64>,
+    /// The change of the model, where it was tuned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningResult>,
     /// Whether the observer ended the job: images are missing, or were inverted in fewer steps than were asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
@@ -130,6 +161,9 @@ pub struct Inverted {
     /// The latents that were found, `[1, num_ws, w_dim]`.
     #[serde(skip)]
     pub w_plus: Tensor<3>,
+    /// What is added to the features that they make, where they were refined.
+    #[serde(skip)]
+    pub offset: Option<Offset>,
 }
 
 /// Why an optimisation ended.
@@ -208,44 +242,61 @@ pub fn run(
     if let Some(out) = &options.out {
         make_folder(out)?;
     }
-    let job = Job {
-        config: settings.config(options.seed, context.device()),
-        model: &model,
-        metric: &metric,
-        device: context.device(),
-        animation: options.animation && options.out.is_some(),
+    let search = Search::new(settings, options.seed, &model, &metric, context, observer)?;
+    let mut job = Job {
+        options,
+        search,
+        inversions: Vec::new(),
+        cancelled: false,
     };
     let mut names = Names::default();
-    let mut inversions: Vec<Inverted> = Vec::new();
-    let mut cancelled = false;
+    let mut waiting: Vec<Batch<'_>> = Vec::new();
+    let mut begun = 0;
     for batch in targets.chunks(usize::from(settings.batch)) {
         if observer.cancelled() {
-            cancelled = true;
+            job.cancelled = true;
             break;
         }
         let named: Vec<String> = batch
             .iter()
             .map(|target| names.unique(&format!("{}-{}", model.name, target.stem)))
             .collect();
-        let started = Instant::now();
-        let what = format!(
-            "image {} of {}",
-            inversions.len() + batch.len(),
-            targets.len()
-        );
-        let done = job.invert(batch, &named, &what, observer)?;
-        let seconds = started.elapsed().as_secs_f64() / batch.len() as f64;
-        for ((target, name), (inversion, frames)) in batch.iter().zip(&named).zip(done) {
-            let files = match &options.out {
-                Some(out) => Some(write(out, name, &model, target, &inversion, &frames)?),
-                None => None,
-            };
-            observer.preview(&Preview::new(name, &image_of(&inversion.best.image)));
-            let found = Inverted::new(&model, target, inversion, seconds, files);
-            cancelled |= found.stop == Stop::Cancelled;
-            inversions.push(found);
+        begun += batch.len();
+        let what = format!("image {begun} of {}", targets.len());
+        let batch = job.latents(batch, named, what, observer)?;
+        match options.tune {
+            // What changes the model for all images needs all of them.
+            true => waiting.push(batch),
+            false => job.finish(batch, &model, None, observer)?,
         }
     }
+    let mut tuning = None;
+    if !waiting.is_empty() {
+        let tuned = tuning::tune(
+            options,
+            &model,
+            &metric,
+            &waiting,
+            &job.search,
+            context,
+            observer,
+        )?;
+        for (batch, reached) in waiting.into_iter().zip(tuned.reached) {
+            job.finish(
+                batch,
+                &tuned.model,
+                Some((reached, tuned.seconds)),
+                observer,
+            )?;
+        }
+        job.cancelled |= tuned.cancelled;
+        tuning = Some(tuned.result);
+    }
+    let Job {
+        inversions,
+        cancelled,
+        ..
+    } = job;
     let median = |value: fn(&Inverted) -> f64| median(inversions.iter().map(value).collect());
     Ok(Outcome {
         model: model.name.clone(),
@@ -256,6 +307,7 @@ pub fn run(
         median_psnr: median(|found| found.psnr),
         median_lpips: median(|found| found.lpips),
         inversions,
+        tuning,
         cancelled,
     })
 }
@@ -264,18 +316,19 @@ impl Inverted {
     fn new(
         model: &Model,
         target: &Target,
-        inversion: Inversion,
+        found: Found,
         seconds: f64,
         files: Option<InversionFiles>,
     ) -> Self {
-        let (steps, stop) = ended(&inversion);
-        let best = inversion.best;
+        let (steps, stop) = ended(&found.inversion);
+        let latent = found.latent();
+        let best = found.inversion.best;
         Self {
             image: target.path.display().to_string(),
             model: model.name.clone(),
-            lpips: best.losses.lpips,
-            psnr: best.psnr,
-            mse: best.losses.mse,
+            lpips: found.reached.losses.lpips,
+            psnr: found.reached.psnr,
+            mse: found.reached.losses.mse,
             w_plus_distance: best.w_plus_distance,
             steps,
             seconds,
@@ -283,58 +336,146 @@ impl Inverted {
             original_size: target.original_size,
             files,
             w_plus: best.w_plus,
+            offset: latent.offset,
         }
     }
 }
 
-/// What all batches of a job share.
-pub(crate) struct Job<'a> {
-    pub(crate) config: InversionConfig,
-    pub(crate) model: &'a Model,
-    pub(crate) metric: &'a Lpips,
-    pub(crate) device: &'a Device,
-    /// Whether frames are kept.
-    pub(crate) animation: bool,
+/// Images whose latents were searched together.
+struct Batch<'a> {
+    targets: &'a [Target],
+    inversions: Vec<Inversion>,
+    seen: Seen,
+    what: String,
+    /// Of all its images.
+    seconds: f64,
+}
+
+impl Batch<'_> {
+    fn pixels(&self) -> Vec<RgbImage> {
+        self.targets
+            .iter()
+            .map(|target| target.pixels.clone())
+            .collect()
+    }
+}
+
+/// What a job has so far.
+struct Job<'a> {
+    options: &'a Options,
+    search: Search<'a>,
+    inversions: Vec<Inverted>,
+    cancelled: bool,
 }
 
 impl Job<'_> {
-    /// Each image's result and frames. `names` are those of its previews, `what` that of the phase.
-    pub(crate) fn invert(
+    fn latents<'t>(
         &self,
-        batch: &[Target],
-        names: &[String],
-        what: &str,
+        targets: &'t [Target],
+        names: Vec<String>,
+        what: String,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<(Inversion, Vec<RgbImage>)>, Error> {
-        let pixels: Vec<RgbImage> = batch.iter().map(|target| target.pixels.clone()).collect();
-        let targets = to_targets(&pixels, &self.model.generator, self.device);
-        let mut frames = vec![Vec::new(); batch.len()];
-        let frame_steps = self.config.steps.div_ceil(MOST_FRAMES).max(1);
-        observer.begin(&Phase::new(what, self.config.steps));
-        let inversions = inversion::invert(
-            &self.model.generator,
-            self.metric,
+    ) -> Result<Batch<'t>, Error> {
+        let started = Instant::now();
+        let keeps = self.options.animation && self.options.out.is_some();
+        let mut batch = Batch {
             targets,
-            &self.config,
-            |progress| {
-                tell(observer, progress);
-                if let Progress::Step(now) = progress
-                    && (self.animation || observer.wants_previews())
-                    && now.step % frame_steps < self.config.report_every
-                {
-                    let images = from_signed_unit(now.images.clone());
-                    for (image, frame) in now.active.iter().zip(images) {
-                        observer.preview(&Preview::new(&names[*image], &frame));
-                        if self.animation {
-                            frames[*image].push(frame);
-                        }
-                    }
-                }
-                observer.flow()
-            },
+            inversions: Vec::new(),
+            seen: Seen::new(&self.search, names, keeps),
+            what,
+            seconds: 0.0,
+        };
+        let pixels = batch.pixels();
+        let seen = &mut batch.seen;
+        batch.inversions =
+            self.search
+                .latents(&pixels, &batch.what, observer, &mut |observer, step| {
+                    seen.see(observer, step);
+                })?;
+        batch.seconds = started.elapsed().as_secs_f64();
+        Ok(batch)
+    }
+
+    /// Refines where that was asked for, writes, and keeps the results. `tuned` is what a tuned model has reached, and how long that took for each image.
+    fn finish(
+        &mut self,
+        batch: Batch<'_>,
+        model: &Model,
+        tuned: Option<(Vec<Reached>, f64)>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        let pixels = batch.pixels();
+        let Batch {
+            targets,
+            inversions,
+            mut seen,
+            what,
+            seconds,
+        } = batch;
+        let (reached, more_seconds) = match tuned {
+            Some(tuned) => tuned,
+            None => (inversions.iter().map(Reached::by_latents).collect(), 0.0),
+        };
+        let found = self.search.refined(
+            inversions,
+            reached,
+            model,
+            &pixels,
+            &what,
+            observer,
+            &mut |observer, step| seen.see(observer, step),
         )?;
-        observer.end();
-        Ok(inversions.into_iter().zip(frames).collect())
+        let refining = started.elapsed().as_secs_f64();
+        let seconds = (seconds + refining) / targets.len() as f64 + more_seconds;
+        let named = seen.names.iter().zip(&seen.frames);
+        for ((target, (name, frames)), found) in targets.iter().zip(named).zip(found) {
+            let files = match &self.options.out {
+                Some(out) => Some(write(out, name, model, target, &found, frames)?),
+                None => None,
+            };
+            observer.preview(&Preview::new(name, &image_of(&found.reached.image)));
+            self.cancelled |= found.is_cancelled();
+            let inverted = Inverted::new(model, target, found, seconds, files);
+            self.inversions.push(inverted);
+        }
+        Ok(())
+    }
+}
+
+/// Shows the steps of a search as previews, and keeps some as frames.
+pub(crate) struct Seen {
+    names: Vec<String>,
+    frames: Vec<Vec<RgbImage>>,
+    keeps: bool,
+    every: usize,
+    report_every: usize,
+}
+
+impl Seen {
+    /// `names` are those of the previews; frames are kept where `keeps` says so.
+    pub(crate) fn new(search: &Search<'_>, names: Vec<String>, keeps: bool) -> Self {
+        Self {
+            frames: vec![Vec::new(); names.len()],
+            names,
+            keeps,
+            every: search.steps().div_ceil(MOST_FRAMES).max(1),
+            report_every: search.report_every(),
+        }
+    }
+
+    pub(crate) fn see(&mut self, observer: &mut dyn Observer, step: &Step<'_>) {
+        let is_shown = step.step % self.every < self.report_every;
+        if !is_shown || !(self.keeps || observer.wants_previews()) {
+            return;
+        }
+        let images = from_signed_unit(step.images.clone());
+        for (image, frame) in step.active.iter().zip(images) {
+            observer.preview(&Preview::new(&self.names[*image], &frame));
+            if self.keeps {
+                self.frames[*image].push(frame);
+            }
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use burn::tensor::Device;
 use inversion::{
-    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation, Start,
+    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation,
+    RefinementConfig, Start,
 };
 use lpips::Network;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,15 @@ pub struct Settings {
     /// Weight of the pull towards the mean latent
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_w_avg))]
     pub lambda_w_avg: f32,
+    /// Pull the latents towards those that the model is likely to make, in the space before the mapping network's last activation
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub prior: bool,
+    /// Weight of --prior
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_prior))]
+    pub lambda_prior: f32,
+    /// Where the optimisation starts
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub start: StartChoice,
     /// Start at the best of this many random latents and the mean latent; 0 starts at the mean latent
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().start_samples))]
     pub start_samples: usize,
@@ -63,11 +73,30 @@ pub struct Settings {
     /// Fraction by which the loss must fall to count as an improvement
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().min_improvement))]
     pub min_improvement: f64,
+    /// Then add an offset to the features behind one block, where the image is not yet like its target
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub refine: bool,
+    /// Side of that block's output [default: a quarter of the image's]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SIDE"))]
+    pub refine_block: Option<usize>,
+    /// Optimisation steps of --refine
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().refine_steps))]
+    pub refine_steps: usize,
+    /// Adam's learning rate of --refine, in units of the features
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().refine_learning_rate))]
+    pub refine_learning_rate: f64,
+    /// Weight of the pull that keeps the offset of --refine small
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_offset))]
+    pub lambda_offset: f32,
+    /// LPIPS of a place from which on --refine changes its features freely; less where it is less
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().mask_level))]
+    pub mask_level: f32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let config = InversionConfig::default();
+        let refinement = RefinementConfig::default();
         Self {
             space: Space::default(),
             steps: config.steps,
@@ -78,6 +107,9 @@ impl Default for Settings {
             lambda_lpips: config.lambda_lpips,
             lambda_mse: config.lambda_mse,
             lambda_w_avg: config.lambda_w_avg,
+            prior: false,
+            lambda_prior: 0.01,
+            start: StartChoice::default(),
             start_samples: 0,
             start_psi: 0.7,
             noise: Noise::default(),
@@ -85,8 +117,26 @@ impl Default for Settings {
             perturb: false,
             patience: None,
             min_improvement: 0.001,
+            refine: false,
+            refine_block: refinement.block,
+            refine_steps: refinement.steps,
+            refine_learning_rate: refinement.learning_rate,
+            lambda_offset: refinement.lambda_offset,
+            mask_level: refinement.mask_level,
         }
     }
+}
+
+/// Where an inversion starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum StartChoice {
+    /// At the mean latent
+    #[default]
+    Mean,
+    /// At a regression from the image's features, fitted to the model's samples the first time and kept beside the model
+    Regressed,
 }
 
 /// The latents that are optimised.
@@ -171,6 +221,14 @@ impl Settings {
         if self.batch == 0 {
             return Err(Error::option("batch", self.batch, "expected at least 1"));
         }
+        if self.start == StartChoice::Regressed && self.start_samples > 0 {
+            return Err(Error::option(
+                "start_samples",
+                self.start_samples,
+                "a start is regressed or the best of random latents; leave out one of them",
+            ));
+        }
+        self.refinement_of(1).validate()?;
         Ok(self.config_of(0, 1).validate()?)
     }
 
@@ -205,6 +263,25 @@ impl Settings {
         self.config_of(seed, DeviceChoice::of(device).steps_between_reads())
     }
 
+    /// As [`inversion::refine`] takes them.
+    pub fn refinement(&self, device: &Device) -> RefinementConfig {
+        self.refinement_of(DeviceChoice::of(device).steps_between_reads())
+    }
+
+    fn refinement_of(&self, report_every: usize) -> RefinementConfig {
+        RefinementConfig {
+            block: self.refine_block,
+            steps: self.refine_steps,
+            learning_rate: self.refine_learning_rate,
+            lambda_lpips: self.lambda_lpips,
+            lambda_mse: self.lambda_mse,
+            lambda_offset: self.lambda_offset,
+            mask_level: self.mask_level,
+            report_every,
+            ..RefinementConfig::default()
+        }
+    }
+
     fn config_of(&self, seed: u32, report_every: usize) -> InversionConfig {
         InversionConfig {
             space: match self.space {
@@ -220,6 +297,10 @@ impl Settings {
             lambda_lpips: self.lambda_lpips,
             lambda_mse: self.lambda_mse,
             lambda_w_avg: self.lambda_w_avg,
+            lambda_prior: match self.prior {
+                true => self.lambda_prior,
+                false => 0.0,
+            },
             start: match self.start_samples {
                 0 => Start::WAvg,
                 samples => Start::BestOf {

@@ -4,8 +4,9 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{Truncation, latents_from_seeds};
 
-use super::LatentsText;
 use super::directions::{Change, apply};
+use super::{LatentsText, OffsetText};
+use crate::feature_offset::{Offset, OffsetPath};
 use crate::latents::{from_tensor, to_tensor};
 use crate::{Context, Error, Model, class};
 
@@ -17,8 +18,20 @@ pub enum Latent {
     Seed(Seeded),
     /// Its numbers, such as an inversion finds.
     WPlus(LatentsText),
+    /// Its numbers, and what is added to the features that they make: a refined inversion.
+    Refined(Refined),
     /// A place on the way between others.
     Course(OnCourse),
+}
+
+/// A refined inversion. Edits move its latents; the offset stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refined {
+    /// The latents.
+    pub w_plus: LatentsText,
+    /// What is added to the features behind one block.
+    pub offset: OffsetText,
 }
 
 /// A seed's latent.
@@ -118,6 +131,18 @@ impl From<Easing> for ganspace::Easing {
 }
 
 impl Course {
+    /// The offsets of features along the path; none where no point has one.
+    ///
+    /// # Errors
+    ///
+    /// An offset does not fit the model, or two are of different blocks.
+    pub fn offsets(&self, model: &Model) -> Result<Option<OffsetPath>, Error> {
+        let offsets = self.points.iter().map(|point| offset(&point.latent, model));
+        let offsets = offsets.collect::<Result<Vec<Option<Offset>>, Error>>()?;
+        let offsets: Vec<Option<&Offset>> = offsets.iter().map(Option::as_ref).collect();
+        OffsetPath::new(&offsets, self.easing.into(), self.closed)
+    }
+
     /// The path through the model's latents.
     ///
     /// # Errors
@@ -149,6 +174,7 @@ pub(crate) fn edited(
     let mut w_plus = match latent {
         Latent::Seed(seeded) => of_seed(seeded, model, context.device())?,
         Latent::WPlus(text) => text.read(model)?,
+        Latent::Refined(refined) => refined.w_plus.read(model)?,
         Latent::Course(OnCourse { course, time }) => {
             if !time.is_finite() {
                 return Err(Error::option("time", time, "expected a number from 0 to 1"));
@@ -158,6 +184,18 @@ pub(crate) fn edited(
     };
     apply(edits, &mut w_plus, model, context)?;
     Ok(w_plus)
+}
+
+/// What is added to the features of a source, where it is a refined one.
+pub(crate) fn offset(latent: &Latent, model: &Model) -> Result<Option<Offset>, Error> {
+    match latent {
+        Latent::Seed(_) | Latent::WPlus(_) => Ok(None),
+        Latent::Refined(refined) => refined.offset.read(model).map(Some),
+        Latent::Course(OnCourse { course, time }) => {
+            let path = course.offsets(model)?;
+            Ok(path.map(|path| path.at(*time)))
+        }
+    }
 }
 
 fn of_seed(seeded: &Seeded, model: &Model, device: &Device) -> Result<Array2<f32>, Error> {

@@ -15,6 +15,7 @@
 mod directions;
 mod latent;
 mod latents_text;
+mod offset_text;
 
 use image_tensor::RgbImage;
 use ndarray::Array2;
@@ -23,11 +24,14 @@ use stylegan2::NoiseMode;
 
 pub use directions::{Change, Direction};
 pub(crate) use latent::tensor;
-pub use latent::{Course, Easing, Interpolation, Latent, OnCourse, Point, Seeded};
+pub use latent::{Course, Easing, Interpolation, Latent, OnCourse, Point, Refined, Seeded};
 pub use latents_text::LatentsText;
+pub use offset_text::OffsetText;
 
+use crate::feature_offset::{self, Offset};
 use crate::generate::Noise;
 use crate::images::opaque;
+use crate::rendering::synthesize;
 use crate::{Context, Error, Model};
 
 /// A picture's recipe.
@@ -59,6 +63,15 @@ impl Picture {
         latent::edited(&self.latent, &self.edits, model, context)
     }
 
+    /// What is added to the features that the latents make, where the recipe has such a latent.
+    ///
+    /// # Errors
+    ///
+    /// It does not fit the model.
+    pub fn offset(&self, model: &Model) -> Result<Option<Offset>, Error> {
+        latent::offset(&self.latent, model)
+    }
+
     /// The picture; one with opacity over white.
     ///
     /// # Errors
@@ -67,7 +80,8 @@ impl Picture {
     pub fn render(&self, context: &Context) -> Result<RgbImage, Error> {
         let model = context.model(&self.model)?;
         let w_plus = self.w_plus(&model, context)?;
-        render(&w_plus, &self.noise(), &model, context)
+        let offset = self.offset(&model)?;
+        render(&w_plus, offset.as_ref(), &self.noise(), &model, context)
     }
 
     /// Pictures at these times of the recipe's course, 0 its start and 1 its end. `go_on` is asked before each; the pictures until then are returned.
@@ -90,6 +104,7 @@ impl Picture {
         };
         let model = context.model(&self.model)?;
         let path = on_course.course.path(&model, context)?;
+        let offsets = on_course.course.offsets(&model)?;
         let mut frames = Vec::with_capacity(times.len());
         for time in times {
             if !go_on(frames.len()) {
@@ -97,7 +112,9 @@ impl Picture {
             }
             let mut w_plus = path.at(*time);
             directions::apply(&self.edits, &mut w_plus, &model, context)?;
-            frames.push(render(&w_plus, &self.noise(), &model, context)?);
+            let offset = offsets.as_ref().map(|path| path.at(*time));
+            let noise = self.noise();
+            frames.push(render(&w_plus, offset.as_ref(), &noise, &model, context)?);
         }
         Ok(frames)
     }
@@ -110,7 +127,7 @@ impl Picture {
                 // The seed's own noise, as `generate` draws it.
                 let low = match &self.latent {
                     Latent::Seed(seeded) => seeded.seed,
-                    Latent::WPlus(_) | Latent::Course(_) => 0,
+                    Latent::WPlus(_) | Latent::Refined(_) | Latent::Course(_) => 0,
                 };
                 NoiseMode::Random {
                     seed: (u64::from(self.noise_seed) << 32) | u64::from(low),
@@ -122,12 +139,14 @@ impl Picture {
 
 fn render(
     w_plus: &Array2<f32>,
+    offset: Option<&Offset>,
     noise: &NoiseMode,
     model: &Model,
     context: &Context,
 ) -> Result<RgbImage, Error> {
     let w_plus = tensor(w_plus, context.device());
-    let images = model.generator.synthesis.forward(w_plus.clone(), noise);
+    let offset = feature_offset::batch(&[offset], context.device())?;
+    let images = synthesize(&model.generator, w_plus.clone(), noise, offset.as_ref());
     model.generator.check_finite(&images, &w_plus, noise)?;
     Ok(opaque(images).swap_remove(0))
 }

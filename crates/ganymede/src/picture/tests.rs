@@ -197,6 +197,90 @@ fn a_course_begins_and_ends_at_its_points() {
     assert_eq!(frames.unwrap().len(), 2);
 }
 
+/// A recipe with an offset of the features of block 16.
+fn refined(seed: u32, strength: f32, context: &Context) -> Picture {
+    let plain = of_seed(seed);
+    let model = context.model(&plain.model).unwrap();
+    let channels = model.generator.config().channels(16);
+    let values = (0..channels * 256).map(|i| strength * ((i % 7) as f32 - 3.0));
+    let offset = Offset {
+        block: 16,
+        values: Array2::from_shape_vec((channels, 256), values.collect()).unwrap(),
+    };
+    let w_plus = plain.w_plus(&model, context).unwrap();
+    Picture {
+        latent: Latent::Refined(Refined {
+            w_plus: LatentsText::of(&w_plus),
+            offset: OffsetText::of(&offset),
+        }),
+        ..plain
+    }
+}
+
+#[test]
+fn a_refined_latent_adds_its_offset_and_is_edited_as_others_are() {
+    let context = context();
+    let plain = of_seed(4).render(&context).unwrap();
+    assert_eq!(refined(4, 0.0, &context).render(&context).unwrap(), plain);
+    let picture = refined(4, 0.5, &context);
+    let model = context.model(&picture.model).unwrap();
+    let w_plus = picture.w_plus(&model, &context).unwrap();
+    let tensor = crate::latents::to_tensor(std::slice::from_ref(&w_plus), context.device());
+    let offset = picture.offset(&model).unwrap();
+    let offset = feature_offset::batch(&[offset.as_ref()], context.device())
+        .unwrap()
+        .unwrap();
+    let expected =
+        model
+            .generator
+            .synthesis
+            .forward_with_offset(tensor, &NoiseMode::Constant, &offset);
+    let found = picture.render(&context).unwrap();
+    assert_eq!(found, opaque(expected).swap_remove(0));
+    assert_ne!(found, plain);
+    let edited = Picture {
+        edits: vec![Change {
+            direction: Direction::Named {
+                edit: "hair".to_owned(),
+            },
+            strength: 3.0,
+        }],
+        ..picture
+    };
+    assert_ne!(edited.render(&context).unwrap(), found);
+    let text = serde_json::to_string(&edited).unwrap();
+    assert_eq!(serde_json::from_str::<Picture>(&text).unwrap(), edited);
+}
+
+#[test]
+fn an_offset_fades_along_a_course() {
+    let context = context();
+    let from = refined(3, 0.5, &context);
+    let mut way = course(&[3, 4], 0.0);
+    let Latent::Course(on_course) = &mut way.latent else {
+        panic!("a course");
+    };
+    on_course.course.points[0].latent = from.latent.clone();
+    let at = |time| way.frames(&[time], &context, |_| true).unwrap().remove(0);
+    assert_eq!(at(0.0), from.render(&context).unwrap());
+    assert_eq!(at(1.0), of_seed(4).render(&context).unwrap());
+    assert_eq!(way.render(&context).unwrap(), at(0.0));
+}
+
+#[test]
+fn offsets_that_do_not_fit_are_refused() {
+    let context = context();
+    let model = context.model("adventurer").unwrap();
+    let refused = |block, values: &str| {
+        let values = values.to_owned();
+        let text = OffsetText { block, values };
+        text.read(&model).unwrap_err().to_string()
+    };
+    assert!(refused(64, "AAAA").contains("of block 64"));
+    assert!(refused(16, "a.b").contains("no base64"));
+    assert!(refused(16, "AAAA").contains("3 bytes"));
+}
+
 #[test]
 fn recipes_are_read_from_json() {
     let text = r#"{"model": "adventurer", "latent": {"course": {"points": [

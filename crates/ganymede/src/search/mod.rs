@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use image_source::{ImageSource, SourceImage};
 use image_tensor::{DecodeLimits, RgbImage};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
-use retrieval_gaussian::{Query, RankedModel};
+use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
 pub use searcher::{Method, Searcher};
-pub use typicality::OwnScores;
+pub use typicality::{Fit, OwnScores};
+pub(crate) use typicality::{KEPT_QUANTILES, KEPT_SAMPLES};
 
 use crate::images::{bad_images, first_query_images};
 use crate::{Context, Error, Observer, Warning};
@@ -71,6 +72,9 @@ pub struct QueryResult {
     pub query: String,
     /// All models, the best first.
     pub ranking: Vec<Score>,
+    /// The model that the image is most usual for, of searches for single images by Gaussian density in an index that keeps scores of samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
 }
 
 /// A model's score; only differences of scores mean something.
@@ -80,15 +84,9 @@ pub struct Score {
     pub model: String,
     /// By the method that was asked for.
     pub score: f64,
-}
-
-impl From<RankedModel> for Score {
-    fn from(ranked: RankedModel) -> Self {
-        Self {
-            model: ranked.model,
-            score: ranked.score,
-        }
-    }
+    /// The share of its own samples that are less likely than the image, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typicality: Option<f64>,
 }
 
 impl Options {
@@ -149,9 +147,21 @@ pub fn run(
         observer.go_on()?;
         let (ranking, time) = searcher.rank(&query, options.method)?;
         scoring += time;
+        // Densities of several images together, and of models, are not comparable with those of single samples.
+        let is_of_one_image = options.like.is_none() && !options.together;
+        let judged = is_of_one_image && options.method == Method::GaussianDensity;
+        let fit = searcher.fit(&ranking.models).filter(|_| judged);
+        let scores = ranking.models.into_iter().map(|ranked| Score {
+            typicality: searcher
+                .typicality(&ranked.model, ranked.score)
+                .filter(|_| judged),
+            model: ranked.model,
+            score: ranked.score,
+        });
         results.push(QueryResult {
             query: name,
-            ranking: ranking.models.into_iter().map(Score::from).collect(),
+            ranking: scores.collect(),
+            fit,
         });
     }
     Ok(Outcome {

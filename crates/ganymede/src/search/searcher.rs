@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use ndarray::Array2;
 use retrieval_gaussian::{Index, Query, Ranking, RetrievalMethod, SearchOptions};
 use serde::{Deserialize, Serialize};
 
+use super::OwnScores;
 use crate::features::Features;
 use crate::index_record::{IndexRecord, Outdated};
 use crate::{BASE, Error, Weights};
@@ -54,6 +56,7 @@ pub struct Searcher {
     /// What the index does not know of the models.
     pub outdated: Outdated,
     features: Features,
+    pub(super) kept_scores: BTreeMap<String, OwnScores>,
 }
 
 impl Searcher {
@@ -84,6 +87,7 @@ impl Searcher {
             index,
             outdated,
             features,
+            kept_scores: record.own_scores,
         })
     }
 

@@ -1,15 +1,23 @@
-use retrieval_gaussian::Query;
+use std::fmt;
+
+use retrieval_gaussian::{Query, RankedModel};
+use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use super::{Method, Searcher};
 use crate::{Context, Error, Model, Observer, Phase};
 
 /// Log-densities of a model's own samples under the model, which say how usual a query's is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct OwnScores {
     /// Sorted.
     scores: Vec<f64>,
 }
+
+/// Samples whose scores are kept with an index, and how many numbers are kept of them.
+pub(crate) const KEPT_SAMPLES: usize = 1000;
+pub(crate) const KEPT_QUANTILES: usize = 200;
 
 /// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is likelier than another.
 const FIRST_SEED: u32 = 1 << 31;
@@ -17,11 +25,47 @@ const FIRST_SEED: u32 = 1 << 31;
 /// Samples that are made together.
 const BATCH: usize = 16;
 
+/// As an index keeps them: hundredths, from the least on, with a space between two.
+impl From<OwnScores> for String {
+    fn from(own: OwnScores) -> Self {
+        let texts: Vec<String> = own.scores.iter().map(|s| format!("{s:.2}")).collect();
+        texts.join(" ")
+    }
+}
+
+impl TryFrom<String> for OwnScores {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let scores: Option<Vec<f64>> = text.split(' ').map(|score| score.parse().ok()).collect();
+        match scores {
+            Some(scores) if scores.iter().all(|s| s.is_finite()) && scores.is_sorted() => {
+                Ok(Self { scores })
+            }
+            _ => Err(
+                "own_scores that are not finite numbers in order; remove them and bring the index up to date".to_owned(),
+            ),
+        }
+    }
+}
+
 impl OwnScores {
     /// Of any scores that can be compared.
     pub fn new(mut scores: Vec<f64>) -> Self {
         scores.sort_by(f64::total_cmp);
         Self { scores }
+    }
+
+    /// Evenly spaced quantiles of them, from the least to the largest, rounded to a hundredth: few enough to be kept.
+    pub fn quantiles(&self, count: usize) -> Self {
+        let last = self.scores.len().saturating_sub(1);
+        let steps = count.saturating_sub(1).max(1);
+        let at = |index: usize| self.scores[(index * last + steps / 2) / steps];
+        let rounded =
+            (0..count.min(self.scores.len())).map(|index| (at(index) * 100.0).round() / 100.0);
+        Self {
+            scores: rounded.collect(),
+        }
     }
 
     /// The share of the samples whose log-density is lower than `score`, in [0, 1]: 0 for an image that is unlike all that the model makes.
@@ -31,7 +75,73 @@ impl OwnScores {
     }
 }
 
+/// The model that an image is most usual for, and how usual: what a ranking does not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Its name in the zoo.
+    pub model: String,
+    /// The share of its own samples that are less likely than the image.
+    pub typicality: f64,
+    /// Whether the model is likely to have made the image.
+    pub fits: bool,
+}
+
+impl Fit {
+    /// Typicality from which on a model is likely to have made an image.
+    pub const LEAST_TYPICALITY: f64 = 0.005;
+
+    fn new(model: String, typicality: f64) -> Self {
+        Self {
+            model,
+            typicality,
+            fits: typicality >= Self::LEAST_TYPICALITY,
+        }
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            model, typicality, ..
+        } = self;
+        let percent = 100.0 * typicality;
+        match self.fits {
+            true => write!(
+                f,
+                "most usual for {model}, {percent:.1} % of whose samples are less likely"
+            ),
+            false => write!(
+                f,
+                "no model of this zoo is likely to have made this image (best: {model}, {percent:.1} % of its samples are as unlikely)"
+            ),
+        }
+    }
+}
+
 impl Searcher {
+    /// How usual an image of these Gaussian log-densities is for the model that it is most usual for; none where the index keeps no scores of samples. Of equally usual
+    /// ones it is the first.
+    pub fn fit(&self, ranked: &[RankedModel]) -> Option<Fit> {
+        let mut best: Option<Fit> = None;
+        for ranked in ranked {
+            let Some(typicality) = self.typicality(&ranked.model, ranked.score) else {
+                continue;
+            };
+            if best
+                .as_ref()
+                .is_none_or(|best| typicality > best.typicality)
+            {
+                best = Some(Fit::new(ranked.model.clone(), typicality));
+            }
+        }
+        best
+    }
+
+    /// The share of a model's own samples that are less likely than an image of this Gaussian log-density; none where the index keeps no scores of its samples.
+    pub fn typicality(&self, model: &str, score: f64) -> Option<f64> {
+        Some(self.kept_scores.get(model)?.typicality(score))
+    }
+
     /// Draws samples of a model of the zoo and scores them by its Gaussian density. Those of a model with classes are of all of them, drawn uniformly.
     ///
     /// # Errors
@@ -90,6 +200,44 @@ mod tests {
         for (score, share) in [(0.5, 0.0), (1.0, 0.0), (2.5, 0.5), (9.0, 1.0)] {
             assert_eq!(own.typicality(score), share, "{score}");
         }
+    }
+
+    #[test]
+    fn quantiles_are_evenly_spaced_and_have_both_ends() {
+        let own = OwnScores::new((0..1000).rev().map(f64::from).collect());
+        let kept = own.quantiles(200);
+        assert_eq!(kept.scores.len(), 200);
+        assert_eq!((kept.scores[0], kept.scores[199]), (0.0, 999.0));
+        let text = String::from(kept.clone());
+        assert_eq!(OwnScores::try_from(text), Ok(kept.clone()));
+        for wrong in ["", "1 nan", "2 1", "a"] {
+            assert!(OwnScores::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+        for score in [-1.0, 10.0, 333.3, 990.0, 2000.0] {
+            // Half a step of 200.
+            assert!(
+                (kept.typicality(score) - own.typicality(score)).abs() <= 0.0051,
+                "{score}"
+            );
+        }
+        assert_eq!(
+            OwnScores::new(vec![1.0, 2.0]).quantiles(200).scores,
+            [1.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn the_verdict_says_so_in_words() {
+        let no = Fit::new("micah".to_owned(), 0.0).to_string();
+        assert!(
+            no.starts_with("no model of this zoo is likely") && no.contains("best: micah, 0.0 %"),
+            "{no}"
+        );
+        let yes = Fit::new("micah".to_owned(), 0.42);
+        assert!(
+            yes.fits && yes.to_string().contains("micah, 42.0 %"),
+            "{yes}"
+        );
     }
 
     #[test]

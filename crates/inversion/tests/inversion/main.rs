@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod batch;
+mod beyond_w_plus;
 mod model;
 mod refusals;
 mod results;

@@ -7,6 +7,7 @@
 
 mod checkpoints_golden;
 mod closed_form;
+mod continuation;
 mod discriminator_golden;
 mod files;
 mod found_files;
@@ -16,6 +17,7 @@ mod named_gradients;
 mod path_length;
 mod r1;
 mod tangents;
+mod weight_delta;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,148 @@
+//! Tuning of the model to the images whose latents were found.
+
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use inversion::{Locality, StopReason, TuningConfig};
+use lpips::Lpips;
+use serde::Serialize;
+
+use super::search::{Reached, Search};
+use super::{Batch, Options, tell};
+use crate::device::DeviceChoice;
+use crate::files::{self, ShownPath};
+use crate::images::to_targets;
+use crate::{Context, Error, Model, Observer, Phase};
+
+/// A change of a model's weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TuningResult {
+    /// Where it was written, for `--tuned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<ShownPath>,
+    /// Bytes of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Rank of the change of each weight.
+    pub rank: usize,
+    /// Mean LPIPS of other images of the model from what they were.
+    pub moved: f64,
+    /// Wall time, divided by the images.
+    pub seconds: f64,
+}
+
+/// A tuned model.
+pub(super) struct Tuned {
+    pub model: Model,
+    /// What it makes of the latents, batch by batch.
+    pub reached: Vec<Vec<Reached>>,
+    /// Wall time, divided by the images.
+    pub seconds: f64,
+    pub cancelled: bool,
+    pub result: TuningResult,
+}
+
+/// Bytes of a file where nothing else is asked for: of a small model's, and of a large one's as a share of the model's own.
+const LEAST_BYTES: u64 = 100_000;
+const SHARE_OF_MODEL: u64 = 20;
+
+/// As [`inversion::tune`] takes it, for a model whose file has so many bytes.
+pub(super) fn config(options: &Options, model_bytes: u64, report_every: usize) -> TuningConfig {
+    let usual = TuningConfig::default();
+    TuningConfig {
+        steps: options.tune_steps,
+        learning_rate: options.tune_learning_rate,
+        lambda_lpips: options.inversion.lambda_lpips,
+        lambda_mse: options.inversion.lambda_mse,
+        locality: Locality {
+            lambda: options.lambda_locality,
+            seed: options.seed.wrapping_add(usual.locality.seed),
+            ..usual.locality
+        },
+        bytes: options
+            .tune_bytes
+            .unwrap_or(LEAST_BYTES.max(model_bytes / SHARE_OF_MODEL)),
+        batch: usize::from(options.inversion.batch),
+        report_every,
+        ..usual
+    }
+}
+
+/// Tunes a model to all images of the batches together.
+pub(super) fn tune(
+    options: &Options,
+    model: &Model,
+    metric: &Lpips,
+    batches: &[Batch<'_>],
+    search: &Search<'_>,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Tuned, Error> {
+    let started = Instant::now();
+    let device = context.device();
+    let pixels: Vec<_> = batches.iter().flat_map(Batch::pixels).collect();
+    let targets = to_targets(&pixels, &model.generator, device);
+    let inversions: Vec<_> = batches
+        .iter()
+        .flat_map(|batch| batch.inversions.iter().cloned())
+        .collect();
+    let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
+    let w_plus = Tensor::cat(w_plus, 0);
+    let model_bytes = model.path.metadata().map_or(0, |data| data.len());
+    let every = DeviceChoice::of(device).steps_between_reads();
+    let config = config(options, model_bytes, every);
+    observer.begin(&Phase::new("tuning", config.steps));
+    let noise = search.noise(&inversions);
+    let tuning = inversion::tune(
+        &model.generator,
+        metric,
+        targets,
+        w_plus,
+        &noise,
+        &config,
+        |progress| {
+            tell(observer, progress);
+            observer.flow()
+        },
+    )?;
+    observer.end();
+    let file = match &options.out {
+        Some(out) => {
+            let file = files::file(out, &model.name, "tuned.safetensors");
+            tuning.delta.save(&file, &[("model", &model.name)])?;
+            Some(file)
+        }
+        None => None,
+    };
+    let bytes = file
+        .as_ref()
+        .and_then(|file| file.metadata().ok())
+        .map(|data| data.len());
+    let mut images = (0..pixels.len()).map(|row| Reached {
+        image: tuning.images.clone().narrow(0, row, 1),
+        losses: tuning.losses[row],
+        psnr: tuning.psnr[row],
+    });
+    let reached = batches
+        .iter()
+        .map(|batch| images.by_ref().take(batch.targets.len()).collect())
+        .collect();
+    let seconds = started.elapsed().as_secs_f64() / pixels.len() as f64;
+    Ok(Tuned {
+        reached,
+        seconds,
+        cancelled: matches!(tuning.stop, StopReason::Cancelled { .. }),
+        result: TuningResult {
+            file: file.map(ShownPath),
+            bytes,
+            rank: tuning.rank,
+            moved: tuning.moved,
+            seconds,
+        },
+        model: Model {
+            name: model.name.clone(),
+            path: model.path.clone(),
+            generator: model.generator.with_changes(&tuning.delta.weights),
+        },
+    })
+}

@@ -1,0 +1,106 @@
+//! The named edits of a model on an inversion: what they move, and what else.
+
+use burn::tensor::{Device, Tensor};
+use ganspace::Edit;
+use ganymede::edit::{RegionColour, in_strengths};
+use ganymede::latents::from_tensor;
+use ganymede::{Context, Model, rendering};
+use image_tensor::{RgbImage, from_signed_unit, to_signed_unit};
+use stylegan2::FeatureOffset;
+
+use crate::measures::{EditSums, Metrics};
+use examples::Failure;
+
+/// Those with an attribute that is measured.
+pub struct Edits(Vec<Named>);
+
+struct Named {
+    edit: Edit,
+    range: [f64; 2],
+    attribute: RegionColour,
+}
+
+/// What an edit makes of an inversion.
+pub struct Made {
+    attribute: RegionColour,
+    unedited: RgbImage,
+    /// At both ends of its range.
+    pub ends: Vec<RgbImage>,
+}
+
+impl Edits {
+    pub fn of(model: &Model, context: &Context) -> Result<Self, Failure> {
+        let book = model.edits()?;
+        let mut edits = Vec::new();
+        for (name, named) in book.iter().filter(|(_, named)| !named.attribute.is_empty()) {
+            let directions = model.directions(&named.basis, context)?;
+            edits.push(Named {
+                edit: named.edit(name, &model.name, &directions)?,
+                range: named.range,
+                attribute: named.attribute.parse()?,
+            });
+        }
+        Ok(Self(edits))
+    }
+
+    /// All edits of latents `[1, num_ws, w_dim]`.
+    pub fn made(
+        &self,
+        model: &Model,
+        w_plus: &Tensor<3>,
+        offset: Option<&FeatureOffset>,
+        device: &Device,
+    ) -> Result<Vec<Made>, Failure> {
+        let latent = from_tensor(w_plus.clone()).remove(0);
+        let pictures = |latents: &[ndarray::Array2<f32>]| -> Result<Vec<RgbImage>, Failure> {
+            Ok(from_signed_unit(rendering::render_with(
+                model, latents, offset, device,
+            )?))
+        };
+        let mut made = Vec::new();
+        for named in &self.0 {
+            made.push(Made {
+                attribute: named.attribute,
+                unedited: pictures(std::slice::from_ref(&latent))?.remove(0),
+                ends: pictures(&in_strengths(&named.edit, &latent, &named.range)?)?,
+            });
+        }
+        Ok(made)
+    }
+}
+
+impl Made {
+    /// How far the attribute goes from one end to the other.
+    fn change(&self) -> f64 {
+        self.attribute.of(&self.ends[1]) - self.attribute.of(&self.ends[0])
+    }
+
+    /// Mean LPIPS of the ends from the unedited picture, outside the attribute's region.
+    fn rest(&self, metrics: &Metrics) -> Result<f64, Failure> {
+        let restored = self.ends.iter().map(|end| {
+            let region = self.attribute.region;
+            region.restored(end, &self.unedited)
+        });
+        let restored: Vec<RgbImage> = restored.collect();
+        let device = Device::flex();
+        let distances = rendering::distances(
+            &metrics.alex,
+            to_signed_unit(&restored, &device),
+            to_signed_unit(std::slice::from_ref(&self.unedited), &device),
+        )?;
+        Ok(distances.iter().sum::<f64>() / distances.len() as f64)
+    }
+
+    /// Sums over edits: each counts by how far it goes on the plain inversion, and in that direction.
+    pub fn compare(plain: &[Self], other: &[Self], metrics: &Metrics) -> Result<EditSums, Failure> {
+        let mut sums = EditSums::default();
+        for (plain, other) in plain.iter().zip(other) {
+            let direction = plain.change().signum();
+            sums.change[0] += plain.change() * direction;
+            sums.change[1] += other.change() * direction;
+            sums.rest[0] += plain.rest(metrics)?;
+            sums.rest[1] += other.rest(metrics)?;
+        }
+        Ok(sums)
+    }
+}
