@@ -35,17 +35,17 @@ pub struct RefinementConfig {
 }
 
 impl Default for RefinementConfig {
-    /// A quarter of the side, 200 steps. The repository's `docs/results.md` has the measurements behind them.
+    /// A quarter of the side, 230 steps. The repository's `docs/results.md` has the measurements behind them.
     fn default() -> Self {
         Self {
             block: None,
-            steps: 200,
-            learning_rate: 0.05,
+            steps: 230,
+            learning_rate: 0.12,
             schedule: Schedule::OFFICIAL_RAMP,
             lambda_lpips: 1.0,
             lambda_mse: 5.0,
-            lambda_offset: 0.01,
-            mask_level: 0.1,
+            lambda_offset: 0.001,
+            mask_level: 0.02,
             report_every: 1,
         }
     }

@@ -57,14 +57,16 @@ pub fn merge(
         options.ridge,
     )?;
     let models = parts.models.into_iter();
-    build::write(
+    let built = build::write(
         &zoo,
         builder,
         parts.protocol,
         options.dimension,
         options.ridge,
         models.map(|(name, found)| (name, found.source)).collect(),
-    )
+    )?;
+    build::keep_own_scores(&zoo, None, context, observer)?;
+    Ok(built)
 }
 
 /// Makes one part of several, for merging in a tree.

@@ -108,7 +108,7 @@ impl Default for Settings {
             lambda_mse: config.lambda_mse,
             lambda_w_avg: config.lambda_w_avg,
             prior: false,
-            lambda_prior: 0.01,
+            lambda_prior: 0.001,
             start: StartChoice::default(),
             start_samples: 0,
             start_psi: 0.7,

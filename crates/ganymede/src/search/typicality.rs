@@ -58,11 +58,11 @@ impl OwnScores {
 
     /// Evenly spaced quantiles of them, from the least to the largest, rounded to a hundredth: few enough to be kept.
     pub fn quantiles(&self, count: usize) -> Self {
+        let count = count.min(self.scores.len());
         let last = self.scores.len().saturating_sub(1);
         let steps = count.saturating_sub(1).max(1);
         let at = |index: usize| self.scores[(index * last + steps / 2) / steps];
-        let rounded =
-            (0..count.min(self.scores.len())).map(|index| (at(index) * 100.0).round() / 100.0);
+        let rounded = (0..count).map(|index| (at(index) * 100.0).round() / 100.0);
         Self {
             scores: rounded.collect(),
         }
@@ -88,7 +88,7 @@ pub struct Fit {
 
 impl Fit {
     /// Typicality from which on a model is likely to have made an image.
-    pub const LEAST_TYPICALITY: f64 = 0.005;
+    pub const LEAST_TYPICALITY: f64 = 0.02;
 
     fn new(model: String, typicality: f64) -> Self {
         Self {
