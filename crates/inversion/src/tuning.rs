@@ -53,16 +53,16 @@ pub struct Locality {
 }
 
 impl Default for TuningConfig {
-    /// 100 KB, 350 steps. The repository's `docs/results.md` has the measurements behind them.
+    /// 100 KB, 200 steps. The repository's `docs/results.md` has the measurements behind them.
     fn default() -> Self {
         Self {
-            steps: 350,
-            learning_rate: 0.01,
+            steps: 200,
+            learning_rate: 0.02,
             schedule: Schedule::OFFICIAL_RAMP,
             lambda_lpips: 1.0,
             lambda_mse: 5.0,
             locality: Locality {
-                lambda: 1.0,
+                lambda: 0.4,
                 samples: 64,
                 batch: 2,
                 every: 2,
