@@ -2,16 +2,15 @@
 //!
 //! `cargo run --release --example edit` shows what a component of a model of this repository does; `--discover` shows all.
 
-mod gallery;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ganymede::edit::{self, Options, Outcome};
+use ganymede::edit::{self, Options, Outcome, gallery};
 
 use examples::terminal::Terminal;
 use examples::{CommonArgs, Failure, TunedArgs, output};
@@ -52,6 +51,19 @@ impl Args {
             ..self.options.clone()
         }
     }
+
+    fn gallery_options(&self, file: &Path) -> gallery::Options {
+        gallery::Options {
+            file: file.to_owned(),
+            images: self.gallery_images,
+            measured: self.gallery_measured,
+            trials: self.options.trials,
+            random: self.options.random,
+            truncation_psi: self.options.truncation_psi,
+            inversion: self.options.inversion.clone(),
+            seed: self.common.seed,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -63,7 +75,12 @@ fn run(args: &Args) -> Result<(), Failure> {
     let context = args.tuned.context(&args.common)?;
     let mut terminal = Terminal::listen()?;
     if let Some(file) = &args.gallery {
-        return gallery::write(args, file, &context, &mut terminal);
+        let outcome = gallery::run(&args.gallery_options(file), &context, &mut terminal)?;
+        println!("{}: {} edits", file.display(), outcome.edits.len());
+        if let Some(json) = &args.common.json {
+            output::write_json(json, &outcome)?;
+        }
+        return Ok(());
     }
     let options = args.options();
     let outcome = edit::run(&options, &context, &mut terminal)?;

@@ -13,13 +13,12 @@ use image_tensor::write_png;
 use stylegan2::{Discriminator, Truncation};
 use tempfile::TempDir;
 
-use crate::options::Options;
-use crate::report;
-use examples::Failure;
-use examples::training::samples;
-use examples::transfer::distance::{Distances, Measurement, distances_file};
-use examples::transfer::record::Record;
-use examples::{INTERRUPTED, small_model};
+use crate::{Args, run};
+use examples::terminal::Asking;
+use examples::{Failure, INTERRUPTED, small_model};
+use ganymede::runs::samples;
+use ganymede::transfer::distance::{Distances, Measurement, distances_file};
+use ganymede::transfer::record::Record;
 
 /// Images to train on, and of a measurement.
 const IMAGES: u32 = 4;
@@ -73,13 +72,14 @@ impl Workplace {
     /// A run that hears that it is to end at the `patience`-th question.
     fn finetune(&self, out: &str, args: &[&str], patience: usize) -> Result<ExitCode, Failure> {
         let asked = Cell::new(0);
-        report::finetune(&self.options(out, args), &|| {
+        let interrupted = || {
             asked.set(asked.get() + 1);
             asked.get() > patience
-        })
+        };
+        run(&self.options(out, args), &mut Asking::new(&interrupted))
     }
 
-    fn options(&self, out: &str, args: &[&str]) -> Options {
+    fn options(&self, out: &str, args: &[&str]) -> Args {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let place = [
             "finetune".to_owned(),
@@ -91,7 +91,7 @@ impl Workplace {
             text(self.path(out)),
         ];
         let args = args.iter().map(|arg| (*arg).to_owned());
-        Options::try_parse_from(place.into_iter().chain(args)).unwrap()
+        Args::try_parse_from(place.into_iter().chain(args)).unwrap()
     }
 
     /// Without how long they took.
@@ -113,7 +113,7 @@ impl Workplace {
 }
 
 fn refused(result: Result<ExitCode, Failure>, parts: &[&str]) {
-    let message = result.expect_err("an error").to_string();
+    let message = examples::message(&result.expect_err("an error"));
     for part in parts {
         assert!(message.contains(part), "{message}: no {part}");
     }

@@ -1,6 +1,5 @@
 //! Ctrl-C, and the signal that ends a process (SIGTERM), as a request to end well.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,13 +26,5 @@ impl Interrupt {
     /// Whether it was pressed.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
-    }
-
-    /// Whether work goes on, as the libraries ask.
-    pub fn flow(&self) -> ControlFlow<()> {
-        match self.requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     }
 }

@@ -1,21 +1,11 @@
 //! What the programs share: options, models, images, results, progress and interruption. The programs are the package's examples.
 
-pub mod credits;
-pub mod diversity;
-pub mod gates;
-pub mod image_sets;
 pub mod interrupt;
-pub mod numbers;
 pub mod output;
 pub mod progress;
-pub mod quality;
-pub use ganymede::shard;
 pub mod small_model;
 pub mod table;
 pub mod terminal;
-pub mod training;
-pub mod transfer;
-pub mod zoo_place;
 
 use std::env;
 use std::error::Error;
@@ -116,7 +106,7 @@ pub fn exit(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 /// An error in the words of a command line.
-fn message(failure: &Failure) -> String {
+pub fn message(failure: &Failure) -> String {
     match failure.downcast_ref() {
         Some(JobError::Option { option, .. }) => {
             let text = failure.to_string();
@@ -127,6 +117,14 @@ fn message(failure: &Failure) -> String {
             "{source}; the example `index` builds it: cargo run --release --example index -- build --zoo {}",
             zoo.display()
         ),
+        Some(JobError::RunInUse { .. }) => format!("{failure} with --out"),
+        Some(JobError::RunExists { folder }) => format!(
+            "{} holds a run already; continue it with --resume, or choose another --out",
+            folder.display()
+        ),
+        Some(JobError::RunDiffers(problem)) => {
+            format!("the run there {problem}, or choose another --out")
+        }
         Some(JobError::Ffmpeg(problem)) => format!("{problem}; leave the MP4 out with --no-mp4"),
         _ => failure.to_string(),
     }

@@ -12,7 +12,5 @@ pub fn write_json(path: &Path, results: &impl Serialize) -> Result<(), Failure> 
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| format!("--json {}: {e}", path.display()))?;
     }
-    let mut text = serde_json::to_string_pretty(results)?;
-    text.push('\n');
-    Ok(files::write(path, text.as_bytes())?)
+    Ok(files::write_json(path, results)?)
 }

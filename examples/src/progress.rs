@@ -52,17 +52,6 @@ impl Bar {
         self.line();
     }
 
-    /// So many units more are done.
-    pub fn inc(&self, more: u64) {
-        self.bar.inc(more);
-        self.line();
-    }
-
-    /// All units.
-    pub fn set_length(&self, length: u64) {
-        self.bar.set_length(length);
-    }
-
     /// Units were done before, which say nothing about the time that the rest takes.
     pub fn reset_eta(&self) {
         self.bar.reset_eta();

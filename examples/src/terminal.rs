@@ -1,7 +1,7 @@
 //! A terminal as the observer of a job: progress bars, warnings, Ctrl-C.
 
 use ganymede::index_record::Outdated;
-use ganymede::{Number, Observer, Phase, Warning};
+use ganymede::{Milestone, Number, Observer, Phase, Warning};
 
 use crate::interrupt::Interrupt;
 use crate::progress::Bar;
@@ -24,11 +24,10 @@ impl Terminal {
         })
     }
 
-    /// Passes on Ctrl-C that is already listened for.
-    pub fn of(interrupt: &Interrupt) -> Self {
-        Self {
-            interrupt: interrupt.clone(),
-            ..Self::default()
+    fn beside_the_bar(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
@@ -75,13 +74,35 @@ impl Observer for Terminal {
                 "warning: --samples {samples}: too few for {components} components, of which the later ones say more about the samples than about the model; \
                  take {wanted} or more"
             ),
-            Warning::RankLeftOut { .. } | Warning::ModelLeftOut { .. } => eprintln!("{warning}"),
+            Warning::Collapsed { .. } => eprintln!(
+                "warning: {}",
+                warning.to_string().replace("augmentations", "--augment")
+            ),
+            Warning::NoReference { .. } => eprintln!(
+                "{warning}; for all images of a few-shot set run `node few_shot.js` in weights/zoo/render, for others name some with --reference"
+            ),
+            Warning::RankLeftOut { .. }
+            | Warning::RankBeyond { .. }
+            | Warning::ModelLeftOut { .. }
+            | Warning::StylesLeftOut { .. }
+            | Warning::RankUnranked { .. }
+            | Warning::FewImages { .. }
+            | Warning::FewModels { .. }
+            | Warning::InvertedAgain { .. }
+            | Warning::NoEdits { .. }
+            | Warning::Unpublished => eprintln!("{warning}"),
             other => eprintln!("warning: {other}"),
         };
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+        self.beside_the_bar(print);
+    }
+
+    fn milestone(&mut self, milestone: &Milestone) {
+        self.beside_the_bar(|| match milestone {
+            // What there is now, as against what is begun.
+            Milestone::Trained { .. } | Milestone::Turn { .. } => println!("{milestone}"),
+            Milestone::Stopped { .. } => println!("{milestone}; continue with --resume"),
+            other => eprintln!("{other}"),
+        });
     }
 
     fn end(&mut self) {
@@ -132,6 +153,10 @@ impl Observer for Asking<'_> {
         self.terminal.warn(warning);
     }
 
+    fn milestone(&mut self, milestone: &Milestone) {
+        self.terminal.milestone(milestone);
+    }
+
     fn end(&mut self) {
         self.terminal.end();
     }
@@ -142,7 +167,7 @@ impl Observer for Asking<'_> {
 }
 
 /// Says on stderr what a search cannot know, and how to mend it.
-pub fn warn_of_outdated(outdated: &Outdated) {
+fn warn_of_outdated(outdated: &Outdated) {
     const MEND: &str = "`cargo run --release --example index -- update` samples them";
     if !outdated.changed.is_empty() {
         eprintln!(

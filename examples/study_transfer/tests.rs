@@ -18,13 +18,13 @@ use serde_json::Value;
 use stylegan2::{Generator, GeneratorConfig, Truncation};
 use tempfile::TempDir;
 
-use crate::options::Options;
-use crate::study;
+use crate::{Args, run};
 use examples::Failure;
-use examples::training::samples;
+use examples::terminal::Asking;
 use ganymede::Weights;
 use ganymede::features::{FeatureRecord, Features};
 use ganymede::index_record::IndexRecord;
+use ganymede::runs::samples;
 
 const SIDE: u32 = 32;
 const SAMPLES: u32 = 12;
@@ -89,7 +89,7 @@ impl Workplace {
         self.folder.path().join(name)
     }
 
-    fn options(&self, out: &str, args: &[&str]) -> Options {
+    fn options(&self, out: &str, args: &[&str]) -> Args {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let place = [
             "study_transfer".to_owned(),
@@ -119,11 +119,11 @@ impl Workplace {
         // An option is written once.
         let kept = run.chunks(2).filter(|option| !args.contains(&option[0]));
         let args = kept.flatten().chain(args).map(|arg| (*arg).to_owned());
-        Options::try_parse_from(place.into_iter().chain(args)).unwrap()
+        Args::try_parse_from(place.into_iter().chain(args)).unwrap()
     }
 
     fn study(&self, out: &str, args: &[&str]) -> Result<ExitCode, Failure> {
-        study::run(&self.options(out, args), &|| false)
+        run(&self.options(out, args), &mut Asking::new(&|| false))
     }
 
     fn table(&self, out: &str) -> String {
@@ -204,11 +204,12 @@ fn a_study_that_is_killed_again_and_again_ends_with_the_same_table() {
         let asked = Cell::new(0);
         let options = place.options("killed", &[]);
         let done = catch_unwind(AssertUnwindSafe(|| {
-            study::run(&options, &|| {
+            let interrupted = || {
                 asked.set(asked.get() + 1);
                 assert!(asked.get() <= patience, "killed");
                 false
-            })
+            };
+            run(&options, &mut Asking::new(&interrupted))
         }));
         match done {
             Ok(code) => {
@@ -248,15 +249,10 @@ fn shards_and_later_additions_make_one_study() {
 
 #[test]
 fn an_unknown_target_is_answered_with_the_names_there_are() {
-    let options =
-        Options::try_parse_from(["study_transfer", "--target", "cats", "--out", "/nowhere/x"]);
-    let error = crate::plan::targets(
-        &options.unwrap(),
-        &Weights::open(None).unwrap(),
-        &Device::flex(),
-    )
-    .err()
-    .unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().to_str().unwrap();
+    let args = Args::try_parse_from(["study_transfer", "--target", "cats", "--out", out]);
+    let error = run(&args.unwrap(), &mut ()).unwrap_err();
     assert!(
         error.to_string().contains("avataaars, bottts, smileys"),
         "{error}"

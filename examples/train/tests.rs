@@ -10,15 +10,12 @@ use std::process::ExitCode;
 use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use tempfile::TempDir;
 
-use crate::options::Options;
-use crate::queue;
-use crate::recipe::Recipe;
-use crate::run;
-use examples::Failure;
-use examples::INTERRUPTED;
-use examples::training::provenance::Provenance;
-use examples::training::run_folder::RunFolder;
-use examples::training::standing::Standing;
+use crate::{Args, run};
+use examples::terminal::Asking;
+use examples::{Failure, INTERRUPTED};
+use ganymede::runs::provenance::Provenance;
+use ganymede::runs::run_folder::RunFolder;
+use ganymede::train::{Recipe, Standing};
 
 /// The least that LPIPS-alex takes.
 const SIDE: usize = 32;
@@ -67,7 +64,7 @@ impl Workplace {
         .unwrap();
     }
 
-    fn options(&self, args: &[&str]) -> Options {
+    fn options(&self, args: &[&str]) -> Args {
         let (weights, out) = (self.weights(), self.out());
         let place = [
             "--weights".as_ref(),
@@ -76,16 +73,17 @@ impl Workplace {
             out.as_os_str(),
         ];
         let args = args.iter().map(AsRef::as_ref);
-        Options::parse_from_args(["train".as_ref()].into_iter().chain(place).chain(args)).unwrap()
+        Args::parse_from_args(["train".as_ref()].into_iter().chain(place).chain(args)).unwrap()
     }
 
     /// A run that is interrupted after `iterations`.
     fn train(&self, args: &[&str], iterations: usize) -> Result<ExitCode, Failure> {
         let asked = Cell::new(0);
-        run::train(&self.options(args), &|| {
+        let interrupted = || {
             asked.set(asked.get() + 1);
             asked.get() > iterations
-        })
+        };
+        run(&self.options(args), &mut Asking::new(&interrupted))
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -114,7 +112,7 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn refused(result: Result<ExitCode, Failure>, parts: &[&str]) {
-    let message = result.expect_err("an error").to_string();
+    let message = examples::message(&result.expect_err("an error"));
     for part in parts {
         assert!(message.contains(part), "{message}: no {part}");
     }
@@ -123,7 +121,11 @@ fn refused(result: Result<ExitCode, Failure>, parts: &[&str]) {
 #[test]
 fn a_style_that_is_misspelt_is_answered_with_the_names_there_are() {
     let place = Workplace::new();
-    let refused = |args: &[&str]| Recipe::new(&place.options(args)).unwrap_err().to_string();
+    let refused = |args: &[&str]| {
+        let args = place.options(args);
+        let recipe = Recipe::new(&args.options, &args.common.context().unwrap());
+        examples::message(&recipe.unwrap_err().into())
+    };
     let message = refused(&["--zoo", "Tiny"]);
     assert!(message.contains("base, other, tiny"), "{message}");
     // Known, but its images are not drawn.
@@ -135,15 +137,19 @@ fn a_style_that_is_misspelt_is_answered_with_the_names_there_are() {
 #[test]
 fn a_run_is_called_after_its_images_and_needs_no_weights_folder() {
     let options = |images: &str| {
-        Options::parse_from_args(["train", "--images", images, "--weights", "/nowhere"]).unwrap()
+        Args::parse_from_args(["train", "--images", images, "--weights", "/nowhere"]).unwrap()
     };
-    let recipe = Recipe::new(&options("pictures/cats.safetensors")).unwrap();
-    assert_eq!(recipe.name, "cats");
-    assert!(recipe.weights.is_none());
-    assert_eq!(recipe.out, Path::new("out/train/cats"));
+    let recipe = |images: &str| {
+        let args = options(images);
+        Recipe::new(&args.options, &args.common.context().unwrap()).unwrap()
+    };
+    let cats = recipe("pictures/cats.safetensors");
+    assert_eq!(cats.name, "cats");
+    assert!(cats.weights.is_none());
+    assert_eq!(cats.out, Path::new("out/train/cats"));
     let here = std::env::current_dir().unwrap();
     let name = here.file_stem().unwrap().to_string_lossy().into_owned();
-    assert_eq!(Recipe::new(&options(".")).unwrap().name, name);
+    assert_eq!(recipe(".").name, name);
 }
 
 #[test]
@@ -285,7 +291,7 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
     );
     refused(
         Workplace::new().train(&[&args[..], &["--resolution", "64"]].concat(), 1),
-        &["--resolution is 64", "32x32"],
+        &["--resolution 64", "32x32"],
     );
 }
 
@@ -401,10 +407,12 @@ fn a_style_of_the_zoo_is_trained_in_turns_measured_and_published() {
         let count = Cell::new(0);
         let common = "--zoo all --resolution 32 --progressive none --batch 4 --kimg 0.02 --turn-kimg 0.02 --shard 2/2 --frechet-images 8";
         let common: Vec<&str> = common.split(' ').collect();
-        queue::work(&place.options(&[&common, args].concat()), &|| {
+        let interrupted = || {
             count.set(count.get() + 1);
             count.get() > asked
-        })
+        };
+        let args = place.options(&[&common, args].concat());
+        run(&args, &mut Asking::new(&interrupted))
     };
     refused(work(&["--generator", "tiny"], ENDLESS), &["--generator"]);
     refused(work(&["--resume"], ENDLESS), &["--resume"]);

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use examples::quality::FRECHET_IMAGES;
-use examples::zoo_place::ZooPlace;
+use crate::list::List;
+use crate::measure::Measure;
 
 /// List the models of a zoo, and measure how good they are
 #[derive(Parser, Debug)]
@@ -16,7 +16,7 @@ pub struct Arguments {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Show what the cards of all models say: licence, training, quality
-    List(ZooPlace),
+    List(List),
     /// Show how far `train --zoo all` is: images, measurements and publications of every style
     Status(Status),
     /// Measure models again, and write the numbers into their cards; everything else in a card stays as it is
@@ -35,27 +35,4 @@ pub struct Status {
     /// Write machine-readable results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub struct Measure {
-    /// Names of the models [default: all but `base`]
-    pub names: Vec<String>,
-    /// Leave out models whose cards have a Fréchet distance
-    #[arg(long)]
-    pub missing: bool,
-    /// Samples, and the most training images, that the Fréchet distance is measured with
-    #[arg(long, value_name = "N", default_value_t = FRECHET_IMAGES, value_parser = clap::value_parser!(u32).range(2..))]
-    pub frechet_images: u32,
-    /// Folder with NAME.training.safetensors for each model [default: zoo/data in the weights folder]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Where statistics are kept while they are made, to go on from
-    #[arg(long, value_name = "DIR", default_value = "out/zoo")]
-    pub moments: PathBuf,
-    /// Leave out models that cannot be measured, and say which
-    #[arg(long)]
-    pub skip_bad: bool,
-    #[command(flatten)]
-    pub place: ZooPlace,
 }

@@ -1,13 +1,24 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use model_zoo::{Card, Quality};
+use clap::Args;
+use ganymede::Weights;
+use model_zoo::{Card, Quality, Zoo};
 use serde::Serialize;
 
-use examples::zoo_place::ZooPlace;
-use examples::{Failure, output, table};
+use examples::{CommonArgs, Failure, output, table};
 
 /// The network whose features no discriminator of the zoo sees.
 const JUDGE: &str = "alexnet";
+
+#[derive(Args, Debug)]
+pub struct List {
+    /// Folder of models [default: zoo/ in the weights folder]
+    #[arg(long, value_name = "DIR")]
+    zoo: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
 
 #[derive(Serialize)]
 struct Results<'a> {
@@ -15,8 +26,12 @@ struct Results<'a> {
 }
 
 /// Prints what the cards say.
-pub fn list(place: &ZooPlace) -> Result<ExitCode, Failure> {
-    let zoo = place.open_with_base()?;
+pub fn list(list: &List) -> Result<ExitCode, Failure> {
+    let root = match &list.zoo {
+        Some(root) => root.clone(),
+        None => Weights::open(list.common.weights.as_deref())?.zoo(),
+    };
+    let zoo = Zoo::open(root)?;
     let rows: Vec<Vec<String>> = zoo.models().iter().map(|model| row(model.card())).collect();
     table::print(
         &[
@@ -36,7 +51,7 @@ pub fn list(place: &ZooPlace) -> Result<ExitCode, Failure> {
         "{} models; diversity: that of samples over that of training images; precision and coverage: in the features of {JUDGE}",
         rows.len()
     );
-    if let Some(path) = &place.common.json {
+    if let Some(path) = &list.common.json {
         let models = zoo.models().iter().map(|model| model.card()).collect();
         output::write_json(path, &Results { models })?;
     }

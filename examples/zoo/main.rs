@@ -11,21 +11,21 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 use examples::Failure;
-use examples::interrupt::Interrupt;
+use examples::terminal::Terminal;
+use ganymede::Observer;
 
 fn main() -> ExitCode {
     examples::start();
     let arguments = examples::parse::<Arguments>();
     examples::exit(
-        Interrupt::listen()
-            .and_then(|interrupt| run(&arguments.command, &|| interrupt.requested())),
+        Terminal::listen().and_then(|mut terminal| run(&arguments.command, &mut terminal)),
     )
 }
 
-fn run(command: &Command, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
+fn run(command: &Command, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
     match command {
         Command::List(place) => list::list(place),
         Command::Status(status) => status::status(status),
-        Command::Measure(measure) => measure::measure(measure, interrupted),
+        Command::Measure(measure) => measure::measure(measure, observer),
     }
 }

@@ -1,27 +1,16 @@
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use examples::training::standing::Standing;
 use examples::{Failure, output, table};
+use ganymede::train::Standing;
+use ganymede::zoo;
 use model_zoo::FeatureQuality;
 
 use crate::arguments::Status;
 
 /// Prints the standings that `train --zoo all` keeps.
 pub fn status(status: &Status) -> Result<ExitCode, Failure> {
-    let entries = std::fs::read_dir(&status.runs).map_err(|e| {
-        format!(
-            "--runs {}: cannot be read ({e}); `train --zoo all` makes it",
-            status.runs.display()
-        )
-    })?;
-    let mut standings = BTreeMap::new();
-    for entry in entries.flatten() {
-        let standing = Standing::open(&entry.path())?;
-        if standing != Standing::default() {
-            standings.insert(entry.file_name().to_string_lossy().into_owned(), standing);
-        }
-    }
+    let standings = zoo::status(&status.runs)
+        .map_err(|error| format!("--runs {error}; `train --zoo all` makes it"))?;
     let rows: Vec<Vec<String>> = standings
         .iter()
         .map(|(name, standing)| row(name, standing))

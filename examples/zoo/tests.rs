@@ -16,6 +16,7 @@ use crate::arguments::Arguments;
 use crate::{Failure, run};
 use examples::INTERRUPTED;
 use examples::small_model::model;
+use examples::terminal::Asking;
 
 const IMAGES: u32 = 6;
 
@@ -72,9 +73,8 @@ fn zoo_command(folder: &Path, args: &[&str], interrupted: bool) -> Result<ExitCo
         &images,
     ];
     let args = ["zoo", "measure"].iter().chain(&place).chain(args);
-    run(&Arguments::try_parse_from(args).unwrap().command, &|| {
-        interrupted
-    })
+    let command = Arguments::try_parse_from(args).unwrap().command;
+    run(&command, &mut Asking::new(&|| interrupted))
 }
 
 fn quality(folder: &Path) -> Option<Quality> {

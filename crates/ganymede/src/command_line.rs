@@ -7,7 +7,10 @@ use std::fmt::Debug;
 use clap::{Args, Command};
 
 use crate::index::{BuildOptions, ChangeOptions, EvaluateOptions};
-use crate::{convert, edit, find_and_invert, generate, interpolate, invert, measure, search};
+use crate::{
+    convert, edit, find_and_invert, generate, interpolate, invert, measure, search, study, train,
+    transfer, zoo,
+};
 
 #[test]
 fn defaults_stand_once() {
@@ -29,4 +32,9 @@ fn defaults_stand_once() {
     check::<invert::Options>();
     check::<measure::Options>();
     check::<search::Options>();
+    check::<study::inversion::Options>();
+    check::<study::transfer::Options>();
+    check::<train::Options>();
+    check::<transfer::Options>();
+    check::<zoo::Options>();
 }

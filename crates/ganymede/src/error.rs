@@ -70,6 +70,21 @@ pub enum Error {
         /// What was found, what was expected, and what to do.
         problem: String,
     },
+    /// Another process trains in the folder.
+    #[error("another run uses the folder {folder}; wait for its end, or choose another")]
+    RunInUse {
+        /// The folder of a run.
+        folder: PathBuf,
+    },
+    /// A new run was to begin in the folder of another.
+    #[error("{folder} holds a run already; resume it, or choose another folder")]
+    RunExists {
+        /// The folder of a run.
+        folder: PathBuf,
+    },
+    /// A run was to go on otherwise than it was started.
+    #[error("the run there {0}, or choose another folder")]
+    RunDiffers(String),
     /// A model cannot be used for this.
     #[error("{model}: {problem}")]
     Model {
@@ -123,6 +138,9 @@ pub enum Error {
     /// Training.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// Something that TOML cannot hold.
+    #[error(transparent)]
+    Toml(#[from] toml::ser::Error),
     /// Something that JSON cannot hold, or that is no JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

@@ -31,6 +31,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     whole_file::write(path, bytes).map_err(Error::io(path, "cannot be written"))
 }
 
+/// Writes a value as JSON that people can read too.
+///
+/// # Errors
+///
+/// The file system refuses, or JSON cannot hold the value.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
 /// Longest text that is read.
 const MAX_TEXT_BYTES: u64 = 1 << 30;
 

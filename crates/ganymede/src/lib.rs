@@ -63,28 +63,37 @@ mod kept_directions;
 pub mod kept_moments;
 pub mod latents;
 pub mod line_plot;
+mod markdown;
 pub mod measure;
+mod median;
 mod model;
+mod numbers;
 mod observer;
 pub mod picture;
 pub mod protocol;
+pub mod quality;
 mod recent;
 pub mod regressed_start;
 pub mod rendering;
+pub mod runs;
 pub mod sampling;
 pub mod search;
 mod seeds;
 pub mod shard;
 #[cfg(test)]
 mod small_model;
+pub mod study;
 mod text;
+pub mod train;
 pub mod training_images;
+pub mod transfer;
 mod weights;
+pub mod zoo;
 
 pub use context::Context;
 pub use error::Error;
 pub use model::{DEFAULT_MODEL, Model};
-pub use observer::{Number, Observer, Phase, Preview, Warning};
+pub use observer::{Milestone, Number, Observer, Phase, Preview, Warning};
 pub use seeds::{Seeds, SeedsError};
 pub use weights::{BASE, Weights};
 

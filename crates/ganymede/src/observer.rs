@@ -1,7 +1,9 @@
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use image_source::{ImageSource, ImageSourceError, LeftOut};
 use image_tensor::RgbImage;
+use model_zoo::FeatureQuality;
 
 use crate::Error;
 use crate::index_record::Outdated;
@@ -65,6 +67,9 @@ pub trait Observer {
     fn wants_previews(&self) -> bool {
         false
     }
+
+    /// Something that a long job has come to.
+    fn milestone(&mut self, _milestone: &Milestone) {}
 
     /// Something that the result may suffer from.
     fn warn(&mut self, _warning: &Warning) {}
@@ -163,6 +168,100 @@ impl<'a> Preview<'a> {
     }
 }
 
+/// What a long job has come to. [`Display`](std::fmt::Display) says it in words.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Milestone {
+    /// Training begins, or goes on.
+    #[error("training {name} from {start}: {images} images of {side}x{side}, kept in {folder}")]
+    Training {
+        /// What the run is called.
+        name: String,
+        /// What its generator started from.
+        start: String,
+        /// How many it is trained on.
+        images: usize,
+        /// Of the images, in pixels.
+        side: usize,
+        /// Where the run is kept.
+        folder: PathBuf,
+    },
+    /// Training has its length, and the networks are written.
+    #[error(
+        "{kimg:.1} kimg: wrote generator.safetensors, discriminator.safetensors, samples and history to {folder}"
+    )]
+    Trained {
+        /// Thousands of images that were shown.
+        kimg: f64,
+        /// Where the run is kept.
+        folder: PathBuf,
+    },
+    /// Training was ended before; it can be resumed.
+    #[error("stopped at {kimg:.1} kimg")]
+    Stopped {
+        /// Thousands of images that were shown.
+        kimg: f64,
+    },
+    /// A style of the zoo has had its turn.
+    #[error(
+        "{style}: {kimg:.0} kimg more than {start_kimg:.0}, Fréchet {:.2}, precision {:.2}, recall {:.2}, density {:.2}, coverage {:.2}",
+        measured.frechet_distance, measured.precision, measured.recall, measured.density, measured.coverage
+    )]
+    Turn {
+        /// Its name.
+        style: String,
+        /// Thousands of images of its run.
+        kimg: f64,
+        /// Thousands of images that the model had seen that the run started from.
+        start_kimg: f64,
+        /// Samples among real images.
+        measured: FeatureQuality,
+    },
+    /// The source of a fine-tuning run was ranked.
+    #[error("source: {model}, ranked first of the zoo")]
+    Source {
+        /// Its name.
+        model: String,
+    },
+    /// A fine-tuning run goes on from its best snapshot with further networks.
+    #[error("{run}: stage {stage} adds {} to the snapshot of {kimg:.1} kimg", added.join(", "))]
+    Stage {
+        /// What the run is called.
+        run: String,
+        /// Counted from 1.
+        stage: usize,
+        /// Networks whose discriminators are added.
+        added: Vec<String>,
+        /// Thousands of images that the snapshot had been shown.
+        kimg: f64,
+    },
+    /// A study knows what it has to invert.
+    #[error(
+        "{needed} inversions, of which {kept} are in {cache}{}",
+        merged.map_or_else(String::new, |merged| format!(", {merged} of them merged"))
+    )]
+    Inversions {
+        /// All of the study, or of its part.
+        needed: usize,
+        /// Those that the cache has.
+        kept: usize,
+        /// The folder of the cache.
+        cache: PathBuf,
+        /// Those that other caches had, where there are some.
+        merged: Option<usize>,
+    },
+    /// A study takes up one of its runs.
+    #[error("{number} of {runs}: {run}")]
+    Run {
+        /// Counted from 1.
+        number: usize,
+        /// How many this call has to do.
+        runs: usize,
+        /// What the run is called.
+        run: String,
+    },
+}
+
 /// What a result may suffer from. [`Display`](std::fmt::Display) says it in words.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -209,6 +308,95 @@ pub enum Warning {
         set: String,
         /// How many of each kind.
         left_out: LeftOut,
+    },
+    /// Styles that are not trained.
+    #[error("left out, as their images are not drawn (npm ci && node render.js in weights/zoo/render): {}", styles.join(", "))]
+    StylesLeftOut {
+        /// Their names.
+        styles: Vec<String>,
+    },
+    /// Samples and plot of a run could not be written.
+    #[error("no snapshot: {reason}")]
+    NoSnapshot {
+        /// Why.
+        reason: String,
+    },
+    /// A model was not published, as it was not measured.
+    #[error("interrupted while the model was measured; nothing was published")]
+    Unpublished,
+    /// A model makes less than its data has.
+    #[error(
+        "the samples of {model} have {ratio:.2} of the diversity of their data, expected at least {least}; train on, or with augmentations"
+    )]
+    Collapsed {
+        /// Its name.
+        model: String,
+        /// Diversity of its samples over that of its data.
+        ratio: f64,
+        /// What is expected.
+        least: f64,
+    },
+    /// Nothing is known of a target but the few images that are trained on.
+    #[error("{target}: distances are measured against the training images")]
+    NoReference {
+        /// Its name.
+        target: String,
+    },
+    /// A rank beyond the models of a study.
+    #[error("rank {rank} is left out: {models} models are ranked")]
+    RankUnranked {
+        /// The rank that was asked for.
+        rank: usize,
+        /// Models that are ranked.
+        models: usize,
+    },
+    /// A set has fewer images than were asked for.
+    #[error("{path}: {images} images of the {wanted} that were asked for")]
+    FewImages {
+        /// The file or folder.
+        path: PathBuf,
+        /// How many it has.
+        images: usize,
+        /// How many were asked for.
+        wanted: usize,
+    },
+    /// An index has fewer models that can be compared than were asked for.
+    #[error("{zoo}: {models} models of one architecture in the index, {wanted} were asked for")]
+    FewModels {
+        /// The folder of models.
+        zoo: PathBuf,
+        /// How many there are.
+        models: usize,
+        /// How many were asked for.
+        wanted: usize,
+    },
+    /// A kept inversion cannot be read.
+    #[error("{file}: {reason}; it is inverted again")]
+    InvertedAgain {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A conditional model's edits are not shown.
+    #[error("{model}: it has classes, whose components differ, so that no edits are shown")]
+    NoEdits {
+        /// Its name.
+        model: String,
+    },
+    /// A zoo has fewer models than the rank that was asked for.
+    #[error(
+        "{target}: rank {rank} is beyond the zoo's {models} models; its last, {model}, stands in"
+    )]
+    RankBeyond {
+        /// What the models were ranked for.
+        target: String,
+        /// The rank that was asked for.
+        rank: usize,
+        /// Models that were ranked.
+        models: usize,
+        /// The last of them.
+        model: String,
     },
     /// An image that cannot be read, where that is allowed.
     #[error("skipped {reason}")]

@@ -1,11 +1,14 @@
-//! A part of the work, for programs that are run many times at once.
+//! A part of the work, for jobs that are run many times at once.
 
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The `I`-th of `N` parts, written `I/N` and counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Shard {
     /// Counted from 0.
     index: usize,
@@ -25,6 +28,26 @@ impl Shard {
     pub fn range(self, length: usize) -> Range<usize> {
         let start = |index| (index as u128 * length as u128 / self.count as u128) as usize;
         start(self.index)..start(self.index + 1)
+    }
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> Self {
+        shard.to_string()
     }
 }
 

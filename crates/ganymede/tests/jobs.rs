@@ -9,8 +9,9 @@ use ganymede::checkpoint::Checkpoint;
 use ganymede::image_tensor::{DecodeLimits, decode_file};
 use ganymede::latents::LatentSource;
 use ganymede::{
-    Context, Device, Error, Number, Observer, Phase, Preview, Seeds, Warning, convert, edit,
-    find_and_invert, generate, index, interpolate, invert, measure, search,
+    Context, Device, Error, Milestone, Number, Observer, Phase, Preview, Seeds, Warning, convert,
+    edit, find_and_invert, generate, index, interpolate, invert, measure, search, study, train,
+    transfer, zoo,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +27,7 @@ struct Witness {
     positions: Vec<u64>,
     previews: Vec<String>,
     warnings: Vec<Warning>,
+    milestones: Vec<Milestone>,
     numbers: Vec<&'static str>,
     cancel_at: Option<u64>,
     wants_previews: bool,
@@ -43,6 +45,9 @@ impl Observer for Witness {
     }
     fn warn(&mut self, warning: &Warning) {
         self.warnings.push(warning.clone());
+    }
+    fn milestone(&mut self, milestone: &Milestone) {
+        self.milestones.push(milestone.clone());
     }
     fn numbers(&mut self, numbers: &[Number]) {
         self.numbers = numbers.iter().map(|number| number.name).collect();
@@ -122,8 +127,36 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
         precision: convert::Precision::Bf16,
         ..convert::Options::default()
     });
+    check(train::Options {
+        images: vec![PathBuf::from("pictures")],
+        progressive: Some("16:20,32:50".parse().unwrap()),
+        anneal: Some("1:2:0.5".parse().unwrap()),
+        vision_aided: vec!["vgg16=weights/vgg.pth".parse().unwrap()],
+        augment: Some("color,cutout".parse().unwrap()),
+        shard: "2/8".parse().unwrap(),
+        ..train::Options::default()
+    });
+    check(transfer::Options {
+        kimg: vec![1.0, 2.5],
+        ..transfer::Options::default()
+    });
+    check(study::transfer::Options {
+        ranks: vec![1, 2],
+        ..study::transfer::Options::default()
+    });
+    check(study::inversion::Options {
+        shard: Some("1/2".parse().unwrap()),
+        ..study::inversion::Options::default()
+    });
+    check(edit::gallery::Options::default());
+    check(zoo::Options {
+        names: vec!["micah".to_owned()],
+        ..zoo::Options::default()
+    });
     let text = serde_json::to_value(generate::Options::default()).unwrap();
     assert_eq!(text["seeds"], "0-31");
+    let text = serde_json::to_value(transfer::Tuning::default()).unwrap();
+    assert_eq!(text["vision_aided"][0], "efficientnet_lite0");
 }
 
 #[test]
@@ -180,6 +213,41 @@ fn options_that_cannot_be_used_are_named() {
         name(search::run(&both, &context(), &mut ()).map(|_| ())),
         "like"
     );
+    let train = |change: fn(&mut train::Options)| {
+        let mut options = train::Options::default();
+        change(&mut options);
+        name(train::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(train(|o| o.kimg = Some(0.0)), "kimg");
+    assert_eq!(train(|o| o.gamma = Some(f64::NAN)), "gamma");
+    assert_eq!(train(|o| o.style_mixing = Some(1.5)), "style_mixing");
+    assert_eq!(train(|o| o.publish = true), "publish");
+    assert_eq!(train(|o| o.zoo = Some("nonsense".to_owned())), "zoo");
+    let resumed = train::Options {
+        zoo: Some("all".to_owned()),
+        resume: true,
+        ..train::Options::default()
+    };
+    let found = train::zoo(&resumed, &context(), &mut ());
+    assert_eq!(name(found.map(|_| ())), "resume");
+    let transfer = |change: fn(&mut transfer::Options)| {
+        let mut options = transfer::Options::default();
+        change(&mut options);
+        name(transfer::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(transfer(|o| o.kimg.clear()), "kimg");
+    assert_eq!(transfer(|o| o.tuning.samples = 1), "samples");
+    assert_eq!(
+        transfer(|o| o.source = Some("nonsense".to_owned())),
+        "source"
+    );
+    let study = |change: fn(&mut study::inversion::Options)| {
+        let mut options = study::inversion::Options::default();
+        change(&mut options);
+        name(study::inversion::run(&options, &context(), &mut ()).map(|_| ()))
+    };
+    assert_eq!(study(|o| o.resamples = 99), "resamples");
+    assert_eq!(study(|o| o.frames = 1), "frames");
 }
 
 #[test]
@@ -870,4 +938,51 @@ fn sampling_that_is_ended_early_goes_on_from_there() {
     assert_eq!(witness.positions, [16, 32, 40]);
     let read = |built: &index::Built| std::fs::read(&built.index.0).unwrap();
     assert_eq!(read(&whole), read(&rest));
+}
+
+#[test]
+fn a_run_that_is_ended_early_goes_on_as_if_it_were_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let options = |out: &str| train::Options {
+        images: vec![context.weights().unwrap().queries().join("micah")],
+        out: Some(folder.path().join(out)),
+        kimg: Some(0.02),
+        resolution: Some(16),
+        batch: Some(4),
+        ..train::Options::default()
+    };
+    let mut witness = Witness::default();
+    let straight = train::run(&options("straight"), &context, &mut witness).unwrap();
+    assert!(straight.finished);
+    assert_eq!(straight.kimg, 0.02);
+    assert_eq!(witness.phases, [("images".to_owned(), 20)]);
+    assert_eq!(witness.positions, [0, 4, 8, 12, 16, 20]);
+    assert_eq!(witness.previews, ["samples"]);
+    let [
+        Milestone::Training { images, side, .. },
+        Milestone::Trained { .. },
+    ] = &witness.milestones[..]
+    else {
+        panic!("{:?}", witness.milestones);
+    };
+    assert_eq!((*images, *side), (8, 16));
+
+    let mut impatient = Witness {
+        cancel_at: Some(8),
+        ..Witness::default()
+    };
+    let ended = train::run(&options("ended"), &context, &mut impatient).unwrap();
+    assert!(!ended.finished && ended.generator_precision.is_none());
+    let error = train::run(&options("ended"), &context, &mut ()).unwrap_err();
+    assert!(matches!(error, Error::RunExists { .. }), "{error}");
+    let resumed = train::Options {
+        resume: true,
+        ..options("ended")
+    };
+    let rest = train::run(&resumed, &context, &mut ()).unwrap();
+    let file = |outcome: &train::Outcome| {
+        std::fs::read(outcome.out.0.join("generator.safetensors")).unwrap()
+    };
+    assert_eq!(file(&rest), file(&straight));
 }

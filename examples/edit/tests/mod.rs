@@ -1,2 +1,1 @@
 mod command_line;
-mod gallery;

@@ -3,6 +3,7 @@
 mod attribute;
 mod attribute_file;
 mod bases;
+pub mod gallery;
 mod options;
 mod outcome;
 mod plan;
@@ -35,7 +36,7 @@ use strip::{Edited, Strips};
 /// Pictures of small models are enlarged to about this side.
 const SHOWN_SIDE: u32 = 128;
 /// Characters of the edits' names that a file's name has room for.
-pub const LONGEST_LABEL: usize = 60;
+const LONGEST_LABEL: usize = 60;
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
@@ -192,7 +193,7 @@ fn show_edits(
 /// # Errors
 ///
 /// The file cannot be written.
-pub fn write_sheet(file: &Path, rows: &[Vec<RgbImage>], model: &Model) -> Result<(), Error> {
+fn write_sheet(file: &Path, rows: &[Vec<RgbImage>], model: &Model) -> Result<(), Error> {
     let columns = rows.first().map_or(1, Vec::len);
     let factor = (SHOWN_SIDE / model.resolution()).max(1);
     let pictures: Vec<RgbImage> = rows.iter().flatten().map(|i| magnify(i, factor)).collect();

@@ -28,6 +28,7 @@ use crate::device::DeviceChoice;
 use crate::feature_offset::Offset;
 use crate::files::{Names, make_folder};
 use crate::images::{Target, bad_images, image_of, query_image_of};
+use crate::median::median;
 use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Preview};
 
 /// What is inverted, and how.
@@ -476,16 +477,5 @@ impl Seen {
                 self.frames[*image].push(frame);
             }
         }
-    }
-}
-
-/// The middle value, the mean of the two in the middle for an even number; none for no values.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
     }
 }

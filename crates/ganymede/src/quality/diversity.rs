@@ -6,14 +6,13 @@ use lpips::{Lpips, Network};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
-use ganymede::images::spread;
-
-use crate::Failure;
+use crate::Error;
+use crate::images::spread;
 
 /// Images whose pairs are compared, of the model and of its data.
-pub const IMAGES: usize = 64;
+pub(super) const IMAGES: usize = 64;
 /// Whose distance it is.
-pub const NETWORK: Network = Network::AlexNet;
+pub(super) const NETWORK: Network = Network::AlexNet;
 
 /// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +24,17 @@ pub struct Diversity {
 }
 
 impl Diversity {
-    /// `lpips` is that of [`NETWORK`].
+    /// Of a generator and of real images of its size, by the LPIPS of AlexNet.
+    ///
+    /// # Errors
+    ///
+    /// LPIPS does not take images of this size.
     pub fn measure(
         generator: &Generator,
         images: &ImageSet,
         lpips: &Lpips,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let seeds: Vec<u32> = (0..IMAGES as u32).collect();
         let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
         // Clipped to what a picture can hold, as a viewer sees it.
@@ -55,7 +58,7 @@ impl Diversity {
 }
 
 /// The network sees every image once.
-fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Failure> {
+fn mean_pairwise(lpips: &Lpips, images: Tensor<4>) -> Result<f32, Error> {
     let device = images.device();
     let prepared = lpips.prepare(rgb_over_white(images))?;
     let count = prepared.batch();

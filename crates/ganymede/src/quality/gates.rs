@@ -1,7 +1,6 @@
 //! Whether a model is good enough: samples among real images in the features of several networks, and the inversion of held-out images.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -13,17 +12,16 @@ use metrics_fid::{
     FeatureSet, ImageFeatures, Keep, density_coverage, frechet_distance, precision_recall,
 };
 use model_zoo::{FeatureQuality, InversionQuality, Quality};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-use crate::Failure;
-use crate::quality::rounded;
-use crate::table::median;
-use ganymede::features::BATCH;
-use ganymede::images::{Target, files_in, spread, to_targets};
-use ganymede::protocol::Protocol;
-use ganymede::{Weights, digest, files, sampling};
+use super::rounded;
+use crate::features::BATCH;
+use crate::images::{Target, files_in, spread, to_targets};
+use crate::median::median;
+use crate::protocol::Protocol;
+use crate::{Error, Observer, Weights, digest, files, sampling};
 
 /// Samples, and at most as many real images, that are compared.
 const COMPARED_IMAGES: u32 = 1000;
@@ -47,18 +45,20 @@ pub struct Gates<'a> {
     meters: Vec<FeatureMeter<'a>>,
     weights: &'a Weights,
     device: &'a Device,
-    interrupted: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Gates<'a> {
     /// Loads the [`JUDGES`]. `images` and `folder` are those of [`FeatureMeter::new`].
+    ///
+    /// # Errors
+    ///
+    /// Their weights are not in the weights folder.
     pub fn new(
         weights: &'a Weights,
         images: u32,
         folder: &Path,
         device: &'a Device,
-        interrupted: &'a dyn Fn() -> bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let meters = JUDGES
             .iter()
             .map(|judge| FeatureMeter::new(*judge, Some(weights.root()), images, folder, device));
@@ -66,34 +66,32 @@ impl<'a> Gates<'a> {
             meters: meters.collect::<Result<_, _>>()?,
             weights,
             device,
-            interrupted,
         })
     }
 
-    /// Adds to `quality` how the generator of a file passes them; `None` when interrupted. `name` is the kind of its held-out images.
+    /// Adds to `quality` how the generator of a file passes them. `name` is the kind of its held-out images.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or written, or an image is not finite; [`Error::Cancelled`] when the observer ends the job.
     pub fn measure(
         &self,
         name: &str,
         generator: &Path,
         images: &ImageSet,
         mut quality: Quality,
-    ) -> Result<Option<Quality>, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Quality, Error> {
         let generator = Generator::load(generator, self.device)?;
         quality.features.clear();
         for meter in &self.meters {
-            let Some(found) = meter.measure(&generator, images, self.interrupted)? else {
-                return Ok(None);
-            };
+            let found = meter.measure(&generator, images, observer)?;
             quality.features.insert(meter.name.clone(), found);
         }
-        quality.inversion = held_out_inversion(
-            name,
-            &generator,
-            self.weights,
-            self.device,
-            self.interrupted,
-        )?;
-        Ok((!(self.interrupted)()).then_some(quality))
+        quality.inversion =
+            held_out_inversion(name, &generator, self.weights, self.device, observer)?;
+        observer.go_on()?;
+        Ok(quality)
     }
 }
 
@@ -110,13 +108,17 @@ pub struct FeatureMeter<'a> {
 
 impl<'a> FeatureMeter<'a> {
     /// Loads the network from the weights folder. `images` is the number of samples and the most real images that are compared.
+    ///
+    /// # Errors
+    ///
+    /// Its weights are not there.
     pub fn new(
         protocol: Protocol,
         weights: Option<&Path>,
         images: u32,
         folder: &Path,
         device: &'a Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         Ok(Self {
             name: protocol.name().to_owned(),
             features: protocol.load(None, weights, device)?,
@@ -126,22 +128,22 @@ impl<'a> FeatureMeter<'a> {
         })
     }
 
-    /// Compares the samples of the first seeds at psi 1 with real images of the same side, spread evenly over the set; `None` when interrupted.
+    /// Compares the samples of the first seeds at psi 1 with real images of the same side, spread evenly over the set.
+    ///
+    /// # Errors
+    ///
+    /// An image is not finite, or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the job.
     pub fn measure(
         &self,
         generator: &Generator,
         images: &ImageSet,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Option<FeatureQuality>, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<FeatureQuality, Error> {
         let images = &*images.for_channels(generator.config().img_channels);
-        let Some(real) = self.real(images, interrupted)? else {
-            return Ok(None);
-        };
+        let real = self.real(images, observer)?;
         let mut samples = FeatureSet::new(self.features.dimension(), Keep::Features);
         for first in (0..self.images).step_by(BATCH) {
-            if interrupted() {
-                return Ok(None);
-            }
+            observer.go_on()?;
             let seeds: Vec<u32> = (first..(first + BATCH).min(self.images))
                 .map(|seed| seed as u32)
                 .collect();
@@ -149,15 +151,14 @@ impl<'a> FeatureMeter<'a> {
             samples.add_rows(self.features.of_tensor(batch).view())?;
         }
         let rows = |set: &FeatureSet| {
-            set.features()
-                .map(|rows| rows.to_owned())
-                .ok_or("features were not kept")
+            let kept = set.features().map(|rows| rows.to_owned());
+            kept.unwrap_or_else(|| Array2::zeros((0, self.features.dimension())))
         };
-        let (of_real, of_samples) = (rows(&real)?, rows(&samples)?);
+        let (of_real, of_samples) = (rows(&real), rows(&samples));
         let manifold = precision_recall(of_real.view(), of_samples.view(), NEIGHBORS)?;
         let balls = density_coverage(of_real.view(), of_samples.view(), NEIGHBORS)?;
         let distance = frechet_distance(&real.mean_covariance()?, &samples.mean_covariance()?)?;
-        Ok(Some(FeatureQuality {
+        Ok(FeatureQuality {
             protocol: format!(
                 "{}; seeds 0 to {} at psi 1, and {} of {} training images, spread evenly; {NEIGHBORS} neighbors",
                 self.features.name(),
@@ -170,15 +171,11 @@ impl<'a> FeatureMeter<'a> {
             recall: rounded(manifold.recall, 3),
             density: rounded(balls.density, 3),
             coverage: rounded(balls.coverage, 3),
-        }))
+        })
     }
 
     /// Features of real images, from the folder where they are there.
-    fn real(
-        &self,
-        images: &ImageSet,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Option<FeatureSet>, Failure> {
+    fn real(&self, images: &ImageSet, observer: &mut dyn Observer) -> Result<FeatureSet, Error> {
         const TENSOR: &str = "features";
         let dimension = self.features.dimension();
         let chosen = spread(images.len(), self.images);
@@ -195,19 +192,19 @@ impl<'a> FeatureMeter<'a> {
             let rows = kept.tensors().get(TENSOR).map(StoredTensor::to_f32);
             let rows = rows.unwrap_or_default();
             let rows = ArrayView2::from_shape((chosen.len(), dimension), &rows).map_err(|_| {
-                format!(
-                    "{}: expected {} features of {dimension} numbers; delete the file",
-                    path.display(),
-                    chosen.len()
-                )
+                Error::File {
+                    path: path.clone(),
+                    problem: format!(
+                        "expected {} features of {dimension} numbers; delete the file",
+                        chosen.len()
+                    ),
+                }
             })?;
             set.add_rows(rows)?;
-            return Ok(Some(set));
+            return Ok(set);
         }
         for batch in chosen.chunks(BATCH) {
-            if interrupted() {
-                return Ok(None);
-            }
+            observer.go_on()?;
             let batch = images.batch(batch, &vec![false; batch.len()], self.device);
             set.add_rows(self.features.of_tensor(batch).view())?;
         }
@@ -222,26 +219,30 @@ impl<'a> FeatureMeter<'a> {
             &BTreeMap::new(),
             FloatPrecision::F32,
         )?;
-        Ok(Some(set))
+        Ok(set)
     }
 }
 
-/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none, the generator makes transparent images, which have
-/// no inversion, or when interrupted.
+/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none, or the generator makes transparent images, which
+/// have no inversion.
+///
+/// # Errors
+///
+/// An image cannot be read, or the weights of LPIPS are not in the weights folder; [`Error::Cancelled`] when the observer ends the job.
 pub fn held_out_inversion(
     name: &str,
     generator: &Generator,
     weights: &Weights,
     device: &Device,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<Option<InversionQuality>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Option<InversionQuality>, Error> {
     let side = generator.config().img_resolution as u32;
     let files = files_in(&weights.queries().join(name));
     let targets: Vec<_> = files
         .iter()
         .take(INVERTED)
         .map(|file| Ok(Target::load(file, side)?.pixels))
-        .collect::<Result<_, Failure>>()?;
+        .collect::<Result<_, Error>>()?;
     if targets.is_empty() || generator.config().img_channels == RGBA {
         return Ok(None);
     }
@@ -249,19 +250,10 @@ pub fn held_out_inversion(
     let (metric, judge) = (load(Network::AlexNet)?, load(Network::Vgg16)?);
     let config = InversionConfig::default();
     let pixels = to_targets(&targets, generator, device);
-    let found = invert(
-        generator,
-        &metric,
-        pixels.clone(),
-        &config,
-        |_| match interrupted() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        },
-    )?;
-    if interrupted() {
-        return Ok(None);
-    }
+    let found = invert(generator, &metric, pixels.clone(), &config, |_| {
+        observer.flow()
+    })?;
+    observer.go_on()?;
     let mut perceptual = Vec::with_capacity(found.len());
     for (index, result) in found.iter().enumerate() {
         let target = judge.prepare(rgb_over_white(pixels.clone().narrow(0, index, 1)))?;
@@ -269,7 +261,7 @@ pub fn held_out_inversion(
         let distance = judge.distance_to(&target, rgb_over_white(image));
         perceptual.push(f64::from(distance.into_scalar::<f32>()));
     }
-    let middle = |values: Vec<f64>, digits| median(&values).map(|value| rounded(value, digits));
+    let middle = |values: Vec<f64>, digits| median(values).map(|value| rounded(value, digits));
     let column = |value: fn(&Inversion) -> f64| found.iter().map(value).collect();
     let (Some(psnr), Some(lpips_vgg), Some(distance)) = (
         middle(column(|result| result.best.psnr), 2),

@@ -1,10 +1,13 @@
-//! How good a model is, measured for its card.
+//! How good a model is, as its card says: distance from its data, diversity, samples among real images, and the inversion of held-out images.
+
+mod diversity;
+mod gates;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use backbones::FeatureNetworkKind;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use checkpoint::Checkpoint;
 use feature_stats::{Ddof, Moments};
 use lpips::{Lpips, Version};
@@ -13,12 +16,11 @@ use model_zoo::Quality;
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-use crate::Failure;
-use crate::diversity::{self, Diversity};
-use crate::terminal::Asking;
-use ganymede::features;
-use ganymede::images::spread;
-use ganymede::{Weights, digest, files, kept_moments, sampling};
+pub use diversity::Diversity;
+pub use gates::{FeatureMeter, Gates, JUDGES, compared, held_out_inversion};
+
+use crate::images::spread;
+use crate::{Error, Observer, Warning, Weights, digest, features, files, kept_moments, sampling};
 
 /// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
 pub const FRECHET_IMAGES: u32 = 2000;
@@ -41,19 +43,21 @@ pub struct QualityMeter<'a> {
     images: u32,
     folder: PathBuf,
     device: &'a Device,
-    interrupted: &'a dyn Fn() -> bool,
 }
 
 impl<'a> QualityMeter<'a> {
     /// `images` is the number of samples and the most training images of the Fréchet distance. Statistics are kept in `folder` while they are made, so
     /// that an interrupted measurement goes on.
+    ///
+    /// # Errors
+    ///
+    /// The networks' weights are not in the weights folder.
     pub fn new(
         weights: &Weights,
         images: u32,
         folder: &Path,
         device: &'a Device,
-        interrupted: &'a dyn Fn() -> bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let kind = FeatureNetworkKind::EfficientNetLite0;
         let file = features::embedded(kind, weights);
         let extractor = kind.load(&Checkpoint::open(&file)?, device)?;
@@ -69,32 +73,38 @@ impl<'a> QualityMeter<'a> {
             images,
             folder: folder.to_owned(),
             device,
-            interrupted,
         })
     }
 
-    /// Diversity, and Fréchet distance from the training images, of the generator in a file; `None` when interrupted.
+    /// Diversity, and Fréchet distance from the training images, of the generator in a file.
+    ///
+    /// # Errors
+    ///
+    /// The file holds no generator of images of this size, or of finite ones; a file cannot be written; [`Error::Cancelled`] when the observer ends the job.
     pub fn measure(
         &self,
         name: &str,
         generator: &Path,
         images: &ImageSet,
-    ) -> Result<Option<Quality>, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Quality, Error> {
         files::make_folder(&self.folder)?;
         let key = digest::of_file(generator)?;
         let generator = Generator::load(generator, self.device)?;
         let side = generator.config().img_resolution;
         if side != images.side() {
-            return Err(format!(
-                "{name}: it makes images of {side} pixels, its training images have {}; measure it with images of its size",
-                images.side()
-            )
-            .into());
+            return Err(Error::Model {
+                model: name.to_owned(),
+                problem: format!(
+                    "it makes images of {side} pixels, its training images have {}; measure it with images of its size",
+                    images.side()
+                ),
+            });
         }
         let images = &*images.for_channels(generator.config().img_channels);
         let real = spread(images.len(), self.images as usize);
         let counts = [real.len() as u64, u64::from(self.images)];
-        let Some(real) = self.moments(
+        let real = self.moments(
             images.fingerprint(),
             counts[0],
             &format!("{name}: images"),
@@ -102,29 +112,27 @@ impl<'a> QualityMeter<'a> {
                 let chosen = &real[range.start as usize..range.end as usize];
                 Ok(images.batch(chosen, &vec![false; chosen.len()], self.device))
             },
-        )?
-        else {
-            return Ok(None);
-        };
-        let Some(samples) =
-            self.moments(&key, counts[1], &format!("{name}: samples"), |range| {
+            observer,
+        )?;
+        let samples = self.moments(
+            &key,
+            counts[1],
+            &format!("{name}: samples"),
+            |range| {
                 let seeds: Vec<u32> = (range.start as u32..range.end as u32).collect();
-                sampling::checked(&generator, &seeds, self.device).map_err(|error| {
-                    ganymede::Error::Model {
-                        model: name.to_owned(),
-                        problem: error.to_string(),
-                    }
+                sampling::checked(&generator, &seeds, self.device).map_err(|error| Error::Model {
+                    model: name.to_owned(),
+                    problem: error.to_string(),
                 })
-            })?
-        else {
-            return Ok(None);
-        };
+            },
+            observer,
+        )?;
         let distance = frechet_distance(
             &real.mean_covariance(Ddof::Sample)?,
             &samples.mean_covariance(Ddof::Sample)?,
         )?;
         let diversity = Diversity::measure(&generator, images, &self.lpips, self.device)?;
-        Ok(Some(Quality {
+        Ok(Quality {
             diversity_protocol: Some(format!(
                 "mean LPIPS (alex, v0.1) of all pairs of {0} images: seeds 0 to {1} at psi 1, and training images",
                 diversity::IMAGES,
@@ -146,7 +154,7 @@ impl<'a> QualityMeter<'a> {
             features: Default::default(),
             inversion: None,
             further: Default::default(),
-        }))
+        })
     }
 
     /// Moments of the features of `count` images, `of` which the batch of a range is made by `batch`.
@@ -155,8 +163,9 @@ impl<'a> QualityMeter<'a> {
         of: &str,
         count: u64,
         what: &str,
-        mut batch: impl FnMut(Range<u64>) -> Result<burn::tensor::Tensor<4>, ganymede::Error>,
-    ) -> Result<Option<Moments>, Failure> {
+        mut batch: impl FnMut(Range<u64>) -> Result<Tensor<4>, Error>,
+        observer: &mut dyn Observer,
+    ) -> Result<Moments, Error> {
         // Which images are chosen of a set depends on their number.
         let key = digest::short(&format!(
             "{of} {count} {} {}",
@@ -164,36 +173,33 @@ impl<'a> QualityMeter<'a> {
             self.network
         ));
         let file = self.folder.join(format!("{key}.moments.safetensors"));
-        let found = kept_moments::accumulate(
+        kept_moments::accumulate(
             Some(&file),
             self.features.dimension(),
             count,
             what,
-            &mut Asking::new(self.interrupted),
+            observer,
             |range| Ok(self.features.of_tensor(batch(range)?)),
-        );
-        match found {
-            Ok(moments) => Ok(Some(moments)),
-            Err(ganymede::Error::Cancelled) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        )
     }
 }
 
 /// Says when a model has lost too much of its data's diversity.
-pub fn warn_of_collapse(name: &str, quality: &Quality) {
+pub(crate) fn warn_of_collapse(name: &str, quality: &Quality, observer: &mut dyn Observer) {
     if let Some(ratio) = quality
         .diversity_ratio
         .filter(|ratio| *ratio < LEAST_DIVERSITY)
     {
-        eprintln!(
-            "warning: the samples of {name} have {ratio:.2} of the diversity of their data, expected at least {LEAST_DIVERSITY}; train on, or with --augment"
-        );
+        observer.warn(&Warning::Collapsed {
+            model: name.to_owned(),
+            ratio,
+            least: LEAST_DIVERSITY,
+        });
     }
 }
 
 /// A number as cards show it.
-pub fn rounded(value: f64, digits: i32) -> f64 {
+pub(crate) fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }

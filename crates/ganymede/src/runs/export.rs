@@ -7,7 +7,7 @@ use checkpoint::FloatPrecision;
 use stylegan2::{Discriminator, Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::freeze_discriminator_layers;
 
-use crate::Failure;
+use crate::Error;
 
 /// Files of a trained model.
 pub const GENERATOR: &str = "generator.safetensors";
@@ -20,12 +20,16 @@ const LARGEST_CHANGE: f32 = 2.0 / 255.0;
 const COMPARED_SEEDS: u32 = 64;
 
 /// Writes the generator (in half precision if images stay the same) and the discriminator, both on the plain device; returns the generator's precision.
+///
+/// # Errors
+///
+/// A file cannot be written.
 pub fn write(
     generator: &Generator,
     discriminator: &Discriminator,
     folder: &Path,
     device: &Device,
-) -> Result<FloatPrecision, Failure> {
+) -> Result<FloatPrecision, Error> {
     let path = folder.join(GENERATOR);
     generator.save(&path, FloatPrecision::F16)?;
     let stored = Generator::load(&path, device)?;

@@ -1,13 +1,12 @@
 //! Losses over the course of a run.
 
-use ganymede::files;
 use std::path::Path;
 
 use plotters::style::RGBColor;
 use vision_aided_finetune::HistoryEntry;
 
-use crate::Failure;
-use ganymede::line_plot::{Axis, Series, line_plot};
+use crate::line_plot::{Axis, Series, line_plot};
+use crate::{Error, files};
 
 /// Of all that is the generator's.
 pub const GENERATOR: RGBColor = RGBColor(31, 119, 180);
@@ -17,7 +16,11 @@ const REAL: RGBColor = RGBColor(44, 160, 44);
 const FAKE: RGBColor = RGBColor(148, 103, 189);
 
 /// Draws losses and logits over thousands of images as SVG.
-pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Error> {
     let series = |name, colour, value: fn(&HistoryEntry) -> f32| Series {
         name,
         colour,
@@ -36,5 +39,5 @@ pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Failure> {
         series("mean logit of generated images", FAKE, |e| e.fake_logit),
     ];
     let svg = line_plot("training", "thousands of images", &series, Axis::Linear)?;
-    Ok(files::write(path, svg.as_bytes())?)
+    files::write(path, svg.as_bytes())
 }

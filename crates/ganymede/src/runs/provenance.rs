@@ -5,9 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use vision_aided_finetune::{ImageSet, Trainer};
 
-use crate::Failure;
-use ganymede::Weights;
-use ganymede::digest;
+use crate::{Error, Weights, digest};
 
 /// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,19 +52,28 @@ pub struct Change {
 }
 
 impl Provenance {
-    /// The record in a run's checkpoint.
-    pub fn of(trainer: &Trainer) -> Result<Option<Self>, Failure> {
+    /// The record in a run's checkpoint, whose file an error names; none in one of another program.
+    ///
+    /// # Errors
+    ///
+    /// It is of another form.
+    pub fn of(trainer: &Trainer, checkpoint: &Path) -> Result<Option<Self>, Error> {
         let Some(text) = trainer.provenance() else {
             return Ok(None);
         };
-        let record = serde_json::from_str(text).map_err(|e| {
-            format!("the checkpoint's metadata `provenance` is not understood: {e}")
+        let record = serde_json::from_str(text).map_err(|e| Error::File {
+            path: checkpoint.to_owned(),
+            problem: format!("the checkpoint's metadata `provenance` is not understood: {e}"),
         })?;
         Ok(Some(record))
     }
 
     /// Puts the record into the run's checkpoints.
-    pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// A number of it is none that JSON holds.
+    pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Error> {
         trainer.set_provenance(Some(serde_json::to_string(self)?));
         Ok(())
     }
@@ -82,7 +89,11 @@ impl Start {
     }
 
     /// The weights of a file.
-    pub fn file(path: &Path, weights: Option<&Weights>) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn file(path: &Path, weights: Option<&Weights>) -> Result<Self, Error> {
         Ok(Self {
             from: shown(path, weights),
             sha256: Some(digest::of_file(path)?),

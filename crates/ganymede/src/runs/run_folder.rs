@@ -3,9 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use ganymede::files;
-
-use crate::Failure;
+use crate::{Error, files};
 
 /// The checkpoint of a run, in its folder.
 pub const CHECKPOINT: &str = "training.safetensors";
@@ -20,17 +18,18 @@ pub struct Lock {
 
 impl Lock {
     /// Makes the folder where there is none and locks the file of this name in it; `None` where another process has it.
-    pub fn of(folder: &Path, name: &str) -> Result<Option<Self>, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub fn of(folder: &Path, name: &str) -> Result<Option<Self>, Error> {
         files::make_folder(folder)?;
         let path = folder.join(name);
-        let file = whole_file::open_lock(&path)
-            .map_err(|e| format!("{}: cannot be written ({e})", path.display()))?;
+        let file = whole_file::open_lock(&path).map_err(Error::io(&path, "cannot be written"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => {
-                Err(format!("{}: cannot be locked ({e})", path.display()).into())
-            }
+            Err(TryLockError::Error(e)) => Err(Error::io(&path, "cannot be locked")(e)),
         }
     }
 }
@@ -44,17 +43,19 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder where there is none and locks it.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RunInUse`]: another process has it. The file system refuses.
+    pub fn open(path: &Path) -> Result<Self, Error> {
         match Lock::of(path, ".lock")? {
             Some(lock) => Ok(Self {
                 path: path.to_owned(),
                 _lock: lock,
             }),
-            None => Err(format!(
-                "another run uses the folder {}; wait for its end, or choose another with --out",
-                path.display()
-            )
-            .into()),
+            None => Err(Error::RunInUse {
+                folder: path.to_owned(),
+            }),
         }
     }
 

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use ganymede::files;
 use image_tensor::{Rgb, RgbImage, encode_indexed_png_within, from_signed_unit, grid};
 use stylegan2::{Generator, Truncation};
 
-use crate::Failure;
-use ganymede::sampling;
+use crate::{Error, files, sampling};
 
 const COLUMNS: usize = 8;
 /// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of these seeds.
@@ -20,14 +18,22 @@ const BATCH: usize = 16;
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
-/// Writes a sheet of samples: seeds 0 to 31 at psi 1, then 0 to 15 at psi 0.7, with as many of 256 colors as 120 KiB can hold.
-pub fn write(generator: &Generator, path: &Path, device: &Device) -> Result<(), Failure> {
+/// A sheet of samples: seeds 0 to 31 at psi 1, then 0 to 15 at psi 0.7.
+pub fn sheet(generator: &Generator, device: &Device) -> RgbImage {
     let images: Vec<RgbImage> = PARTS
         .iter()
         .flat_map(|(seeds, psi)| images(generator, *seeds, Truncation::psi(*psi), device))
         .collect();
-    let sheet = encode_indexed_png_within(&grid(&images, COLUMNS, PADDING, WHITE), MOST_BYTES)?;
-    Ok(files::write(path, &sheet)?)
+    grid(&images, COLUMNS, PADDING, WHITE)
+}
+
+/// Writes a sheet with as many of 256 colors as 120 KiB can hold.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write(sheet: &RgbImage, path: &Path) -> Result<(), Error> {
+    files::write(path, &encode_indexed_png_within(sheet, MOST_BYTES)?)
 }
 
 /// Images of the seeds 0 to `count - 1`.

@@ -8,8 +8,7 @@ use vision_aided_finetune::SavedNetworks;
 
 use super::export::DISCRIMINATOR;
 use super::provenance::Start;
-use crate::Failure;
-use ganymede::{BASE, Weights};
+use crate::{BASE, Error, Weights};
 
 /// The networks that a run starts from, on the plain device, and where they come from.
 pub struct Networks {
@@ -30,13 +29,17 @@ impl Networks {
     /// random weights.
     ///
     /// `seeds` are those of random weights, of a generator and of a discriminator.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or holds no such network.
     pub fn open(
         path: &Path,
         discriminator: Option<&Path>,
         seeds: [u32; 2],
         weights: Option<&Weights>,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let start = Start::file(path, weights)?;
         let Some(saved) = SavedNetworks::open(path, device)? else {
             let generator = Generator::load(path, device)?;
@@ -62,14 +65,18 @@ impl Networks {
         })
     }
 
-    /// A generator of random weights of the first seed.
+    /// A generator of random weights of the first seed, with the discriminator of a file, or one of random weights of the second.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or holds no discriminator.
     pub fn random(
         generator: Generator,
         discriminator: Option<&Path>,
         seeds: [u32; 2],
         weights: Option<&Weights>,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let start = Start::random(seeds[0]);
         Self::with(generator, start, discriminator, seeds, weights, device)
     }
@@ -81,7 +88,7 @@ impl Networks {
         seeds: [u32; 2],
         weights: Option<&Weights>,
         device: &Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let (discriminator, discriminator_start) = match discriminator {
             Some(path) => (
                 Discriminator::load(path, device)?,
@@ -103,7 +110,7 @@ impl Networks {
 }
 
 /// A discriminator for the images of a generator, with as many feature maps.
-fn partner(generator: &GeneratorConfig) -> Result<DiscriminatorConfig, Failure> {
+fn partner(generator: &GeneratorConfig) -> Result<DiscriminatorConfig, Error> {
     let synthesis = &generator.synthesis_kwargs;
     Ok(DiscriminatorConfig::from_json(&format!(
         r#"{{"c_dim": {}, "img_resolution": {}, "img_channels": {}, "channel_base": {}, "channel_max": {}}}"#,
@@ -122,12 +129,16 @@ pub fn name_of(images: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The file of a generator: of a name of the zoo, or a file itself.
+/// The file of a generator: of a name of the zoo, or a file itself. An error names the option that said which.
+///
+/// # Errors
+///
+/// [`Error::Option`]: it is neither.
 pub fn generator_file(
-    option: &str,
+    option: &'static str,
     which: &str,
     weights: Option<&Weights>,
-) -> Result<PathBuf, Failure> {
+) -> Result<PathBuf, Error> {
     let in_zoo = weights.map(|weights| weights.generator(which));
     if let Some(path) = in_zoo.filter(|path| path.is_file()) {
         return Ok(path);
@@ -137,9 +148,12 @@ pub fn generator_file(
         return Ok(path);
     }
     let known = weights.map(Weights::model_names).unwrap_or_default();
-    Err(format!(
-        "{option} {which}: neither a model of the zoo nor a file; known names: {BASE}, {}",
-        known.join(", ")
-    )
-    .into())
+    Err(Error::option(
+        option,
+        which,
+        format!(
+            "neither a model of the zoo nor a file; known names: {BASE}, {}",
+            known.join(", ")
+        ),
+    ))
 }

@@ -1,19 +1,21 @@
 //! Frozen networks by name, with the files of their weights.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
+use serde::{Deserialize, Serialize};
 use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};
 
 use super::provenance::shown;
-use crate::Failure;
-use ganymede::Weights;
+use crate::{Error, Weights};
 
 /// A frozen network by name, and the file of its weights where it is not the one in the weights folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VisionNetwork {
     kind: VisionBackboneKind,
     file: Option<PathBuf>,
@@ -33,6 +35,37 @@ impl FromStr for VisionNetwork {
             format!("no such network; expected one of {}", known.join(", "))
         })?;
         Ok(Self { kind, file })
+    }
+}
+
+impl From<VisionBackboneKind> for VisionNetwork {
+    /// The network with the weights of the weights folder.
+    fn from(kind: VisionBackboneKind) -> Self {
+        Self { kind, file: None }
+    }
+}
+
+impl TryFrom<String> for VisionNetwork {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<VisionNetwork> for String {
+    fn from(network: VisionNetwork) -> Self {
+        network.to_string()
+    }
+}
+
+impl fmt::Display for VisionNetwork {
+    /// What [`from_str`](FromStr::from_str) reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{}={}", self.kind, file.display()),
+            None => self.kind.fmt(f),
+        }
     }
 }
 
@@ -56,42 +89,54 @@ impl VisionNetwork {
     }
 
     /// Loads the network for inputs of `side` pixels.
+    ///
+    /// # Errors
+    ///
+    /// Its weights are nowhere, or are those of another network.
     pub fn load(
         &self,
         side: usize,
         weights: Option<&Weights>,
         device: &Device,
-    ) -> Result<VisionBackbone, Failure> {
+    ) -> Result<VisionBackbone, Error> {
         let path = match (&self.file, weights) {
             (Some(file), _) => file.clone(),
             (None, Some(weights)) => in_folder(self.kind, weights),
             (None, None) => {
-                return Err(format!(
-                    "{}: no weights folder to take it from; name one with --weights, or its file with {0}=FILE",
-                    self.kind
-                )
-                .into());
+                return Err(Error::Model {
+                    model: self.kind.to_string(),
+                    problem: format!(
+                        "no weights folder to take it from; name one, or its file with {}=FILE",
+                        self.kind
+                    ),
+                });
             }
         };
         if !path.is_file() {
-            return Err(format!(
-                "{}: {} is missing; name the file of its weights with {0}=FILE",
-                self.kind,
-                path.display()
-            )
-            .into());
+            return Err(Error::Model {
+                model: self.kind.to_string(),
+                problem: format!(
+                    "{} is missing; name the file of its weights with {}=FILE",
+                    path.display(),
+                    self.kind
+                ),
+            });
         }
         let checkpoint = Checkpoint::open(path)?;
         Ok(VisionBackbone::load(self.kind, &checkpoint, device)?.with_input_side(side)?)
     }
 }
 
-/// The networks that a run was started with.
+/// The networks that a run was started with, by its checkpoint.
+///
+/// # Errors
+///
+/// It cannot be read, or the weights folder has not all of them.
 pub fn of_run(
     checkpoint: &Path,
     weights: Option<&Weights>,
     device: &Device,
-) -> Result<Vec<VisionBackbone>, Failure> {
+) -> Result<Vec<VisionBackbone>, Error> {
     Trainer::vision_networks(checkpoint)?
         .into_iter()
         .map(|(kind, side)| VisionNetwork { kind, file: None }.load(side, weights, device))

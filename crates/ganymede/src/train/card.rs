@@ -1,31 +1,29 @@
 //! The card of a model: whose art it was trained on, under which licence, how, and how good it became.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use checkpoint::FloatPrecision;
 use model_zoo::Quality;
 use serde::Serialize;
 use vision_aided_finetune::{HistoryEntry, Trainer};
 
-use crate::held_out;
-use crate::recipe::Recipe;
-use examples::Failure;
-use examples::credits::{self, Credit};
-use examples::quality::rounded;
-use examples::training::provenance::Provenance;
-use ganymede::Weights;
-use ganymede::training_images::TRAINING_IMAGES;
+use super::credits::{self, Credit};
+use super::{Recipe, held_out};
+use crate::quality::rounded;
+use crate::runs::provenance::Provenance;
+use crate::training_images::TRAINING_IMAGES;
+use crate::{Error, Weights};
 
 const RENDERED_WITH: &str = "DiceBear 9 (@dicebear/collection), over white";
 
 /// What the card says about the run.
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     pub recipe: &'a Recipe,
     pub trainer: &'a Trainer,
     pub history: &'a [HistoryEntry],
     pub provenance: &'a Provenance,
     pub precision: FloatPrecision,
-    pub quality: &'a Quality,
 }
 
 #[derive(Serialize)]
@@ -127,7 +125,7 @@ struct Configuration {
 }
 
 /// The text of `card.toml`.
-pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
+pub(super) fn render(run: &Run<'_>, quality: &Quality, weights: &Weights) -> Result<String, Error> {
     let all = credits::read(weights)?;
     let styles = styles(run.provenance, &all)?;
     let side = run.trainer.resolution();
@@ -161,7 +159,7 @@ pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
         licence_url,
         art,
         training: training(run),
-        quality: run.quality,
+        quality,
         configuration: configuration(run),
     };
     Ok(toml::to_string_pretty(&card)?)
@@ -171,7 +169,7 @@ pub fn render(run: &Run<'_>, weights: &Weights) -> Result<String, Failure> {
 fn styles<'a>(
     provenance: &'a Provenance,
     all: &'a BTreeMap<String, Credit>,
-) -> Result<BTreeMap<&'a str, &'a Credit>, Failure> {
+) -> Result<BTreeMap<&'a str, &'a Credit>, Error> {
     let style = |file: &'a str| {
         let name = file
             .rsplit(['/', '\\'])
@@ -183,12 +181,9 @@ fn styles<'a>(
         .data
         .iter()
         .map(|data| {
-            style(&data.file).ok_or_else(|| {
-                format!(
-                    "{}: queries.json names no artist and licence for these training images, so the model cannot have a card",
-                    data.file
-                )
-                .into()
+            style(&data.file).ok_or_else(|| Error::File {
+                path: PathBuf::from(&data.file),
+                problem: "queries.json names no artist and licence for these training images, so the model cannot have a card".to_owned(),
             })
         })
         .collect()

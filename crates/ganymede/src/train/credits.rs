@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::Failure;
-use ganymede::Weights;
+use crate::{Error, Weights, files};
 
 /// A style's record in `weights/queries/queries.json`: whose art it is.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,9 +32,15 @@ impl Credit {
 }
 
 /// All styles by their names.
-pub fn read(weights: &Weights) -> Result<BTreeMap<String, Credit>, Failure> {
+///
+/// # Errors
+///
+/// The weights folder has no such record.
+pub fn read(weights: &Weights) -> Result<BTreeMap<String, Credit>, Error> {
     let path = weights.queries().join("queries.json");
-    let text = ganymede::files::read_text(&path)?;
-    serde_json::from_str(&text)
-        .map_err(|e| format!("{}: not a list of styles ({e})", path.display()).into())
+    let text = files::read_text(&path)?;
+    serde_json::from_str(&text).map_err(|e| Error::File {
+        path,
+        problem: format!("not a list of styles ({e})"),
+    })
 }

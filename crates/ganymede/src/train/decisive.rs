@@ -2,131 +2,170 @@
 
 use vision_aided_finetune::TrainingConfig;
 
-use crate::options::Options;
-use examples::Failure;
-use examples::training::provenance::shown;
-use examples::training::vision_networks::VisionNetwork;
+use super::Options;
+use crate::Error;
+use crate::runs::provenance::shown;
+use crate::runs::vision_networks::VisionNetwork;
 
 /// An option that decides what is trained.
 struct Decisive {
     /// Its field in [`Options`], which is its name on the command line with dashes.
     name: &'static str,
-    /// Its value as it is written; empty for one without.
-    value: fn(&Options) -> String,
+    /// Its value as it is written on a command line, where it is there; empty for one without.
+    value: fn(&Options) -> Option<String>,
     resumed: Resumed,
 }
 
-/// What becomes of an option that is written for a run that goes on.
+/// What becomes of an option that is given to a run that goes on.
 enum Resumed {
     /// It names the images, which the checkpoint is compared with.
     Compared,
-    /// It decides how a run starts: it may be written again with the same value.
-    Same,
+    /// It decides how a run starts: it may be given again with the same value. This is what holds, also where it is absent.
+    Same(fn(&Options) -> String),
     /// The run takes it, which is kept as a change.
     Changes(Take),
     /// It is given to the trainer, which refuses another value.
     Given(Take),
 }
 
-/// From the options as they are written now.
+/// From the options as they are now.
 type Take = fn(&mut TrainingConfig, &TrainingConfig);
 
 use Resumed::{Changes, Compared, Given, Same};
 
 const DECISIVE: [Decisive; 23] = [
-    of("zoo", Compared, |o| o.zoo.clone().unwrap_or_default()),
+    of("zoo", Compared, |o| o.zoo.clone()),
     of("images", Compared, |o| {
         let images: Vec<String> = o.images.iter().map(|path| shown(path, None)).collect();
-        images.join(" ")
+        list(&images, " ")
     }),
-    of("generator", Same, |o| {
-        let generator = o.generator.as_ref();
-        generator.map_or_else(String::new, |which| shown(which.as_ref(), None))
+    of("generator", Same(|o| text(generator(o))), generator),
+    of(
+        "discriminator",
+        Same(|o| text(discriminator(o))),
+        discriminator,
+    ),
+    of("resolution", Same(|o| o.resolution().to_string()), |o| {
+        written(o.resolution)
     }),
-    of("discriminator", Same, |o| {
-        let discriminator = o.discriminator.as_deref();
-        discriminator.map_or_else(String::new, |path| shown(path, None))
+    of("progressive", Same(|o| text(o.progressive.as_ref())), |o| {
+        written(o.progressive.as_ref())
     }),
-    of("resolution", Same, |o| o.resolution.to_string()),
-    of("progressive", Same, |o| text(o.progressive.as_ref())),
-    of("freeze_layers", Same, |o| o.freeze_layers.to_string()),
+    of(
+        "freeze_layers",
+        Same(|o| o.freeze_layers().to_string()),
+        |o| written(o.freeze_layers),
+    ),
     of(
         "batch",
         Given(|run, now| run.batch_size = now.batch_size),
-        |o| o.batch.to_string(),
+        |o| written(o.batch),
     ),
     of("learning_rate", Changes(take_learning_rates), |o| {
-        o.learning_rate.to_string()
+        written(o.learning_rate)
     }),
     of(
         "gamma",
         Changes(|run, now| run.r1_gamma = now.r1_gamma),
-        |o| o.gamma.to_string(),
+        |o| written(o.gamma),
     ),
     of(
         "path_length_weight",
         Changes(|run, now| run.path_length_weight = now.path_length_weight),
-        |o| o.path_length_weight.to_string(),
+        |o| written(o.path_length_weight),
     ),
     of(
         "style_mixing",
         Changes(|run, now| run.style_mixing_probability = now.style_mixing_probability),
-        |o| o.style_mixing.to_string(),
+        |o| written(o.style_mixing),
     ),
     of(
         "average_kimg",
         Changes(|run, now| run.average.kimg = now.average.kimg),
-        |o| text(o.average_kimg),
+        |o| written(o.average_kimg),
     ),
     of(
         "slow_average_kimg",
         Changes(|run, now| run.slow_average_kimg = now.slow_average_kimg),
-        |o| text(o.slow_average_kimg),
+        |o| written(o.slow_average_kimg),
     ),
     of(
         "shared_images",
         Changes(|run, now| run.shared_images = now.shared_images),
-        |_| String::new(),
+        |o| flag(o.shared_images),
     ),
     of(
         "anneal",
         Changes(|run, now| run.annealing = now.annealing),
-        |o| text(o.anneal),
+        |o| written(o.anneal),
     ),
     of(
         "augment",
         Changes(|run, now| run.augment = now.augment),
-        |o| o.augment.to_string(),
+        |o| written(o.augment),
     ),
-    of("vision_aided", Same, |o| {
-        let networks: Vec<String> = o.vision_aided.iter().map(VisionNetwork::shown).collect();
-        networks.join(",")
-    }),
-    of("vision_aided_input", Same, |o| {
-        o.vision_aided_input.to_string()
-    }),
+    of(
+        "vision_aided",
+        Same(|o| text(vision_aided(o))),
+        vision_aided,
+    ),
+    of(
+        "vision_aided_input",
+        Same(|o| o.vision_aided_input().to_string()),
+        |o| written(o.vision_aided_input),
+    ),
     of(
         "vision_aided_augment",
         Changes(|run, now| run.vision_aided.augment = now.vision_aided.augment),
-        |o| o.vision_aided_augment.to_string(),
+        |o| written(o.vision_aided_augment),
     ),
-    of("mirror", Given(|run, now| run.mirror = now.mirror), |_| {
-        String::new()
+    of("mirror", Given(|run, now| run.mirror = now.mirror), |o| {
+        flag(o.mirror)
     }),
-    of("noise", Given(|run, now| run.noise = now.noise), |_| {
-        String::new()
+    of("noise", Given(|run, now| run.noise = now.noise), |o| {
+        flag(o.noise)
     }),
     of("seed", Given(|run, now| run.seed = now.seed), |o| {
-        o.common.seed.to_string()
+        written(o.seed)
     }),
 ];
 
-const fn of(name: &'static str, resumed: Resumed, value: fn(&Options) -> String) -> Decisive {
+const fn of(
+    name: &'static str,
+    resumed: Resumed,
+    value: fn(&Options) -> Option<String>,
+) -> Decisive {
     Decisive {
         name,
         value,
         resumed,
     }
+}
+
+fn generator(options: &Options) -> Option<String> {
+    let generator = options.generator.as_ref()?;
+    Some(shown(generator.as_ref(), None))
+}
+
+fn discriminator(options: &Options) -> Option<String> {
+    Some(shown(options.discriminator.as_ref()?, None))
+}
+
+fn vision_aided(options: &Options) -> Option<String> {
+    let networks = options.vision_aided.iter().map(VisionNetwork::shown);
+    list(&networks.collect::<Vec<_>>(), ",")
+}
+
+fn list(values: &[String], separator: &str) -> Option<String> {
+    (!values.is_empty()).then(|| values.join(separator))
+}
+
+fn written(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn flag(is_on: bool) -> Option<String> {
+    is_on.then(String::new)
 }
 
 fn text(value: Option<impl ToString>) -> String {
@@ -140,11 +179,10 @@ fn take_learning_rates(run: &mut TrainingConfig, now: &TrainingConfig) {
 }
 
 impl Decisive {
-    /// As it is written on a command line, where it was written.
+    /// As it is written on a command line, where it is there.
     fn written(&self, options: &Options) -> Option<String> {
-        let text = || format!("{} {}", self.argument(), (self.value)(options));
-        let is_given = options.is_given(self.name);
-        is_given.then(|| text().trim_end().to_owned())
+        let value = (self.value)(options)?;
+        Some(format!("{} {value}", self.argument()).trim_end().to_owned())
     }
 
     fn argument(&self) -> String {
@@ -153,14 +191,14 @@ impl Decisive {
 }
 
 impl Options {
-    /// The options of a resumed run: those of `run`, but for what was written now. The trainer refuses what cannot change.
+    /// The options of a resumed run: those of `run`, but for what is there now. The trainer refuses what cannot change.
     ///
-    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start may be written again with the same value.
-    pub fn resumed_config(
+    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start may be given again with the same value.
+    pub(super) fn resumed_config(
         &self,
         run: &TrainingConfig,
         started: &[String],
-    ) -> Result<TrainingConfig, Failure> {
+    ) -> Result<TrainingConfig, Error> {
         let options_now = self.training_config(false);
         let mut config = run.clone();
         for option in &DECISIVE {
@@ -169,21 +207,21 @@ impl Options {
             };
             match option.resumed {
                 Compared => {}
-                Same => check_same(option, self, &now, started)?,
+                Same(effective) => check_same(option, effective, self, &now, started)?,
                 Changes(take) | Given(take) => take(&mut config, &options_now),
             }
         }
         Ok(config)
     }
 
-    /// The written options that decide what is trained, without the run's length, as they are written on a command line.
+    /// The options that decide what is trained and are there, without the run's length, as they are written on a command line.
     pub fn decisive(&self) -> Vec<String> {
         let written = DECISIVE.iter().filter_map(|option| option.written(self));
         written.collect()
     }
 
     /// Those of them that a resumed run can take.
-    pub fn changed(&self) -> Vec<String> {
+    pub(super) fn changed(&self) -> Vec<String> {
         DECISIVE
             .iter()
             .filter(|option| matches!(option.resumed, Changes(_)))
@@ -195,45 +233,46 @@ impl Options {
 /// Whether an option that decides a start says what it said then.
 fn check_same(
     option: &Decisive,
+    effective: fn(&Options) -> String,
     options: &Options,
     now: &str,
     started: &[String],
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let name = option.argument();
     let of_option = |text: &&String| text.split(' ').next() == Some(name.as_str());
     let then = started.iter().find(of_option);
     let is_same = match then {
         Some(then) => then == now,
         // Not written then: it had its default.
-        None => Options::parse_from_args(["train"])
-            .is_ok_and(|defaults| (option.value)(&defaults) == (option.value)(options)),
+        None => effective(&Options::default()) == effective(options),
     };
     if is_same {
         return Ok(());
     }
     let then = then.map_or("its default".to_owned(), |then| format!("`{then}`"));
-    Err(format!(
-        "{name} decides how a run starts and cannot change it now: found `{now}`, the run was started with {then}; leave it out, or start \
-         a new run with another --out"
-    )
-    .into())
+    Err(Error::option(
+        option.name,
+        "",
+        format!(
+            "it decides how a run starts and cannot change it now: found `{now}`, the run was started with {then}; leave it out, or start a new run \
+             elsewhere"
+        ),
+    ))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "clap"))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Args, Command};
 
+    use super::super::command_line::written as options;
     use super::*;
-
-    fn options(args: &[&str]) -> Result<Options, clap::Error> {
-        Options::parse_from_args([&["train"], args].concat())
-    }
 
     #[test]
     fn the_table_names_options_that_there_are() {
-        let command = Options::command();
-        for option in &DECISIVE {
+        let command = Options::augment_args(Command::new("train"));
+        // The seed is an option of all programs.
+        for option in DECISIVE.iter().filter(|option| option.name != "seed") {
             let mut arguments = command.get_arguments();
             assert!(
                 arguments.any(|argument| argument.get_id() == option.name),
@@ -245,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_resumed_run_takes_what_was_written_and_keeps_the_rest() {
-        let run = options(&["--batch=8", "--mirror", "--gamma=3", "--seed=4"])
+        let run = options(&["--batch=8", "--mirror", "--gamma=3"])
             .unwrap()
             .training_config(true);
         assert_eq!(run.average.rampup, None);

@@ -1,10 +1,12 @@
+//! The images that training leaves out.
+
 use vision_aided_finetune::ImageSet;
 
 /// An image is never trained on when the upper half of its hash is a multiple of this; see `weights/zoo/render`.
 const EVERY: u64 = 8;
 
 /// How many images of the set should have been held out by the rule of the zoo, for query images and evaluation.
-pub fn count(images: &ImageSet) -> usize {
+pub(super) fn count(images: &ImageSet) -> usize {
     (0..images.len())
         .filter(|index| is_held_out(images.image(*index)))
         .count()
@@ -38,7 +40,7 @@ mod tests {
     /// The query images in the repository are held out, so that each of them counts.
     #[test]
     fn the_query_images_count_as_held_out() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../weights/queries/micah");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/queries/micah");
         let images = ImageSet::open(folder, 64).expect("eight images");
         assert_eq!(images.len(), 8);
         assert_eq!(count(&images), 8);

@@ -1,4 +1,35 @@
-use std::process::ExitCode;
+//! Trains a StyleGAN2, from scratch or from given weights, on a folder of images, a packed file, or a style of the zoo; or the whole zoo in turns.
+//!
+//! A run lies in a folder of its own: checkpoint, history, samples, and at the end the networks. It goes on exactly where it was ended, also when the process
+//! was killed.
+//!
+//! ```no_run
+//! use ganymede::{Context, Device, train};
+//!
+//! let context = Context::new(Device::flex());
+//! let options = train::Options {
+//!     images: vec!["pictures/".into()],
+//!     out: Some("runs/pictures".into()),
+//!     kimg: Some(90.0),
+//!     ..train::Options::default()
+//! };
+//! let outcome = train::run(&options, &context, &mut ())?;
+//! assert!(outcome.finished);
+//! # Ok::<(), ganymede::Error>(())
+//! ```
+
+mod card;
+#[cfg(all(test, feature = "clap"))]
+mod command_line;
+mod credits;
+mod decisive;
+mod held_out;
+mod options;
+mod publish;
+mod queue;
+mod recipe;
+mod standing;
+
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -6,76 +37,98 @@ use burn::tensor::Device;
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
 
-use crate::options::Options;
-use crate::publish::{Measurement, publish};
-use crate::recipe::Recipe;
-use examples::Failure;
-use examples::progress::Bar;
-use examples::training::provenance::Provenance;
-use examples::training::run_folder::RunFolder;
-use examples::training::{export, plot, samples};
-use examples::{INTERRUPTED, output, progress};
-use ganymede::BASE;
+pub use options::{Options, Stages};
+pub use queue::{ZooOutcome, zoo};
+pub use recipe::Recipe;
+pub use standing::{MOST_PUBLICATIONS, Standing, TARGET, Turn};
+
+use crate::device::DeviceChoice;
+use crate::files::ShownPath;
+use crate::runs::provenance::Provenance;
+use crate::runs::run_folder::RunFolder;
+use crate::runs::{export, plot, samples};
+use crate::{BASE, Context, Error, Milestone, Number, Observer, Phase, Preview, Warning};
+use publish::publish;
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;
 const KILO: f64 = 1000.0;
 
-/// What `--json` writes.
-#[derive(Serialize)]
-struct Results<'a> {
-    name: &'a str,
-    out: String,
-    device: String,
-    kimg: f64,
-    finished: bool,
+/// What a run has come to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// What it is called.
+    pub name: String,
+    /// Where it is kept.
+    pub out: ShownPath,
+    /// Where it was computed.
+    pub device: DeviceChoice,
+    /// Thousands of images that were shown.
+    pub kimg: f64,
+    /// Whether it has its length, and was published where that was asked for; the same options with `resume` go on where not.
+    pub finished: bool,
     /// Spent in iterations by this call.
-    seconds: f64,
-    generator_precision: Option<String>,
-    options: &'a TrainingConfig,
-    provenance: Option<Provenance>,
-    history: &'a [HistoryEntry],
+    pub seconds: f64,
+    /// `f16` or `f32`, where the networks were written.
+    pub generator_precision: Option<String>,
+    /// Options of the trainer.
+    pub options: TrainingConfig,
+    /// What the run comes from, where that is known.
+    pub provenance: Option<Provenance>,
+    /// Losses and times.
+    pub history: Vec<HistoryEntry>,
 }
 
-/// Trains until the run has its length or `interrupted` says that it is to end.
-pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
-    let device = options.common.device.open()?;
-    let recipe = Recipe::new(options)?;
+/// Trains until the run has its length or the observer ends it; what there is is kept in either case.
+///
+/// The observer hears losses and speed every 16 iterations, and sees samples whenever they are written.
+///
+/// # Errors
+///
+/// [`Error::RunInUse`] and [`Error::RunExists`]; an option, a network or an image cannot be used; a file cannot be read or written.
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    let device = context.device();
+    let recipe = Recipe::new(options, context)?;
     let folder = RunFolder::open(&recipe.out)?;
-    let trainer = recipe.trainer(options, &folder, &device)?;
-    let provenance =
-        Provenance::of(&trainer).map_err(|e| format!("{}: {e}", folder.checkpoint().display()))?;
+    let trainer = recipe.trainer(options, &folder, device, observer)?;
+    let provenance = Provenance::of(&trainer, &folder.checkpoint())?;
     if options.publish && provenance.is_none() {
-        return Err(format!(
-            "{}: the run has no record of what it started from, which its card needs; write one into the metadata `provenance`, or leave --publish out",
-            folder.checkpoint().display()
-        )
-        .into());
+        return Err(Error::File {
+            path: folder.checkpoint(),
+            problem: "the run has no record of what it started from, which its card needs; write one into the metadata `provenance`, or do not publish it"
+                .to_owned(),
+        });
     }
     let stages = &trainer.config().progressive;
     if let (true, Some(last)) = (options.publish && recipe.name != BASE, stages.last())
         && recipe.kimg <= last.kimg
     {
-        return Err(format!(
-            "--kimg: a run of {} kimg ends in the stage {last}, in lower resolution; give it more, or leave --publish out",
-            recipe.kimg
-        )
-        .into());
+        return Err(Error::option(
+            "kimg",
+            "",
+            format!(
+                "a run of {} kimg ends in the stage {last}, in lower resolution; give it more, or do not publish it",
+                recipe.kimg
+            ),
+        ));
     }
     let start = provenance
         .as_ref()
         .map_or("an unknown start", |record| record.generator.from.as_str());
-    eprintln!(
-        "training {} from {start}: {} images of {side}x{side}, kept in {}",
-        recipe.name,
-        trainer.images().len(),
-        folder.path().display(),
-        side = trainer.images().side()
-    );
+    observer.milestone(&Milestone::Training {
+        name: recipe.name.clone(),
+        start: start.to_owned(),
+        images: trainer.images().len(),
+        side: trainer.images().side(),
+        folder: folder.path().to_owned(),
+    });
 
     let mut run = Run {
         history: History::open(folder.history(), trainer.iterations())?,
-        bar: progress::bar((recipe.kimg * KILO) as usize, "images"),
         total: (recipe.kimg * KILO) as u64,
         folder,
         trainer,
@@ -84,71 +137,64 @@ pub fn train(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCo
         unreported: Duration::ZERO,
         seconds: 0.0,
     };
-    let mut finished = run.iterate(options, interrupted)?;
+    let mut finished = run.iterate(options, observer)?;
     let precision = finished
         .then(|| {
             let discriminator = run.trainer.discriminator().valid();
             let generator = run.trainer.generator_average();
-            export::write(generator, &discriminator, run.folder.path(), &run.device)
+            export::write(generator, &discriminator, run.folder.path(), device)
         })
         .transpose()?;
     let kimg = run.trainer.images_shown() as f64 / KILO;
     if let (true, Some(precision), Some(provenance)) = (options.publish, precision, &provenance) {
-        let published = publish(
-            &recipe,
-            &run.folder,
-            &run.trainer,
-            run.history.entries(),
+        let finished_run = card::Run {
+            recipe: &recipe,
+            trainer: &run.trainer,
+            history: run.history.entries(),
             provenance,
             precision,
-            &Measurement {
-                images: options.frechet_images,
-                device: &run.device,
-                interrupted,
-            },
-        )?;
-        if !published {
-            eprintln!("interrupted while the model was measured; nothing was published");
-            finished = false;
+        };
+        match publish(
+            &finished_run,
+            &run.folder,
+            options.frechet_images,
+            device,
+            observer,
+        ) {
+            Err(Error::Cancelled) => {
+                observer.warn(&Warning::Unpublished);
+                finished = false;
+            }
+            published => published?,
         }
     }
-    if finished {
-        println!(
-            "{kimg:.1} kimg: wrote generator.safetensors, discriminator.safetensors, samples and history to {}",
-            run.folder.path().display()
-        );
-    } else {
-        println!("stopped at {kimg:.1} kimg; continue with --resume");
-    }
-    if let Some(path) = &options.common.json {
-        let results = Results {
-            name: &recipe.name,
-            out: run.folder.path().display().to_string(),
-            device: format!("{:?}", options.common.device).to_lowercase(),
+    observer.milestone(&match finished {
+        true => Milestone::Trained {
             kimg,
-            finished,
-            seconds: run.seconds,
-            generator_precision: precision.map(|precision| precision.to_string().to_lowercase()),
-            options: run.trainer.config(),
-            provenance,
-            history: run.history.entries(),
-        };
-        output::write_json(path, &results)?;
-    }
-    Ok(if finished {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(INTERRUPTED)
+            folder: run.folder.path().to_owned(),
+        },
+        false => Milestone::Stopped { kimg },
+    });
+    Ok(Outcome {
+        name: recipe.name,
+        out: ShownPath(run.folder.path().to_owned()),
+        device: DeviceChoice::of(device),
+        kimg,
+        finished,
+        seconds: run.seconds,
+        generator_precision: precision.map(|precision| precision.to_string().to_lowercase()),
+        options: run.trainer.config().clone(),
+        provenance,
+        history: run.history.entries().to_vec(),
     })
 }
 
 /// A run and what of it is not yet on disk.
-struct Run {
+struct Run<'a> {
     folder: RunFolder,
     trainer: Trainer,
     history: History,
-    device: Device,
-    bar: Bar,
+    device: &'a Device,
     total: u64,
     /// Since the last entry of the history.
     reports: Vec<StepReport>,
@@ -157,58 +203,56 @@ struct Run {
     seconds: f64,
 }
 
-impl Run {
-    /// Iterates; `false` when it was interrupted before its time. The checkpoint is written in either case.
-    fn iterate(
-        &mut self,
-        options: &Options,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<bool, Failure> {
+impl Run<'_> {
+    /// Iterates; `false` when it was ended before its time. The checkpoint is written in either case.
+    fn iterate(&mut self, options: &Options, observer: &mut dyn Observer) -> Result<bool, Error> {
         let snapshot_images = ((options.snapshot_kimg * KILO) as u64).max(1);
-        self.bar.set_position(self.trainer.images_shown());
-        self.bar.reset_eta();
+        observer.begin(&Phase::new("images", self.total as usize));
+        observer.resume(self.trainer.images_shown());
         let mut saved = Instant::now();
-        while self.trainer.images_shown() < self.total && !interrupted() {
+        while self.trainer.images_shown() < self.total && !observer.cancelled() {
             let before = self.trainer.images_shown();
             let begin = Instant::now();
             self.reports.push(self.trainer.step()?);
             self.unreported += begin.elapsed();
-            self.bar.set_position(self.trainer.images_shown());
+            observer.position(self.trainer.images_shown());
             // Multiples, also in a resumed run, so that its entries are those of a run in one piece.
             if self
                 .trainer
                 .iterations()
                 .is_multiple_of(ITERATIONS_PER_ENTRY)
             {
-                self.report()?;
+                self.report(observer)?;
             }
             if before / snapshot_images != self.trainer.images_shown() / snapshot_images {
-                self.save()?;
+                self.save(observer)?;
                 saved = Instant::now();
-                self.snapshot();
-            } else if saved.elapsed() >= options.checkpoint_minutes {
-                self.save()?;
+                self.snapshot(observer);
+            } else if saved.elapsed() >= options.checkpoint_interval() {
+                self.save(observer)?;
                 saved = Instant::now();
             }
         }
-        self.save()?;
-        self.bar.finish_and_clear();
-        self.snapshot();
+        self.save(observer)?;
+        observer.end();
+        self.snapshot(observer);
         Ok(self.trainer.images_shown() >= self.total)
     }
 
     /// Moves what was measured since the last entry into the history.
-    fn report(&mut self) -> Result<(), Failure> {
+    fn report(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         if self.reports.is_empty() {
             return Ok(());
         }
         let batch = self.trainer.config().batch_size;
         let seconds = self.unreported.as_secs_f64();
         let entry = HistoryEntry::mean_of(&self.reports, batch, seconds);
-        self.bar.set_message(format!(
-            "{:.1} kimg, {:.1} img/s, G {:.3}, D {:.3}",
-            entry.kimg, entry.images_per_second, entry.generator_loss, entry.discriminator_loss
-        ));
+        observer.numbers(&[
+            Number::new("shown", entry.kimg, "kimg", 1),
+            Number::new("speed", entry.images_per_second, "img/s", 1),
+            Number::new("G", entry.generator_loss.into(), "", 3),
+            Number::new("D", entry.discriminator_loss.into(), "", 3),
+        ]);
         self.history.push(entry)?;
         self.reports.clear();
         self.seconds += seconds;
@@ -217,21 +261,24 @@ impl Run {
     }
 
     /// The history first: a resumed run drops what is beyond the checkpoint, and would miss what was never written.
-    fn save(&mut self) -> Result<(), Failure> {
-        self.report()?;
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.report(observer)?;
         Ok(self.trainer.save(self.folder.checkpoint())?)
     }
 
     /// Writes samples and the plot. Training does not end over a picture.
-    fn snapshot(&self) {
+    fn snapshot(&self, observer: &mut dyn Observer) {
         let kimg = self.trainer.images_shown() / KILO as u64;
-        let sheet = self.folder.path().join(format!("samples-{kimg:06}.png"));
+        let file = self.folder.path().join(format!("samples-{kimg:06}.png"));
+        let sheet = samples::sheet(self.trainer.generator_average(), self.device);
+        observer.preview(&Preview::new("samples", &sheet));
         let plot = self.folder.path().join("history.svg");
-        let written = samples::write(self.trainer.generator_average(), &sheet, &self.device)
-            .and_then(|()| plot::write(self.history.entries(), &plot));
-        if let Err(failure) = written {
-            self.bar
-                .suspend(|| eprintln!("warning: no snapshot: {failure}"));
+        let written =
+            samples::write(&sheet, &file).and_then(|()| plot::write(self.history.entries(), &plot));
+        if let Err(error) = written {
+            observer.warn(&Warning::NoSnapshot {
+                reason: error.to_string(),
+            });
         }
     }
 }

@@ -1,79 +1,43 @@
+//! The finished model in the zoo.
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::FloatPrecision;
-use ganymede::files;
-use vision_aided_finetune::{HistoryEntry, Trainer};
 
-use crate::card;
-use crate::recipe::Recipe;
-use examples::Failure;
-use examples::gates::{Gates, compared};
-use examples::quality::{QualityMeter, warn_of_collapse};
-use examples::training::export::{DISCRIMINATOR, GENERATOR};
-use examples::training::provenance::Provenance;
-use examples::training::run_folder::RunFolder;
-use examples::training::samples;
+use super::card;
+use crate::quality::{Gates, QualityMeter, compared, warn_of_collapse};
+use crate::runs::export::{DISCRIMINATOR, GENERATOR};
+use crate::runs::run_folder::RunFolder;
+use crate::runs::samples;
+use crate::{Error, Observer, files};
 
-/// How models are measured when they are published.
-pub struct Measurement<'a> {
-    /// Samples, and the most training images, of the Fréchet distance.
-    pub images: u32,
-    pub device: &'a Device,
-    pub interrupted: &'a dyn Fn() -> bool,
-}
-
-/// Puts the finished model into the zoo, with its card: all files or none; `false` when interrupted while it was measured.
+/// Puts the finished model into the zoo, with its card: all files or none. `images` is the number of samples, and the most training images, of the Fréchet
+/// distance.
 ///
 /// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others, comes last.
-pub fn publish(
-    recipe: &Recipe,
+pub(super) fn publish(
+    run: &card::Run<'_>,
     folder: &RunFolder,
-    trainer: &Trainer,
-    history: &[HistoryEntry],
-    provenance: &Provenance,
-    precision: FloatPrecision,
-    measurement: &Measurement<'_>,
-) -> Result<bool, Failure> {
-    let weights = recipe
+    images: u32,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let name = run.recipe.name.as_str();
+    let weights = run
+        .recipe
         .weights
         .as_ref()
-        .ok_or("--publish needs a weights folder; name one with --weights")?;
-    let meter = QualityMeter::new(
-        weights,
-        measurement.images,
-        &folder.path().join("quality"),
-        measurement.device,
-        measurement.interrupted,
-    )?;
+        .ok_or_else(|| Error::option("publish", "", "it needs a weights folder; name one"))?;
+    let kept = folder.path().join("quality");
+    let meter = QualityMeter::new(weights, images, &kept, device)?;
     let file = folder.path().join(GENERATOR);
-    let images = trainer.images().reduced(trainer.resolution())?;
-    let Some(quality) = meter.measure(&recipe.name, &file, &images)? else {
-        return Ok(false);
-    };
-    let gates = Gates::new(
-        weights,
-        compared(measurement.images),
-        &folder.path().join("quality"),
-        measurement.device,
-        measurement.interrupted,
-    )?;
-    let Some(quality) = gates.measure(&recipe.name, &file, &images, quality)? else {
-        return Ok(false);
-    };
-    let card = card::render(
-        &card::Run {
-            recipe,
-            trainer,
-            history,
-            provenance,
-            precision,
-            quality: &quality,
-        },
-        weights,
-    )?;
+    let real = run.trainer.images().reduced(run.trainer.resolution())?;
+    let quality = meter.measure(name, &file, &real, observer)?;
+    let gates = Gates::new(weights, compared(images), &kept, device)?;
+    let quality = gates.measure(name, &file, &real, quality, observer)?;
+    let card = card::render(run, &quality, weights)?;
 
-    let target = weights.zoo().join(&recipe.name);
+    let target = weights.zoo().join(name);
     files::make_folder(&target)?;
     let mut staged = Staged {
         folder: target,
@@ -82,17 +46,14 @@ pub fn publish(
     for file in [GENERATOR, DISCRIMINATOR] {
         let from = folder.path().join(file);
         std::fs::copy(&from, staged.add(file))
-            .map_err(|e| format!("{}: cannot be copied to the zoo ({e})", from.display()))?;
+            .map_err(Error::io(&from, "cannot be copied to the zoo"))?;
     }
-    samples::write(
-        trainer.generator_average(),
-        &staged.add("samples.png"),
-        measurement.device,
-    )?;
+    let sheet = samples::sheet(run.trainer.generator_average(), device);
+    samples::write(&sheet, &staged.add("samples.png"))?;
     files::write(&staged.add("card.toml"), card.as_bytes())?;
     staged.commit()?;
-    warn_of_collapse(&recipe.name, &quality);
-    Ok(true)
+    warn_of_collapse(name, &quality, observer);
+    Ok(())
 }
 
 /// Files under temporary names, which are removed unless all of them get their own.
@@ -109,11 +70,11 @@ impl Staged {
     }
 
     /// Gives the files their names, in the order they were added.
-    fn commit(mut self) -> Result<(), Failure> {
+    fn commit(mut self) -> Result<(), Error> {
         for file in std::mem::take(&mut self.files) {
             let path = self.folder.join(file);
             std::fs::rename(temporary(&self.folder, file), &path)
-                .map_err(|e| format!("{}: cannot be replaced ({e})", path.display()))?;
+                .map_err(Error::io(&path, "cannot be replaced"))?;
         }
         Ok(())
     }

@@ -1,30 +1,27 @@
 //! The whole zoo in turns: the style that needs it most gets the next few thousand images, is measured, and is published when clearly better.
 
-use ganymede::files;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use burn::tensor::Device;
-use examples::gates::{FeatureMeter, JUDGES, compared};
-use examples::training::export::GENERATOR;
-use examples::training::run_folder::{CHECKPOINT, HISTORY, Lock};
-use examples::training::standing::{Standing, Turn, next};
-use examples::{Failure, INTERRUPTED, credits};
-use ganymede::Weights;
-use ganymede::training_images::{TRAINING_IMAGES, folder};
 use model_zoo::{Card, FeatureQuality};
+use serde::Serialize;
 use stylegan2::Generator;
 use vision_aided_finetune::{ImageSet, Trainer};
 
-use crate::options::Options;
-use crate::run;
+use super::standing::{Standing, Turn, next};
+use super::{Options, credits, run};
+use crate::quality::{FeatureMeter, JUDGES, compared};
+use crate::runs::export::GENERATOR;
+use crate::runs::run_folder::{CHECKPOINT, HISTORY, Lock};
+use crate::training_images::{TRAINING_IMAGES, folder};
+use crate::{Context, Error, Milestone, Observer, Warning, Weights, files};
 
 /// Thousands of images that a style gets in all.
 const KIMG: f64 = 150.0;
 
-/// What a run of the queue starts with unless another value is written. Style mixing is off by default already.
-const RECIPE: [(&str, &str); 2] = [("learning_rate", "0.005"), ("slow_average_kimg", "8")];
+/// What a run of the queue starts with unless another value is given. Style mixing is off by default already.
+const LEARNING_RATE: f64 = 0.005;
+const SLOW_AVERAGE_KIMG: f64 = 8.0;
 
 /// Before a model is published, its learning rates fall to a fifth over half a turn, in a copy of the run.
 const ANNEALED_TURNS: f64 = 0.5;
@@ -33,39 +30,74 @@ const ANNEALED_RATE: f64 = 0.2;
 /// A style's turn, which is one process's until this file is let go.
 const TURN: &str = ".turn";
 
-/// Trains styles until all have had their images or `interrupted` says that it is to end.
-pub fn work(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
-    let of_one_run = ["generator", "discriminator", "resume"];
-    if let Some(option) = of_one_run.iter().find(|option| options.is_given(option)) {
-        return Err(format!(
-            "--{option} is of a single run; with --zoo all a style goes on from its folder, or from its published networks"
-        )
-        .into());
+/// What working through the zoo has come to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ZooOutcome {
+    /// Thousands of images that each style gets.
+    pub kimg: f64,
+    /// Whether the observer ended the job; the same options go on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+}
+
+/// Trains the styles of the zoo a turn at a time, each in a folder of `out`, until all have had their images or the observer ends the job.
+///
+/// Several processes may share the folder: a style is in the hands of one at a time.
+///
+/// # Errors
+///
+/// An option is one of a single run; no style's images are there; those of [`run`].
+pub fn zoo(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<ZooOutcome, Error> {
+    options.validate()?;
+    let of_one_run = [
+        ("generator", options.generator.is_some()),
+        ("discriminator", options.discriminator.is_some()),
+        ("resume", options.resume),
+    ];
+    if let Some((option, _)) = of_one_run.iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::option(
+            option,
+            "",
+            "it is of a single run; with the whole zoo a style goes on from its folder, or from its published networks",
+        ));
     }
-    let queue = Queue::open(options)?;
-    while !interrupted() {
-        if !queue.turn(interrupted)? {
-            println!("every style has had its {} kimg", queue.kimg);
-            return Ok(ExitCode::SUCCESS);
+    let queue = Queue::open(options, context, observer)?;
+    let kimg = queue.kimg;
+    while !observer.cancelled() {
+        if !queue.turn(observer)? {
+            return Ok(ZooOutcome {
+                kimg,
+                cancelled: false,
+            });
         }
     }
-    println!("stopped; the same command goes on");
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(ZooOutcome {
+        kimg,
+        cancelled: true,
+    })
 }
 
 struct Queue<'a> {
     options: &'a Options,
+    context: &'a Context,
     weights: Weights,
     root: PathBuf,
     styles: Vec<String>,
     kimg: f64,
-    device: Device,
     meter_folder: PathBuf,
 }
 
 impl<'a> Queue<'a> {
-    fn open(options: &'a Options) -> Result<Self, Failure> {
-        let weights = Weights::open(options.common.weights.as_deref())?;
+    fn open(
+        options: &'a Options,
+        context: &'a Context,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let weights = context.weights()?;
         let known = credits::read(&weights)?;
         let data = folder(&weights);
         let (drawn, missing): (Vec<_>, Vec<_>) = known
@@ -75,30 +107,30 @@ impl<'a> Queue<'a> {
             .map(|(_, style)| style)
             .partition(|style| data.join(format!("{style}{TRAINING_IMAGES}")).is_file());
         if !missing.is_empty() {
-            eprintln!(
-                "left out, as their images are not drawn (npm ci && node render.js in weights/zoo/render): {}",
-                missing.join(", ")
-            );
+            observer.warn(&Warning::StylesLeftOut { styles: missing });
         }
         if drawn.is_empty() {
-            return Err(format!("{}: no style's images are there", data.display()).into());
+            return Err(Error::File {
+                path: data,
+                problem: "no style's images are there".to_owned(),
+            });
         }
         let root = options.out.clone();
         let root = root.unwrap_or_else(|| PathBuf::from("out/train/zoo"));
         files::make_folder(&root)?;
         Ok(Self {
             options,
+            context,
             weights,
             meter_folder: root.join("features"),
             root,
             styles: drawn,
             kimg: options.kimg.unwrap_or(KIMG),
-            device: options.common.device.open()?,
         })
     }
 
     /// Trains the style that needs it most and is not in other hands; `false` where none is left.
-    fn turn(&self, interrupted: &dyn Fn() -> bool) -> Result<bool, Failure> {
+    fn turn(&self, observer: &mut dyn Observer) -> Result<bool, Error> {
         let mut taken = BTreeSet::new();
         loop {
             let standings: Vec<(String, Standing)> = self
@@ -106,14 +138,18 @@ impl<'a> Queue<'a> {
                 .iter()
                 .filter(|style| !taken.contains(*style))
                 .map(|style| Ok((style.clone(), Standing::open(&self.root.join(style))?)))
-                .collect::<Result<_, Failure>>()?;
+                .collect::<Result<_, Error>>()?;
             let Some(style) = next(&standings, self.kimg) else {
                 // Others may be at work on all that are left.
                 return Ok(false);
             };
             match Lock::of(&self.root.join(style), TURN)? {
                 Some(_lock) => {
-                    self.train(style, interrupted)?;
+                    match self.train(style, observer) {
+                        // What was not measured is measured in the next call.
+                        Ok(()) | Err(Error::Cancelled) => {}
+                        Err(error) => return Err(error),
+                    }
                     return Ok(true);
                 }
                 None => taken.insert(style.to_owned()),
@@ -121,16 +157,15 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn train(&self, style: &str, interrupted: &dyn Fn() -> bool) -> Result<(), Failure> {
+    fn train(&self, style: &str, observer: &mut dyn Observer) -> Result<(), Error> {
         let folder = self.root.join(style);
         let mut standing = Standing::open(&folder)?;
         let resumes = folder.join(CHECKPOINT).is_file();
         if !resumes {
             // A folder without its run has nothing to go on from.
-            standing = self.start(style, interrupted)?;
+            standing = self.start(style, observer)?;
             standing.save(&folder)?;
         }
-        let mut args = self.place(style, &folder);
         let shown = match resumes {
             true => Trainer::images_shown_in(folder.join(CHECKPOINT))? as f64 / 1000.0,
             false => 0.0,
@@ -138,60 +173,48 @@ impl<'a> Queue<'a> {
         // A turn that was cut short is finished, not begun again.
         let turns = (shown / self.options.turn_kimg).floor() + 1.0;
         let kimg = (turns * self.options.turn_kimg).min(self.kimg).max(shown);
-        args.extend(["--kimg".to_owned(), kimg.to_string()]);
-        if resumes {
-            args.push("--resume".to_owned());
-            args.extend(self.options.changed());
-        } else {
-            if standing.start_kimg > 0.0 {
-                args.extend(["--generator".to_owned(), style.to_owned()]);
-            }
-            for (option, value) in RECIPE {
-                if !self.options.is_given(option) {
-                    args.extend([format!("--{}", option.replace('_', "-")), value.to_owned()]);
-                }
-            }
-            args.extend(
-                self.options
-                    .decisive()
-                    .into_iter()
-                    .filter(|option| !option.starts_with("--zoo ")),
-            );
-        }
-        run::train(&parsed(args)?, interrupted)?;
-        if interrupted() {
-            return Ok(());
-        }
-        let Some(measured) = self.measure(style, &folder.join(GENERATOR), interrupted)? else {
-            return Ok(());
+        let turn = match resumes {
+            true => self.options.resumed_turn(),
+            false => Options {
+                generator: (standing.start_kimg > 0.0).then(|| style.to_owned()),
+                ..self.options.first_turn()
+            },
         };
-        println!(
-            "{style}: {kimg:.0} kimg more than {:.0}, Fréchet {:.2}, precision {:.2}, recall {:.2}, density {:.2}, coverage {:.2}",
-            standing.start_kimg,
-            measured.frechet_distance,
-            measured.precision,
-            measured.recall,
-            measured.density,
-            measured.coverage
-        );
+        let turn = Options {
+            zoo: Some(style.to_owned()),
+            out: Some(folder.clone()),
+            kimg: Some(kimg),
+            ..turn
+        };
+        run(&turn, self.context, observer)?;
+        observer.go_on()?;
+        let measured = self.measure(style, &folder.join(GENERATOR), observer)?;
+        observer.milestone(&Milestone::Turn {
+            style: style.to_owned(),
+            kimg,
+            start_kimg: standing.start_kimg,
+            measured: measured.clone(),
+        });
         standing.turns.push(Turn { kimg, measured });
         standing.save(&folder)?;
         if self.options.publish && standing.deserves_publication() {
-            self.publish(style, &folder, kimg, &mut standing, interrupted)?;
+            self.publish(style, &folder, kimg, &mut standing, observer)?;
         }
         Ok(())
     }
 
     /// The standing of a style before its first turn: it goes on from what is published, unless that grew from random weights.
-    fn start(&self, style: &str, interrupted: &dyn Fn() -> bool) -> Result<Standing, Failure> {
+    fn start(&self, style: &str, observer: &mut dyn Observer) -> Result<Standing, Error> {
         let published = self.weights.generator(style);
         if !published.is_file() {
             return Ok(Standing::default());
         }
         let path = published.with_file_name("card.toml");
         let text = files::read_text(&path)?;
-        let card: Card = toml::from_str(&text)
-            .map_err(|e| format!("{}: not a card: {}", path.display(), e.message()))?;
+        let card: Card = toml::from_str(&text).map_err(|e| Error::File {
+            path,
+            problem: format!("not a card: {}", e.message()),
+        })?;
         let training = card.further.get("training");
         let entry = |key| training.and_then(|training| training.get(key));
         let from_random = entry("start")
@@ -206,7 +229,10 @@ impl<'a> Queue<'a> {
             .and_then(|mut quality| quality.features.remove(JUDGES[0].name()));
         let published = match known {
             Some(known) => Some(known),
-            None => self.measure(style, &published, interrupted)?,
+            None => match self.measure(style, &published, observer) {
+                Err(Error::Cancelled) => None,
+                measured => Some(measured?),
+            },
         };
         Ok(Standing {
             start_kimg,
@@ -219,17 +245,17 @@ impl<'a> Queue<'a> {
         &self,
         style: &str,
         generator: &Path,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Option<FeatureQuality>, Failure> {
-        let weights = self.options.common.weights.as_deref();
+        observer: &mut dyn Observer,
+    ) -> Result<FeatureQuality, Error> {
+        let device = self.context.device();
         let meter = FeatureMeter::new(
             JUDGES[0],
-            weights,
+            self.context.weights_folder(),
             compared(self.options.frechet_images),
             &self.meter_folder,
-            &self.device,
+            device,
         )?;
-        let generator = Generator::load(generator, &self.device)?;
+        let generator = Generator::load(generator, device)?;
         let side = generator.config().img_resolution;
         let images =
             ImageSet::open_packed(folder(&self.weights).join(format!("{style}{TRAINING_IMAGES}")))?;
@@ -237,7 +263,7 @@ impl<'a> Queue<'a> {
             true => images,
             false => images.reduced(side)?,
         };
-        meter.measure(&generator, &images, interrupted)
+        meter.measure(&generator, &images, observer)
     }
 
     /// Anneals a copy of the run and puts its model into the zoo.
@@ -247,59 +273,113 @@ impl<'a> Queue<'a> {
         folder: &Path,
         kimg: f64,
         standing: &mut Standing,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<(), Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
         let copy = folder.join("annealed");
         if copy.exists() {
-            std::fs::remove_dir_all(&copy)
-                .map_err(|e| format!("{}: cannot be removed ({e})", copy.display()))?;
+            std::fs::remove_dir_all(&copy).map_err(Error::io(&copy, "cannot be removed"))?;
         }
         files::make_folder(&copy)?;
         for file in [HISTORY, CHECKPOINT] {
-            std::fs::copy(folder.join(file), copy.join(file))
-                .map_err(|e| format!("{}: cannot be copied ({e})", folder.join(file).display()))?;
+            let from = folder.join(file);
+            std::fs::copy(&from, copy.join(file)).map_err(Error::io(&from, "cannot be copied"))?;
         }
         let end = kimg + ANNEALED_TURNS * self.options.turn_kimg;
-        let mut args = self.place(style, &copy);
-        args.extend(["--resume", "--publish", "--kimg"].map(str::to_owned));
-        args.push(end.to_string());
-        args.extend([
-            "--anneal".to_owned(),
-            format!("{kimg}:{end}:{ANNEALED_RATE}"),
-        ]);
-        run::train(&parsed(args)?, interrupted)?;
-        if interrupted() {
-            return Ok(());
-        }
-        standing.published = self.measure(style, &copy.join(GENERATOR), interrupted)?;
+        let annealed = Options {
+            zoo: Some(style.to_owned()),
+            out: Some(copy.clone()),
+            kimg: Some(end),
+            resume: true,
+            publish: true,
+            anneal: Some(format!("{kimg}:{end}:{ANNEALED_RATE}").parse()?),
+            ..Options::default()
+        };
+        run(&annealed, self.context, observer)?;
+        observer.go_on()?;
+        let published = match self.measure(style, &copy.join(GENERATOR), observer) {
+            Err(Error::Cancelled) => None,
+            measured => Some(measured?),
+        };
+        standing.published = published;
         standing.publications.push(kimg);
         standing.save(folder)
     }
+}
 
-    /// Where a style's run is and what it computes on.
-    fn place(&self, style: &str, folder: &Path) -> Vec<String> {
-        let common = &self.options.common;
-        let mut args = vec![
-            "train".to_owned(),
-            "--zoo".to_owned(),
-            style.to_owned(),
-            "--out".to_owned(),
-            folder.display().to_string(),
-            "--device".to_owned(),
-            format!("{:?}", common.device).to_lowercase(),
-        ];
-        if let Some(weights) = &common.weights {
-            args.extend(["--weights".to_owned(), weights.display().to_string()]);
+impl Options {
+    /// The options of a style's first turn that decide what is trained.
+    fn first_turn(&self) -> Self {
+        Self {
+            learning_rate: self.learning_rate.or(Some(LEARNING_RATE)),
+            slow_average_kimg: self.slow_average_kimg.or(Some(SLOW_AVERAGE_KIMG)),
+            resolution: self.resolution,
+            progressive: self.progressive.clone(),
+            freeze_layers: self.freeze_layers,
+            batch: self.batch,
+            vision_aided: self.vision_aided.clone(),
+            vision_aided_input: self.vision_aided_input,
+            mirror: self.mirror,
+            noise: self.noise,
+            seed: self.seed,
+            resume: false,
+            ..self.resumed_turn()
         }
-        args
+    }
+
+    /// The options of a later turn, which a run that goes on takes.
+    fn resumed_turn(&self) -> Self {
+        Self {
+            learning_rate: self.learning_rate,
+            gamma: self.gamma,
+            path_length_weight: self.path_length_weight,
+            style_mixing: self.style_mixing,
+            average_kimg: self.average_kimg,
+            slow_average_kimg: self.slow_average_kimg,
+            shared_images: self.shared_images,
+            anneal: self.anneal,
+            augment: self.augment,
+            vision_aided_augment: self.vision_aided_augment,
+            resume: true,
+            ..Self::default()
+        }
     }
 }
 
-/// Options that were written as one text with their value are taken apart.
-fn parsed(args: Vec<String>) -> Result<Options, Failure> {
-    let apart = args.iter().flat_map(|arg| match arg.split_once(' ') {
-        Some((option, value)) if option.starts_with("--") => vec![option, value],
-        _ => vec![arg.as_str()],
-    });
-    Options::parse_from_args(apart).map_err(|e| e.to_string().into())
+#[cfg(all(test, feature = "clap"))]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::super::command_line::written;
+
+    /// Every option that decides what is trained, but for those that the queue itself gives.
+    #[test]
+    fn turns_have_the_options_that_the_queue_was_given() {
+        let all = written(&[
+            "--zoo=all",
+            "--resolution=32",
+            "--progressive=none",
+            "--freeze-layers=1",
+            "--batch=4",
+            "--learning-rate=0.001",
+            "--gamma=1",
+            "--path-length-weight=2",
+            "--style-mixing=0.5",
+            "--average-kimg=3",
+            "--slow-average-kimg=4",
+            "--shared-images",
+            "--anneal=1:2:0.5",
+            "--augment=color",
+            "--vision-aided=vgg16",
+            "--vision-aided-input=32",
+            "--vision-aided-augment=cutout",
+            "--mirror",
+            "--noise",
+        ])
+        .unwrap();
+        let given = all.decisive();
+        assert_eq!(given.len(), 19);
+        assert_eq!(all.first_turn().decisive(), given[1..]);
+        assert_eq!(all.resumed_turn().decisive(), all.changed());
+        let usual = written(&["--zoo=all"]).unwrap().first_turn().decisive();
+        assert_eq!(usual, ["--learning-rate 0.005", "--slow-average-kimg 8"]);
+    }
 }

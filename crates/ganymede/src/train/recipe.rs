@@ -1,3 +1,5 @@
+//! What a run trains on, what it starts from, and where it is kept.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -5,16 +7,13 @@ use burn::tensor::Device;
 use stylegan2::{Generator, GeneratorConfig};
 use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discriminator_layers};
 
-use crate::options::Options;
-use examples::Failure;
-use examples::credits;
-use examples::image_sets::BadImageArgs;
-use examples::training::provenance::{Change, DataFile, Provenance};
-use examples::training::run_folder::RunFolder;
-use examples::training::start::{Networks, generator_file, name_of};
-use examples::training::vision_networks;
-use ganymede::training_images;
-use ganymede::{BASE, Weights};
+use super::{Options, credits};
+use crate::runs::image_sets::training_sets;
+use crate::runs::provenance::{Change, DataFile, Provenance};
+use crate::runs::run_folder::RunFolder;
+use crate::runs::start::{Networks, generator_file, name_of};
+use crate::runs::vision_networks;
+use crate::{BASE, Context, Error, Observer, Weights, training_images};
 
 /// What a run without arguments trains.
 const DEMONSTRATION: &str = "funEmoji";
@@ -39,30 +38,39 @@ const fn stage(resolution: usize, kimg: f64) -> ProgressiveStage {
 /// What a run trains on, what it starts from, and where it is kept.
 #[derive(Debug)]
 pub struct Recipe {
+    /// What the run is called: the style, or its images' file.
     pub name: String,
     /// A run on images of one's own needs none.
     pub weights: Option<Weights>,
+    /// Where it is kept.
     pub out: PathBuf,
+    /// Its length, in thousands of images.
     pub kimg: f64,
     /// Length of the run where none is asked for.
     pub default_kimg: f64,
     image_paths: Vec<PathBuf>,
-    bad_images: BadImageArgs,
+    skip_bad: bool,
     /// As against images of one's own.
     is_style: bool,
     generator: Option<PathBuf>,
 }
 
 impl Recipe {
-    pub fn new(options: &Options) -> Result<Self, Failure> {
-        let weights = Weights::open(options.common.weights.as_deref());
+    /// Of options; the weights folder is only needed for styles of the zoo and named generators.
+    ///
+    /// # Errors
+    ///
+    /// There is no such style or generator, or a style's images are not drawn.
+    pub fn new(options: &Options, context: &Context) -> Result<Self, Error> {
+        options.validate()?;
+        let weights = context.weights();
         let is_demonstration = options.zoo.is_none() && options.images.is_empty();
         let style = options
             .zoo
             .as_deref()
             .or(is_demonstration.then_some(DEMONSTRATION));
         let generator = match &options.generator {
-            Some(which) => Some(generator_file("--generator", which, weights.as_ref().ok())?),
+            Some(which) => Some(generator_file("generator", which, weights.as_ref().ok())?),
             // A style starts from the base model where there is one.
             None => weights
                 .as_ref()
@@ -102,29 +110,28 @@ impl Recipe {
             is_style: style.is_some(),
             weights,
             image_paths,
-            bad_images: options.bad_images,
+            skip_bad: options.skip_bad,
         })
     }
 
     /// A new run, or the one in the folder.
-    pub fn trainer(
+    pub(super) fn trainer(
         &self,
         options: &Options,
         folder: &RunFolder,
         device: &Device,
-    ) -> Result<Trainer, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Trainer, Error> {
         let checkpoint = folder.checkpoint();
         if options.resume {
-            return self.resumed(options, &checkpoint, device);
+            return self.resumed(options, &checkpoint, device, observer);
         }
         if checkpoint.exists() {
-            return Err(format!(
-                "{} holds a run already; continue it with --resume, or choose another --out",
-                folder.path().display()
-            )
-            .into());
+            return Err(Error::RunExists {
+                folder: folder.path().to_owned(),
+            });
         }
-        self.started(options, device)
+        self.started(options, device, observer)
     }
 
     fn resumed(
@@ -132,14 +139,14 @@ impl Recipe {
         options: &Options,
         checkpoint: &Path,
         device: &Device,
-    ) -> Result<Trainer, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<Trainer, Error> {
         // Another side than the checkpoint's would be refused, so it is taken from there.
         let side = Trainer::image_side(checkpoint)?;
-        let images = ImageSet::concat(self.images(side)?)?;
+        let images = ImageSet::concat(self.images(side, observer)?)?;
         let backbones = vision_networks::of_run(checkpoint, self.weights.as_ref(), device)?;
         let mut trainer = Trainer::resume(checkpoint, Arc::new(images), &backbones, device)?;
-        let provenance =
-            Provenance::of(&trainer).map_err(|e| format!("{}: {e}", checkpoint.display()))?;
+        let provenance = Provenance::of(&trainer, checkpoint)?;
         let started = provenance.as_ref().map(|p| p.command.as_slice());
         let config = options.resumed_config(trainer.config(), started.unwrap_or_default())?;
         if config != *trainer.config() {
@@ -155,7 +162,13 @@ impl Recipe {
         Ok(trainer)
     }
 
-    fn started(&self, options: &Options, device: &Device) -> Result<Trainer, Failure> {
+    fn started(
+        &self,
+        options: &Options,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Trainer, Error> {
+        let resolution = options.resolution();
         let weights = self.weights.as_ref();
         let mut config = options.training_config(self.generator.is_some());
         config.progressive = options.stages(match (self.is_style, &self.generator) {
@@ -169,7 +182,7 @@ impl Recipe {
             Some(path) => Networks::open(path, chosen, seeds, weights, device)?,
             None => {
                 let first = config.progressive.first();
-                let side = first.map_or(options.resolution, |stage| stage.resolution);
+                let side = first.map_or(resolution, |stage| stage.resolution);
                 let generator = Generator::init(&generator_config(side)?, seeds[0], device)?;
                 Networks::random(generator, chosen, seeds, weights, device)?
             }
@@ -177,7 +190,7 @@ impl Recipe {
         let side = networks.generator.config().img_resolution;
         let starts_from_base =
             self.is_style && self.generator.is_some() && options.generator.is_none();
-        if starts_from_base && side < options.resolution {
+        if starts_from_base && side < resolution {
             config.progressive = options.stages(&[stage(side, GROWING_KIMG)]);
         }
         let in_stage = config
@@ -185,21 +198,23 @@ impl Recipe {
             .iter()
             .any(|stage| stage.resolution == side);
         if self.generator.is_some()
-            && options.resolution_is_given()
-            && side != options.resolution
+            && options.resolution.is_some()
+            && side != resolution
             && !in_stage
         {
-            return Err(format!(
-                "--resolution is {}, but the generator that the run starts from makes images of {side}x{side}; leave it out",
-                options.resolution
-            )
-            .into());
+            return Err(Error::option(
+                "resolution",
+                resolution,
+                format!(
+                    "the generator that the run starts from makes images of {side}x{side}; leave it out"
+                ),
+            ));
         }
         // Also for 0: the file's discriminator may have frozen layers.
         let discriminator =
-            freeze_discriminator_layers(&networks.discriminator, options.freeze_layers, device)?;
+            freeze_discriminator_layers(&networks.discriminator, options.freeze_layers(), device)?;
         // In a stage of progressive growing the networks have a lower resolution than the images.
-        let sets = self.images(if in_stage { options.resolution } else { side })?;
+        let sets = self.images(if in_stage { resolution } else { side }, observer)?;
         let data = self
             .image_paths
             .iter()
@@ -216,7 +231,7 @@ impl Recipe {
             device,
         )?;
         for network in &options.vision_aided {
-            let side = options.vision_aided_input;
+            let side = options.vision_aided_input();
             trainer.add_vision_aided(network.load(side, weights, device)?);
         }
         let provenance = Provenance {
@@ -230,32 +245,32 @@ impl Recipe {
         Ok(trainer)
     }
 
-    fn images(&self, side: usize) -> Result<Vec<ImageSet>, Failure> {
-        self.bad_images.training_sets(&self.image_paths, side)
+    fn images(&self, side: usize, observer: &mut dyn Observer) -> Result<Vec<ImageSet>, Error> {
+        training_sets(&self.image_paths, side, self.skip_bad, observer)
     }
 }
 
 /// The training images of a style of the zoo, or of all for the base model.
-fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
+fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Error> {
     if style != BASE {
         let known = credits::read(weights)?;
         if !known.contains_key(style) {
             let known: Vec<&str> = known.keys().map(String::as_str).collect();
-            return Err(format!(
-                "--zoo {style}: no style of the zoo; known names: {BASE}, {}",
-                known.join(", ")
-            )
-            .into());
+            return Err(Error::option(
+                "zoo",
+                style,
+                format!(
+                    "no style of the zoo; known names: {BASE}, {}",
+                    known.join(", ")
+                ),
+            ));
         }
     }
-    Ok(training_images::files(
-        style,
-        &training_images::folder(weights),
-    )?)
+    training_images::files(style, &training_images::folder(weights))
 }
 
 /// The zoo's generator: 275,144 parameters at 64x64 pixels.
-fn generator_config(side: usize) -> Result<GeneratorConfig, Failure> {
+fn generator_config(side: usize) -> Result<GeneratorConfig, Error> {
     Ok(GeneratorConfig::from_json(&format!(
         r#"{{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": {side}, "img_channels": 3,
             "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 1024, "channel_max": 64}}}}"#

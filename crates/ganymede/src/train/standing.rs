@@ -1,12 +1,11 @@
 //! How far a style of the zoo is: kept beside its run while the queue works through the zoo.
 
-use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use model_zoo::FeatureQuality;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, output};
+use crate::{Error, files};
 
 /// Part of the real images that a good model covers, and part of its samples that lie among them, in AlexNet's features.
 pub const TARGET: f64 = 0.5;
@@ -40,19 +39,29 @@ pub struct Turn {
 
 impl Standing {
     /// The standing kept in a style's folder; that of a style without a turn where there is none.
-    pub fn open(folder: &Path) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or understood.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = file(folder);
         if !path.exists() {
             return Ok(Self::default());
         }
         let text = files::read_text(&path)?;
-        serde_json::from_str(&text)
-            .map_err(|e| format!("{}: not understood ({e}); delete it", path.display()).into())
+        serde_json::from_str(&text).map_err(|e| Error::File {
+            path,
+            problem: format!("not understood ({e}); delete it"),
+        })
     }
 
     /// Keeps it.
-    pub fn save(&self, folder: &Path) -> Result<(), Failure> {
-        output::write_json(&file(folder), self)
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        files::write_json(&file(folder), self)
     }
 
     /// Thousands of images of this run.
@@ -105,7 +114,7 @@ fn file(folder: &Path) -> PathBuf {
 
 /// The style that the next turn belongs to: of those that miss the target, one that has had the fewest images since its start, and of equals the one that
 /// misses most; when all meet it, the same among all. `limit` ends a style's training, in thousands of images.
-pub fn next(styles: &[(String, Standing)], limit: f64) -> Option<&str> {
+pub(super) fn next(styles: &[(String, Standing)], limit: f64) -> Option<&str> {
     let open = styles
         .iter()
         .filter(|(_, standing)| standing.kimg() < limit);

@@ -1,19 +1,16 @@
 //! The Fréchet distance of a generator along the way.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
 use feature_stats::{Ddof, Moments};
-use metrics_fid::{FrechetReference, ImageFeatures, Keep, MetricsError, generated_features};
+use metrics_fid::{FrechetReference, ImageFeatures, Keep, generated_features};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 
-use crate::Failure;
-use crate::progress;
-use ganymede::sampling;
+use crate::{Error, Observer, Phase, sampling};
 
 /// Images that pass the network together.
 const BATCH: usize = 16;
@@ -59,87 +56,73 @@ pub struct Yardstick {
 impl Yardstick {
     /// Prepares the reference and the training images; the reference's statistics are kept in the folder `statistics`, named by what they are of.
     ///
-    /// `None` when interrupted.
+    /// # Errors
+    ///
+    /// A file cannot be read or written; [`Error::Cancelled`] when the observer ends the job.
     pub fn new(
         features: &ImageFeatures,
         samples: u32,
         reference: &ImageSet,
         training: &ImageSet,
         statistics: &Path,
-        interrupted: &dyn Fn() -> bool,
+        observer: &mut dyn Observer,
         device: &Device,
-    ) -> Result<Option<Self>, Failure> {
-        let of =
-            |images, what| statistics_of(features, images, what, statistics, interrupted, device);
-        let (Some(reference), Some(training)) = (
+    ) -> Result<Self, Error> {
+        let mut of =
+            |images, what| statistics_of(features, images, what, statistics, observer, device);
+        let (reference, training) = (
             of(reference, "reference images")?,
             of(training, "training images")?,
-        ) else {
-            return Ok(None);
-        };
-        let prepared = |moments: Moments| -> Result<FrechetReference, Failure> {
+        );
+        let prepared = |moments: Moments| -> Result<FrechetReference, Error> {
             Ok(FrechetReference::new(
                 &moments.mean_covariance(Ddof::Sample)?,
             )?)
         };
-        Ok(Some(Self {
+        Ok(Self {
             features: features.clone(),
             samples,
             reference: prepared(reference)?,
             training: prepared(training)?,
-        }))
+        })
     }
 
-    /// Measures a generator after `iteration` iterations; `None` when interrupted.
+    /// Measures a generator after `iteration` iterations.
+    ///
+    /// # Errors
+    ///
+    /// Its images are not finite; [`Error::Cancelled`] when the observer ends the job.
     pub fn measure(
         &self,
         generator: &Generator,
         iteration: u64,
         images_shown: u64,
-        interrupted: &dyn Fn() -> bool,
+        observer: &mut dyn Observer,
         device: &Device,
-    ) -> Result<Option<Measurement>, Failure> {
+    ) -> Result<Measurement, Error> {
         let begin = Instant::now();
         let seeds = (0..self.samples).collect();
         let batches = sampling::batches(generator, None, seeds, Truncation::NONE, BATCH, device);
-        let bar = progress::bar(self.samples as usize, "measuring");
+        observer.begin(&Phase::new("measuring", self.samples as usize));
         let set = generated_features(&self.features, batches, Keep::Moments, |done| {
-            bar.set_position(done);
-            go_on(interrupted)
+            observer.position(done);
+            observer.flow()
         });
-        bar.finish_and_clear();
-        let Some(set) = unless_stopped(set)? else {
-            return Ok(None);
-        };
+        observer.end();
+        let set = set?;
         let statistics = set.mean_covariance()?;
-        Ok(Some(Measurement {
+        Ok(Measurement {
             iteration,
             kimg: images_shown as f64 / 1000.0,
             frechet_distance: self.reference.distance(&statistics)?,
             frechet_distance_training: self.training.distance(&statistics)?,
             measuring_seconds: begin.elapsed().as_secs_f64(),
-        }))
+        })
     }
 
     /// What the distances are to be called.
     pub fn distance_name(&self) -> String {
         self.features.distance_name()
-    }
-}
-
-fn go_on(interrupted: &dyn Fn() -> bool) -> ControlFlow<()> {
-    if interrupted() {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    }
-}
-
-fn unless_stopped<T>(result: Result<T, MetricsError>) -> Result<Option<T>, MetricsError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(MetricsError::Cancelled { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -149,29 +132,27 @@ fn statistics_of(
     images: &ImageSet,
     what: &str,
     folder: &Path,
-    interrupted: &dyn Fn() -> bool,
+    observer: &mut dyn Observer,
     device: &Device,
-) -> Result<Option<Moments>, Failure> {
+) -> Result<Moments, Error> {
     let file = statistics_file(features, images, folder);
     if file.is_file() {
-        return Ok(Some(Moments::load(&file)?));
+        return Ok(Moments::load(&file)?);
     }
-    let bar = progress::bar(images.len(), what);
+    observer.begin(&Phase::new(what, images.len()));
     let starts = (0..images.len()).step_by(BATCH);
     let batches = starts.map(|start| {
         let indices: Vec<usize> = (start..(start + BATCH).min(images.len())).collect();
         images.batch(&indices, &vec![false; indices.len()], device)
     });
     let set = generated_features(features, batches, Keep::Moments, |done| {
-        bar.set_position(done);
-        go_on(interrupted)
+        observer.position(done);
+        observer.flow()
     });
-    bar.finish_and_clear();
-    let Some(set) = unless_stopped(set)? else {
-        return Ok(None);
-    };
+    observer.end();
+    let set = set?;
     set.moments().save(&file)?;
-    Ok(Some(set.moments().clone()))
+    Ok(set.moments().clone())
 }
 
 fn statistics_file(features: &ImageFeatures, images: &ImageSet, folder: &Path) -> PathBuf {

@@ -1,6 +1,5 @@
 //! One run: from a source to a generator of the target's images.
 
-use ganymede::files;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,18 +10,18 @@ use vision_aided_finetune::vision_aided::VisionBackbone;
 use vision_aided_finetune::{HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers};
 
 use super::distance::{Measurement, Yardstick};
-use super::options::{Settings, TransferArgs};
+use super::options::{Settings, Tuning};
 use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
-use crate::Failure;
-use crate::training::provenance::{DataFile, Start};
-use crate::training::run_folder::RunFolder;
-use crate::training::start::Networks;
-use ganymede::Weights;
+use crate::runs::image_sets::training_set;
+use crate::runs::provenance::{DataFile, Start};
+use crate::runs::run_folder::RunFolder;
+use crate::runs::start::Networks;
+use crate::{Error, Observer, Weights, files};
 
 /// What a run is to do.
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// Shown beside the progress.
     pub name: String,
     /// The generator's file.
@@ -42,7 +41,7 @@ pub struct Job<'a> {
     /// What decides the run.
     pub settings: Settings,
     /// The rest of its options.
-    pub options: &'a TransferArgs,
+    pub options: &'a Tuning,
     /// Where networks are that are named without a file.
     pub weights: Option<&'a Weights>,
     /// The network of the distances.
@@ -50,7 +49,7 @@ pub struct Job<'a> {
 }
 
 /// How a call ended.
-pub struct Outcome {
+pub(crate) struct Ended {
     /// Whether it has its length.
     pub finished: bool,
     /// Thousands of images shown.
@@ -66,13 +65,9 @@ pub struct Outcome {
 }
 
 impl Job<'_> {
-    /// Starts the run, or goes on with the one in the folder, until it has its length or `interrupted` says that it is to end; `None` when that was before
+    /// Starts the run, or goes on with the one in the folder, until it has its length or the observer ends it; [`Error::Cancelled`] when that was before
     /// anything could be measured.
-    pub fn run(
-        &self,
-        interrupted: &dyn Fn() -> bool,
-        device: &Device,
-    ) -> Result<Option<Outcome>, Failure> {
+    pub(crate) fn run(&self, observer: &mut dyn Observer, device: &Device) -> Result<Ended, Error> {
         let folder = RunFolder::open(&self.out)?;
         files::make_folder(&self.statistics)?;
         let checkpoint = folder.checkpoint();
@@ -84,8 +79,8 @@ impl Job<'_> {
             let source = Generator::load(&self.source, device)?;
             (source.config().img_resolution, source.config().img_channels)
         };
-        let read = |path: &Path| -> Result<Arc<ImageSet>, Failure> {
-            let images = self.options.bad_images.training_set(path, side)?;
+        let mut read = |path: &Path| -> Result<Arc<ImageSet>, Error> {
+            let images = training_set(path, side, self.options.skip_bad, observer)?;
             Ok(Arc::new(images.for_channels(channels).into_owned()))
         };
         let images = read(&self.images)?;
@@ -124,17 +119,14 @@ impl Job<'_> {
             &reference,
             &images,
             &self.statistics,
-            interrupted,
+            observer,
             device,
         )?;
-        let Some(yardstick) = yardstick else {
-            return Ok(None);
-        };
         let run = Run::open(self, folder, schedule, yardstick, record, trainer, device)?;
-        run.finish(interrupted).map(Some)
+        run.finish(observer)
     }
 
-    fn networks(&self, device: &Device) -> Result<Vec<VisionBackbone>, Failure> {
+    fn networks(&self, device: &Device) -> Result<Vec<VisionBackbone>, Error> {
         let wanted = &self.settings.vision_aided;
         self.options
             .vision_aided
@@ -150,7 +142,7 @@ impl Job<'_> {
         schedule: &Schedule,
         record: &mut Record,
         device: &Device,
-    ) -> Result<Trainer, Failure> {
+    ) -> Result<Trainer, Error> {
         let config = self.settings.training.clone();
         let seeds = config.initial_weight_seeds();
         let chosen = self.discriminator.as_deref();

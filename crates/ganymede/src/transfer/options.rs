@@ -1,102 +1,199 @@
-//! Options of fine-tuning that its programs share.
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use serde::{Deserialize, Serialize};
-use vision_aided_finetune::vision_aided::{HeadForm, VisionAidedLoss};
+use vision_aided_finetune::vision_aided::{HeadForm, VisionAidedLoss, VisionBackboneKind};
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
-use crate::Failure;
-use crate::image_sets::BadImageArgs;
+use crate::Error;
+use crate::numbers::{self, check_not_negative, check_positive};
+#[cfg(feature = "clap")]
 use crate::numbers::{minutes, not_negative, positive};
-use crate::training::vision_networks::VisionNetwork;
-use ganymede::protocol::Protocol;
+use crate::protocol::Protocol;
+use crate::runs::vision_networks::VisionNetwork;
+
+/// What is fine-tuned, on what, and for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Options {
+    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or a training run's checkpoint [default: the model that the zoo's
+    /// index ranks first for the images]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME|FILE"))]
+    pub source: Option<String>,
+    /// Start from this discriminator [default: the one in the source's file or beside it, else random weights]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub discriminator: Option<PathBuf>,
+    /// Images to train on, a folder, a .zip or .tar archive or a packed file [default: avataaars of the repository's few-shot sets]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
+    pub images: Option<PathBuf>,
+    /// Such images that distances are measured against [default: the training images]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
+    pub reference: Option<PathBuf>,
+    /// Length of the run, in thousands of images; a list has stages, each of which starts from the best snapshot so far and adds the network of
+    /// --vision-aided that tells the generator's images best from real ones
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K,..", value_delimiter = ',', default_values_t = Options::default().kimg, value_parser = positive))]
+    pub kimg: Vec<f64>,
+    /// Train without discriminators on frozen networks
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub plain: bool,
+    /// Where the run is kept: checkpoint, measurements, samples and the fine-tuned networks [default: out/finetune/NAME, after the images]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
+    pub out: Option<PathBuf>,
+    /// Folder of models that the source is ranked from [default: zoo/ in the weights folder]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "DIR", conflicts_with = "source")
+    )]
+    pub models: Option<PathBuf>,
+    /// How the generator is fine-tuned and measured.
+    #[cfg_attr(feature = "clap", command(flatten))]
+    pub tuning: Tuning,
+    /// Seed of everything random
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub seed: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            source: None,
+            discriminator: None,
+            images: None,
+            reference: None,
+            kimg: vec![5.0],
+            plain: false,
+            out: None,
+            models: None,
+            tuning: Tuning::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Whether the values make sense together, as far as that can be said before anything is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] names the first that does not.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.tuning.validate()?;
+        if self.kimg.is_empty() {
+            return Err(Error::option(
+                "kimg",
+                "",
+                "expected the length of a stage at least",
+            ));
+        }
+        for kimg in &self.kimg {
+            check_positive("kimg", *kimg)?;
+        }
+        match (&self.models, &self.source) {
+            (Some(models), Some(_)) => Err(Error::option(
+                "models",
+                models.display(),
+                "a source that is named is not ranked; leave out one of them",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// How a generator is fine-tuned and measured.
-#[derive(Args, Clone, Debug)]
-pub struct TransferArgs {
-    /// What happens with images that cannot be read.
-    #[command(flatten)]
-    pub bad_images: BadImageArgs,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+pub struct Tuning {
+    /// Leave out images that cannot be read, and say so
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub skip_bad: bool,
     /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
     /// (the last two need a file)
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "efficientnet_lite0"
-    )]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Tuning::default().vision_aided))]
     pub vision_aided: Vec<VisionNetwork>,
-
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
-    #[arg(long, value_name = "PIXELS", default_value_t = 128)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = Tuning::default().vision_aided_input))]
     pub vision_aided_input: usize,
-
     /// Layers of the heads on frozen networks: equalised (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
-    #[arg(long, value_name = "FORM", default_value = "equalised", value_parser = head_form)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalised", value_parser = head_form))]
     pub heads: HeadForm,
-
     /// Loss of the heads: sigmoid, sigmoid-smoothed (targets of 0.8 instead of 1) or hinge
-    #[arg(long, value_name = "LOSS", default_value = "sigmoid-smoothed", value_parser = head_loss)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LOSS", default_value = "sigmoid-smoothed", value_parser = head_loss))]
     pub heads_loss: VisionAidedLoss,
-
     /// Augmentations of what frozen networks see
-    #[arg(long, value_name = "LIST", default_value = "color,translation,cutout")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = Tuning::default().vision_aided_augment))]
     pub vision_aided_augment: DiffAugment,
-
     /// Augmentations of what the image discriminator sees
-    #[arg(long, value_name = "LIST", default_value = "color,translation,cutout")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = Tuning::default().augment))]
     pub augment: DiffAugment,
-
     /// Images of a batch
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().batch))]
     pub batch: usize,
-
     /// Learning rate of all networks
-    #[arg(long, value_name = "RATE", default_value_t = 0.002, value_parser = positive)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "RATE", default_value_t = Tuning::default().learning_rate, value_parser = positive))]
     pub learning_rate: f64,
-
     /// Weight of R1
-    #[arg(long, value_name = "GAMMA", default_value_t = 1.0, value_parser = not_negative)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", default_value_t = Tuning::default().gamma, value_parser = not_negative))]
     pub gamma: f64,
-
     /// Half-life of the generator's average, in thousands of images; StyleGAN2's would be longer than half of a run of 5 kimg
-    #[arg(long, value_name = "K", default_value_t = 0.5, value_parser = positive)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = Tuning::default().average_kimg, value_parser = positive))]
     pub average_kimg: f64,
-
     /// Leave the first N layers of the image discriminator, from the image on, as they are (Freeze-D)
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().freeze_layers))]
     pub freeze_layers: usize,
-
     /// Flip half of the images left to right
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     pub mirror: bool,
-
     /// Train with noise images (flat art is better without)
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     pub noise: bool,
-
     /// Measure, and keep the run, every so many thousand images
-    #[arg(long, value_name = "K", default_value_t = 0.5, value_parser = positive)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = Tuning::default().snapshot_kimg, value_parser = positive))]
     pub snapshot_kimg: f64,
-
     /// Generated images of a measurement: seeds 0, 1, ..
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().samples, value_parser = clap::value_parser!(u32).range(2..)))]
     pub samples: u32,
-
     /// Features of the Fréchet distance and how images become the network's input
-    #[arg(long, value_enum, default_value_t = Protocol::EfficientnetLite0)]
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub protocol: Protocol,
-
     /// Weights of that network (.safetensors, .pth or .pt) [default for efficientnet_lite0: those in the weights folder]
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features: Option<PathBuf>,
-
     /// Also write the checkpoint every so many minutes
-    #[arg(long, value_name = "MINUTES", default_value = "5", value_parser = minutes)]
-    pub checkpoint_minutes: Duration,
+    #[cfg_attr(feature = "clap", arg(long, value_name = "MINUTES", default_value_t = Tuning::default().checkpoint_minutes, value_parser = minutes))]
+    pub checkpoint_minutes: f64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let all = DiffAugment {
+            color: true,
+            translation: true,
+            cutout: true,
+        };
+        Self {
+            skip_bad: false,
+            vision_aided: vec![VisionBackboneKind::EfficientNetLite0.into()],
+            vision_aided_input: 128,
+            heads: HeadForm::EqualisedLearningRate,
+            heads_loss: VisionAidedLoss::MultilevelSigmoidSmoothed,
+            vision_aided_augment: all,
+            augment: all,
+            batch: 8,
+            learning_rate: 0.002,
+            gamma: 1.0,
+            average_kimg: 0.5,
+            freeze_layers: 0,
+            mirror: false,
+            noise: false,
+            snapshot_kimg: 0.5,
+            samples: 1000,
+            protocol: Protocol::EfficientnetLite0,
+            features: None,
+            checkpoint_minutes: 5.0,
+        }
+    }
 }
 
 /// What decides a run besides its images and what it starts from; a run that goes on has the same.
@@ -118,9 +215,39 @@ pub struct Settings {
     pub snapshot_kimg: f64,
 }
 
-impl TransferArgs {
+impl Tuning {
+    /// Whether the values can be used, as far as that can be said before anything is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] names the first that cannot.
+    pub fn validate(&self) -> Result<(), Error> {
+        for (option, value) in [
+            ("learning_rate", self.learning_rate),
+            ("average_kimg", self.average_kimg),
+            ("snapshot_kimg", self.snapshot_kimg),
+            ("checkpoint_minutes", self.checkpoint_minutes),
+        ] {
+            check_positive(option, value)?;
+        }
+        check_not_negative("gamma", self.gamma)?;
+        match self.samples {
+            0 | 1 => Err(Error::option(
+                "samples",
+                self.samples,
+                "expected at least 2",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Between two checkpoints.
+    pub(super) fn checkpoint_interval(&self) -> Duration {
+        numbers::duration(self.checkpoint_minutes).unwrap_or(Duration::MAX)
+    }
+
     /// The settings with a seed; `plain` leaves the vision-aided discriminators out.
-    pub fn settings(&self, seed: u32, plain: bool) -> Settings {
+    pub(crate) fn settings(&self, seed: u32, plain: bool) -> Settings {
         let defaults = TrainingConfig::default();
         let mut training = TrainingConfig {
             seed: u64::from(seed),
@@ -158,18 +285,18 @@ impl TransferArgs {
 
 impl Settings {
     /// Refuses other settings than those a run was started with, naming the first that differs.
-    pub fn check_same(&self, run: &Self) -> Result<(), Failure> {
+    pub(super) fn check_same(&self, run: &Self) -> Result<(), Error> {
         let [now, run] = [serde_json::to_value(self)?, serde_json::to_value(run)?];
         match difference("", &now, &run) {
             None => Ok(()),
-            Some((option, found, expected)) => Err(format!(
-                "the run there was started with {option} {expected}, found {found}; give the same options to continue it, or choose another --out"
-            )
-            .into()),
+            Some((option, found, expected)) => Err(Error::RunDiffers(format!(
+                "was started with {option} {expected}, found {found}; give the same options to continue it"
+            ))),
         }
     }
 }
 
+#[cfg(feature = "clap")]
 fn head_form(text: &str) -> Result<HeadForm, String> {
     match text {
         "equalised" => Ok(HeadForm::EqualisedLearningRate),
@@ -178,6 +305,7 @@ fn head_form(text: &str) -> Result<HeadForm, String> {
     }
 }
 
+#[cfg(feature = "clap")]
 fn head_loss(text: &str) -> Result<VisionAidedLoss, String> {
     match text {
         "sigmoid" => Ok(VisionAidedLoss::MultilevelSigmoid),
@@ -211,7 +339,7 @@ fn difference(
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "clap"))]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use clap::Parser;
@@ -221,7 +349,7 @@ mod tests {
     #[derive(Parser)]
     struct Program {
         #[command(flatten)]
-        transfer: TransferArgs,
+        transfer: Tuning,
     }
 
     fn settings(args: &[&str]) -> Settings {

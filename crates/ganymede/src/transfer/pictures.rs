@@ -1,6 +1,5 @@
 //! What a run looks like: samples over time, distances and losses.
 
-use ganymede::files;
 use std::path::Path;
 
 use image_tensor::write_png;
@@ -8,17 +7,17 @@ use vision_aided_finetune::HistoryEntry;
 
 use super::distance::Measurement;
 use super::sheet;
-use crate::Failure;
-use crate::training::plot;
-use ganymede::line_plot::{Axis, Series, line_plot};
+use crate::line_plot::{Axis, Series, line_plot};
+use crate::runs::plot;
+use crate::{Error, files};
 
 /// Writes samples.png, distances.svg and history.svg.
-pub fn write(
+pub(super) fn write(
     folder: &Path,
     distance_name: &str,
     measurements: &[Measurement],
     history: &[HistoryEntry],
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     if let Some(samples) = sheet::over_time(folder, measurements)? {
         write_png(folder.join("samples.png"), &samples)?;
     }

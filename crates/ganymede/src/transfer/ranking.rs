@@ -7,12 +7,10 @@ use checkpoint::shown;
 use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
-use crate::image_sets::BadImageArgs;
-use crate::terminal::warn_of_outdated;
-use crate::training::export::GENERATOR;
-use ganymede::Weights;
-use ganymede::search::{Method, Searcher};
+use crate::images::{bad_images, for_each_image};
+use crate::runs::export::GENERATOR;
+use crate::search::{Method, Searcher};
+use crate::{Error, Observer, Warning, Weights};
 
 /// A model's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,15 +25,16 @@ pub struct Ranked {
 
 impl Ranked {
     /// Refuses a ranking that was read from `file` and names what can be no folder of a zoo: a run's folder is called after its model.
-    pub fn check_names(ranking: &[Self], file: &Path) -> Result<(), Failure> {
+    pub(crate) fn check_names(ranking: &[Self], file: &Path) -> Result<(), Error> {
         match ranking.iter().find(|ranked| !is_folder(&ranked.model)) {
             None => Ok(()),
-            Some(ranked) => Err(format!(
-                "{}: it names the model {}, which can be no folder of a zoo",
-                file.display(),
-                shown(&ranked.model)
-            )
-            .into()),
+            Some(ranked) => Err(Error::File {
+                path: file.to_owned(),
+                problem: format!(
+                    "it names the model {}, which can be no folder of a zoo",
+                    shown(&ranked.model)
+                ),
+            }),
         }
     }
 
@@ -56,16 +55,28 @@ fn is_folder(name: &str) -> bool {
 }
 
 /// All models of a zoo (the weights folder's without `models`) by the mean Gaussian density of the features of the images of a folder or archive, best first.
+///
+/// # Errors
+///
+/// The zoo has no index, or an image cannot be read.
 pub fn ranking(
     models: Option<&Path>,
     images: &Path,
-    bad_images: BadImageArgs,
+    skip_bad: bool,
     weights: &Weights,
     device: &Device,
-) -> Result<Vec<Ranked>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Vec<Ranked>, Error> {
     let searcher = Searcher::open(models, None, weights, device)?;
-    warn_of_outdated(&searcher.outdated);
-    let features = searcher.features(&bad_images.read(images)?);
+    if !searcher.outdated.is_harmless() {
+        observer.warn(&Warning::IndexOutdated(searcher.outdated.clone()));
+    }
+    let mut pictures = Vec::new();
+    for_each_image(&[images], bad_images(skip_bad), observer, |image| {
+        pictures.push(image.pixels);
+        Ok(())
+    })?;
+    let features = searcher.features(&pictures);
     let query = Query::feature_set(features.view());
     let (ranking, _) = searcher.rank(&query, Method::GaussianDensity)?;
     let ranked: Vec<Ranked> = (1..)

@@ -7,8 +7,8 @@ use vision_aided_finetune::Trainer;
 
 use super::options::Settings;
 use super::stages::Stage;
-use crate::Failure;
-use crate::training::provenance::{DataFile, Start};
+use crate::Error;
+use crate::runs::provenance::{DataFile, Start};
 
 /// Where a run comes from and what it has gone through; kept in its checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,44 +31,48 @@ pub struct Record {
 
 impl Record {
     /// The record in a checkpoint.
-    pub fn read(checkpoint: &Path) -> Result<Self, Failure> {
-        let other = |reason: &str| {
-            format!(
-                "{}: not a fine-tuning run ({reason}); choose another --out",
-                checkpoint.display()
-            )
+    ///
+    /// # Errors
+    ///
+    /// It is none of a fine-tuning run.
+    pub fn read(checkpoint: &Path) -> Result<Self, Error> {
+        let other = |reason: &str| Error::File {
+            path: checkpoint.to_owned(),
+            problem: format!("not a fine-tuning run ({reason}); choose another folder"),
         };
         let text = Trainer::provenance_in(checkpoint)?.ok_or_else(|| other("it has no record"))?;
-        Ok(serde_json::from_str(&text).map_err(|e| other(&e.to_string()))?)
+        serde_json::from_str(&text).map_err(|e| other(&e.to_string()))
     }
 
     /// Writes the record down, so that the next checkpoint has it.
-    pub fn keep(&self, trainer: &mut Trainer) -> Result<(), Failure> {
+    pub(crate) fn keep(&self, trainer: &mut Trainer) -> Result<(), Error> {
         trainer.set_provenance(Some(serde_json::to_string(self)?));
         Ok(())
     }
 
     /// Refuses a run that would go on with something else than it was started with.
-    pub fn check_same(&self, now: &Self) -> Result<(), Failure> {
+    pub(crate) fn check_same(&self, now: &Self) -> Result<(), Error> {
         now.settings.check_same(&self.settings)?;
         let other = |what: &str, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
             let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
             if found == expected {
                 return Ok(());
             }
-            Err(Failure::from(format!(
-                "the run there has {what} {expected}, found {found}; give the same to continue it, or choose another --out"
+            Err(Error::RunDiffers(format!(
+                "has {what} {expected}, found {found}; give the same to continue it"
             )))
         };
         // Stages that are over keep their lengths; the others may still change.
         let over = self.stages.len().saturating_sub(1);
         if now.kimg.len() != self.kimg.len() || now.kimg[..over] != self.kimg[..over] {
-            return Err(format!(
-                "the run there has the stages --kimg {}, found {}; only the lengths of stages that are not over can change",
-                list(&self.kimg),
-                list(&now.kimg)
-            )
-            .into());
+            return Err(Error::option(
+                "kimg",
+                list(&now.kimg),
+                format!(
+                    "the run there has the stages {}; only the lengths of stages that are not over can change",
+                    list(&self.kimg)
+                ),
+            ));
         }
         other("the source", &now.source, &self.source)?;
         other("the images", &now.images, &self.images)?;

@@ -7,24 +7,22 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use vision_aided_finetune::{History, HistoryEntry, ImageSet, SavedNetworks, StepReport, Trainer};
 
-use super::distance::{Distances, Measurement, Yardstick, best, distances_file};
-use super::job::{Job, Outcome};
+use super::distance::{Distances, Yardstick, best, distances_file};
+use super::job::{Ended, Job};
 use super::record::Record;
 use super::snapshots::Snapshots;
 use super::stages::{Schedule, Stage};
 use super::{pictures, sheet};
-use crate::Failure;
-use crate::progress;
-use crate::progress::Bar;
-use crate::training::export;
-use crate::training::run_folder::RunFolder;
+use crate::runs::export;
+use crate::runs::run_folder::RunFolder;
+use crate::{Error, Milestone, Number, Observer, Phase};
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;
 const KILO: f64 = 1000.0;
 
 /// A run under way.
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     job: &'a Job<'a>,
     folder: RunFolder,
     schedule: Schedule,
@@ -34,7 +32,6 @@ pub struct Run<'a> {
     history: History,
     distances: Distances,
     device: &'a Device,
-    bar: Bar,
     saved: Instant,
     /// Since the last entry of the history.
     reports: Vec<StepReport>,
@@ -44,7 +41,7 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The run of a trainer, with what its folder has of the iterations before.
-    pub fn open(
+    pub(super) fn open(
         job: &'a Job<'a>,
         folder: RunFolder,
         schedule: Schedule,
@@ -52,12 +49,11 @@ impl<'a> Run<'a> {
         record: Record,
         trainer: Trainer,
         device: &'a Device,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let iterations = trainer.iterations();
         Ok(Self {
             history: History::open(folder.history(), iterations)?,
             distances: Distances::open(distances_file(folder.path()), iterations)?,
-            bar: progress::bar(0, &job.name),
             saved: Instant::now(),
             reports: Vec::new(),
             unreported: Duration::ZERO,
@@ -71,10 +67,10 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Trains to the end, or until `interrupted` says that it is to end, writes pictures, and at the end the networks.
-    pub fn finish(mut self, interrupted: &dyn Fn() -> bool) -> Result<Outcome, Failure> {
-        let finished = self.iterate(interrupted)?;
-        self.bar.finish_and_clear();
+    /// Trains to the end, or until the observer ends it, writes pictures, and at the end the networks.
+    pub(super) fn finish(mut self, observer: &mut dyn Observer) -> Result<Ended, Error> {
+        let finished = self.iterate(observer)?;
+        observer.end();
         let title = self.yardstick.distance_name();
         pictures::write(
             self.folder.path(),
@@ -85,7 +81,7 @@ impl<'a> Run<'a> {
         if finished {
             self.export()?;
         }
-        Ok(Outcome {
+        Ok(Ended {
             finished,
             kimg: self.trainer.images_shown() as f64 / KILO,
             distance_name: title,
@@ -95,8 +91,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Goes through the stages; `false` when interrupted. The checkpoint is written in either case.
-    fn iterate(&mut self, interrupted: &dyn Fn() -> bool) -> Result<bool, Failure> {
+    /// Goes through the stages; `false` when the observer ended it. The checkpoint is written in either case.
+    fn iterate(&mut self, observer: &mut dyn Observer) -> Result<bool, Error> {
         // Those of a future that the checkpoint knows nothing of.
         let now = self.trainer.iterations();
         self.snapshots().keep(|iteration| iteration <= now)?;
@@ -104,46 +100,62 @@ impl<'a> Run<'a> {
             let stage = self.record.stages.len();
             let start = self.record.stages[stage - 1].start_images;
             let end = start + (self.schedule.kimg[stage - 1] * KILO) as u64;
-            if !self.train_until(end, interrupted)? {
+            if !self.train_until(end, observer)? {
                 return Ok(false);
             }
             if stage == self.schedule.kimg.len() {
                 return Ok(true);
             }
-            self.next_stage()?;
+            self.next_stage(observer)?;
         }
     }
 
     /// Trains until `end` images were shown, measuring on the way and at the end.
-    fn train_until(&mut self, end: u64, interrupted: &dyn Fn() -> bool) -> Result<bool, Failure> {
-        self.bar.set_length(end);
-        self.bar.set_position(self.trainer.images_shown());
-        self.bar.reset_eta();
+    fn train_until(&mut self, end: u64, observer: &mut dyn Observer) -> Result<bool, Error> {
+        self.begin(end, observer);
         loop {
             let is_over = self.trainer.images_shown() >= end;
-            if (is_over || self.is_snapshot()) && !self.measure(interrupted)? {
-                self.save()?;
-                return Ok(false);
+            if (is_over || self.is_snapshot()) && self.is_unmeasured() {
+                match self.measure(observer) {
+                    Err(Error::Cancelled) => {
+                        self.save()?;
+                        return Ok(false);
+                    }
+                    measured => measured?,
+                }
+                self.begin(end, observer);
             }
             if is_over {
                 return Ok(true);
             }
-            if interrupted() {
+            if observer.cancelled() {
                 self.save()?;
                 return Ok(false);
             }
-            if self.saved.elapsed() >= self.job.options.checkpoint_minutes {
+            if self.saved.elapsed() >= self.job.options.checkpoint_interval() {
                 self.save()?;
             }
             let begin = Instant::now();
             self.reports.push(self.trainer.step()?);
             self.unreported += begin.elapsed();
-            self.bar.set_position(self.trainer.images_shown());
+            observer.position(self.trainer.images_shown());
             let iterations = self.trainer.iterations();
             // Multiples, also in a resumed run, so that its entries are those of a run in one piece.
             if iterations.is_multiple_of(ITERATIONS_PER_ENTRY) {
                 self.report()?;
             }
+        }
+    }
+
+    /// The observer is told of training where it is now, with what was measured last.
+    fn begin(&self, end: u64, observer: &mut dyn Observer) {
+        observer.begin(&Phase::new(&self.job.name, end as usize));
+        observer.resume(self.trainer.images_shown());
+        if let Some(last) = self.distances.entries().last() {
+            observer.numbers(&[
+                Number::new("Fréchet distance", last.frechet_distance, "", 2),
+                Number::new("at", last.kimg, "kimg", 1),
+            ]);
         }
     }
 
@@ -155,29 +167,30 @@ impl<'a> Run<'a> {
         shown == 0 || before / interval != shown / interval
     }
 
-    /// Measures the averaged generator, unless that was done, and keeps it where it is the best so far; `false` when interrupted.
+    /// Whether the generator as it is now was not measured yet.
+    fn is_unmeasured(&self) -> bool {
+        let last = self.distances.entries().last();
+        last.is_none_or(|last| last.iteration != self.trainer.iterations())
+    }
+
+    /// Measures the averaged generator and keeps it where it is the best so far.
     ///
     /// Snapshots are removed only after a checkpoint that has their successor's measurement, so that a run that is killed at any time finds the best of
     /// its checkpoint's past.
-    fn measure(&mut self, interrupted: &dyn Fn() -> bool) -> Result<bool, Failure> {
+    fn measure(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let iteration = self.trainer.iterations();
-        let is_done = |last: &Measurement| last.iteration == iteration;
-        if self.distances.entries().last().is_some_and(is_done) {
-            return Ok(true);
-        }
         let generator = self.trainer.generator_average();
         let shown = self.trainer.images_shown();
         let measured =
             self.yardstick
-                .measure(generator, iteration, shown, interrupted, self.device)?;
-        let Some(measured) = measured else {
-            return Ok(false);
-        };
-        self.bar.set_message(format!(
-            "Fréchet distance {:.2} at {:.1} kimg",
-            measured.frechet_distance, measured.kimg
-        ));
-        sheet::write(generator, self.folder.path(), iteration, self.device)?;
+                .measure(generator, iteration, shown, observer, self.device)?;
+        sheet::write(
+            generator,
+            self.folder.path(),
+            iteration,
+            self.device,
+            observer,
+        )?;
         let is_best = best(self.distances.entries())
             .is_none_or(|best| measured.frechet_distance < best.frechet_distance);
         if is_best {
@@ -188,14 +201,12 @@ impl<'a> Run<'a> {
         if is_best {
             self.snapshots().keep(|kept| kept == iteration)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The next stage: back to the best snapshot, and one more network.
-    fn next_stage(&mut self) -> Result<(), Failure> {
-        let from = best(self.distances.entries())
-            .ok_or("nothing was measured, so that there is no best snapshot")?
-            .iteration;
+    fn next_stage(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let from = self.best()?;
         let shown = self.trainer.images_shown();
         let images = Arc::new(self.trainer.images().clone());
         self.trainer = resumed(
@@ -216,25 +227,18 @@ impl<'a> Run<'a> {
         self.save()?;
         self.history = History::open(self.folder.history(), from)?;
         self.distances = Distances::open(distances_file(self.folder.path()), from)?;
-        let stage = self
-            .record
-            .stages
-            .last()
-            .map(|stage| stage.added.join(", "));
-        self.bar.suspend(|| {
-            eprintln!(
-                "{}: stage {} adds {} to the snapshot of {:.1} kimg",
-                self.job.name,
-                self.record.stages.len(),
-                stage.unwrap_or_default(),
-                self.trainer.images_shown() as f64 / KILO
-            );
+        let stage = self.record.stages.last();
+        observer.milestone(&Milestone::Stage {
+            run: self.job.name.clone(),
+            stage: self.record.stages.len(),
+            added: stage.map_or_else(Vec::new, |stage| stage.added.clone()),
+            kimg: self.trainer.images_shown() as f64 / KILO,
         });
         Ok(())
     }
 
     /// Moves what was measured of the iterations since the last entry into the history.
-    fn report(&mut self) -> Result<(), Failure> {
+    fn report(&mut self) -> Result<(), Error> {
         if self.reports.is_empty() {
             return Ok(());
         }
@@ -248,7 +252,7 @@ impl<'a> Run<'a> {
     }
 
     /// The history first: a resumed run drops what is beyond the checkpoint, and would miss what was never written.
-    fn save(&mut self) -> Result<(), Failure> {
+    fn save(&mut self) -> Result<(), Error> {
         self.report()?;
         self.trainer.save(self.folder.checkpoint())?;
         self.saved = Instant::now();
@@ -261,12 +265,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The iteration of the best snapshot.
+    fn best(&self) -> Result<u64, Error> {
+        let best = best(self.distances.entries()).ok_or_else(|| Error::File {
+            path: distances_file(self.folder.path()),
+            problem: "it has no measurement, so that there is no best snapshot".to_owned(),
+        })?;
+        Ok(best.iteration)
+    }
+
     /// Writes the networks of the best snapshot as models of their own.
-    fn export(&self) -> Result<(), Failure> {
-        let best = best(self.distances.entries()).ok_or("nothing was measured")?;
-        let path = self.snapshots().file(best.iteration);
-        let saved = SavedNetworks::open(&path, self.device)?
-            .ok_or_else(|| format!("{}: not a snapshot of a run", path.display()))?;
+    fn export(&self) -> Result<(), Error> {
+        let path = self.snapshots().file(self.best()?);
+        let saved = SavedNetworks::open(&path, self.device)?.ok_or_else(|| Error::File {
+            path,
+            problem: "not a snapshot of a run".to_owned(),
+        })?;
         export::write(
             &saved.generator_average,
             &saved.discriminator,
@@ -278,12 +292,12 @@ impl<'a> Run<'a> {
 }
 
 /// Continues a checkpoint on its networks.
-pub fn resumed(
+pub(super) fn resumed(
     checkpoint: &Path,
     images: Arc<ImageSet>,
     schedule: &Schedule,
     device: &Device,
-) -> Result<Trainer, Failure> {
+) -> Result<Trainer, Error> {
     let names: Vec<String> = Trainer::vision_networks(checkpoint)?
         .into_iter()
         .map(|(kind, _)| kind.to_string())
@@ -293,13 +307,13 @@ pub fn resumed(
 }
 
 /// Adds the networks of the next stage and writes it down.
-pub fn begin_stage(
+pub(super) fn begin_stage(
     trainer: &mut Trainer,
     schedule: &Schedule,
     record: &mut Record,
     discarded_images: u64,
     device: &Device,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let present: Vec<String> = trainer
         .vision_aided()
         .iter()

@@ -7,8 +7,8 @@ use image_tensor::{DecodeLimits, Rgb, RgbImage, decode_file, grid, strip, write_
 use stylegan2::{Generator, Truncation};
 
 use super::distance::Measurement;
-use crate::Failure;
-use crate::training::samples;
+use crate::runs::samples;
+use crate::{Error, Observer, Preview};
 
 /// Images of a sheet: seeds 0 to 15, not truncated.
 const IMAGES: u32 = 16;
@@ -17,25 +17,30 @@ const PADDING: u32 = 2;
 const GAP: u32 = 6;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
-/// Writes a square of samples after so many iterations.
-pub fn write(
+/// Writes a square of samples after so many iterations, and shows it.
+pub(super) fn write(
     generator: &Generator,
     folder: &Path,
     iteration: u64,
     device: &Device,
-) -> Result<(), Failure> {
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
     let images = samples::images(generator, IMAGES, Truncation::NONE, device);
     let sheet = grid(&images, COLUMNS, PADDING, WHITE);
+    observer.preview(&Preview::new("samples", &sheet));
     Ok(write_png(file(folder, iteration), &sheet)?)
 }
 
 /// Where that lies.
-pub fn file(folder: &Path, iteration: u64) -> PathBuf {
+pub(crate) fn file(folder: &Path, iteration: u64) -> PathBuf {
     folder.join(format!("samples-{iteration:06}.png"))
 }
 
 /// The samples of some measurements side by side; none where none were written.
-pub fn over_time(folder: &Path, measurements: &[Measurement]) -> Result<Option<RgbImage>, Failure> {
+pub(super) fn over_time(
+    folder: &Path,
+    measurements: &[Measurement],
+) -> Result<Option<RgbImage>, Error> {
     let sheets: Vec<RgbImage> = measurements
         .iter()
         .map(|measurement| file(folder, measurement.iteration))

@@ -2,37 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use crate::Error;
 
 const NAME: &str = "best-";
 const EXTENSION: &str = ".safetensors";
 
 /// Those in the folder of a run.
-pub struct Snapshots<'a> {
+pub(super) struct Snapshots<'a> {
     /// The run's folder.
-    pub folder: &'a Path,
+    pub(super) folder: &'a Path,
 }
 
 impl Snapshots<'_> {
     /// The one after so many iterations.
-    pub fn file(&self, iteration: u64) -> PathBuf {
+    pub(super) fn file(&self, iteration: u64) -> PathBuf {
         self.folder.join(format!("{NAME}{iteration:06}{EXTENSION}"))
     }
 
     /// Removes those of other iterations.
-    pub fn keep(&self, keep: impl Fn(u64) -> bool) -> Result<(), Failure> {
+    pub(super) fn keep(&self, keep: impl Fn(u64) -> bool) -> Result<(), Error> {
         let folder = self.folder;
-        let unreadable = |e: std::io::Error| format!("{}: {e}", folder.display());
-        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
+        let unreadable = || Error::io(folder, "cannot be listed");
+        for entry in std::fs::read_dir(folder).map_err(unreadable())? {
+            let path = entry.map_err(unreadable())?.path();
             let iteration = path
                 .file_name()
                 .and_then(|name| name.to_str())
                 .and_then(|name| name.strip_prefix(NAME)?.strip_suffix(EXTENSION))
                 .and_then(|number| number.parse().ok());
             if iteration.is_some_and(|iteration| !keep(iteration)) {
-                std::fs::remove_file(&path)
-                    .map_err(|e| format!("{}: cannot be removed ({e})", path.display()))?;
+                std::fs::remove_file(&path).map_err(Error::io(&path, "cannot be removed"))?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 use vision_aided_finetune::vision_aided::{LinearProbe, ProbeScore, VisionBackbone};
 
-use crate::Failure;
+use crate::Error;
 
 /// One stage: training goes on from the best snapshot so far with further networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Candidate {
 /// The networks of a run and the lengths of its stages.
 ///
 /// With one stage all networks are there from the start; with several each one adds the most discriminating of those left.
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// Thousands of images of each stage.
     pub kimg: Vec<f64>,
     /// Candidates in their order.
@@ -43,14 +43,17 @@ pub struct Schedule {
 
 impl Schedule {
     /// Checks that each stage has a network to add.
-    pub fn new(kimg: Vec<f64>, networks: Vec<VisionBackbone>) -> Result<Self, Failure> {
+    pub fn new(kimg: Vec<f64>, networks: Vec<VisionBackbone>) -> Result<Self, Error> {
         if kimg.len() > 1 && kimg.len() > networks.len() {
-            return Err(format!(
-                "--kimg has {} stages, each of which adds a network, but --vision-aided names {}; expected at least as many networks as stages",
-                kimg.len(),
-                networks.len()
-            )
-            .into());
+            return Err(Error::option(
+                "kimg",
+                "",
+                format!(
+                    "it has {} stages, each of which adds a network, but there are {}; expected at least as many networks as stages",
+                    kimg.len(),
+                    networks.len()
+                ),
+            ));
         }
         Ok(Self { kimg, networks })
     }
@@ -64,7 +67,7 @@ impl Schedule {
         images: &ImageSet,
         seed: u64,
         device: &Device,
-    ) -> Result<(Vec<VisionBackbone>, Vec<Candidate>), Failure> {
+    ) -> Result<(Vec<VisionBackbone>, Vec<Candidate>), Error> {
         let left: Vec<VisionBackbone> = self
             .networks
             .iter()
@@ -93,7 +96,7 @@ impl Schedule {
     }
 
     /// Loaded networks by their names, in that order.
-    pub fn named(&self, names: &[String]) -> Result<Vec<VisionBackbone>, Failure> {
+    pub fn named(&self, names: &[String]) -> Result<Vec<VisionBackbone>, Error> {
         names
             .iter()
             .map(|name| {
@@ -101,7 +104,10 @@ impl Schedule {
                     .iter()
                     .find(|network| network.kind().to_string() == *name)
                     .cloned()
-                    .ok_or_else(|| format!("the run has a discriminator on {name}, which --vision-aided does not name; name it").into())
+                    .ok_or_else(|| {
+                        let problem = format!("the run has a discriminator on {name}; name it too");
+                        Error::option("vision_aided", "", problem)
+                    })
             })
             .collect()
     }

@@ -6,10 +6,9 @@ use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::FeatureOffset;
 
-use examples::Failure;
-use ganymede::edit::{RegionColour, in_strengths};
-use ganymede::latents::FoundLatent;
-use ganymede::{Model, feature_offset, rendering};
+use crate::edit::{RegionColour, in_strengths};
+use crate::latents::FoundLatent;
+use crate::{Error, Model, feature_offset, rendering};
 
 /// What an edit does between the ends of its range.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -26,7 +25,7 @@ pub struct EndEffect {
 
 impl EndEffect {
     /// The mean; of changes without their signs where `unsigned`, as those of random directions would cancel.
-    pub fn mean(effects: &[Self], unsigned: bool) -> Self {
+    pub(super) fn mean(effects: &[Self], unsigned: bool) -> Self {
         let mean = |value: &dyn Fn(&Self) -> Option<f64>| {
             let values: Option<Vec<f64>> = effects.iter().map(value).collect();
             values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
@@ -42,7 +41,7 @@ impl EndEffect {
 }
 
 /// Measures edits at the ends of a range.
-pub struct Ends<'a> {
+pub(super) struct Ends<'a> {
     pub model: &'a Model,
     pub metric: &'a Lpips,
     pub device: &'a Device,
@@ -54,7 +53,7 @@ pub struct Ends<'a> {
 
 impl Ends<'_> {
     /// Each edit on one latent.
-    pub fn measure(&self, latent: &FoundLatent, edits: &[Edit]) -> Result<Vec<EndEffect>, Failure> {
+    pub(super) fn measure(&self, latent: &FoundLatent, edits: &[Edit]) -> Result<Vec<EndEffect>, Error> {
         let offset = feature_offset::batch(&[latent.offset.as_ref()], self.device)?;
         let offset = offset.as_ref();
         let original = self
@@ -89,13 +88,13 @@ impl Ends<'_> {
         &self,
         latents: &[Array2<f32>],
         offset: Option<&FeatureOffset>,
-    ) -> Result<Vec<RgbImage>, Failure> {
+    ) -> Result<Vec<RgbImage>, Error> {
         let images = rendering::render_with(self.model, latents, offset, self.device)?;
         Ok(from_signed_unit(images))
     }
 
     /// Mean LPIPS from one picture, all in 8 bits.
-    fn distance(&self, pictures: &[RgbImage], from: &RgbImage) -> Result<f64, Failure> {
+    fn distance(&self, pictures: &[RgbImage], from: &RgbImage) -> Result<f64, Error> {
         let distances = rendering::distances(
             self.metric,
             to_signed_unit(pictures, self.device),

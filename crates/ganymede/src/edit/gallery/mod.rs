@@ -2,38 +2,113 @@
 
 mod ends;
 mod page;
+#[cfg(test)]
+mod tests;
 
-pub use ends::{EndEffect, Ends};
-pub use page::replace_section;
-
-use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use ganspace::{Edit, EditBook, NamedEdit};
 use image_tensor::{RgbImage, from_signed_unit};
 use model_zoo::{Card, Zoo};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::RandomState;
 
-use crate::Args;
-use examples::{Failure, output};
-use ganymede::edit::{
-    Bases, LONGEST_LABEL, Options, RegionColour, in_strengths, range_strengths, write_sheet,
-};
-use ganymede::files::{Names, ShownPath};
-use ganymede::images::{Target, files_in};
-use ganymede::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
-use ganymede::{BASE, Context, Model, Observer, Weights, feature_offset, rendering};
+pub use ends::EndEffect;
+
+use super::{Bases, LONGEST_LABEL, RegionColour, in_strengths, range_strengths, write_sheet};
+use crate::files::{self, Names, ShownPath};
+use crate::images::{Target, files_in};
+use crate::invert::Settings;
+use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
+use crate::{BASE, Context, Error, Model, Observer, Weights, feature_offset, rendering};
+use ends::Ends;
+
+/// Where the gallery is, and how edits are shown and measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// A Markdown file, which need not be there; pictures lie in `images/gallery` beside it.
+    pub file: PathBuf,
+    /// Held-out images of each model that are shown.
+    pub images: u16,
+    /// Held-out images of each model that are measured: those that follow the ones that are shown, or these where there are no more.
+    pub measured: u16,
+    /// Samples that say how much an attribute varies: seeds from `seed` on.
+    pub trials: u16,
+    /// Random directions to compare with.
+    pub random: u16,
+    /// Truncation of the samples.
+    pub truncation_psi: f32,
+    /// How images are inverted.
+    pub inversion: Settings,
+    /// Seed of everything random.
+    pub seed: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let usual = super::Options::default();
+        Self {
+            file: PathBuf::from("gallery.md"),
+            images: 2,
+            measured: 5,
+            trials: usual.trials,
+            random: usual.random,
+            truncation_psi: usual.truncation_psi,
+            inversion: usual.inversion,
+            seed: usual.seed,
+        }
+    }
+}
+
+impl Options {
+    /// Whether the values can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] names the first that cannot.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.inversion.validate()?;
+        for (option, value, least) in [
+            ("images", self.images, 1),
+            ("trials", self.trials, 2),
+            ("random", self.random, 1),
+        ] {
+            if value < least {
+                return Err(Error::option(
+                    option,
+                    value,
+                    format!("expected at least {least}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Model by model.
+    pub edits: Vec<Shown>,
+}
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
+    /// Its model.
     pub model: String,
+    /// Its name.
     pub edit: String,
+    /// What it does, in words.
     pub description: String,
+    /// Counted from 0.
     pub component: usize,
+    /// What the components are of.
     pub space: String,
+    /// The layers that move.
     pub layers: String,
+    /// The first strength and the last, in standard deviations.
     pub range: [f64; 2],
     /// What of the picture is measured.
     pub attribute: Option<String>,
@@ -51,19 +126,20 @@ pub struct Shown {
     pub credit: String,
 }
 
-#[derive(Serialize)]
-struct Results {
-    edits: Vec<Shown>,
-}
-
-/// Writes the pictures and the section of `file`.
-pub fn write(
-    args: &Args,
-    file: &Path,
+/// Writes a strip of every named edit of the zoo's models on held-out images, and what it moves, into the file, between its marks for edits. What stands around
+/// the marks stays.
+///
+/// # Errors
+///
+/// No model has named edits, a model has no held-out images, an attribute cannot be measured, or a file cannot be read or written; [`Error::Cancelled`] when
+/// the observer ends the job.
+pub fn run(
+    options: &Options,
     context: &Context,
     observer: &mut dyn Observer,
-) -> Result<(), Failure> {
-    let options = &args.options();
+) -> Result<Outcome, Error> {
+    options.validate()?;
+    let file = options.file.as_path();
     let weights = &context.weights()?;
     let zoo = Zoo::open_without(weights.zoo(), &[BASE])?;
     let network = options.inversion.lpips.network();
@@ -76,49 +152,41 @@ pub fn write(
         context,
         metric: &metric,
     };
+    let beside = file.parent().unwrap_or(Path::new(""));
     let gallery = Gallery {
-        args,
         options,
         settings: &settings,
-        pictures: file
-            .parent()
-            .unwrap_or(Path::new(""))
-            .join("images")
-            .join("gallery"),
+        pictures: beside.join("images").join("gallery"),
     };
     files::make_folder(&gallery.pictures)?;
-    let mut shown = Vec::new();
+    let mut edits = Vec::new();
     for model in zoo.models() {
         let book = model.folder().join("edits.toml");
         if book.is_file() {
             let book = EditBook::load(book)?;
-            shown.extend(gallery.show(model.card(), &book, weights, observer)?);
+            edits.extend(gallery.show(model.card(), &book, weights, observer)?);
         }
     }
-    if shown.is_empty() {
-        return Err(format!(
-            "{}: no model has named edits; save some with --direction K --save NAME",
-            zoo.root().display()
-        )
-        .into());
+    if edits.is_empty() {
+        return Err(Error::File {
+            path: zoo.root().to_owned(),
+            problem: "no model has named edits; save some".to_owned(),
+        });
     }
     let before = match file.exists() {
         true => files::read_text(file)?,
         false => page::EMPTY.to_owned(),
     };
-    let section = page::section(&shown, file, &network.to_string());
-    let text = replace_section(&before, &section)
-        .map_err(|reason| format!("{}: {reason}", file.display()))?;
+    let section = page::section(&edits, file, &network.to_string());
+    let text = page::replace_section(&before, &section).map_err(|problem| Error::File {
+        path: file.to_owned(),
+        problem,
+    })?;
     files::write(file, text.as_bytes())?;
-    println!("{}: {} edits", file.display(), shown.len());
-    if let Some(json) = &args.common.json {
-        output::write_json(json, &Results { edits: shown })?;
-    }
-    Ok(())
+    Ok(Outcome { edits })
 }
 
 struct Gallery<'a> {
-    args: &'a Args,
     options: &'a Options,
     settings: &'a LatentSettings<'a>,
     pictures: PathBuf,
@@ -132,7 +200,7 @@ impl Gallery<'_> {
         book: &EditBook,
         weights: &Weights,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Shown>, Failure> {
+    ) -> Result<Vec<Shown>, Error> {
         let device = self.settings.context.device();
         let model = Model {
             name: card.name.clone(),
@@ -140,7 +208,7 @@ impl Gallery<'_> {
             generator: stylegan2::Generator::load(weights.generator(&card.name), device)?,
         };
         let images = self.held_out(&model, weights)?;
-        let in_picture = usize::from(self.args.gallery_images).min(images.len());
+        let in_picture = usize::from(self.options.images).min(images.len());
         // Others than those shown, so that whoever chooses edits by the pictures does not choose the numbers.
         let others = match images.len() - in_picture {
             0 => 0..in_picture,
@@ -209,10 +277,9 @@ impl Gallery<'_> {
     }
 
     /// Held-out images of the model's kind: the first to show, the next to measure.
-    fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Failure> {
+    fn held_out(&self, model: &Model, weights: &Weights) -> Result<Vec<PathBuf>, Error> {
         let folder = weights.queries().join(&model.name);
-        let args = self.args;
-        let count = usize::from(args.gallery_images) + usize::from(args.gallery_measured);
+        let count = usize::from(self.options.images) + usize::from(self.options.measured);
         let images: Vec<PathBuf> = files_in(&folder)
             .into_iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "png"))
@@ -220,11 +287,10 @@ impl Gallery<'_> {
             .collect();
         match images.is_empty() {
             false => Ok(images),
-            true => Err(format!(
-                "{}: no PNG file there; --gallery shows edits on held-out images",
-                folder.display()
-            )
-            .into()),
+            true => Err(Error::File {
+                path: folder,
+                problem: "no PNG file there; a gallery shows edits on held-out images".to_owned(),
+            }),
         }
     }
 
@@ -233,7 +299,7 @@ impl Gallery<'_> {
         &self,
         model: &Model,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<RgbImage>, Failure> {
+    ) -> Result<Vec<RgbImage>, Error> {
         let first = self.options.seed;
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
@@ -253,7 +319,7 @@ impl Gallery<'_> {
         edits: &[Edit],
         latents: &[FoundLatent],
         observer: &mut dyn Observer,
-    ) -> Result<EndEffect, Failure> {
+    ) -> Result<EndEffect, Error> {
         let mut found = Vec::new();
         for latent in latents {
             observer.go_on()?;
@@ -269,7 +335,7 @@ impl Gallery<'_> {
         latent: &FoundLatent,
         edit: &Edit,
         named: &NamedEdit,
-    ) -> Result<Vec<RgbImage>, Failure> {
+    ) -> Result<Vec<RgbImage>, Error> {
         let edited = in_strengths(edit, &latent.w_plus, &range_strengths(named))?;
         let query = Target::load(image, model.resolution())?.pixels;
         let device = self.settings.context.device();
@@ -285,14 +351,14 @@ fn paths(images: &[PathBuf]) -> Vec<ShownPath> {
 }
 
 /// What an edit's entry says it moves.
-fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColour>, Failure> {
+fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColour>, Error> {
     if named.attribute.is_empty() {
         return Ok(None);
     }
-    let colour = named
-        .attribute
-        .parse()
-        .map_err(|reason| format!("edit {name:?} of {}: attribute {reason}", named.model))?;
+    let colour = named.attribute.parse().map_err(|reason| Error::Model {
+        model: named.model.clone(),
+        problem: format!("edit {name:?} of {}: attribute {reason}", named.model),
+    })?;
     Ok(Some(colour))
 }
 

@@ -14,14 +14,14 @@ const TABLE_HEAD: &str = "\
 ";
 
 /// A gallery without edits.
-pub const EMPTY: &str = "# Gallery
+pub(super) const EMPTY: &str = "# Gallery
 
 <!-- edits: written by `edit --gallery` -->
 <!-- end of the edits -->
 ";
 
 /// The text with what stands between its two marks replaced.
-pub fn replace_section(text: &str, section: &str) -> Result<String, String> {
+pub(super) fn replace_section(text: &str, section: &str) -> Result<String, String> {
     let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
@@ -35,7 +35,7 @@ pub fn replace_section(text: &str, section: &str) -> Result<String, String> {
 }
 
 /// A heading, a picture and the command for each edit, and a table of all numbers.
-pub fn section(shown: &[Shown], file: &Path, network: &str) -> String {
+pub(super) fn section(shown: &[Shown], file: &Path, network: &str) -> String {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut text = String::new();
     for edit in shown {
@@ -143,9 +143,9 @@ fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EndEffect;
     use super::{Shown, measured};
-    use crate::gallery::EndEffect;
-    use ganymede::files::ShownPath;
+    use crate::files::ShownPath;
 
     /// An edit shown on one image and measured on those of these numbers.
     fn shown(numbers: &[u32]) -> Shown {

@@ -1,23 +1,29 @@
 //! Named edits shown on held-out images.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::Path;
 
 use burn::tensor::Device;
-use clap::Parser;
 use ganspace::EditBook;
 use image_tensor::{RgbImage, decode_file, from_signed_unit, write_png};
 use model_zoo::{Card, Zoo};
 use ndarray::Array2;
 
-use crate::Args;
-use crate::gallery::{self, EndEffect, Ends, replace_section};
-use examples::small_model::{metric, model};
-use ganymede::edit::{self, Bases, RegionColour};
-use ganymede::rendering::render;
-use ganymede::{Context, Weights};
+use super::page::replace_section;
+use super::{EndEffect, Ends, Options, run};
+use crate::edit::{self, Bases, Channel, RegionColour};
+use crate::invert::Settings;
+use crate::rendering::render;
+use crate::small_model::{metric, model};
+use crate::{Context, Weights};
 
-fn args(arguments: &[&str]) -> Args {
-    Args::try_parse_from([&["edit", "--samples", "300"], arguments].concat()).unwrap()
+/// Few samples are enough for a small model.
+fn edit_options() -> edit::Options {
+    edit::Options {
+        samples: Some(300),
+        ..edit::Options::default()
+    }
 }
 
 #[test]
@@ -25,7 +31,7 @@ fn ends_are_measured_as_they_are_rendered() {
     let device = Device::flex();
     let model = model(Path::new(""), &device);
     let mut bases = Bases::new(&model, None, &device);
-    let options = args(&["--direction", "0"]).options();
+    let options = edit_options();
     let basis = options.basis(model.generator.mapping.w_dim());
     let directions = bases.directions(&basis, &mut ()).unwrap();
     let edit = directions.edit(0, options.layers).unwrap();
@@ -118,43 +124,33 @@ fn a_gallery_shows_every_named_edit_with_its_numbers_and_credit() {
     let weights = weights(folder, &device);
     let context = Context::new(device.clone()).with_weights(weights.root());
     let page = folder.join("docs/gallery.md");
-    let shown = args(&[
-        "--gallery",
-        page.to_str().unwrap(),
-        "--gallery-images",
-        "1",
-        "--steps",
-        "2",
-        "--trials",
-        "4",
-        "--random",
-        "2",
-    ]);
-    let write = || gallery::write(&shown, &page, &context, &mut ());
+    let shown = Options {
+        file: page.clone(),
+        images: 1,
+        trials: 4,
+        random: 2,
+        inversion: Settings {
+            steps: 2,
+            ..Settings::default()
+        },
+        ..Options::default()
+    };
+    let write = || run(&shown, &context, &mut ());
     let error = write().unwrap_err().to_string();
     assert!(error.contains("no model has named edits"), "{error}");
 
-    let out = folder.join("out").display().to_string();
-    let made = args(&[
-        "--model",
-        "small",
-        "--out",
-        &out,
-        "--direction",
-        "1",
-        "--strength",
-        "-2",
-        "3",
-        "--region",
-        "0,0,1,0.5",
-        "--channel",
-        "blue",
-        "--save",
-        "sky",
-        "--description",
-        "from grey to blue",
-    ]);
-    let outcome = edit::run(&made.options(), &context, &mut ()).unwrap();
+    let made = edit::Options {
+        model: "small".to_owned(),
+        out: Some(folder.join("out")),
+        direction: Some(1),
+        strength: vec![-2.0, 3.0],
+        region: Some("0,0,1,0.5".parse().unwrap()),
+        channel: Channel::Blue,
+        save: Some("sky".to_owned()),
+        description: "from grey to blue".to_owned(),
+        ..edit_options()
+    };
+    let outcome = edit::run(&made, &context, &mut ()).unwrap();
     let book = outcome.saved.unwrap();
     let kept = EditBook::load(&book).unwrap();
     assert_eq!(kept.get("sky").unwrap().attribute, "blue 0,0,1,0.5");

@@ -1,6 +1,5 @@
 //! Inversions on the disk, a file each, called after their key.
 
-use ganymede::files;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_saf
 use image_tensor::RgbImage;
 use ndarray::Array2;
 
-use examples::Failure;
+use crate::{Error, Observer, Warning, files};
 
 /// How good an inversion is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,8 +50,8 @@ const RECONSTRUCTION: &str = "reconstruction";
 
 impl Cache {
     /// The folder is made where there is none.
-    pub fn open(folder: PathBuf) -> Result<Self, Failure> {
-        files::make_folder(&folder).map_err(|e| format!("--cache {e}"))?;
+    pub fn open(folder: PathBuf) -> Result<Self, Error> {
+        files::make_folder(&folder)?;
         Ok(Self { folder })
     }
 
@@ -65,7 +64,7 @@ impl Cache {
     }
 
     /// Writes an inversion; other processes may be writing the same. `about` are lines for people.
-    pub fn keep(&self, key: &str, kept: &Kept, about: &[(&str, &str)]) -> Result<(), Failure> {
+    pub fn keep(&self, key: &str, kept: &Kept, about: &[(&str, &str)]) -> Result<(), Error> {
         let (width, height) = kept.reconstruction.dimensions();
         let (layers, features) = kept.w_plus.dim();
         let w_plus: Vec<f32> = kept.w_plus.iter().copied().collect();
@@ -106,8 +105,8 @@ impl Cache {
         )?)
     }
 
-    /// The inversion of a key; none where it is not kept. A damaged file counts as none, which is said on stderr.
-    pub fn find(&self, key: &str) -> Option<Kept> {
+    /// The inversion of a key; none where it is not kept. A damaged file counts as none, which the observer hears.
+    pub fn find(&self, key: &str, observer: &mut dyn Observer) -> Option<Kept> {
         let file = self.file(key);
         if !file.exists() {
             return None;
@@ -115,7 +114,10 @@ impl Cache {
         match read(&file, key) {
             Ok(kept) => Some(kept),
             Err(reason) => {
-                eprintln!("{}: {reason}; it is inverted again", file.display());
+                observer.warn(&Warning::InvertedAgain {
+                    file,
+                    reason: reason.to_string(),
+                });
                 None
             }
         }
@@ -126,49 +128,52 @@ impl Cache {
         &self,
         from: &Path,
         keys: impl Iterator<Item = &'a str>,
-    ) -> Result<usize, Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<usize, Error> {
         if !from.is_dir() {
-            return Err(format!(
-                "--merge {}: no folder there; name the caches of the parts",
-                from.display()
-            )
-            .into());
+            return Err(Error::option(
+                "merge",
+                from.display(),
+                "no folder there; name the caches of the parts",
+            ));
         }
         let other = Self {
             folder: from.to_owned(),
         };
         let mut taken = 0;
         for key in keys {
-            if self.find(key).is_some() || other.find(key).is_none() {
+            if self.find(key, observer).is_some() || other.find(key, observer).is_none() {
                 continue;
             }
             let from = other.file(key);
-            let unreadable = |e| format!("{}: cannot be read ({e})", from.display());
-            let mut copied = whole_file::open_regular(&from).map_err(unreadable)?;
+            let mut copied =
+                whole_file::open_regular(&from).map_err(Error::io(&from, "cannot be read"))?;
             let file = self.file(key);
             whole_file::write_with(&file, |out| std::io::copy(&mut copied, out).map(drop))
-                .map_err(|e: std::io::Error| {
-                    format!("{}: cannot be written ({e})", file.display())
-                })?;
+                .map_err(Error::io(&file, "cannot be written"))?;
             taken += 1;
         }
         Ok(taken)
     }
 }
 
-fn read(file: &Path, key: &str) -> Result<Kept, Failure> {
+/// Why a file is no inversion, for people.
+type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+fn read(file: &Path, key: &str) -> Result<Kept, Reason> {
     let checkpoint = Checkpoint::open(file)?;
     let text = |name: &str| {
         checkpoint
             .metadata()
             .get(name)
-            .ok_or_else(|| Failure::from(format!("no {name:?} in it, expected an inversion")))
+            .ok_or_else(|| Reason::from(format!("no {name:?} in it, expected an inversion")))
     };
-    let number = |name: &str| -> Result<f64, Failure> { Ok(text(name)?.parse()?) };
+    let number = |name: &str| -> Result<f64, Reason> { Ok(text(name)?.parse()?) };
     let tensor = |name: &str| {
-        checkpoint.tensors().get(name).ok_or_else(|| {
-            Failure::from(format!("no tensor {name:?} in it, expected an inversion"))
-        })
+        checkpoint
+            .tensors()
+            .get(name)
+            .ok_or_else(|| Reason::from(format!("no tensor {name:?} in it, expected an inversion")))
     };
     if text(KEY)? != key {
         return Err("it holds another inversion than its name says".into());
@@ -223,16 +228,16 @@ mod tests {
     fn what_is_kept_is_found_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path().join("new/cache")).unwrap();
-        assert_eq!(cache.find("k"), None);
+        assert_eq!(cache.find("k", &mut ()), None);
         cache.keep("k", &kept(1), &[("image", "a/1")]).unwrap();
-        assert_eq!(cache.find("k"), Some(kept(1)));
+        assert_eq!(cache.find("k", &mut ()), Some(kept(1)));
 
         let file = cache.file("k");
         std::fs::copy(&file, cache.file("renamed")).unwrap();
-        assert_eq!(cache.find("renamed"), None);
+        assert_eq!(cache.find("renamed", &mut ()), None);
         let bytes = std::fs::read(&file).unwrap();
         std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(cache.find("k"), None);
+        assert_eq!(cache.find("k", &mut ()), None);
     }
 
     #[test]
@@ -245,12 +250,16 @@ mod tests {
         }
         std::fs::write(from.file("damaged"), b"no file of tensors").unwrap();
         let wanted = ["a", "b", "damaged", "nowhere"];
-        assert_eq!(to.merge(from.folder(), wanted.into_iter()).unwrap(), 1);
-        assert_eq!(to.find("a"), Some(kept(1)));
-        assert_eq!(to.find("b"), Some(kept(3)));
-        assert_eq!(to.find("unwanted"), None);
+        assert_eq!(
+            to.merge(from.folder(), wanted.into_iter(), &mut ())
+                .unwrap(),
+            1
+        );
+        assert_eq!(to.find("a", &mut ()), Some(kept(1)));
+        assert_eq!(to.find("b", &mut ()), Some(kept(3)));
+        assert_eq!(to.find("unwanted", &mut ()), None);
         let nowhere = folder.path().join("nowhere");
-        let error = to.merge(&nowhere, wanted.into_iter()).unwrap_err();
+        let error = to.merge(&nowhere, wanted.into_iter(), &mut ()).unwrap_err();
         assert!(error.to_string().contains("no folder"), "{error}");
     }
 }

@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use image_source::ImageSource;
 use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file};
-use metrics_fid::ImageSource;
 
-use crate::options::Options;
-use examples::Failure;
-use examples::progress;
-use ganymede::Weights;
-use ganymede::features::BATCH;
-use ganymede::images::files_in;
-use ganymede::search::Searcher;
+use super::options::Options;
+use crate::features::BATCH;
+use crate::images::files_in;
+use crate::search::Searcher;
+use crate::{Error, Observer, Phase, Warning, Weights};
 
 /// The kinds that the study is of where nothing else is said.
 const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];
@@ -40,7 +38,7 @@ pub struct Image {
 }
 
 /// The categories that were asked for.
-pub fn sources(options: &Options, weights: &Weights) -> Result<Vec<Source>, Failure> {
+pub fn sources(options: &Options, weights: &Weights) -> Result<Vec<Source>, Error> {
     let mut names = options.categories.clone();
     let (folder, ending) = match &options.images {
         Some(folder) => (folder.clone(), ""),
@@ -56,14 +54,17 @@ pub fn sources(options: &Options, weights: &Weights) -> Result<Vec<Source>, Fail
     for category in names {
         let path = folder.join(format!("{category}{ending}"));
         if !path.exists() {
-            return Err(format!(
-                "category {category:?}: {} is not there; choose others with --categories, or another folder with --images",
-                path.display()
-            )
-            .into());
+            return Err(Error::option(
+                "categories",
+                &category,
+                format!(
+                    "{} is not there; choose others, or another folder of images",
+                    path.display()
+                ),
+            ));
         }
         if sources.iter().any(|source| source.category == category) {
-            return Err(format!("--categories: {category:?} is named twice").into());
+            return Err(Error::option("categories", category, "it is named twice"));
         }
         sources.push(Source {
             category,
@@ -77,18 +78,18 @@ pub fn sources(options: &Options, weights: &Weights) -> Result<Vec<Source>, Fail
     Ok(sources)
 }
 
-fn subfolders(folder: &Path) -> Result<Vec<String>, Failure> {
+fn subfolders(folder: &Path) -> Result<Vec<String>, Error> {
     let names: Vec<String> = files_in(folder)
         .into_iter()
         .filter(|path| path.is_dir())
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
     if names.is_empty() {
-        return Err(format!(
-            "--images {}: no subfolder there; expected one with images for each category",
-            folder.display()
-        )
-        .into());
+        return Err(Error::option(
+            "images",
+            folder.display(),
+            "no subfolder there; expected one with images for each category",
+        ));
     }
     Ok(names)
 }
@@ -100,8 +101,10 @@ impl Source {
         count: usize,
         side: u32,
         searcher: &Searcher,
-    ) -> Result<Vec<Image>, Failure> {
-        let bar = progress::bar(count, &format!("images of {}", self.category));
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Image>, Error> {
+        let phase = format!("images of {}", self.category);
+        observer.begin(&Phase::new(&phase, count));
         let mut images = Vec::new();
         // Originals are only kept until they have features: photographs are large.
         let mut waiting: Vec<(String, RgbImage)> = Vec::new();
@@ -117,14 +120,15 @@ impl Source {
                     feature: feature.to_vec(),
                 });
             }
-            bar.set_position(images.len() as u64);
+            observer.position(images.len() as u64);
         };
         let limits = DecodeLimits::default();
         match self.kind {
             Kind::Strip => {
                 let strip = decode_file(&self.path, &limits)?;
-                let cut = cut(&strip).map_err(|reason| {
-                    Failure::from(format!("{}: {reason}", self.path.display()))
+                let cut = cut(&strip).map_err(|problem| Error::File {
+                    path: self.path.clone(),
+                    problem,
                 })?;
                 for (number, image) in cut.into_iter().take(count).enumerate() {
                     waiting.push((number.to_string(), image));
@@ -147,13 +151,13 @@ impl Source {
         if !waiting.is_empty() {
             take(&mut waiting);
         }
-        bar.finish_and_clear();
+        observer.end();
         if images.len() < count {
-            eprintln!(
-                "{}: {} images of the {count} that were asked for",
-                self.path.display(),
-                images.len()
-            );
+            observer.warn(&Warning::FewImages {
+                path: self.path.clone(),
+                images: images.len(),
+                wanted: count,
+            });
         }
         Ok(images)
     }

@@ -2,16 +2,18 @@
 
 use serde::Serialize;
 
-use crate::metric::Metric;
-use crate::results::CategoryResults;
-use crate::statistics::{Bootstrap, Interval};
+use super::metric::Metric;
+use super::results::CategoryResults;
+use super::statistics::{Bootstrap, Interval};
 
 /// What the paper says, as comparisons that all have to hold: a claim of all of them needs no correction for their number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Claim {
+    /// In words.
     pub text: &'static str,
     /// For all images together; none where nothing could be compared.
     pub verdict: Option<Verdict>,
+    /// Of each category, and of all images where there are several.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -20,23 +22,31 @@ pub struct Claim {
 pub struct Comparison {
     /// The category, or `all`.
     pub images: String,
+    /// What is compared.
     pub metric: Metric,
+    /// The worse of the two ranks.
     pub rank: usize,
+    /// The better of them.
     pub against: usize,
     /// Mean over the images of the value at `rank` less that at `against`; none for too few images.
     pub difference: Option<Interval>,
     /// What the claim says of the difference.
     pub expected: Sign,
+    /// None where there is no difference.
     pub verdict: Option<Verdict>,
 }
 
+/// Of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sign {
+    /// Larger at the worse rank.
     Positive,
+    /// Smaller there.
     Negative,
 }
 
+/// What an interval says of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -63,6 +73,7 @@ impl Sign {
 }
 
 impl Verdict {
+    /// In words.
     pub fn text(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -145,7 +156,7 @@ pub struct Scope<'a> {
 
 impl Claim {
     /// The claim for each category, and last for all images together where there are several.
-    pub fn scopes(&self) -> Vec<Scope<'_>> {
+    pub(super) fn scopes(&self) -> Vec<Scope<'_>> {
         self.comparisons
             .chunk_by(|a, b| a.images == b.images)
             .map(|part| {
@@ -216,8 +227,8 @@ fn compare(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
+    use super::super::cache::{Kept, Measures};
     use super::*;
-    use crate::cache::{Kept, Measures};
     use image_tensor::RgbImage;
     use ndarray::Array2;
 

@@ -4,18 +4,18 @@ use ganspace::{Edit, EditBook, LayerRange};
 use image_tensor::from_signed_unit;
 use serde::Serialize;
 
-use crate::plan::RankedImage;
-use crate::results::Study;
-use examples::Failure;
-use examples::terminal::Terminal;
-use ganymede::edit::{Bases, Space};
-use ganymede::figure::{Panel, Row};
-use ganymede::{Model, rendering};
+use super::plan::RankedImage;
+use super::results::Study;
+use crate::edit::{Bases, Space};
+use crate::figure::{Panel, Row};
+use crate::{Error, Model, Observer, Warning, rendering};
 
 /// One picture.
 #[derive(Clone, Debug, Serialize)]
 pub struct Edited {
+    /// Category and name of the image.
     pub image: String,
+    /// The model at rank 1, into which it was inverted.
     pub model: String,
     /// Its name, or `component K`.
     pub edit: String,
@@ -39,7 +39,7 @@ const STRENGTH: f64 = 3.0;
 
 impl Study<'_> {
     /// Edits of the shown images' inversions, and their figure.
-    pub fn edits(&self) -> Result<(Vec<Edited>, Vec<Row>), Failure> {
+    pub fn edits(&self, observer: &mut dyn Observer) -> Result<(Vec<Edited>, Vec<Row>), Error> {
         let (mut edited, mut rows) = (Vec::new(), Vec::new());
         for category in &self.plan.categories {
             let shown = &category.images[..category.images.len().min(self.shown())];
@@ -48,9 +48,9 @@ impl Study<'_> {
             models.dedup();
             for name in models {
                 let model = self.model(name)?;
-                let edits = self.edits_of(&model)?;
+                let edits = self.edits_of(&model, observer)?;
                 for image in shown.iter().filter(|image| image.at_rank(1) == name) {
-                    let (pictures, row) = self.edit(&model, &edits, image)?;
+                    let (pictures, row) = self.edit(&model, &edits, image, observer)?;
                     edited.extend(pictures);
                     rows.push(row);
                 }
@@ -64,16 +64,14 @@ impl Study<'_> {
     }
 
     /// The first of a model's named edits, or where it has none its first components.
-    fn edits_of(&self, model: &Model) -> Result<Vec<Shown>, Failure> {
+    fn edits_of(&self, model: &Model, observer: &mut dyn Observer) -> Result<Vec<Shown>, Error> {
         if model.generator.mapping.c_dim() > 0 {
-            eprintln!(
-                "{}: it has classes, whose components differ, so that no edits are shown; see the example `edit`",
-                model.name
-            );
+            observer.warn(&Warning::NoEdits {
+                model: model.name.clone(),
+            });
             return Ok(Vec::new());
         }
         let mut bases = Bases::new(model, None, self.device);
-        let mut terminal = Terminal::of(self.interrupt);
         let file = model.edits_file();
         let book = if file.exists() {
             EditBook::load(file)?
@@ -82,7 +80,7 @@ impl Study<'_> {
         };
         let mut shown = Vec::new();
         for (name, named) in book.iter().take(EDITS) {
-            let directions = bases.directions(&named.basis, &mut terminal)?;
+            let directions = bases.directions(&named.basis, observer)?;
             shown.push(Shown {
                 name: name.to_owned(),
                 edit: named.edit(name, &model.name, &directions)?,
@@ -93,8 +91,8 @@ impl Study<'_> {
             return Ok(shown);
         }
         let w_dim = model.generator.mapping.w_dim();
-        let basis = Space::W.usual_basis(w_dim, self.options.common.seed);
-        let directions = bases.directions(&basis, &mut terminal)?;
+        let basis = Space::W.usual_basis(w_dim, self.options.seed);
+        let directions = bases.directions(&basis, observer)?;
         (0..directions.count().min(EDITS))
             .map(|component| {
                 Ok(Shown {
@@ -111,8 +109,9 @@ impl Study<'_> {
         model: &Model,
         edits: &[Shown],
         image: &RankedImage,
-    ) -> Result<(Vec<Edited>, Row), Failure> {
-        let inversion = self.inversion(&model.name, image)?;
+        observer: &mut dyn Observer,
+    ) -> Result<(Vec<Edited>, Row), Error> {
+        let inversion = self.inversion(&model.name, image, observer)?;
         let mut panels = vec![
             Panel::new(&image.pixels, vec![image.name.clone()]),
             Panel::new(&inversion.reconstruction, vec!["inversion".to_owned()]),

@@ -3,26 +3,31 @@
 use ganspace::{Easing, Interpolation};
 use serde::Serialize;
 
-use crate::plan::{Category, Pair};
-use crate::results::Study;
-use examples::Failure;
-use examples::terminal::Terminal;
-use ganymede::Error;
-use ganymede::figure::{Panel, Row};
-use ganymede::interpolate::{MeasuredPath, SmoothnessResult, spread};
+use super::plan::{Category, Pair};
+use super::results::Study;
+use crate::figure::{Panel, Row};
+use crate::interpolate::{MeasuredPath, SmoothnessResult, spread};
+use crate::{Error, Observer};
 
 /// One way in one model.
 #[derive(Clone, Debug, Serialize)]
 pub struct Way {
+    /// Of both images.
     pub category: String,
+    /// The first image.
     pub from: String,
+    /// The last.
     pub to: String,
+    /// Into which they were inverted.
     pub model: String,
+    /// Why that one.
     pub kind: Kind,
+    /// How even the way is.
     #[serde(flatten)]
     pub smoothness: SmoothnessResult,
 }
 
+/// Why a model was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -33,9 +38,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::Found, Self::Random];
+    pub(super) const ALL: [Self; 2] = [Self::Found, Self::Random];
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Found => "rank 1",
             Self::Random => "random",
@@ -55,12 +60,15 @@ const STILLS: usize = 7;
 
 impl Study<'_> {
     /// Ways of all pairs, each in both models, and their figure.
-    pub fn interpolations(&self) -> Result<(Vec<Way>, Vec<Row>), Failure> {
+    pub fn interpolations(
+        &self,
+        observer: &mut dyn Observer,
+    ) -> Result<(Vec<Way>, Vec<Row>), Error> {
         let (mut ways, mut rows) = (Vec::new(), Vec::new());
         for category in &self.plan.categories {
             for pair in &category.pairs {
                 for kind in Kind::ALL {
-                    let (way, row) = self.way(category, pair, kind)?;
+                    let (way, row) = self.way(category, pair, kind, observer)?;
                     ways.push(way);
                     rows.push(row);
                 }
@@ -69,13 +77,19 @@ impl Study<'_> {
         Ok((ways, rows))
     }
 
-    fn way(&self, category: &Category, pair: &Pair, kind: Kind) -> Result<(Way, Row), Failure> {
+    fn way(
+        &self,
+        category: &Category,
+        pair: &Pair,
+        kind: Kind,
+        observer: &mut dyn Observer,
+    ) -> Result<(Way, Row), Error> {
         let model = self.model(kind.model(pair))?;
         let ends = pair.images.map(|image| &category.images[image]);
         let latents = ends
             .iter()
-            .map(|image| Ok(self.inversion(&model.name, image)?.w_plus))
-            .collect::<Result<Vec<_>, Failure>>()?;
+            .map(|image| Ok(self.inversion(&model.name, image, observer)?.w_plus))
+            .collect::<Result<Vec<_>, Error>>()?;
         let path = ganspace::Path::new(latents, Interpolation::Linear, Easing::Linear)?;
         let times = path.times(usize::from(self.options.frames))?;
         let measured = MeasuredPath::render(
@@ -85,7 +99,7 @@ impl Study<'_> {
             self.metric,
             usize::from(self.options.inversion.batch),
             self.device,
-            &mut Terminal::of(self.interrupt),
+            observer,
         )?;
         let smoothness: SmoothnessResult = measured.smoothness()?.ok_or(Error::Cancelled)?.into();
         let [from, to] = ends.map(|image| image.name.clone());

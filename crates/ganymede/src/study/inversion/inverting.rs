@@ -7,14 +7,11 @@ use inversion::{InversionConfig, Progress, StopReason};
 use lpips::Lpips;
 use model_zoo::Zoo;
 
-use crate::cache::{Cache, Kept, Measures};
-use crate::plan::{Plan, Work};
-use examples::interrupt::Interrupt;
-use examples::progress::Bar;
-use examples::{Failure, progress};
-use ganymede::images::{image_of, to_targets};
-use ganymede::latents::from_tensor;
-use ganymede::{Error, Model, rendering};
+use super::cache::{Cache, Kept, Measures};
+use super::plan::{Plan, Work};
+use crate::images::{image_of, to_targets};
+use crate::latents::from_tensor;
+use crate::{Error, Model, Number, Observer, Phase, rendering};
 
 /// Inverts images and keeps the results.
 pub struct Inverter<'a> {
@@ -29,35 +26,32 @@ pub struct Inverter<'a> {
     pub alex: &'a Lpips,
     pub vgg: &'a Lpips,
     pub device: &'a Device,
-    pub interrupt: &'a Interrupt,
 }
 
 impl Inverter<'_> {
-    /// Inverts what is given, in its order, until it is interrupted. What is done then is kept.
-    pub fn invert(&self, missing: &[&Work]) -> Result<(), Failure> {
+    /// Inverts what is given, in its order, until the observer ends it. What is done then is kept.
+    pub fn invert(&self, missing: &[&Work], observer: &mut dyn Observer) -> Result<(), Error> {
         let of_models = || missing.chunk_by(|a, b| a.model == b.model);
         let batches: usize = of_models()
             .map(|work| work.len().div_ceil(self.batch))
             .sum();
         let steps = self.config.steps;
-        let bar = progress::bar(batches * steps.max(1), "inversions");
+        observer.begin(&Phase::new("inversions", batches * steps.max(1)));
         let (mut batch, mut images) = (0, 0);
         for work in of_models() {
             let model = Model::of_zoo(self.zoo.model(&work[0].model)?, self.device)?;
             for work in work.chunks(self.batch) {
-                bar.set_position((batch * steps) as u64);
-                bar.set_message(format!(
-                    "{}, image {} of {}",
-                    model.name,
-                    images + work.len(),
-                    missing.len()
-                ));
-                self.invert_batch(&model, work, &bar, (batch * steps) as u64)?;
+                observer.position((batch * steps) as u64);
+                observer.numbers(&[
+                    Number::new("image", (images + work.len()) as f64, "", 0),
+                    Number::new("of", missing.len() as f64, "", 0),
+                ]);
+                self.invert_batch(&model, work, (batch * steps) as u64, observer)?;
                 batch += 1;
                 images += work.len();
             }
         }
-        bar.finish_and_clear();
+        observer.end();
         Ok(())
     }
 
@@ -66,9 +60,9 @@ impl Inverter<'_> {
         &self,
         model: &Model,
         work: &[&Work],
-        bar: &Bar,
         before: u64,
-    ) -> Result<(), Failure> {
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
         let started = Instant::now();
         // A batch that is not full repeats its images, as results depend on its size in their last digits.
         let pixels: Vec<_> = work
@@ -85,15 +79,16 @@ impl Inverter<'_> {
             self.config,
             |now| {
                 if let Progress::Step(now) = now {
-                    bar.set_position(before + now.step as u64);
+                    observer.position(before + now.step as u64);
                 }
-                self.interrupt.flow()
+                observer.flow()
             },
         )
-        .map_err(|e| format!("{}: {e}", model.name))?;
-        if self.interrupt.requested() {
-            return Err(Error::Cancelled.into());
-        }
+        .map_err(|e| Error::Model {
+            model: model.name.clone(),
+            problem: e.to_string(),
+        })?;
+        observer.go_on()?;
         let images: Vec<Tensor<4>> = inversions.iter().map(|i| i.best.image.clone()).collect();
         let images = Tensor::cat(images, 0);
         let alex = rendering::distances(self.alex, images.clone(), targets.clone())?;
@@ -102,11 +97,12 @@ impl Inverter<'_> {
         for (row, (work, inversion)) in work.iter().zip(inversions).enumerate() {
             let image = &self.plan.image(work).name;
             if let StopReason::NonFiniteLoss { step } = inversion.stop {
-                return Err(format!(
-                    "{image} in {}: the loss was not finite at step {step}; try a lower --learning-rate",
-                    model.name
-                )
-                .into());
+                return Err(Error::Model {
+                    model: model.name.clone(),
+                    problem: format!(
+                        "{image}: the loss was not finite at step {step}; try a lower learning rate"
+                    ),
+                });
             }
             let best = inversion.best;
             let kept = Kept {

@@ -1,6 +1,5 @@
 //! What an inversion is kept under: the hash of everything that its result depends on.
 
-use ganymede::digest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,8 +8,8 @@ use inversion::InversionConfig;
 use lpips::{Network, Version};
 use model_zoo::ZooModel;
 
-use examples::Failure;
-use ganymede::device::DeviceChoice;
+use crate::device::DeviceChoice;
+use crate::{Error, digest};
 
 /// To be raised when a change of the program changes results.
 const PROTOCOL: u32 = 2;
@@ -37,7 +36,7 @@ pub struct Recipe<'a> {
 
 impl Keys {
     /// Reads the files of the models and, in the folder `features`, of the metrics.
-    pub fn new(recipe: &Recipe<'_>, models: &[ZooModel], features: &Path) -> Result<Self, Failure> {
+    pub fn new(recipe: &Recipe<'_>, models: &[ZooModel], features: &Path) -> Result<Self, Error> {
         let metrics = JUDGES
             .iter()
             .flat_map(|network| network.weight_files(Version::V0_1))
@@ -49,7 +48,7 @@ impl Keys {
                 let file = digest::of_file(&model.generator_path())?;
                 Ok((model.name().to_owned(), file))
             })
-            .collect::<Result<_, Failure>>()?;
+            .collect::<Result<_, Error>>()?;
         Ok(Self::from_parts(recipe, &metrics, generators))
     }
 

@@ -2,18 +2,24 @@
 
 use serde::Serialize;
 
-use crate::cache::Measures;
+use super::cache::Measures;
 
+/// A measure of an inversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
+    /// LPIPS of AlexNet.
     LpipsAlex,
+    /// LPIPS of VGG16.
     LpipsVgg,
+    /// Peak signal-to-noise ratio, in dB.
     Psnr,
+    /// Euclidean distance from the mean latent, over all layers.
     WPlusDistance,
 }
 
 impl Metric {
+    /// In the order of the tables.
     pub const ALL: [Self; 4] = [
         Self::LpipsAlex,
         Self::LpipsVgg,
@@ -21,6 +27,7 @@ impl Metric {
         Self::WPlusDistance,
     ];
 
+    /// As tables call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::LpipsAlex => "LPIPS (alex)",
@@ -31,14 +38,14 @@ impl Metric {
     }
 
     /// Decimals that are shown.
-    pub fn digits(self) -> usize {
+    pub(super) fn digits(self) -> usize {
         match self {
             Self::LpipsAlex | Self::LpipsVgg => 4,
             Self::Psnr | Self::WPlusDistance => 2,
         }
     }
 
-    pub fn of(self, measures: &Measures) -> f64 {
+    pub(super) fn of(self, measures: &Measures) -> f64 {
         match self {
             Self::LpipsAlex => measures.lpips_alex,
             Self::LpipsVgg => measures.lpips_vgg,
@@ -47,6 +54,7 @@ impl Metric {
         }
     }
 
+    /// Of the others smaller is.
     pub fn larger_is_better(self) -> bool {
         self == Self::Psnr
     }

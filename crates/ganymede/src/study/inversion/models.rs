@@ -4,9 +4,9 @@ use burn::tensor::Device;
 use model_zoo::ZooModel;
 use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
 
-use crate::options::Options;
-use examples::Failure;
-use ganymede::search::Searcher;
+use super::options::Options;
+use crate::search::Searcher;
+use crate::{Error, Observer, Warning};
 
 /// The models of a study, by name, and what they have in common.
 pub struct Chosen {
@@ -49,8 +49,9 @@ pub fn choose(
     categories: &[&str],
     searcher: &Searcher,
     device: &Device,
-) -> Result<Chosen, Failure> {
-    let config = |model: &ZooModel| -> Result<GeneratorConfig, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Chosen, Error> {
+    let config = |model: &ZooModel| -> Result<GeneratorConfig, Error> {
         Ok(architecture(
             Generator::load(model.generator_path(), device)?.config(),
         ))
@@ -68,28 +69,36 @@ pub fn choose(
         let named = options.zoo_models.iter().map(|name| {
             searcher.zoo.model(name)?;
             of_name(name).ok_or_else(|| {
-                Failure::from(format!(
-                    "--zoo-models: {name} is not in the index {}; `cargo run --release --example index -- update` adds it",
-                    searcher.zoo.index_path().display()
-                ))
+                Error::option(
+                    "zoo_models",
+                    name,
+                    format!(
+                        "it is not in the index {}; an update of the index adds it",
+                        searcher.zoo.index_path().display()
+                    ),
+                )
             })
         });
         named.collect::<Result<_, _>>()?
     };
     let first = must.first().or(indexed.first());
-    let shared = config(first.ok_or("the index has no model of the zoo")?)?;
+    let shared = config(first.ok_or_else(|| Error::File {
+        path: searcher.zoo.index_path(),
+        problem: "it has no model of the zoo".to_owned(),
+    })?)?;
     let mut models: Vec<ZooModel> = Vec::new();
     for model in &must {
         let found = config(model)?;
         if found != shared {
-            return Err(format!(
-                "{}: its architecture is another than that of {}, and so are its latents; leave one of them out\n  {}\n  {}",
-                model.name(),
-                first.map_or("", |first| first.name()),
-                found.to_json(),
-                shared.to_json()
-            )
-            .into());
+            return Err(Error::Model {
+                model: model.name().to_owned(),
+                problem: format!(
+                    "its architecture is another than that of {}, and so are its latents; leave one of them out\n  {}\n  {}",
+                    first.map_or("", |first| first.name()),
+                    found.to_json(),
+                    shared.to_json()
+                ),
+            });
         }
         if !models.contains(model) {
             models.push((*model).clone());
@@ -105,12 +114,11 @@ pub fn choose(
             }
         }
         if models.len() < options.model_count as usize {
-            eprintln!(
-                "{}: {} models of one architecture in the index, {} were asked for",
-                searcher.zoo.root().display(),
-                models.len(),
-                options.model_count
-            );
+            observer.warn(&Warning::FewModels {
+                zoo: searcher.zoo.root().to_owned(),
+                models: models.len(),
+                wanted: options.model_count as usize,
+            });
         }
     }
     models.sort_by(|a, b| a.name().cmp(b.name()));

@@ -7,11 +7,11 @@ use model_zoo::ZooModel;
 use retrieval_gaussian::{Query, RankedModel};
 use stylegan2::RandomState;
 
-use crate::categories::Image;
-use crate::key::Keys;
-use examples::Failure;
-use examples::shard::Shard;
-use ganymede::search::{Method, Searcher};
+use super::categories::Image;
+use super::key::Keys;
+use crate::Error;
+use crate::search::{Method, Searcher};
+use crate::shard::Shard;
 
 /// A study: ranked images, and the inversions that its report needs.
 pub struct Plan {
@@ -66,7 +66,7 @@ pub struct Extent {
 
 impl RankedImage {
     /// Ranks the models of a study for an image.
-    pub fn new(image: Image, models: &[ZooModel], searcher: &Searcher) -> Result<Self, Failure> {
+    pub fn new(image: Image, models: &[ZooModel], searcher: &Searcher) -> Result<Self, Error> {
         let (ranking, _) =
             searcher.rank(&Query::feature(&image.feature), Method::GaussianDensity)?;
         let is_in_study = |ranked: &RankedModel| models.iter().any(|m| m.name() == ranked.model);

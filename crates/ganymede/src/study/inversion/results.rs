@@ -4,12 +4,10 @@ use burn::tensor::Device;
 use lpips::Lpips;
 use model_zoo::Zoo;
 
-use crate::cache::{Cache, Kept};
-use crate::options::Options;
-use crate::plan::{Plan, RankedImage};
-use examples::Failure;
-use examples::interrupt::Interrupt;
-use ganymede::Model;
+use super::cache::{Cache, Kept};
+use super::options::Options;
+use super::plan::{Plan, RankedImage};
+use crate::{Error, Model, Observer};
 
 /// A study whose inversions are made.
 pub struct Study<'a> {
@@ -20,7 +18,6 @@ pub struct Study<'a> {
     /// The metric of the loss.
     pub metric: &'a Lpips,
     pub device: &'a Device,
-    pub interrupt: &'a Interrupt,
 }
 
 /// The inversions of a category's images with the models at the study's ranks.
@@ -41,31 +38,35 @@ impl CategoryResults {
 
 impl Study<'_> {
     /// Reads an inversion from the cache, also one that was just made: what is written must not matter for what is reported.
-    pub fn inversion(&self, model: &str, image: &RankedImage) -> Result<Kept, Failure> {
+    pub fn inversion(
+        &self,
+        model: &str,
+        image: &RankedImage,
+        observer: &mut dyn Observer,
+    ) -> Result<Kept, Error> {
         let key = self.plan.keys.of(model, &image.pixels);
-        self.cache.find(&key).ok_or_else(|| {
-            format!(
-                "{}: the inversion of {} into {model} was there and is no longer; run the same command again",
-                self.cache.folder().display(),
+        self.cache.find(&key, observer).ok_or_else(|| Error::File {
+            path: self.cache.folder().to_owned(),
+            problem: format!(
+                "the inversion of {} into {model} was there and is no longer; run the same study again",
                 image.name
-            )
-            .into()
+            ),
         })
     }
 
-    pub fn model(&self, name: &str) -> Result<Model, Failure> {
-        Ok(Model::of_zoo(self.zoo.model(name)?, self.device)?)
+    pub fn model(&self, name: &str) -> Result<Model, Error> {
+        Model::of_zoo(self.zoo.model(name)?, self.device)
     }
 
-    pub fn results(&self) -> Result<Vec<CategoryResults>, Failure> {
+    pub fn results(&self, observer: &mut dyn Observer) -> Result<Vec<CategoryResults>, Error> {
         self.plan
             .categories
             .iter()
             .map(|category| {
-                let of_rank = |rank: &usize| {
+                let mut of_rank = |rank: &usize| {
                     let images = category.images.iter();
                     images
-                        .map(|image| self.inversion(image.at_rank(*rank), image))
+                        .map(|image| self.inversion(image.at_rank(*rank), image, observer))
                         .collect::<Result<Vec<_>, _>>()
                 };
                 Ok(CategoryResults {
@@ -75,8 +76,8 @@ impl Study<'_> {
                         .plan
                         .ranks
                         .iter()
-                        .map(of_rank)
-                        .collect::<Result<_, Failure>>()?,
+                        .map(&mut of_rank)
+                        .collect::<Result<_, Error>>()?,
                 })
             })
             .collect()

@@ -6,6 +6,7 @@ use stylegan2::RandomState;
 /// A mean and how far off it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
+    /// Of all values.
     pub mean: f64,
     /// Sample standard deviation over the root of the number of values; none for a single value.
     pub standard_error: Option<f64>,
@@ -14,8 +15,11 @@ pub struct Estimate {
 /// A mean with an interval of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
+    /// Of all values.
     pub mean: f64,
+    /// 2.5 % lie below.
     pub low: f64,
+    /// 2.5 % lie above.
     pub high: f64,
 }
 
@@ -50,6 +54,7 @@ impl Estimate {
 /// Draws samples with replacement.
 #[derive(Clone, Copy, Debug)]
 pub struct Bootstrap {
+    /// How many samples are drawn.
     pub resamples: u32,
     /// The same seed draws the same samples.
     pub seed: u32,

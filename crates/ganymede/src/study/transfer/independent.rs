@@ -1,7 +1,5 @@
 //! Finished runs measured with a network that trained none of them.
 
-use ganymede::digest;
-use ganymede::files;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -10,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-use crate::plan::Target;
-use examples::Failure;
-use examples::output;
-use examples::transfer::distance::Yardstick;
-use examples::transfer::options::TransferArgs;
+use super::plan::Target;
+use crate::runs::image_sets::training_set;
+use crate::transfer::Tuning;
+use crate::transfer::distance::Yardstick;
+use crate::{Error, Observer, digest, files};
 
 const FILE: &str = "independent.json";
 
@@ -37,27 +35,27 @@ pub struct Independent {
 }
 
 impl Independent {
-    /// Measures what the run in `folder` started from and came to, unless that was done; `false` when interrupted.
-    pub fn measure(
+    /// Measures what the run in `folder` started from and came to, unless that was done.
+    pub(super) fn measure(
         features: &ImageFeatures,
-        transfer: &TransferArgs,
+        tuning: &Tuning,
         target: &Target,
         source: &Path,
         folder: &Path,
-        interrupted: &dyn Fn() -> bool,
+        observer: &mut dyn Observer,
         device: &Device,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Error> {
         let distance = features.distance_name();
         let path = folder.join(GENERATOR);
         let generator = digest::of_file(&path)?;
         if Self::read(folder)?.is_some_and(|kept| kept.is_of(&distance, &generator)) {
-            return Ok(true);
+            return Ok(());
         }
         let start = Generator::load(source, device)?;
         let best = Generator::load(&path, device)?;
         let (side, channels) = (best.config().img_resolution, best.config().img_channels);
-        let read = |path: &Path| -> Result<ImageSet, Failure> {
-            let images = transfer.bad_images.training_set(path, side)?;
+        let mut read = |path: &Path| -> Result<ImageSet, Error> {
+            let images = training_set(path, side, tuning.skip_bad, observer)?;
             Ok(images.for_channels(channels).into_owned())
         };
         let images = read(&target.images)?;
@@ -67,31 +65,24 @@ impl Independent {
         };
         let yardstick = Yardstick::new(
             features,
-            transfer.samples,
+            tuning.samples,
             &reference,
             &images,
             &target.folder.join("statistics"),
-            interrupted,
+            observer,
             device,
         )?;
-        let Some(yardstick) = yardstick else {
-            return Ok(false);
+        let mut distance_of = |generator| -> Result<f64, Error> {
+            let measured = yardstick.measure(generator, 0, 0, observer, device)?;
+            Ok(measured.frechet_distance)
         };
-        let mut distances = Vec::new();
-        for generator in [&start, &best] {
-            match yardstick.measure(generator, 0, 0, interrupted, device)? {
-                Some(measured) => distances.push(measured.frechet_distance),
-                None => return Ok(false),
-            }
-        }
         let measured = Self {
             distance,
             generator,
-            start: distances[0],
-            best: distances[1],
+            start: distance_of(&start)?,
+            best: distance_of(&best)?,
         };
-        output::write_json(&folder.join(FILE), &measured)?;
-        Ok(true)
+        files::write_json(&folder.join(FILE), &measured)
     }
 
     fn is_of(&self, distance: &str, generator: &str) -> bool {
@@ -99,19 +90,18 @@ impl Independent {
     }
 
     /// What was measured of the run in `folder`.
-    pub fn read(folder: &Path) -> Result<Option<Self>, Failure> {
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(FILE);
         if !path.is_file() {
             return Ok(None);
         }
         let text = files::read_text(&path)?;
-        serde_json::from_str(&text).map(Some).map_err(|e| {
-            format!(
-                "{}: not a measurement ({e}); remove it to measure again",
-                path.display()
-            )
-            .into()
-        })
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|e| Error::File {
+                path,
+                problem: format!("not a measurement ({e}); remove it to measure again"),
+            })
     }
 }
 

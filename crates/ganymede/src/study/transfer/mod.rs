@@ -1,43 +1,63 @@
-use ganymede::files;
-use std::process::ExitCode;
+//! Which source converges faster when it is fine-tuned on few images: models at several ranks of retrieval, with the same budget and seeds.
+//!
+//! For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins. Everything is kept in the folder of the
+//! study, which goes on where it was ended.
+
+mod independent;
+mod options;
+mod plan;
+mod report;
+mod summary;
+
 use std::time::Instant;
 
 use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 
-use crate::independent::Independent;
-use crate::options::Options;
-use crate::plan::{self, Source, Target};
-use crate::report;
-use examples::Failure;
-use examples::INTERRUPTED;
-use examples::transfer::job::Job;
-use ganymede::Weights;
+pub use independent::Independent;
+pub use options::Options;
+pub use report::{IndependentMean, Outcome, RunReport, SourceReport, TargetReport};
+pub use summary::{Point, Summary};
 
-/// Does the runs of this shard that are not done, and reports on all that there are.
-pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode, Failure> {
+use crate::transfer::job::Job;
+use crate::{Context, Error, Milestone, Observer, Weights, files};
+use plan::{Source, Target};
+
+/// Does the runs of this shard that are not done, and reports on all that there are: figure.svg (Fréchet distance against kimg, mean and spread over the
+/// seeds), TARGET-samples.svg, study.md and study.json in the folder of the study.
+///
+/// # Errors
+///
+/// There is no such target, the zoo has no index, a run was begun with other options, or a file cannot be read or written; [`Error::Cancelled`] when the
+/// observer ends the job before the first run begins.
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let device = options.common.device.open()?;
-    let weights = Weights::open(options.common.weights.as_deref())?;
-    let features = options.transfer.protocol.load(
-        options.transfer.features.as_deref(),
-        options.common.weights.as_deref(),
-        &device,
+    options.validate()?;
+    let device = context.device();
+    let weights = context.weights()?;
+    let features = options.tuning.protocol.load(
+        options.tuning.features.as_deref(),
+        context.weights_folder(),
+        device,
     )?;
     let independent = options.independent_protocol.load(
         options.independent_features.as_deref(),
-        options.common.weights.as_deref(),
-        &device,
+        context.weights_folder(),
+        device,
     )?;
     files::make_folder(&options.out)?;
-    let targets = plan::targets(options, &weights, &device)?;
+    let targets = plan::targets(options, &weights, device, observer)?;
     let sources: Vec<Vec<Source>> = targets
         .iter()
-        .map(|target| plan::sources(options, target))
+        .map(|target| plan::sources(options, target, observer))
         .collect();
     // One seed of everything before the next, so that a study that is cut short says something about all targets.
     let mut runs = Vec::new();
-    for seed in seeds(options) {
+    for seed in options.run_seeds() {
         for (target, sources) in targets.iter().zip(&sources) {
             runs.extend(sources.iter().map(|source| (target, source, seed)));
         }
@@ -53,36 +73,26 @@ pub fn run(options: &Options, interrupted: &dyn Fn() -> bool) -> Result<ExitCode
         weights: &weights,
         features: &features,
         independent: &independent,
-        device: &device,
+        device,
     };
     let mut finished = true;
     for (index, (target, source, seed)) in mine.iter().enumerate() {
-        let name = format!(
-            "{} of {}: {}, {}, seed {seed}",
-            index + 1,
-            mine.len(),
-            target.name,
-            source.title()
-        );
-        eprintln!("{name}");
-        if interrupted() || !runner.run(name, target, source, *seed, interrupted)? {
+        let run = format!("{}, {}, seed {seed}", target.name, source.title());
+        let (number, runs) = (index + 1, mine.len());
+        let name = format!("{number} of {runs}: {run}");
+        observer.milestone(&Milestone::Run { number, runs, run });
+        if observer.cancelled() || !runner.run(name, target, source, *seed, observer)? {
             finished = false;
             break;
         }
     }
     let distances = [features.distance_name(), independent.distance_name()];
     let seconds = started.elapsed().as_secs_f64();
-    report::write(options, &targets, &sources, &distances, seconds)?;
-    if finished {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        println!("stopped; the same command goes on");
-        Ok(ExitCode::from(INTERRUPTED))
-    }
-}
-
-pub fn seeds(options: &Options) -> std::ops::Range<u32> {
-    options.common.seed..options.common.seed.saturating_add(options.seeds)
+    let outcome = report::write(options, &targets, &sources, distances, seconds)?;
+    Ok(Outcome {
+        cancelled: !finished,
+        ..outcome
+    })
 }
 
 /// What all runs share.
@@ -95,19 +105,18 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Does a run, or what is left of it, and measures it with the other network; `false` when interrupted.
+    /// Does a run, or what is left of it, and measures it with the other network; `false` when the observer ended it.
     fn run(
         &self,
         name: String,
         target: &Target,
         source: &Source,
         seed: u32,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<bool, Failure> {
-        let transfer = &self.options.transfer;
-        let generator = source
-            .ranked
-            .generator(self.options.models.as_deref(), self.weights);
+        observer: &mut dyn Observer,
+    ) -> Result<bool, Error> {
+        let tuning = &self.options.tuning;
+        let models = self.options.models.as_deref();
+        let generator = source.ranked.generator(models, self.weights);
         let folder = source.folder(target, seed);
         let job = Job {
             name,
@@ -118,23 +127,28 @@ impl Runner<'_> {
             out: folder.clone(),
             statistics: target.folder.join("statistics"),
             kimg: vec![self.options.kimg],
-            settings: transfer.settings(seed, source.plain),
-            options: transfer,
+            settings: tuning.settings(seed, source.plain),
+            options: tuning,
             weights: Some(self.weights),
             features: self.features,
         };
-        let outcome = job.run(interrupted, self.device)?;
-        if !outcome.is_some_and(|outcome| outcome.finished) {
-            return Ok(false);
+        let ended = job.run(observer, self.device).and_then(|ended| {
+            if ended.finished {
+                Independent::measure(
+                    self.independent,
+                    tuning,
+                    target,
+                    &generator,
+                    &folder,
+                    observer,
+                    self.device,
+                )?;
+            }
+            Ok(ended.finished)
+        });
+        match ended {
+            Err(Error::Cancelled) => Ok(false),
+            finished => finished,
         }
-        Independent::measure(
-            self.independent,
-            transfer,
-            target,
-            &generator,
-            &folder,
-            interrupted,
-            self.device,
-        )
     }
 }

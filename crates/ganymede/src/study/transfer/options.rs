@@ -1,74 +1,120 @@
+use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::Parser;
+use serde::{Deserialize, Serialize};
 
-use examples::CommonArgs;
-use examples::numbers::positive;
-use examples::shard::Shard;
-use examples::transfer::options::TransferArgs;
-use ganymede::protocol::Protocol;
-use ganymede::search::rank;
+use crate::Error;
+use crate::numbers::check_positive;
+#[cfg(feature = "clap")]
+use crate::numbers::positive;
+use crate::protocol::Protocol;
+#[cfg(feature = "clap")]
+use crate::search::rank;
+use crate::shard::Shard;
+use crate::transfer::Tuning;
 
-/// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge
-///
-/// For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins. Everything is kept in --out: the same
-/// command goes on where it was interrupted or killed. It writes figure.svg (Fréchet distance against kimg, mean and spread over the seeds),
-/// TARGET-samples.svg, study.md and study.json.
-#[derive(Parser, Debug)]
-#[command(name = "study_transfer")]
+/// Which targets, which sources, and how each run goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
     /// Few-shot sets of the repository [default: all]
-    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "images")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "images"))]
     pub target: Vec<String>,
-
     /// One's own images instead: a folder, a .zip or .tar archive or a packed file
-    #[arg(long, value_name = "DIR")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub images: Option<PathBuf>,
-
     /// Such images that distances are measured against [default: all images of a target that weights/zoo/render has drawn, else the training
     /// images]
-    #[arg(long, value_name = "PATH")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
     pub reference: Option<PathBuf>,
-
     /// Folder of models with their index [default: zoo/ in the weights folder]
-    #[arg(long, value_name = "DIR")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub models: Option<PathBuf>,
-
     /// Ranks of the sources; for those beyond the zoo its last model stands in, once
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [1, 20, 25], value_parser = rank)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Options::default().ranks, value_parser = rank))]
     pub ranks: Vec<usize>,
-
     /// Runs of each source: --seed, --seed + 1, ..
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Options::default().seeds, value_parser = clap::value_parser!(u32).range(1..)))]
     pub seeds: u32,
-
     /// Length of each run, in thousands of images
-    #[arg(long, value_name = "K", default_value_t = 5.0, value_parser = positive)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = Options::default().kimg, value_parser = positive))]
     pub kimg: f64,
-
     /// Also fine-tune the model at the first of the ranks without discriminators on frozen networks
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     pub plain: bool,
-
     /// Features of another network than the discriminators', with which finished runs are measured too, as they started and at their best
-    #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "alexnet")]
+    #[cfg_attr(feature = "clap", arg(long, value_enum, value_name = "PROTOCOL", default_value_t = Options::default().independent_protocol))]
     pub independent_protocol: Protocol,
-
     /// Weights of that network [default for those of the repository: in the weights folder]
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub independent_features: Option<PathBuf>,
-
     /// Do the I-th of N equal parts of the runs; processes that share --out may do the others at the same time
-    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "I/N", default_value_t))]
     pub shard: Shard,
-
     /// Where the study is kept
-    #[arg(long, value_name = "DIR", default_value = "out/study_transfer")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", default_value_os_t = Options::default().out))]
     pub out: PathBuf,
+    /// How each source is fine-tuned and measured.
+    #[cfg_attr(feature = "clap", command(flatten))]
+    pub tuning: Tuning,
+    /// Of each source's first run
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub seed: u32,
+}
 
-    #[command(flatten)]
-    pub transfer: TransferArgs,
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            target: Vec::new(),
+            images: None,
+            reference: None,
+            models: None,
+            ranks: vec![1, 20, 25],
+            seeds: 2,
+            kimg: 5.0,
+            plain: false,
+            independent_protocol: Protocol::AlexNet,
+            independent_features: None,
+            shard: Shard::WHOLE,
+            out: PathBuf::from("out/study_transfer"),
+            tuning: Tuning::default(),
+            seed: 0,
+        }
+    }
+}
 
-    #[command(flatten)]
-    pub common: CommonArgs,
+impl Options {
+    /// Whether the values make sense together, as far as that can be said before anything is opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Option`] names the first that does not.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.tuning.validate()?;
+        check_positive("kimg", self.kimg)?;
+        if self.seeds == 0 {
+            return Err(Error::option("seeds", 0, "expected at least 1"));
+        }
+        if self.ranks.contains(&0) {
+            return Err(Error::option(
+                "ranks",
+                0,
+                "ranks count from 1, the best model's",
+            ));
+        }
+        match (&self.images, self.target.is_empty()) {
+            (Some(images), false) => Err(Error::option(
+                "images",
+                images.display(),
+                "a target has its own images; leave out one of them",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Those of each source's runs.
+    pub(super) fn run_seeds(&self) -> Range<u32> {
+        self.seed..self.seed.saturating_add(self.seeds)
+    }
 }

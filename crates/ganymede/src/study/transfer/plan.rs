@@ -1,17 +1,14 @@
 //! What a study runs: targets, their rankings and the runs that follow.
 
-use ganymede::files;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use crate::options::Options;
-use examples::Failure;
-use examples::output;
-use examples::training::start::name_of;
-use examples::transfer::ranking::{Ranked, ranking};
-use ganymede::Weights;
-use ganymede::images::files_in;
+use super::Options;
+use crate::images::files_in;
+use crate::runs::start::name_of;
+use crate::transfer::ranking::{Ranked, ranking};
+use crate::{Error, Observer, Warning, Weights, files};
 
 /// Images to fine-tune on, with the ranking of the zoo for them.
 pub struct Target {
@@ -56,7 +53,8 @@ pub fn targets(
     options: &Options,
     weights: &Weights,
     device: &Device,
-) -> Result<Vec<Target>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Vec<Target>, Error> {
     named_images(options, weights)?
         .into_iter()
         .map(|(name, images)| {
@@ -67,14 +65,14 @@ pub fn targets(
                 None => None,
             };
             if reference.is_none() {
-                eprintln!(
-                    "{name}: distances are measured against the training images; for all images of a few-shot set run `node few_shot.js` in weights/zoo/render, for others name some with --reference"
-                );
+                observer.warn(&Warning::NoReference {
+                    target: name.clone(),
+                });
             }
             let folder = options.out.join(&name);
             files::make_folder(&folder)?;
             Ok(Target {
-                ranking: kept_ranking(options, &folder, &images, weights, device)?,
+                ranking: kept_ranking(options, &folder, &images, weights, device, observer)?,
                 name,
                 images,
                 reference,
@@ -84,7 +82,7 @@ pub fn targets(
         .collect()
 }
 
-fn named_images(options: &Options, weights: &Weights) -> Result<Vec<(String, PathBuf)>, Failure> {
+fn named_images(options: &Options, weights: &Weights) -> Result<Vec<(String, PathBuf)>, Error> {
     if let Some(images) = &options.images {
         return Ok(vec![(name_of(images), images.clone())]);
     }
@@ -99,18 +97,20 @@ fn named_images(options: &Options, weights: &Weights) -> Result<Vec<(String, Pat
         &options.target
     };
     if let Some(unknown) = chosen.iter().find(|name| !known.contains(name)) {
-        return Err(format!(
-            "--target {unknown}: no few-shot set of the repository; known names: {}; for one's own images use --images",
-            known.join(", ")
-        )
-        .into());
+        return Err(Error::option(
+            "target",
+            unknown,
+            format!(
+                "no few-shot set of the repository; known names: {}; one's own images are another option",
+                known.join(", ")
+            ),
+        ));
     }
     if chosen.is_empty() {
-        return Err(format!(
-            "{}: no few-shot sets there; name images with --images",
-            weights.few_shot_targets().display()
-        )
-        .into());
+        return Err(Error::File {
+            path: weights.few_shot_targets(),
+            problem: "no few-shot sets there; name images".to_owned(),
+        });
     }
     let named = |name: &String| (name.clone(), weights.few_shot(name));
     Ok(chosen.iter().map(named).collect())
@@ -122,15 +122,14 @@ fn kept_ranking(
     images: &Path,
     weights: &Weights,
     device: &Device,
-) -> Result<Vec<Ranked>, Failure> {
+    observer: &mut dyn Observer,
+) -> Result<Vec<Ranked>, Error> {
     let path = folder.join("ranking.json");
     if path.is_file() {
         let text = files::read_text(&path)?;
-        let ranked: Vec<Ranked> = serde_json::from_str(&text).map_err(|e| {
-            format!(
-                "{}: not a ranking ({e}); remove it to rank the zoo anew",
-                path.display()
-            )
+        let ranked: Vec<Ranked> = serde_json::from_str(&text).map_err(|e| Error::File {
+            path: path.clone(),
+            problem: format!("not a ranking ({e}); remove it to rank the zoo anew"),
         })?;
         Ranked::check_names(&ranked, &path)?;
         return Ok(ranked);
@@ -138,28 +137,29 @@ fn kept_ranking(
     let ranked = ranking(
         options.models.as_deref(),
         images,
-        options.transfer.bad_images,
+        options.tuning.skip_bad,
         weights,
         device,
+        observer,
     )?;
-    output::write_json(&path, &ranked)?;
+    files::write_json(&path, &ranked)?;
     Ok(ranked)
 }
 
 /// The models at the ranks that were asked for, each once.
-pub fn sources(options: &Options, target: &Target) -> Vec<Source> {
+pub fn sources(options: &Options, target: &Target, observer: &mut dyn Observer) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
     for rank in &options.ranks {
         let Some(ranked) = target.ranking.get(rank - 1).or(target.ranking.last()) else {
             continue;
         };
         if ranked.rank != *rank {
-            eprintln!(
-                "{}: rank {rank} is beyond the zoo's {} models; its last, {}, stands in",
-                target.name,
-                target.ranking.len(),
-                ranked.model
-            );
+            observer.warn(&Warning::RankBeyond {
+                target: target.name.clone(),
+                rank: *rank,
+                models: target.ranking.len(),
+                model: ranked.model.clone(),
+            });
         }
         let source = Source {
             ranked: ranked.clone(),

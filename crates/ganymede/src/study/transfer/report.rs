@@ -1,82 +1,104 @@
 //! Figures, table and record of what a study has so far.
 
-use ganymede::files;
-use std::fmt::Write;
 use std::path::Path;
 
 use image_tensor::{DecodeLimits, decode_file};
 use plotters::style::RGBColor;
 use serde::Serialize;
 
-use crate::independent::Independent;
-use crate::options::Options;
-use crate::plan::{Source, Target};
-use crate::study::seeds;
-use crate::summary::{Summary, common_level};
-use examples::Failure;
-use examples::output;
-use examples::transfer::distance::{Measurement, distances_file};
-use examples::transfer::ranking::Ranked;
-use examples::transfer::sheet;
-use ganymede::figure::{self, Panel, Row};
-use ganymede::line_plot::{self, Axis, Series, line_plots};
+use super::Options;
+use super::independent::Independent;
+use super::plan::{Source, Target};
+use super::summary::{Summary, common_level};
+use crate::figure::{self, Panel, Row};
+use crate::line_plot::{self, Axis, Series, line_plots};
+use crate::transfer::distance::{Measurement, distances_file};
+use crate::transfer::ranking::Ranked;
+use crate::transfer::sheet;
+use crate::{Error, files};
 
-#[derive(Serialize)]
-struct Study {
+/// What a study has so far: what study.json holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
     /// What the distances are called.
-    distance: String,
+    pub distance: String,
     /// What those of a network that no discriminator sees are called.
-    independent_distance: String,
-    kimg: f64,
-    seeds: Vec<u32>,
+    pub independent_distance: String,
+    /// Length of each run, in thousands of images.
+    pub kimg: f64,
+    /// Of the runs of each source.
+    pub seeds: Vec<u32>,
     /// Of this call.
-    seconds: f64,
-    targets: Vec<TargetReport>,
+    pub seconds: f64,
+    /// In the order of the options.
+    pub targets: Vec<TargetReport>,
+    /// Whether the observer ended the job; the same options go on.
+    #[serde(skip)]
+    pub cancelled: bool,
 }
 
-#[derive(Serialize)]
-struct TargetReport {
-    name: String,
+/// What was found of a target.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    /// Of the few-shot set, or of the images.
+    pub name: String,
     /// Whether distances are measured against more than the training images.
-    has_reference: bool,
-    ranking: Vec<Ranked>,
+    pub has_reference: bool,
+    /// The zoo, best first.
+    pub ranking: Vec<Ranked>,
     /// The least distance that all vision-aided mean curves reach.
-    level: Option<f64>,
-    sources: Vec<SourceReport>,
+    pub level: Option<f64>,
+    /// In the order of their ranks in the options, the plain one last.
+    pub sources: Vec<SourceReport>,
 }
 
-#[derive(Serialize)]
-struct SourceReport {
-    title: String,
-    rank: usize,
-    model: String,
-    score: f64,
-    plain: bool,
+/// What was found of a source.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceReport {
+    /// Rank and model, for people.
+    pub title: String,
+    /// 1 for the best.
+    pub rank: usize,
+    /// Its name in the zoo.
+    pub model: String,
+    /// Mean log-density of the target's images.
+    pub score: f64,
+    /// Without discriminators on frozen networks.
+    pub plain: bool,
     /// Runs that have their length.
-    finished: usize,
-    summary: Option<Summary>,
+    pub finished: usize,
+    /// Of all its runs.
+    pub summary: Option<Summary>,
     /// Mean over the runs that have it.
-    independent: Option<IndependentMean>,
+    pub independent: Option<IndependentMean>,
     /// Thousands of images to the target's level.
-    kimg_to_level: Option<f64>,
-    runs: Vec<RunReport>,
+    pub kimg_to_level: Option<f64>,
+    /// One for each seed.
+    pub runs: Vec<RunReport>,
 }
 
-#[derive(Serialize)]
-struct RunReport {
-    seed: u32,
-    finished: bool,
-    history: Vec<Measurement>,
-    independent: Option<Independent>,
+/// What was found of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Its seed.
+    pub seed: u32,
+    /// Whether it has its length.
+    pub finished: bool,
+    /// As far as its budget goes.
+    pub history: Vec<Measurement>,
+    /// Once it has its length.
+    pub independent: Option<Independent>,
 }
 
 /// Distances in the other network's features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct IndependentMean {
-    start: f64,
-    best: f64,
+pub struct IndependentMean {
+    /// Of the source as it is.
+    pub start: f64,
+    /// Of each run's best generator.
+    pub best: f64,
     /// Half of the range of `best`.
-    best_spread: f64,
+    pub best_spread: f64,
 }
 
 impl IndependentMean {
@@ -110,20 +132,20 @@ const GREY: RGBColor = RGBColor(127, 127, 127);
 /// Pictures of a source in the sheet of samples.
 const TIMES: usize = 6;
 
-/// Writes figure.svg, TARGET-samples.svg, study.md and study.json, and prints the table.
-pub fn write(
+/// Writes figure.svg, TARGET-samples.svg, study.md and study.json.
+pub(super) fn write(
     options: &Options,
     targets: &[Target],
     sources: &[Vec<Source>],
-    [distance, independent_distance]: &[String; 2],
+    [distance, independent_distance]: [String; 2],
     seconds: f64,
-) -> Result<(), Failure> {
+) -> Result<Outcome, Error> {
     let reports: Vec<TargetReport> = targets
         .iter()
         .zip(sources)
         .map(|(target, sources)| target_report(options, target, sources))
         .collect::<Result<_, _>>()?;
-    let figure = figure(&reports, distance)?;
+    let figure = figure(&reports, &distance)?;
     files::write(&options.out.join("figure.svg"), figure.as_bytes())?;
     for (target, sources) in targets.iter().zip(sources) {
         if let Some(svg) = samples(options, target, sources)? {
@@ -131,37 +153,32 @@ pub fn write(
             files::write(&path, svg.as_bytes())?;
         }
     }
-    let table = table(&reports, distance, independent_distance)?;
-    files::write(&options.out.join("study.md"), table.as_bytes())?;
-    print!("{table}");
-    let study = Study {
-        distance: distance.to_owned(),
-        independent_distance: independent_distance.to_owned(),
+    let outcome = Outcome {
+        distance,
+        independent_distance,
         kimg: options.kimg,
-        seeds: seeds(options).collect(),
+        seeds: options.run_seeds().collect(),
         seconds,
         targets: reports,
+        cancelled: false,
     };
-    output::write_json(&options.out.join("study.json"), &study)?;
-    if let Some(path) = &options.common.json {
-        output::write_json(path, &study)?;
-    }
-    println!(
-        "\nwritten to {}: figure.svg, study.md, study.json and samples",
-        options.out.display()
-    );
-    Ok(())
+    files::write(
+        &options.out.join("study.md"),
+        outcome.to_markdown().as_bytes(),
+    )?;
+    files::write_json(&options.out.join("study.json"), &outcome)?;
+    Ok(outcome)
 }
 
 fn target_report(
     options: &Options,
     target: &Target,
     sources: &[Source],
-) -> Result<TargetReport, Failure> {
+) -> Result<TargetReport, Error> {
     let mut reports = Vec::new();
     for source in sources {
         let mut runs = Vec::new();
-        for seed in seeds(options) {
+        for seed in options.run_seeds() {
             let folder = source.folder(target, seed);
             let history = measurements(&folder, options.kimg)?;
             let shown = history.last().map_or(0.0, |last| last.kimg);
@@ -202,7 +219,7 @@ fn target_report(
 }
 
 /// The measurements of a run, as far as its budget goes; another process may be adding to them.
-fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Failure> {
+fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Error> {
     let path = distances_file(folder);
     if !path.is_file() {
         return Ok(Vec::new());
@@ -214,13 +231,16 @@ fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Failure> {
     let all: Vec<Measurement> = lines
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
-        .map_err(|e| format!("{}: not a run's measurements ({e})", path.display()))?;
+        .map_err(|e| Error::File {
+            path,
+            problem: format!("not a run's measurements ({e})"),
+        })?;
     // The last batch may go beyond the budget, as runs end with whole batches.
     let budget = all.iter().position(|m| m.kimg >= kimg).unwrap_or(all.len());
     Ok(all.into_iter().take(budget + 1).collect())
 }
 
-fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Failure> {
+fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
     let titles: Vec<String> = reports
         .iter()
         .map(|target| format!("{}: {distance}", target.name))
@@ -249,7 +269,7 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Failure> {
                 .collect(),
         })
         .collect();
-    Ok(line_plots("thousands of images", &panels, Axis::Linear)?)
+    line_plots("thousands of images", &panels, Axis::Linear)
 }
 
 /// Fixed latents over time, a row for each source, of the first seed.
@@ -257,10 +277,10 @@ fn samples(
     options: &Options,
     target: &Target,
     sources: &[Source],
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, Error> {
     let mut rows = Vec::new();
     for source in sources {
-        let folder = source.folder(target, options.common.seed);
+        let folder = source.folder(target, options.seed);
         let measurements = measurements(&folder, options.kimg)?;
         let mut panels = Vec::new();
         for measurement in spread(&measurements, TIMES) {
@@ -299,47 +319,39 @@ fn spread<T>(values: &[T], count: usize) -> Vec<&T> {
         .collect()
 }
 
-/// The Markdown table with a line for each source.
-fn table(
-    reports: &[TargetReport],
-    distance: &str,
-    independent_distance: &str,
-) -> Result<String, Failure> {
-    let mut text = String::new();
-    writeln!(
-        text,
-        "{distance}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \
+impl Outcome {
+    /// A Markdown table with a line for each source, and what its columns mean.
+    pub fn to_markdown(&self) -> String {
+        let distance = &self.distance;
+        let independent_distance = &self.independent_distance;
+        let mut lines = vec![format!(
+            "{distance}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \
          is when the mean curve comes down to what all vision-aided curves of the target reach. *Independent* is the {independent_distance} of the source and, after \
          the arrow, of each seed's best: no discriminator sees its features.\n"
-    )?;
-    writeln!(
-        text,
-        "| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
-    )?;
-    writeln!(
-        text,
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-    )?;
-    for target in reports {
-        for source in &target.sources {
-            let number = |value: Option<f64>| {
-                value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
-            };
-            let of = |value: fn(&Summary) -> f64| number(source.summary.as_ref().map(value));
-            let best = match &source.summary {
-                Some(summary) => format!("{:.2} ± {:.2}", summary.best, summary.best_spread),
-                None => "-".to_owned(),
-            };
-            let independent = match &source.independent {
-                Some(mean) => format!(
-                    "{:.2} → {:.2} ± {:.2}",
-                    mean.start, mean.best, mean.best_spread
-                ),
-                None => "-".to_owned(),
-            };
-            writeln!(
-                text,
-                "| {} | {} | {:.1} | {} of {} | {} | {best} | {} | {} | {} | {} | {} | {independent} |",
+        )];
+        lines.push(format!("| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
+    ));
+        lines.push(format!(
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        ));
+        for target in &self.targets {
+            for source in &target.sources {
+                let number = |value: Option<f64>| {
+                    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
+                };
+                let of = |value: fn(&Summary) -> f64| number(source.summary.as_ref().map(value));
+                let best = match &source.summary {
+                    Some(summary) => format!("{:.2} ± {:.2}", summary.best, summary.best_spread),
+                    None => "-".to_owned(),
+                };
+                let independent = match &source.independent {
+                    Some(mean) => format!(
+                        "{:.2} → {:.2} ± {:.2}",
+                        mean.start, mean.best, mean.best_spread
+                    ),
+                    None => "-".to_owned(),
+                };
+                lines.push(format!("| {} | {} | {:.1} | {} of {} | {} | {best} | {} | {} | {} | {} | {} | {independent} |",
                 target.name,
                 source.title,
                 source.score,
@@ -351,10 +363,13 @@ fn table(
                 number(target.level),
                 number(source.kimg_to_level),
                 of(|s| s.training_at_best),
-            )?;
+            ));
+            }
         }
+        let mut text = lines.join("\n");
+        text.push('\n');
+        text
     }
-    Ok(text)
 }
 
 #[cfg(test)]

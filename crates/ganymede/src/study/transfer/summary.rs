@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 
-use examples::transfer::distance::{Measurement, best};
+use crate::transfer::distance::{Measurement, best};
 
 /// Distances of all seeds after the same number of images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
+    /// Thousands of images.
     pub kimg: f64,
+    /// Of the seeds.
     pub mean: f64,
+    /// Of the seeds.
     pub least: f64,
+    /// Of the seeds.
     pub greatest: f64,
 }
 
@@ -18,11 +22,13 @@ pub struct Point {
 pub struct Summary {
     /// Runs with measurements.
     pub seeds: usize,
+    /// As far as the shortest of its runs goes.
     pub curve: Vec<Point>,
     /// Of the source as it is.
     pub start: f64,
-    /// Mean over the seeds of each one's least distance, and half of the range.
+    /// Mean over the seeds of each one's least distance.
     pub best: f64,
+    /// Half of the range of these.
     pub best_spread: f64,
     /// Mean at the end of the curve.
     pub end: f64,

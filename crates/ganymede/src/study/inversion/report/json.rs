@@ -2,65 +2,105 @@
 
 use serde::Serialize;
 
+use super::super::claims::Claim;
+use super::super::edits::Edited;
+use super::super::interpolations::Way;
+use super::super::results::{CategoryResults, Study};
 use super::Effort;
 use super::lines::Line;
-use crate::claims::Claim;
-use crate::edits::Edited;
-use crate::interpolations::Way;
-use crate::results::{CategoryResults, Study};
-use ganymede::files::ShownPath;
+use crate::device::DeviceChoice;
+use crate::files::ShownPath;
 
-#[derive(Serialize)]
-pub struct Report<'a> {
+/// Everything that was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What was done.
     pub protocol: Protocol,
-    pub categories: Vec<CategoryReport<'a>>,
+    /// In the order of the options.
+    pub categories: Vec<CategoryReport>,
+    /// Means of each category at each rank, and of all images.
     pub table: Vec<Line>,
+    /// The paper's, and what becomes of them.
     pub claims: Vec<Claim>,
+    /// Ways between inversions.
     pub interpolations: Vec<Way>,
+    /// Edits of inversions.
     pub edits: Vec<Edited>,
-    pub images: Vec<ImageReport<'a>>,
+    /// Each image at each rank.
+    pub images: Vec<ImageReport>,
+    /// What was written.
     pub files: Vec<ShownPath>,
+    /// How this call came by its inversions.
     pub inversions: Effort,
     /// Sum over the study's inversions, by whichever run they were made.
     pub inversion_seconds: f64,
+    /// What report.md says.
+    #[serde(skip)]
+    pub text: String,
 }
 
-#[derive(Serialize)]
+/// What a study did.
+#[derive(Clone, Debug, Serialize)]
 pub struct Protocol {
+    /// Those that were ranked, by name.
     pub models: Vec<String>,
+    /// Side of their images, in pixels.
     pub resolution: usize,
+    /// Of the models that images were inverted with.
     pub ranks: Vec<usize>,
+    /// Of the latents.
     pub space: &'static str,
+    /// Of each inversion.
     pub steps: usize,
+    /// Network of the LPIPS in the loss.
     pub loss: String,
+    /// Weight of LPIPS.
     pub lambda_lpips: f32,
+    /// Weight of the mean squared error.
     pub lambda_mse: f32,
+    /// Images that were optimised together.
     pub batch: usize,
+    /// Where it was computed.
     pub device: String,
+    /// Of everything random.
     pub seed: u32,
+    /// Of each interval.
     pub bootstrap_resamples: u32,
 }
 
-#[derive(Serialize)]
-pub struct CategoryReport<'a> {
-    pub name: &'a str,
+/// A kind of images.
+#[derive(Clone, Debug, Serialize)]
+pub struct CategoryReport {
+    /// Its name.
+    pub name: String,
+    /// How many it has.
     pub images: usize,
     /// Images whose model at rank 1 is that of the category's name.
     pub own_model_first: Option<usize>,
 }
 
-#[derive(Serialize)]
-pub struct ImageReport<'a> {
-    pub category: &'a str,
-    pub image: &'a str,
+/// An image inverted into one model.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// Its kind.
+    pub category: String,
+    /// Category and name.
+    pub image: String,
+    /// Of the model for this image.
     pub rank: usize,
-    pub model: &'a str,
+    /// The model.
+    pub model: String,
     /// Log-density.
     pub score: f64,
+    /// LPIPS of AlexNet.
     pub lpips_alex: f64,
+    /// LPIPS of VGG16.
     pub lpips_vgg: f64,
+    /// In dB, of pictures in 8 bits.
     pub psnr: f64,
+    /// Of values in [-1, 1].
     pub mse: f64,
+    /// Euclidean distance from the mean latent, over all layers.
     pub w_plus_distance: f64,
 }
 
@@ -83,24 +123,24 @@ impl Study<'_> {
             lambda_lpips: options.inversion.lambda_lpips,
             lambda_mse: options.inversion.lambda_mse,
             batch: options.batch(),
-            device: format!("{:?}", options.common.device).to_lowercase(),
-            seed: options.common.seed,
+            device: format!("{:?}", DeviceChoice::of(self.device)).to_lowercase(),
+            seed: options.seed,
             bootstrap_resamples: options.resamples,
         }
     }
 
-    pub fn categories<'a>(&self, results: &'a [CategoryResults]) -> Vec<CategoryReport<'a>> {
+    pub fn categories(&self, results: &[CategoryResults]) -> Vec<CategoryReport> {
         results
             .iter()
             .map(|category| CategoryReport {
-                name: &category.name,
+                name: category.name.clone(),
                 images: category.images(),
                 own_model_first: category.own_model_first,
             })
             .collect()
     }
 
-    pub fn images<'a>(&'a self, results: &[CategoryResults]) -> Vec<ImageReport<'a>> {
+    pub fn images(&self, results: &[CategoryResults]) -> Vec<ImageReport> {
         let mut all = Vec::new();
         for (category, results) in self.plan.categories.iter().zip(results) {
             for (rank, inversions) in self.plan.ranks.iter().zip(&results.inversions) {
@@ -108,10 +148,10 @@ impl Study<'_> {
                     let ranked = &image.ranking[rank - 1];
                     let measures = &kept.measures;
                     all.push(ImageReport {
-                        category: &category.name,
-                        image: &image.name,
+                        category: category.name.clone(),
+                        image: image.name.clone(),
                         rank: *rank,
-                        model: &ranked.model,
+                        model: ranked.model.clone(),
                         score: ranked.score,
                         lpips_alex: measures.lpips_alex,
                         lpips_vgg: measures.lpips_vgg,

@@ -2,25 +2,31 @@
 
 use serde::Serialize;
 
-use crate::claims::ALL_IMAGES;
-use crate::metric::Metric;
-use crate::results::CategoryResults;
-use crate::statistics::Estimate;
-use examples::table::markdown;
+use super::super::claims::ALL_IMAGES;
+use super::super::metric::Metric;
+use super::super::results::CategoryResults;
+use super::super::statistics::Estimate;
+use crate::markdown;
 
 /// A row of the table.
-#[derive(Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Line {
+    /// A category, or `all`.
     pub category: String,
+    /// How many it has.
     pub images: usize,
+    /// Of the models that they were inverted with.
     pub rank: usize,
     /// In the order of the metrics.
     pub estimates: Vec<MetricEstimate>,
 }
 
-#[derive(Serialize)]
+/// The mean of a metric.
+#[derive(Clone, Debug, Serialize)]
 pub struct MetricEstimate {
+    /// What is estimated.
     pub metric: Metric,
+    /// Its mean.
     #[serde(flatten)]
     pub estimate: Estimate,
 }
@@ -71,5 +77,5 @@ pub fn table(lines: &[Line]) -> String {
             first.into_iter().chain(cells).collect()
         })
         .collect();
-    format!("{}\n", markdown(&header, &rows))
+    format!("{}\n", markdown::table(&header, &rows))
 }

@@ -4,16 +4,17 @@ mod json;
 mod lines;
 mod text;
 
-use ganymede::files;
 use serde::Serialize;
 
-use crate::claims::judge;
-use crate::results::{CategoryResults, Study};
-use crate::statistics::Bootstrap;
-use examples::{Failure, output};
-use ganymede::figure::{self, Panel, Row};
-use ganymede::files::ShownPath;
-use json::Report;
+use super::claims::judge;
+use super::results::{CategoryResults, Study};
+use super::statistics::Bootstrap;
+use crate::figure::{self, Panel, Row};
+use crate::files::ShownPath;
+use crate::{Error, Observer, files};
+
+pub use json::{CategoryReport, ImageReport, Protocol, Report};
+pub use lines::{Line, MetricEstimate};
 
 /// How a run came by its inversions.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -29,19 +30,23 @@ pub struct Effort {
 }
 
 impl Study<'_> {
-    /// Writes report.md, the figures and the JSON, and prints the tables.
-    pub fn report(&self, effort: impl FnOnce() -> Effort) -> Result<(), Failure> {
+    /// Writes report.md and the figures.
+    pub fn report(
+        &self,
+        effort: impl FnOnce() -> Effort,
+        observer: &mut dyn Observer,
+    ) -> Result<Report, Error> {
         let options = self.options;
         files::make_folder(&options.out)?;
-        let results = self.results()?;
+        let results = self.results(observer)?;
         let bootstrap = Bootstrap {
             resamples: options.resamples,
-            seed: options.common.seed,
+            seed: options.seed,
         };
         let lines = lines::of(&results, &self.plan.ranks);
         let claims = judge(&results, &self.plan.ranks, &bootstrap);
-        let (interpolations, ways) = self.interpolations()?;
-        let (edits, edited) = self.edits()?;
+        let (interpolations, ways) = self.interpolations(observer)?;
+        let (edits, edited) = self.edits(observer)?;
         let protocol = self.protocol();
         let text = [
             text::introduction(self.plan, &protocol, &results),
@@ -64,32 +69,20 @@ impl Study<'_> {
                 files.push(figure::write(&options.out, name, &rows)?);
             }
         }
-        print!("{text}");
-        let effort = effort();
-        println!(
-            "\n{}: report.md and figures; {} inversions, {} of them made now, in {:.1} s",
-            options.out.display(),
-            effort.needed,
-            effort.made,
-            effort.seconds
-        );
-        if let Some(json) = &options.common.json {
-            let kept = results.iter().flat_map(|c| c.inversions.iter().flatten());
-            let report = Report {
-                protocol,
-                categories: self.categories(&results),
-                table: lines,
-                claims,
-                interpolations,
-                edits,
-                images: self.images(&results),
-                files,
-                inversions: effort,
-                inversion_seconds: kept.map(|kept| kept.seconds).sum(),
-            };
-            output::write_json(json, &report)?;
-        }
-        Ok(())
+        let kept = results.iter().flat_map(|c| c.inversions.iter().flatten());
+        Ok(Report {
+            protocol,
+            categories: self.categories(&results),
+            table: lines,
+            claims,
+            interpolations,
+            edits,
+            images: self.images(&results),
+            files,
+            inversions: effort(),
+            inversion_seconds: kept.map(|kept| kept.seconds).sum(),
+            text,
+        })
     }
 
     /// Target and inversions side by side.

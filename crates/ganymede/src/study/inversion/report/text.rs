@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
+use super::super::claims::{Claim, Scope, Verdict};
+use super::super::interpolations::{Kind, Way};
+use super::super::plan::Plan;
+use super::super::results::CategoryResults;
+use super::super::statistics::{Bootstrap, Estimate};
 use super::json::Protocol;
-use crate::claims::{Claim, Scope, Verdict};
-use crate::interpolations::{Kind, Way};
-use crate::plan::Plan;
-use crate::results::CategoryResults;
-use crate::statistics::{Bootstrap, Estimate};
-use examples::table;
+use crate::markdown;
 
 pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults]) -> String {
     let categories: Vec<String> = results
@@ -116,7 +116,7 @@ pub fn comparisons(claims: &[Claim]) -> String {
         "95 % interval",
         "verdict",
     ];
-    format!("{}\n", table::markdown(&header, &rows))
+    format!("{}\n", markdown::table(&header, &rows))
 }
 
 /// What percentile intervals of few images are worth.
@@ -182,15 +182,15 @@ pub fn interpolations(ways: &[Way], frames: u16, bootstrap: &Bootstrap) -> Strin
     ];
     format!(
         "{}\nOf {frames} frames, LPIPS of the loss's network from frame to frame; smaller is smoother.\n",
-        table::markdown(&header, &rows)
+        markdown::table(&header, &rows)
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::claims::{Comparison, Sign};
+    use super::super::super::metric::Metric;
     use super::*;
-    use crate::claims::{Comparison, Sign};
-    use crate::metric::Metric;
 
     fn comparison(images: &str, verdict: Verdict) -> Comparison {
         Comparison {

@@ -1,0 +1,4 @@
+//! The studies of the paper, on the zoo or on a folder of other models.
+
+pub mod inversion;
+pub mod transfer;
