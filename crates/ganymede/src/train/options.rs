@@ -374,7 +374,7 @@ mod tests {
         }
         assert!(options(&["--checkpoint-minutes=1e30"]).is_err());
         assert!(options(&["--gamma=-1"]).is_err());
-        assert_eq!(options(&["--gamma=0"]).unwrap().gamma, 0.0);
+        assert_eq!(options(&["--gamma=0"]).unwrap().gamma, Some(0.0));
         assert_eq!(
             options(&[]).unwrap().checkpoint_interval(),
             Duration::from_secs(300)
