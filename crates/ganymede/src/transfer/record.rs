@@ -69,7 +69,7 @@ impl Record {
                 "kimg",
                 list(&now.kimg),
                 format!(
-                    "the run there has the stages {}; only the lengths of stages that are not over can change",
+                    "the run there was started with `--kimg {}`; only the lengths of stages that are not over can change",
                     list(&self.kimg)
                 ),
             ));
