@@ -196,7 +196,7 @@ pub fn rank<'a>(
     observer: &mut dyn Observer,
 ) -> Result<Found<'a>, Error> {
     /// The query of a job without an image: a kind and the number of its image.
-    const DEFAULT_QUERY: &str = "micah/2.png";
+    const DEFAULT_QUERY: &str = "personas/1.png";
     let started = Instant::now();
     options.validate()?;
     let weights = context.weights()?;

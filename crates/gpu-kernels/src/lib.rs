@@ -3,7 +3,8 @@
 //! One source serves CUDA, wgpu and Metal. Operands are tensors of Burn's backend for them, of any layout; derivatives and the choice among backends are the
 //! business of the crates above. Without one of the features `wgpu` and `cuda` there is nothing here.
 //!
-//! ```
+#![cfg_attr(not(any(feature = "wgpu", feature = "cuda")), doc = "```ignore")]
+#![cfg_attr(any(feature = "wgpu", feature = "cuda"), doc = "```")]
 //! use burn_cubecl::tensor::CubeTensor;
 //!
 //! /// The product of two batches of matrices, `[batch, M, K]` and `[batch, K, N]`, without TensorFloat-32.

@@ -143,8 +143,8 @@ pub struct Refinement {
 ///
 /// let map = Tensor::<1>::from_floats([0.0, 0.2, 0.4, 0.4, 0.1, 0.1, 1.0, 0.0], &Device::flex());
 /// let mask = offset_mask(map.reshape([1, 1, 2, 4]).repeat_dim(2, 2), 2, 0.5);
-/// // The means are 0.1, 0.4, 0.1 and 0.5.
-/// for (found, expected) in mask.into_data().iter::<f32>().zip([0.3, 0.9, 0.3, 0.9]) {
+/// // The means are 0.1, 0.45, 0.1 and 0.45.
+/// for (found, expected) in mask.into_data().iter::<f32>().zip([0.2, 0.9, 0.2, 0.9]) {
 ///     assert!((found - expected).abs() < 1e-6);
 /// }
 /// ```

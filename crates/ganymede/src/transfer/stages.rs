@@ -49,7 +49,7 @@ impl Schedule {
                 "kimg",
                 "",
                 format!(
-                    "it has {} stages, each of which adds a network, but there are {}; expected at least as many networks as stages",
+                    "it has {} stages, each of which adds a network, but the list of networks names {}; expected at least as many networks as stages",
                     kimg.len(),
                     networks.len()
                 ),

@@ -53,7 +53,11 @@ pub(super) struct Ends<'a> {
 
 impl Ends<'_> {
     /// Each edit on one latent.
-    pub(super) fn measure(&self, latent: &FoundLatent, edits: &[Edit]) -> Result<Vec<EndEffect>, Error> {
+    pub(super) fn measure(
+        &self,
+        latent: &FoundLatent,
+        edits: &[Edit],
+    ) -> Result<Vec<EndEffect>, Error> {
         let offset = feature_offset::batch(&[latent.offset.as_ref()], self.device)?;
         let offset = offset.as_ref();
         let original = self

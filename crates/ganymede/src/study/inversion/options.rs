@@ -118,7 +118,11 @@ impl Options {
         self.inversion.validate()?;
         if self.inversion.refine || self.inversion.start == StartChoice::Regressed {
             return Err(Error::option(
-                if self.inversion.refine { "refine" } else { "start" },
+                if self.inversion.refine {
+                    "refine"
+                } else {
+                    "start"
+                },
                 "",
                 "the study compares searches for latents from one start; leave it out",
             ));
