@@ -329,11 +329,14 @@ impl Outcome {
          is when the mean curve comes down to what all vision-aided curves of the target reach. *Independent* is the {independent_distance} of the source and, after \
          the arrow, of each seed's best: no discriminator sees its features.\n"
         )];
-        lines.push(format!("| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
-    ));
-        lines.push(format!(
+        lines.push(
+            "| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
+                .to_owned(),
+        );
+        lines.push(
             "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-        ));
+                .to_owned(),
+        );
         for target in &self.targets {
             for source in &target.sources {
                 let number = |value: Option<f64>| {
