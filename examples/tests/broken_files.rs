@@ -347,6 +347,18 @@ fn cases(place: &Place) -> Vec<Case> {
             index(),
         ),
         case(
+            "study_refinement",
+            "--models funEmoji --images 1",
+            HEADS,
+            tensors(),
+        ),
+        case(
+            "study_refinement",
+            "--models funEmoji --images 1 --rank 2",
+            INDEX,
+            index(),
+        ),
+        case(
             "study_transfer",
             "--images {base}/some --out {out}",
             "some/a.png",
