@@ -1,4 +1,4 @@
-//! What the programs share: options, models, images, results, progress and interruption. The programs are the package's examples.
+//! What the programs share on a terminal: options, tables, results as JSON, progress and interruption. The programs are the package's examples.
 
 pub mod interrupt;
 pub mod output;

@@ -18,7 +18,8 @@ use examples::{CommonArgs, Failure, output};
 ///
 /// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the iteration and
 /// saves; --resume continues exactly where a run was, with the options it was started with. Of these, --learning-rate, --gamma,
-/// --path-length-weight, --style-mixing, --average-kimg, --augment and --vision-aided-augment can be given anew.
+/// --path-length-weight, --style-mixing, --average-kimg, --slow-average-kimg, --shared-images, --anneal, --augment and
+/// --vision-aided-augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 struct Args {
@@ -55,6 +56,9 @@ fn run(args: &Args, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
         match outcome.cancelled {
             true => println!("stopped; the same command goes on"),
             false => println!("every style has had its {} kimg", outcome.kimg),
+        }
+        if let Some(path) = &args.common.json {
+            output::write_json(path, &outcome)?;
         }
         return Ok(examples::exit_code(outcome.cancelled));
     }

@@ -9,7 +9,7 @@ use vision_aided_finetune::freeze_discriminator_layers;
 
 use crate::Error;
 
-/// Files of a trained model.
+/// The file of a trained generator.
 pub const GENERATOR: &str = "generator.safetensors";
 /// The file of a discriminator, beside its generator's.
 pub const DISCRIMINATOR: &str = "discriminator.safetensors";

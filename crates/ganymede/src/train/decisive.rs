@@ -169,7 +169,7 @@ fn flag(is_on: bool) -> Option<String> {
 }
 
 fn text(value: Option<impl ToString>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
+    written(value).unwrap_or_default()
 }
 
 fn take_learning_rates(run: &mut TrainingConfig, now: &TrainingConfig) {

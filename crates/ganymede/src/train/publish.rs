@@ -11,8 +11,7 @@ use crate::runs::run_folder::RunFolder;
 use crate::runs::samples;
 use crate::{Error, Observer, files};
 
-/// Puts the finished model into the zoo, with its card: all files or none. `images` is the number of samples, and the most training images, of the Fréchet
-/// distance.
+/// Puts the finished model into the zoo, with its card. `images` is the number of samples, and the most training images, of the Fréchet distance.
 ///
 /// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others, comes last.
 pub(super) fn publish(
@@ -71,10 +70,12 @@ impl Staged {
 
     /// Gives the files their names, in the order they were added.
     fn commit(mut self) -> Result<(), Error> {
-        for file in std::mem::take(&mut self.files) {
+        // What has its own name is not to be cleaned up, and all that comes after a failure is.
+        while let Some(file) = self.files.first().copied() {
             let path = self.folder.join(file);
             std::fs::rename(temporary(&self.folder, file), &path)
                 .map_err(Error::io(&path, "cannot be replaced"))?;
+            self.files.remove(0);
         }
         Ok(())
     }

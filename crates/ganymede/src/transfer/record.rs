@@ -41,7 +41,12 @@ impl Record {
             problem: format!("not a fine-tuning run ({reason}); choose another folder"),
         };
         let text = Trainer::provenance_in(checkpoint)?.ok_or_else(|| other("it has no record"))?;
-        serde_json::from_str(&text).map_err(|e| other(&e.to_string()))
+        let record: Self = serde_json::from_str(&text).map_err(|e| other(&e.to_string()))?;
+        let (stages, lengths) = (record.stages.len(), record.kimg.len());
+        match is_in_a_stage(stages, lengths) {
+            true => Ok(record),
+            false => Err(other(&format!("it is in stage {stages} of {lengths}"))),
+        }
     }
 
     /// Writes the record down, so that the next checkpoint has it.
@@ -80,7 +85,23 @@ impl Record {
     }
 }
 
+/// Whether the last of so many stages, counted from 1, is one of those that have a length.
+fn is_in_a_stage(stages: usize, lengths: usize) -> bool {
+    (1..=lengths).contains(&stages)
+}
+
 fn list(kimg: &[f64]) -> String {
     let numbers: Vec<String> = kimg.iter().map(ToString::to_string).collect();
     numbers.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_a_stage;
+
+    #[test]
+    fn a_run_is_in_a_stage_that_has_a_length() {
+        assert!(is_in_a_stage(1, 1) && is_in_a_stage(2, 3));
+        assert!(!is_in_a_stage(0, 0) && !is_in_a_stage(0, 2) && !is_in_a_stage(3, 2));
+    }
 }

@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
         loop {
             let stage = self.record.stages.len();
             let start = self.record.stages[stage - 1].start_images;
-            let end = start + (self.schedule.kimg[stage - 1] * KILO) as u64;
+            let end = start.saturating_add((self.schedule.kimg[stage - 1] * KILO) as u64);
             if !self.train_until(end, observer)? {
                 return Ok(false);
             }

@@ -12,7 +12,8 @@ use crate::train::Standing;
 pub fn status(runs: &Path) -> Result<BTreeMap<String, Standing>, Error> {
     let entries = std::fs::read_dir(runs).map_err(Error::io(runs, "cannot be read"))?;
     let mut standings = BTreeMap::new();
-    for entry in entries.flatten() {
+    for entry in entries {
+        let entry = entry.map_err(Error::io(runs, "cannot be read"))?;
         let standing = Standing::open(&entry.path())?;
         if standing != Standing::default() {
             standings.insert(entry.file_name().to_string_lossy().into_owned(), standing);

@@ -9,15 +9,13 @@ use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
 use super::plan::Target;
+use crate::runs::export::GENERATOR;
 use crate::runs::image_sets::training_set;
 use crate::transfer::Tuning;
 use crate::transfer::distance::Yardstick;
 use crate::{Error, Observer, digest, files};
 
 const FILE: &str = "independent.json";
-
-/// Of the run.
-const GENERATOR: &str = "generator.safetensors";
 
 /// Distances to the reference images in features that the run's discriminators do not see: what they see is what a generator learns to imitate, so that
 /// distances of those features flatter it.
