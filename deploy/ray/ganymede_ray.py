@@ -47,7 +47,7 @@ def run_program(command, threads):
         except BaseException:
             # A task that is cancelled takes its program along, which saves what it has first.
             child.send_signal(signal.SIGINT)
-            child.wait()
+            child.communicate()
             raise
         if child.returncode < 0:
             raise Lost(f"{' '.join(command)}: signal {-child.returncode}\n{output[-2000:]}")
@@ -91,17 +91,30 @@ def models_of(zoo):
     return sum((folder / "generator.safetensors").is_file() for folder in pathlib.Path(zoo).iterdir())
 
 
+# What fits components to the features is the merge's business; where to compute and where weights are is that of both.
+MERGES, BOTH = ("--dimension", "--ridge"), ("--device", "--weights")
+
+
+def divided(options):
+    """The options of `build`, as those of sampling and those of the merge that ends it."""
+    sampling, merging, words = [], [], iter(options)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name not in MERGES + BOTH:
+            sampling.append(word)
+            continue
+        pair = [name, value if equals else next(words, "")]
+        merging += pair
+        if name in BOTH:
+            sampling += pair
+    return sampling, merging
+
+
 def build_index(arguments):
     count = max(1, math.ceil(models_of(arguments.zoo) / arguments.models_per_task))
     parts = pathlib.Path(arguments.parts)
     sample = [arguments.program, "build", "--zoo", arguments.zoo, "--parts", str(parts), "--moments", str(parts / "moments")]
-    merged_by, sampling = [], list(arguments.options)
-    # What fits components to the features is the merge's business.
-    for option in ("--dimension", "--ridge"):
-        while option in sampling:
-            place = sampling.index(option)
-            merged_by += sampling[place : place + 2]
-            del sampling[place : place + 2]
+    sampling, merged_by = divided(arguments.options)
     task = remote(arguments)
     tasks = [task.remote([*sample, "--shard", f"{i}/{count}", *sampling], arguments.cpus) for i in range(1, count + 1)]
     written = [result["part"] for result in finished(tasks, "sampling")]

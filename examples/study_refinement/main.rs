@@ -40,7 +40,7 @@ struct Args {
     #[arg(long, value_name = "RANK", value_parser = ganymede::search::rank)]
     rank: Option<usize>,
     /// Leave out some rows: regressed, prior, refined, tuned
-    #[arg(long, value_name = "ROW", num_args = 1..)]
+    #[arg(long, value_name = "ROW", num_args = 1.., value_parser = ["regressed", "prior", "refined", "tuned"])]
     without: Vec<String>,
     /// Steps of the regressed start
     #[arg(long, default_value_t = 100)]
@@ -163,12 +163,7 @@ impl Study<'_> {
     ) -> Result<Vec<(&'static str, Measured)>, Failure> {
         let (args, model, context) = (self.args, self.model, self.context);
         let device = context.device();
-        let wants = |row: &str| {
-            !args
-                .without
-                .iter()
-                .any(|without| row.starts_with(without.as_str()))
-        };
+        let wants = |row: &str| !args.without.iter().any(|without| without == row);
         let target = Target::load(file, model.resolution())?.pixels;
         let targets = to_targets(std::slice::from_ref(&target), &model.generator, device);
         let metric = context.lpips(args.settings.lpips.network())?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use ganymede::median::median;
 use ganymede::{Context, rendering};
 use inversion::psnr_of_pictures;
 use lpips::{Lpips, Network};
@@ -125,10 +126,10 @@ impl Row {
 
 /// Medians over images, and edits over all of them together.
 pub fn summary(row: &'static str, measured: &[Measured]) -> Row {
-    let of = |value: fn(&Measured) -> f64| median(measured.iter().map(value).collect());
-    let of_some = |value: fn(&Measured) -> Option<f64>| {
-        let values: Vec<f64> = measured.iter().filter_map(value).collect();
-        (!values.is_empty()).then(|| median(values))
+    let of_some =
+        |value: fn(&Measured) -> Option<f64>| median(measured.iter().filter_map(value).collect());
+    let of = |value: fn(&Measured) -> f64| {
+        median(measured.iter().map(value).collect()).unwrap_or(f64::NAN)
     };
     let share = |sums: fn(&EditSums) -> [f64; 2]| {
         let [plain, this] = [0, 1].map(|which: usize| {
@@ -150,14 +151,5 @@ pub fn summary(row: &'static str, measured: &[Measured]) -> Row {
         side_effect: share(|edits| edits.rest),
         mask: of_some(|m| m.mask),
         moved: of_some(|m| m.moved),
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
     }
 }

@@ -51,6 +51,11 @@ impl Context {
         }
     }
 
+    /// Whether [`with_tuned`](Self::with_tuned) has a file.
+    pub(crate) fn is_tuned(&self) -> bool {
+        self.tuned.is_some()
+    }
+
     /// Changes the weights of the generator that a file of pivotal tuning is of, whenever that is loaded.
     ///
     /// # Errors

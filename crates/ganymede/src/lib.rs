@@ -65,7 +65,7 @@ pub mod latents;
 pub mod line_plot;
 mod markdown;
 pub mod measure;
-mod median;
+pub mod median;
 mod model;
 mod numbers;
 mod observer;

@@ -1,7 +1,7 @@
 //! The median.
 
 /// The middle value, the mean of the two in the middle for an even number; none for no values.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -44,9 +44,14 @@ impl RegressedStart {
             Err(_) => FeatureOptions::default().record(),
         };
         let features = Arc::new(Features::load(&record, None, &weights, context.device())?);
-        let file = file(model, &record)?;
+        let file = file(model, &record);
         let regression = match LinearRegression::load(&file) {
-            Ok(kept) if kept.features() == features.dimension() => kept,
+            Ok(kept)
+                if kept.features() == features.dimension()
+                    && kept.targets() == model.generator.mapping.w_dim() =>
+            {
+                kept
+            }
             // None is there, or one of another version: it is made again.
             _ => {
                 let fitted = fit(model, &features, context.device(), observer)?;
@@ -79,16 +84,16 @@ impl RegressedStart {
 }
 
 /// Beside the model, named by all that the regression depends on.
-fn file(model: &Model, record: &FeatureRecord) -> Result<PathBuf, Error> {
+fn file(model: &Model, record: &FeatureRecord) -> PathBuf {
     let key = digest::short(&format!(
         "{} {} {} {SAMPLES} {FIRST_SEED} {RELATIVE_RIDGE}",
-        digest::of_file(&model.path)?,
+        model.generator.content_sha256(),
         record.network,
         record.side,
     ));
-    Ok(model
+    model
         .path
-        .with_file_name(format!("start-{key}.regression.safetensors")))
+        .with_file_name(format!("start-{key}.regression.safetensors"))
 }
 
 fn fit(

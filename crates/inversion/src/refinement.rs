@@ -86,8 +86,11 @@ impl RefinementConfig {
         }
     }
 
-    /// The block for a generator.
-    fn block_of(&self, generator: &Generator) -> Result<usize, InversionError> {
+    /// The side of the block that is refined in a generator.
+    ///
+    /// # Errors
+    /// [`InversionError::NoSuchBlock`] when the generator has none of the side that is asked for.
+    pub fn block_of(&self, generator: &Generator) -> Result<usize, InversionError> {
         const QUARTER: usize = 4;
         let network = &generator.synthesis;
         let resolution = network.img_resolution();

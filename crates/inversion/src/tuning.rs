@@ -141,9 +141,9 @@ pub struct Tuning {
     pub stop: StopReason,
 }
 
-/// Random latents that [`Tuning::moved`] is measured with.
+/// Random latents that [`Tuning::moved`] is measured with. Their seed is the regulariser's next, so that they are others.
 const MEASURED: usize = 32;
-/// The seed of those is this one's next, so that they are others.
+/// Seed of what the factors start from.
 const SEED_OF_FACTORS: u32 = 11;
 
 /// Changes a generator a little so that the images of some latents, all together, become more like their targets and those of other latents stay.

@@ -234,7 +234,8 @@ pub(super) fn keep_own_scores(
     record.own_scores.retain(|name, _| names.contains(name));
     let samples = KEPT_SAMPLES.min(record.samples as usize);
     for name in names {
-        if record.own_scores.contains_key(&name) {
+        // What the zoo no longer has cannot be sampled; an update takes it out.
+        if record.own_scores.contains_key(&name) || zoo.model(&name).is_err() {
             continue;
         }
         let scores = searcher.own_scores(&name, samples, context, observer)?;

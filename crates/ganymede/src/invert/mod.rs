@@ -191,7 +191,8 @@ pub fn ended(inversion: &Inversion) -> (usize, Stop) {
     }
 }
 
-/// An animation has at most this many frames before the last, and an observer sees as many.
+/// A search for latents gives an animation at most this many frames, and an observer as many previews; a refinement adds its own at the same
+/// interval of steps.
 const MOST_FRAMES: usize = 60;
 
 /// Inverts the images, `batch` at a time. The observer hears LPIPS and PSNR, means over the images that are optimised together, at every step that is read,
@@ -228,8 +229,18 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
     options.validate()?;
+    if options.tune && context.is_tuned() {
+        return Err(Error::option(
+            "tune",
+            "",
+            "the model is tuned already, and a change of a tuned model fits none that can be loaded; tune the model as it was",
+        ));
+    }
     let settings = &options.inversion;
     let model = context.model(&options.model)?;
+    if options.tune {
+        tuning::check(options, &model)?;
+    }
     let paths = match options.image.is_empty() {
         true => vec![query_image_of(&model.name, &context.weights()?)?],
         false => options.image.clone(),
@@ -272,7 +283,13 @@ pub fn run(
         }
     }
     let mut tuning = None;
-    if !waiting.is_empty() {
+    if !waiting.is_empty() && observer.cancelled() {
+        // Nothing is tuned yet: what the latents reach is kept, and so is the change that an earlier run wrote.
+        job.cancelled = true;
+        for batch in waiting {
+            job.finish(batch, &model, None, observer)?;
+        }
+    } else if !waiting.is_empty() {
         let tuned = tuning::tune(
             options,
             &model,

@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
     ///
     /// # Errors
     ///
-    /// As [`RegressedStart::of`], and [`Settings::check_side`].
+    /// As [`RegressedStart::of`], and [`Settings::check_side`]; the block to refine is none of the model's.
     pub fn new(
         settings: &'a Settings,
         seed: u32,
@@ -105,6 +105,11 @@ impl<'a> Search<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
         settings.check_side(&model.name, model.resolution())?;
+        if settings.refine {
+            settings
+                .refinement(context.device())
+                .block_of(&model.generator)?;
+        }
         let start = match settings.start {
             StartChoice::Mean => None,
             StartChoice::Regressed => Some(RegressedStart::of(model, context, observer)?),

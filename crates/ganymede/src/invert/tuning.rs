@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use inversion::{Locality, StopReason, TuningConfig};
+use inversion::{InversionError, Locality, StopReason, TuningConfig};
 use lpips::Lpips;
 use serde::Serialize;
+use stylegan2::WeightDelta;
 
 use super::search::{Reached, Search};
 use super::{Batch, Options, tell};
@@ -68,6 +69,20 @@ pub(super) fn config(options: &Options, model_bytes: u64, report_every: usize) -
     }
 }
 
+/// Whether a change of the model can be as small as is asked for, which is to be known before the work.
+pub(super) fn check(options: &Options, model: &Model) -> Result<(), Error> {
+    let bytes = config(options, bytes_of(model), 1).bytes;
+    match WeightDelta::rank_within(&model.generator.weight_shapes(), bytes) {
+        0 => Err(InversionError::NoRank { bytes }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Of its file.
+fn bytes_of(model: &Model) -> u64 {
+    model.path.metadata().map_or(0, |data| data.len())
+}
+
 /// Tunes a model to all images of the batches together.
 pub(super) fn tune(
     options: &Options,
@@ -88,9 +103,8 @@ pub(super) fn tune(
         .collect();
     let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
     let w_plus = Tensor::cat(w_plus, 0);
-    let model_bytes = model.path.metadata().map_or(0, |data| data.len());
     let every = DeviceChoice::of(device).steps_between_reads();
-    let config = config(options, model_bytes, every);
+    let config = config(options, bytes_of(model), every);
     observer.begin(&Phase::new("tuning", config.steps));
     let noise = search.noise(&inversions);
     let tuning = inversion::tune(

@@ -57,6 +57,9 @@ pub struct Searcher {
     pub outdated: Outdated,
     features: Features,
     pub(super) kept_scores: BTreeMap<String, OwnScores>,
+    /// How samples of the index were made.
+    pub(super) truncation_psi: f32,
+    pub(super) classes: BTreeMap<String, usize>,
 }
 
 impl Searcher {
@@ -88,6 +91,8 @@ impl Searcher {
             outdated,
             features,
             kept_scores: record.own_scores,
+            truncation_psi: record.truncation_psi,
+            classes: record.classes,
         })
     }
 

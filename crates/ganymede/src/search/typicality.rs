@@ -142,7 +142,8 @@ impl Searcher {
         Some(self.kept_scores.get(model)?.typicality(score))
     }
 
-    /// Draws samples of a model of the zoo and scores them by its Gaussian density. Those of a model with classes are of all of them, drawn uniformly.
+    /// Draws samples of a model of the zoo and scores them by its Gaussian density. They are truncated and of the classes that
+    /// those of the index are.
     ///
     /// # Errors
     ///
@@ -165,10 +166,12 @@ impl Searcher {
                 .map(|i| FIRST_SEED + i as u32)
                 .collect();
             let z = latents_from_seeds(&seeds, mapping.z_dim(), device);
-            let labels = model.generator.drawn_labels(&seeds, device);
+            let class = self.classes.get(name).copied();
+            let labels = model.generator.labels(class, &seeds, device)?;
+            let psi = Truncation::psi(self.truncation_psi);
             let images = model
                 .generator
-                .forward(z, labels, Truncation::NONE, &NoiseMode::Constant);
+                .forward(z, labels, psi, &NoiseMode::Constant);
             for row in self.features_of_tensor(images).rows() {
                 let query = Query::feature(&row.to_vec());
                 let (ranking, _) = self.rank(&query, Method::GaussianDensity)?;

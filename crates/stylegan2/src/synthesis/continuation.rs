@@ -83,6 +83,11 @@ impl SynthesisNetwork {
         w_plus: Tensor<3>,
         noise: &NoiseMode,
     ) -> Tensor<4> {
+        assert!(
+            self.resolutions().any(|side| side == block.resolution),
+            "expected the side of a block, found {}",
+            block.resolution
+        );
         let batch = w_plus.dims()[0];
         let ws = self.layer_latents(w_plus);
         let mut noise = NoiseImages::new(noise, self.shape.noise_layers);
@@ -104,11 +109,6 @@ impl SynthesisNetwork {
             }
             first += layers.num_convolutions();
         }
-        assert!(
-            x.is_some(),
-            "expected the side of a block, found {}",
-            block.resolution
-        );
         rgb.expect("the last block makes colours")
     }
 
