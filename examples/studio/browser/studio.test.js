@@ -34,11 +34,17 @@ beforeEach(async () => {
   await page.getByRole('heading', { name: 'Models' }).waitFor();
 });
 afterEach(async () => {
+  // A test that failed reports only where it stopped; what the page said is why.
+  if (problems.length) console.error(problems, await page.locator('.notice').allTextContents());
   await context.close();
   assert.deepEqual(problems, []);
 });
 
-const view = (name) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+/** Goes to a view and waits until it is there: until then the page has the inputs of the one before. */
+async function view(name) {
+  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+  await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor();
+}
 const main = () => page.locator('canvas.main');
 
 /** Moves a slider as a finger does: its input event. */
