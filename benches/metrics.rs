@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use feature_stats::{Ddof, MeanCovariance, Moments};
 use metrics_fid::{
-    PRECISION_RECALL_NEIGHBOURS, frechet_distance, kernel_distance, precision_recall,
+    PRECISION_RECALL_NEIGHBORS, frechet_distance, kernel_distance, precision_recall,
 };
 use ndarray::Array2;
 
@@ -59,7 +59,7 @@ fn distances(criterion: &mut Criterion) {
         });
         group.bench_function(format!("precision and recall, {count} images"), |bencher| {
             bencher.iter(|| {
-                let found = precision_recall(a.view(), b.view(), PRECISION_RECALL_NEIGHBOURS);
+                let found = precision_recall(a.view(), b.view(), PRECISION_RECALL_NEIGHBORS);
                 black_box(found)
             });
         });

@@ -33,7 +33,7 @@ export function modelsView({ go }) {
 
   function fill() {
     const wanted = state.filter.trim().toLowerCase();
-    const text = (model) => `${model.name} ${model.card?.art?.artist ?? ''} ${model.card?.art?.title ?? ''} ${model.card?.licence ?? ''}`.toLowerCase();
+    const text = (model) => `${model.name} ${model.card?.art?.artist ?? ''} ${model.card?.art?.title ?? ''} ${model.card?.license ?? ''}`.toLowerCase();
     const found = store.models.filter((model) => text(model).includes(wanted)).sort(ORDERS[state.order][1]);
     seen.disconnect();
     grid.replaceChildren(...found.map((model) => card(model, { go, seen })));
@@ -81,7 +81,7 @@ export function card(model, { go, seen, note }) {
   const facts = [
     about?.training?.kimg && ['Training', `${(about.training.images ?? 0).toLocaleString('en')} images, ${about.training.kimg} kimg`],
     quality !== undefined && quality !== null && ['Distance', quality.toFixed(0)],
-    about?.licence && ['Licence', about.licence],
+    about?.license && ['Licence', about.license],
   ].filter(Boolean);
   const element = h('article', { className: 'card', data: { model: model.id } },
     h('button', { type: 'button', className: 'tile', onclick: open, aria: { label: `Open ${model.name}` } }, pictures),

@@ -16,7 +16,7 @@ STAGES = [
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 ]
-NORMALISATION_EPSILON = 1e-3
+NORMALIZATION_EPSILON = 1e-3
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -44,7 +44,7 @@ class EfficientNetLite0:
 
     def _fold(self, convolution: str, norm: str) -> None:
         t = self.tensors
-        factor = t[f"{norm}.weight"] / (t[f"{norm}.running_var"] + NORMALISATION_EPSILON).sqrt()
+        factor = t[f"{norm}.weight"] / (t[f"{norm}.running_var"] + NORMALIZATION_EPSILON).sqrt()
         weight = t[f"{convolution}.weight"] * factor[:, None, None, None]
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         t[f"{convolution}.weight"] = weight.contiguous(memory_format=layout)
@@ -63,7 +63,7 @@ class EfficientNetLite0:
         if self.folded:
             return x
         statistics = (t[f"{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(x, *statistics, training=False, eps=NORMALISATION_EPSILON)
+        return F.batch_norm(x, *statistics, training=False, eps=NORMALIZATION_EPSILON)
 
     def __call__(self, x: Tensor) -> Tensor:
         """`[batch, 1280]`."""

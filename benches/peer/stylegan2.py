@@ -134,14 +134,14 @@ class Mapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
     @staticmethod
-    def _normalise(x: Tensor) -> Tensor:
+    def _normalize(x: Tensor) -> Tensor:
         return x * (x.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """`z` `[batch, z_dim]`, `c` `[batch, c_dim]`; the result is `w` `[batch, w_dim]`."""
-        x = self._normalise(z)
+        x = self._normalize(z)
         if c is not None:
-            x = torch.cat([x, self._normalise(self.embed(c))], dim=1)
+            x = torch.cat([x, self._normalize(self.embed(c))], dim=1)
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x

@@ -42,7 +42,7 @@ FORMULATION = Formulation("shared", "shifted")
 SEED = 20
 
 
-def initialise(module: nn.Module, random: np.random.RandomState) -> None:
+def initialize(module: nn.Module, random: np.random.RandomState) -> None:
     """Weights as the official initialisation draws them, and small biases, rounded to f32."""
     for name, tensor in module.state_dict().items():
         if name.endswith("resample_filter"):
@@ -62,8 +62,8 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     random = np.random.RandomState(SEED)
     generator, discriminator = Generator(**GENERATOR), Discriminator(**DISCRIMINATOR)
-    initialise(generator, random)
-    initialise(discriminator, random)
+    initialize(generator, random)
+    initialize(discriminator, random)
     images = random.randint(256, size=(IMAGES, 3, SIDE, SIDE))
     tensors = {"images": images}
     for prefix, module in (("G.", generator), ("D.", discriminator)):

@@ -66,9 +66,9 @@ impl Workload {
                 generator,
                 lpips,
                 targets,
-            } => optimise(&generator, &lpips, targets, step),
+            } => optimize(&generator, &lpips, targets, step),
             Self::Synthesis { generator, batch } => {
-                synthesise(&generator, batch, step);
+                synthesize(&generator, batch, step);
                 Ok(())
             }
             Self::Training(trainer) => train(*trainer, step),
@@ -84,7 +84,7 @@ impl Workload {
     }
 }
 
-fn optimise(
+fn optimize(
     generator: &Generator,
     lpips: &Lpips,
     targets: Tensor<4>,
@@ -112,7 +112,7 @@ fn optimise(
     Ok(())
 }
 
-fn synthesise(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> ControlFlow<()>) {
+fn synthesize(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> ControlFlow<()>) {
     let synthesis = &generator.synthesis;
     let w_avg: Tensor<2> = generator.mapping.w_avg().unsqueeze();
     let w_plus = synthesis.broadcast(w_avg.repeat_dim(0, batch));

@@ -290,7 +290,7 @@ fn the_discriminator_beside_the_source_is_used_and_recorded() {
 }
 
 #[test]
-fn a_grey_model_is_fine_tuned_on_grey_images() {
+fn a_gray_model_is_fine_tuned_on_gray_images() {
     let place = Workplace::of(1);
     let args = [
         "--kimg",

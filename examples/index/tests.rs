@@ -379,7 +379,7 @@ const IMAGES: usize = 24;
 const SIDE: u32 = 8;
 
 /// A pixel of the grey image of this number: no two are the same, and all are about as bright as `brightness`.
-fn grey(brightness: u8, image: usize, pixel: usize) -> u8 {
+fn gray(brightness: u8, image: usize, pixel: usize) -> u8 {
     brightness + ((image * 7 + pixel * (image + 3)) % 40) as u8
 }
 
@@ -389,7 +389,7 @@ fn training_images(folder: &Path, name: &str, brightness: u8) {
     let data = folder.join("zoo/data");
     std::fs::create_dir_all(&data).unwrap();
     let bytes: Vec<u8> = (0..IMAGES * 3 * PIXELS)
-        .map(|i| grey(brightness, i / (3 * PIXELS), i % PIXELS))
+        .map(|i| gray(brightness, i / (3 * PIXELS), i % PIXELS))
         .collect();
     let side = SIDE as usize;
     save_safetensors(
@@ -414,7 +414,7 @@ fn models_as_good_as_their_images_find_them() {
         training_images(folder, name, brightness);
         std::fs::create_dir_all(queries.join(name)).unwrap();
         let image = image_tensor::RgbImage::from_fn(SIDE, SIDE, |x, y| {
-            image_tensor::Rgb([grey(brightness, IMAGES, (y * SIDE + x) as usize); 3])
+            image_tensor::Rgb([gray(brightness, IMAGES, (y * SIDE + x) as usize); 3])
         });
         image_tensor::write_png(queries.join(name).join("0.png"), &image).unwrap();
     }

@@ -35,9 +35,9 @@ pub fn validate(settings: &Settings) -> Result<(), Error> {
             return Err(refused(option, found.to_string(), problem));
         }
     }
-    if settings.noise == Noise::Optimised {
+    if settings.noise == Noise::Optimized {
         let problem = "a recipe has no optimised noise; use constant or none".to_owned();
-        return Err(refused("noise", "optimised".to_owned(), problem));
+        return Err(refused("noise", "optimized".to_owned(), problem));
     }
     if settings.refine || settings.start == StartChoice::Regressed {
         let problem = "the page does not do this; use the program invert".to_owned();

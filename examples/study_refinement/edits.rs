@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use ganspace::Edit;
-use ganymede::edit::{RegionColour, in_strengths};
+use ganymede::edit::{RegionColor, in_strengths};
 use ganymede::latents::from_tensor;
 use ganymede::{Context, Model, rendering};
 use image_tensor::{RgbImage, from_signed_unit, to_signed_unit};
@@ -17,12 +17,12 @@ pub struct Edits(Vec<Named>);
 struct Named {
     edit: Edit,
     range: [f64; 2],
-    attribute: RegionColour,
+    attribute: RegionColor,
 }
 
 /// What an edit makes of an inversion.
 pub struct Made {
-    attribute: RegionColour,
+    attribute: RegionColor,
     unedited: RgbImage,
     /// At both ends of its range.
     pub ends: Vec<RgbImage>,

@@ -49,9 +49,9 @@ impl Workplace {
     }
 
     /// Writes a style's training images.
-    fn draw(&self, style: &str, colour: u8) {
+    fn draw(&self, style: &str, color: u8) {
         let bytes = (0..IMAGES * 3 * SIDE * SIDE)
-            .map(|index| ((index / 97) as u8).wrapping_mul(31) ^ colour)
+            .map(|index| ((index / 97) as u8).wrapping_mul(31) ^ color)
             .collect();
         let images = StoredTensor::new(StoredDType::U8, vec![IMAGES, 3, SIDE, SIDE], bytes);
         save_safetensors(
@@ -233,7 +233,7 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
 
     let card = std::fs::read_to_string(published.join("card.toml")).unwrap();
     let card: toml::Table = card.parse().unwrap();
-    assert_eq!(card["licence"].as_str(), Some("CC0-1.0"));
+    assert_eq!(card["license"].as_str(), Some("CC0-1.0"));
     assert_eq!(card["art"]["title"].as_str(), Some("Tiny \"Set\""));
     let training = &card["training"];
     assert_eq!(

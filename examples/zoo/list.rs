@@ -71,7 +71,7 @@ fn row(card: &Card) -> Vec<String> {
         .and_then(|training| training.get("kimg"));
     vec![
         card.name.clone(),
-        card.licence.clone(),
+        card.license.clone(),
         card.img_resolution()
             .map_or_else(unknown, |side| side.to_string()),
         kimg.map_or_else(unknown, ToString::to_string),

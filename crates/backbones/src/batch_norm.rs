@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
 
 /// A convolution without bias and the normalisation behind it, by the prefixes of their names.
-pub(crate) struct Normalised {
+pub(crate) struct Normalized {
     /// `PREFIX.weight`; the folded bias becomes `PREFIX.bias`.
     pub convolution: String,
     /// `PREFIX.{weight,bias,running_mean,running_var}`, and perhaps `num_batches_tracked`, which inference does not read.
-    pub normalisation: String,
+    pub normalization: String,
 }
 
 /// Replaces each pair by one convolution with bias: the factor `weight / sqrt(running_var + epsilon)` of each output channel scales its
@@ -20,7 +20,7 @@ pub(crate) struct Normalised {
 /// variance is negative.
 pub(crate) fn fold(
     checkpoint: &Checkpoint,
-    pairs: &[Normalised],
+    pairs: &[Normalized],
     epsilon: f64,
 ) -> Result<Checkpoint, CheckpointError> {
     let mut folded = BTreeMap::new();
@@ -39,18 +39,18 @@ pub(crate) fn fold(
         let shape = weight.shape().to_vec();
         let channels = shape.first().copied().unwrap_or(0);
         let mut vector = |name: &str| {
-            let name = format!("{}.{name}", pair.normalisation);
+            let name = format!("{}.{name}", pair.normalization);
             let values = float(checkpoint, &name, Some(channels))?.to_f32();
             consumed.insert(name);
             Ok::<_, CheckpointError>(values)
         };
         let (gain, offset) = (vector("weight")?, vector("bias")?);
         let (mean, variance) = (vector("running_mean")?, vector("running_var")?);
-        consumed.insert(format!("{}.num_batches_tracked", pair.normalisation));
+        consumed.insert(format!("{}.num_batches_tracked", pair.normalization));
         if let Some(index) = variance.iter().position(|v| v.is_nan() || *v < 0.0) {
             return Err(CheckpointError::InvalidTensor {
                 path: checkpoint.path().to_owned(),
-                tensor: format!("{}.running_var", pair.normalisation),
+                tensor: format!("{}.running_var", pair.normalization),
                 reason: format!(
                     "value {index} is {}, expected a variance, which is not negative",
                     variance[index]
@@ -136,10 +136,10 @@ mod tests {
 
     const EPSILON: f64 = 1e-3;
 
-    fn pairs() -> Vec<Normalised> {
-        vec![Normalised {
+    fn pairs() -> Vec<Normalized> {
+        vec![Normalized {
             convolution: "conv".into(),
-            normalisation: "bn".into(),
+            normalization: "bn".into(),
         }]
     }
 

@@ -17,7 +17,7 @@ pub use tokenizer::{ClipTokenizer, ClipTokens};
 const EMBEDDING: usize = 512;
 const DEPTH: usize = 12;
 /// PyTorch's default.
-const NORMALISATION_EPSILON: f64 = 1e-5;
+const NORMALIZATION_EPSILON: f64 = 1e-5;
 
 /// The name of a block's parameter in OpenAI's files: `transformer.blocks.0.norm1.weight` is `transformer.resblocks.0.ln_1.weight`.
 fn block_key(path: &str) -> String {
@@ -39,7 +39,7 @@ fn block_key(path: &str) -> String {
 fn variant(is_causal: bool) -> Variant {
     Variant {
         activation: Gelu::Quick,
-        epsilon: NORMALISATION_EPSILON,
+        epsilon: NORMALIZATION_EPSILON,
         is_causal,
     }
 }

@@ -109,7 +109,7 @@ impl DinoVitB16 {
     }
 
     /// The final layer normalisation of a block's output, `[batch, tokens, 768]`: what the original's `get_intermediate_layers` returns.
-    pub fn normalise(&self, block: Tensor<3>) -> Tensor<3> {
+    pub fn normalize(&self, block: Tensor<3>) -> Tensor<3> {
         self.norm.forward(block, VARIANT.epsilon)
     }
 }

@@ -2,14 +2,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
 
-use crate::batch_norm::{self, Normalised};
+use crate::batch_norm::{self, Normalized};
 use crate::convolution::Convolution;
 use crate::depthwise::{self, activated_depthwise, relu6};
 use crate::linear::Linear;
 use crate::same_padding::convolve_same;
 
 /// Added to the variances: TensorFlow's default, which the published networks were trained with.
-const NORMALISATION_EPSILON: f64 = 1e-3;
+const NORMALIZATION_EPSILON: f64 = 1e-3;
 /// Channels of the first convolution. In the lite networks neither it nor the last one is scaled.
 const STEM_CHANNELS: usize = 32;
 const CLASSES: usize = 1000;
@@ -149,9 +149,9 @@ impl EfficientNetLite0 {
     /// When a tensor is missing, of another shape, not finite, or not part of the model.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
         let network = Self::init(device);
-        let pair = |convolution: &str, normalisation: &str| Normalised {
+        let pair = |convolution: &str, normalization: &str| Normalized {
             convolution: convolution.to_owned(),
-            normalisation: normalisation.to_owned(),
+            normalization: normalization.to_owned(),
         };
         let mut pairs = vec![pair("_conv_stem", "_bn0"), pair("_conv_head", "_bn1")];
         for (index, block) in network.blocks.iter().enumerate() {
@@ -162,7 +162,7 @@ impl EfficientNetLite0 {
             pairs.push(pair(&name("_depthwise_conv"), &name("_bn1")));
             pairs.push(pair(&name("_project_conv"), &name("_bn2")));
         }
-        let folded = batch_norm::fold(checkpoint, &pairs, NORMALISATION_EPSILON)?;
+        let folded = batch_norm::fold(checkpoint, &pairs, NORMALIZATION_EPSILON)?;
         load_module(&network, &folded, key)
     }
 

@@ -5,15 +5,15 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError, load_module};
 
-use crate::batch_norm::{self, Normalised};
+use crate::batch_norm::{self, Normalized};
 use crate::efficientnet_lite0::spatial_mean;
 use crate::max_pool::{Remainder, max_pool};
 use blocks::{
-    ConvRelu, FactorisedBlock, FirstReduction, FivesBlock, LastBlock, LastPooling, SecondReduction,
+    ConvRelu, FactorizedBlock, FirstReduction, FivesBlock, LastBlock, LastPooling, SecondReduction,
 };
 
 /// Added to the variances, as in TensorFlow-slim and torchvision.
-const NORMALISATION_EPSILON: f64 = 1e-3;
+const NORMALIZATION_EPSILON: f64 = 1e-3;
 /// Parts of files that the features do not pass: the classifier, and torchvision's auxiliary one.
 const CLASSIFIERS: [&str; 2] = ["fc.", "AuxLogits."];
 
@@ -35,10 +35,10 @@ pub struct InceptionV3 {
     mixed_5c: FivesBlock,
     mixed_5d: FivesBlock,
     mixed_6a: FirstReduction,
-    mixed_6b: FactorisedBlock,
-    mixed_6c: FactorisedBlock,
-    mixed_6d: FactorisedBlock,
-    mixed_6e: FactorisedBlock,
+    mixed_6b: FactorizedBlock,
+    mixed_6c: FactorizedBlock,
+    mixed_6d: FactorizedBlock,
+    mixed_6e: FactorizedBlock,
     mixed_7a: SecondReduction,
     mixed_7b: LastBlock,
     mixed_7c: LastBlock,
@@ -78,10 +78,10 @@ impl InceptionV3 {
             mixed_5c: FivesBlock::init(256, 64, device),
             mixed_5d: FivesBlock::init(288, 64, device),
             mixed_6a: FirstReduction::init(288, device),
-            mixed_6b: FactorisedBlock::init(768, 128, device),
-            mixed_6c: FactorisedBlock::init(768, 160, device),
-            mixed_6d: FactorisedBlock::init(768, 160, device),
-            mixed_6e: FactorisedBlock::init(768, 192, device),
+            mixed_6b: FactorizedBlock::init(768, 128, device),
+            mixed_6c: FactorizedBlock::init(768, 160, device),
+            mixed_6d: FactorizedBlock::init(768, 160, device),
+            mixed_6e: FactorizedBlock::init(768, 192, device),
             mixed_7a: SecondReduction::init(768, device),
             mixed_7b: LastBlock::init(1280, device),
             mixed_7c: LastBlock::init(2048, device),
@@ -102,16 +102,16 @@ impl InceptionV3 {
             let is_classifier = CLASSIFIERS.iter().any(|prefix| name.starts_with(prefix));
             (!is_classifier).then(|| name.to_owned())
         });
-        let pairs: Vec<Normalised> = features
+        let pairs: Vec<Normalized> = features
             .tensors()
             .keys()
             .filter_map(|name| name.strip_suffix(".conv.weight"))
-            .map(|module| Normalised {
+            .map(|module| Normalized {
                 convolution: format!("{module}.conv"),
-                normalisation: format!("{module}.bn"),
+                normalization: format!("{module}.bn"),
             })
             .collect();
-        let folded = batch_norm::fold(&features, &pairs, NORMALISATION_EPSILON)?;
+        let folded = batch_norm::fold(&features, &pairs, NORMALIZATION_EPSILON)?;
         load_module(&network, &folded, key)
     }
 
@@ -161,12 +161,12 @@ impl InceptionV3 {
 }
 
 /// `mixed_5b.branch1x1` is `Mixed_5b.branch1x1` in files.
-fn capitalised(path: &str) -> String {
+fn capitalized(path: &str) -> String {
     let mut letters = path.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
 }
 
 fn key(path: &str) -> String {
-    capitalised(&path.replace(".convolution.", ".conv."))
+    capitalized(&path.replace(".convolution.", ".conv."))
 }

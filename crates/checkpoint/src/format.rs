@@ -36,7 +36,7 @@ impl Format {
     }
 
     /// The format of a file by its first bytes, or what the file seems to be instead; for the latter its name may tell, too.
-    pub(crate) fn recognise(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn recognize(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         // First of all, because a header's length may look like the start of any other file; no other file has the zeros and the
         // brace of a header of a possible length in these places.
         if let Some((length, header)) = bytes.split_first_chunk()
@@ -237,15 +237,15 @@ fn starts_with_array(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn recognise(bytes: &[u8]) -> Result<Format, String> {
-        Format::recognise(Path::new("file"), bytes)
+    fn recognize(bytes: &[u8]) -> Result<Format, String> {
+        Format::recognize(Path::new("file"), bytes)
     }
 
     #[test]
     fn formats_are_told_by_their_first_bytes() {
-        assert_eq!(recognise(b"PK\x03\x04.."), Ok(Format::TorchArchive));
+        assert_eq!(recognize(b"PK\x03\x04.."), Ok(Format::TorchArchive));
         assert_eq!(
-            recognise(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."),
+            recognize(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."),
             Ok(Format::TorchStream)
         );
         for pickle in [
@@ -255,14 +255,14 @@ mod tests {
             b"ccollections\nOrderedDict\n(",
             b"(imodel\nGenerator\n",
         ] {
-            assert_eq!(recognise(pickle), Ok(Format::Pickle));
+            assert_eq!(recognize(pickle), Ok(Format::Pickle));
         }
-        assert_eq!(recognise(b"\x93NUMPY\x01\0"), Ok(Format::NumpyArray));
+        assert_eq!(recognize(b"\x93NUMPY\x01\0"), Ok(Format::NumpyArray));
         let mut archive = b"PK\x03\x04".to_vec();
         archive.resize(26, 0);
         archive.extend(b"\x05\0\0\0w.npy");
-        assert_eq!(recognise(&archive), Ok(Format::NumpyArchive));
-        assert_eq!(recognise(b"\x02\0\0\0\0\0\0\0{}"), Ok(Format::Safetensors));
+        assert_eq!(recognize(&archive), Ok(Format::NumpyArchive));
+        assert_eq!(recognize(b"\x02\0\0\0\0\0\0\0{}"), Ok(Format::Safetensors));
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         for length in (2..=3000).chain([65_536 + 640, as_zip, SAFETENSORS_HEADER_BYTES]) {
             let mut start = length.to_le_bytes().to_vec();
             start.push(b'{');
-            assert_eq!(recognise(&start), Ok(Format::Safetensors), "{length}");
+            assert_eq!(recognize(&start), Ok(Format::Safetensors), "{length}");
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
             (b"\x08\x07\x12\x07pytorch\x1a", "ONNX"),
             (b"....\x57\xfb\x80\x8b\x24\x75\x47\xdb", "TensorFlow"),
         ] {
-            let found = recognise(bytes).unwrap_err();
+            let found = recognize(bytes).unwrap_err();
             assert!(found.contains(what), "{found}");
         }
     }
@@ -311,7 +311,7 @@ mod tests {
             ("saved_model.pb", "TensorFlow"),
             ("g.onnx", "ONNX"),
         ] {
-            let found = Format::recognise(Path::new(name), b"\x01\x02\x03").unwrap_err();
+            let found = Format::recognize(Path::new(name), b"\x01\x02\x03").unwrap_err();
             assert!(found.contains(what), "{found}");
         }
     }

@@ -53,7 +53,7 @@ impl Checkpoint {
     pub fn from_vec(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         let format =
-            Format::recognise(path, &bytes).map_err(|found| CheckpointError::NotACheckpoint {
+            Format::recognize(path, &bytes).map_err(|found| CheckpointError::NotACheckpoint {
                 path: path.to_owned(),
                 found,
             })?;

@@ -22,7 +22,7 @@ pub mod conv2d;
 pub mod depthwise;
 pub mod feature_distance;
 mod freed_memory;
-mod initialised;
+mod initialized;
 pub mod pointwise;
 mod scratch;
 mod simd;

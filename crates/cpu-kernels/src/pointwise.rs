@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::initialised::written_by;
+use crate::initialized::written_by;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 

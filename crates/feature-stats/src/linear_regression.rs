@@ -87,8 +87,8 @@ impl LinearRegression {
     ) -> Result<Array2<f64>, StatsError> {
         check_dimension("a feature", rows.ncols(), self.features())?;
         check_finite("a feature", rows)?;
-        let centred = rows.mapv(|v| -> f64 { v.into() }) - &self.origin;
-        Ok(centred.dot(&self.coefficients) + &self.intercept)
+        let centered = rows.mapv(|v| -> f64 { v.into() }) - &self.origin;
+        Ok(centered.dot(&self.coefficients) + &self.intercept)
     }
 
     /// Writes f64 safetensors (`origin`, `intercept`, `coefficients`) atomically.

@@ -155,9 +155,9 @@ impl Moments {
         let Some(mean) = rows.mean_axis(Axis(0)) else {
             return;
         };
-        let centred = rows - &mean;
-        add_product(&mut self.scatter, &centred, 1.0);
-        self.shift_to(&mean, centred.nrows() as u64);
+        let centered = rows - &mean;
+        add_product(&mut self.scatter, &centered, 1.0);
+        self.shift_to(&mean, centered.nrows() as u64);
     }
 
     /// Adds what another stream has accumulated.

@@ -42,13 +42,13 @@ pub fn associations(
         .map(|column| {
             let column = column.to_vec();
             // A coordinate without spread goes together with nothing.
-            let Ok((centre, spread)) = mean_and_stdev("coordinates", &column) else {
+            let Ok((center, spread)) = mean_and_stdev("coordinates", &column) else {
                 return 0.0;
             };
             let covariance = column
                 .iter()
                 .zip(scores)
-                .map(|(x, score)| (x - centre) * (score - mean))
+                .map(|(x, score)| (x - center) * (score - mean))
                 .sum::<f64>()
                 / count;
             covariance / (spread * stdev)

@@ -78,18 +78,18 @@ impl IncrementalPca {
         };
         let (seen, added) = (self.samples as f64, rows.nrows() as f64);
         let total = seen + added;
-        let centred = rows - &batch_mean;
+        let centered = rows - &batch_mean;
         let shift = &self.mean - &batch_mean;
         // The scatter of two groups is that of each and that of their means.
         let weight = seen * added / total;
         let scatter =
-            self.scatter + centred.iter().map(|v| v * v).sum::<f64>() + weight * shift.dot(&shift);
+            self.scatter + centered.iter().map(|v| v * v).sum::<f64>() + weight * shift.dot(&shift);
         let stack = if self.samples == 0 {
-            centred
+            centered
         } else {
             let kept = &self.components * &self.singular_values.view().insert_axis(Axis(1));
             let correction = (&shift * weight.sqrt()).insert_axis(Axis(0));
-            concatenate![Axis(0), kept, centred, correction]
+            concatenate![Axis(0), kept, centered, correction]
         };
         let (singular_values, components) = right_singular_vectors(stack, self.count)?;
         self.singular_values = singular_values;

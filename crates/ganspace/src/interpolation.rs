@@ -20,7 +20,7 @@ pub enum Interpolation {
     /// Directions that are parallel or opposite have no single great circle; such layers go along the straight line.
     Spherical {
         /// `[w_dim]`.
-        centre: Array1<f32>,
+        center: Array1<f32>,
     },
 }
 
@@ -44,16 +44,16 @@ impl Interpolation {
 
     pub(crate) fn check(&self, latent: &Array2<f32>) -> Result<(), GanspaceError> {
         check_finite("a latent", latent.iter().map(|v| f64::from(*v)))?;
-        if let Self::Spherical { centre } = self {
+        if let Self::Spherical { center } = self {
             check_finite(
                 "the centre of an interpolation",
-                centre.iter().map(|v| f64::from(*v)),
+                center.iter().map(|v| f64::from(*v)),
             )?;
-            if centre.len() != latent.ncols() {
+            if center.len() != latent.ncols() {
                 return Err(GanspaceError::WrongSize {
                     what: "the centre of an interpolation",
                     unit: "dimensions",
-                    found: centre.len(),
+                    found: center.len(),
                     expected: latent.ncols(),
                 });
             }
@@ -75,7 +75,7 @@ impl Interpolation {
             let (a, b) = (a.mapv(f64::from), b.mapv(f64::from));
             let made = match self {
                 Self::Linear => linear(&a, &b, t),
-                Self::Spherical { centre } => spherical(&a, &b, &centre.mapv(f64::from), t),
+                Self::Spherical { center } => spherical(&a, &b, &center.mapv(f64::from), t),
             };
             row.assign(&made.mapv(|value| value as f32));
         }
@@ -107,8 +107,8 @@ fn linear(a: &Array1<f64>, b: &Array1<f64>, t: f64) -> Array1<f64> {
     a * (1.0 - t) + b * t
 }
 
-fn spherical(a: &Array1<f64>, b: &Array1<f64>, centre: &Array1<f64>, t: f64) -> Array1<f64> {
-    let (from, to) = (a - centre, b - centre);
+fn spherical(a: &Array1<f64>, b: &Array1<f64>, center: &Array1<f64>, t: f64) -> Array1<f64> {
+    let (from, to) = (a - center, b - center);
     let (length_from, length_to) = (length(from.view()), length(to.view()));
     if length_from == 0.0 || length_to == 0.0 {
         return linear(a, b, t);
@@ -121,7 +121,7 @@ fn spherical(a: &Array1<f64>, b: &Array1<f64>, centre: &Array1<f64>, t: f64) -> 
         return linear(a, b, t);
     }
     let direction = (from * ((1.0 - t) * angle).sin() + to * (t * angle).sin()) / sine;
-    centre + direction * ((1.0 - t) * length_from + t * length_to)
+    center + direction * ((1.0 - t) * length_from + t * length_to)
 }
 
 fn length(vector: ArrayView1<'_, f64>) -> f64 {

@@ -237,12 +237,12 @@ impl Source {
                 tensors: names.filter(|name| name.starts_with(&prefix)).count(),
             }
         });
-        let mut recognised = Generator::names_in(checkpoint);
-        recognised.extend(Discriminator::names_in(checkpoint));
+        let mut recognized = Generator::names_in(checkpoint);
+        recognized.extend(Discriminator::names_in(checkpoint));
         let not_understood = checkpoint.not_understood().clone().into_iter();
         Contents {
             not_understood: not_understood
-                .filter(|(name, _)| !recognised.contains(name))
+                .filter(|(name, _)| !recognized.contains(name))
                 .collect(),
             file: ShownPath(checkpoint.path().to_owned()),
             format: checkpoint.format().map(|format| format.to_string()),
@@ -266,7 +266,7 @@ impl Source {
     ) -> Result<Converted, Error> {
         let checkpoint = &self.checkpoint;
         let network = options.network.clone().or_else(|| preferred(checkpoint));
-        let found = recognise(checkpoint, network.as_deref(), context.device())?;
+        let found = recognize(checkpoint, network.as_deref(), context.device())?;
         let file = out.join(output_name(&self.path, network.as_deref()));
         files::make_folder(out)?;
         if same_file(&file, &self.path) {
@@ -299,7 +299,7 @@ impl Source {
 }
 
 /// One network as it is written.
-struct Recognised {
+struct Recognized {
     kind: &'static str,
     tensors: BTreeMap<String, StoredTensor>,
     metadata: BTreeMap<String, String>,
@@ -316,11 +316,11 @@ fn preferred(checkpoint: &Checkpoint) -> Option<String> {
 }
 
 /// Loading a StyleGAN2 network proves that its tensors fit its configuration; other files keep their names.
-fn recognise(
+fn recognize(
     checkpoint: &Checkpoint,
     network: Option<&str>,
     device: &Device,
-) -> Result<Recognised, Error> {
+) -> Result<Recognized, Error> {
     let name = network.unwrap_or_default();
     let alone = alone(checkpoint, name)?;
     let mut metadata = alone.metadata().clone();
@@ -359,7 +359,7 @@ fn recognise(
     if let Some(network) = network.filter(|name| !name.is_empty()) {
         metadata.insert("source_network".to_owned(), network.to_owned());
     }
-    Ok(Recognised {
+    Ok(Recognized {
         kind,
         tensors,
         metadata,

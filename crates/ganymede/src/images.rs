@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{
     DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file, from_signed_unit,
-    from_signed_unit_rgba, over_white, to_grey_signed_unit, to_signed_unit,
+    from_signed_unit_rgba, over_white, to_gray_signed_unit, to_signed_unit,
 };
 use stylegan2::Generator;
 
@@ -125,7 +125,7 @@ pub fn only_image(
 /// Pixels in [-1, 1] with the generator's number of channels, `[images, channels, side, side]`.
 pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -> Tensor<4> {
     if generator.synthesis.img_channels() == 1 {
-        to_grey_signed_unit(images, device)
+        to_gray_signed_unit(images, device)
     } else {
         to_signed_unit(images, device)
     }

@@ -37,7 +37,7 @@ pub struct Series<'a> {
     /// In the legend.
     pub name: &'a str,
     /// Of line and band.
-    pub colour: RGBColor,
+    pub color: RGBColor,
     /// As (x, value).
     pub points: Vec<(f64, f64)>,
     /// Least and greatest value around the points, as (x, least, greatest), drawn as a band; empty for none.
@@ -201,22 +201,22 @@ where
         .draw()?;
     for Series {
         name,
-        colour,
+        color,
         points,
         spread,
     } in series
     {
-        let colour = *colour;
+        let color = *color;
         if spread.len() > 1 {
             let below = spread.iter().map(|&(x, least, _)| (x, least));
             let above = spread.iter().rev().map(|&(x, _, greatest)| (x, greatest));
             let band: Vec<(f64, f64)> = below.chain(above).collect();
-            chart.draw_series([Polygon::new(band, colour.mix(BAND_OPACITY))])?;
+            chart.draw_series([Polygon::new(band, color.mix(BAND_OPACITY))])?;
         }
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), colour))?
+            .draw_series(LineSeries::new(points.iter().copied(), color))?
             .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], colour));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE, y)], color));
     }
     let (columns, rows) = chart.plotting_area().get_pixel_range();
     let pixels: Vec<(i32, i32)> = series
@@ -313,7 +313,7 @@ mod tests {
     fn heights(values: &[f64], axis: Axis) -> Vec<f64> {
         let series = Series {
             name: "curve",
-            colour: plotters::prelude::RED,
+            color: plotters::prelude::RED,
             points: (0..).map(f64::from).zip(values.iter().copied()).collect(),
             spread: Vec::new(),
         };

@@ -657,9 +657,9 @@ fn every_tensor_is_counted_in_its_network_and_in_no_other() {
 }
 
 #[test]
-fn grey_models_of_other_tools_are_generated_as_grey() {
+fn gray_models_of_other_tools_are_generated_as_gray() {
     let folder = tempfile::tempdir().unwrap();
-    for (file, colour_type) in [
+    for (file, color_type) in [
         ("gray.pkl", None),
         ("rgba.pkl", Some(6)),
         ("square_true.pkl", Some(2)),
@@ -674,9 +674,9 @@ fn grey_models_of_other_tools_are_generated_as_grey() {
         let outcome = generate::run(&options, &context(), &mut ()).unwrap();
         let written = &outcome.images[0].file.as_ref().unwrap().0;
         let png = std::fs::read(written).unwrap();
-        match colour_type {
+        match color_type {
             // The colour type of a PNG's header.
-            Some(colour_type) => assert_eq!(png[25], colour_type, "{file}"),
+            Some(color_type) => assert_eq!(png[25], color_type, "{file}"),
             None => {
                 let image = decode_file(written, &DecodeLimits::default()).unwrap();
                 assert!(image.pixels().all(|p| p.0 == [p.0[0]; 3]), "{file}");

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(large.splits, 1);
         let short = Distribution::fill(264, 3, 16, 1, 8);
         assert_eq!((short.tile, short.splits), (Tile::SMALL, 1));
-        let colours = Distribution::fill(264, 3, 1 << 16, 8, 64);
-        assert_eq!((colours.tile, colours.splits), (Tile::FLAT, 1));
+        let colors = Distribution::fill(264, 3, 1 << 16, 8, 64);
+        assert_eq!((colors.tile, colors.splits), (Tile::FLAT, 1));
     }
 }

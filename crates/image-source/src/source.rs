@@ -401,7 +401,7 @@ fn open_part(path: &Path, left_out: &mut LeftOut) -> Result<Part, ImageSourceErr
     file.take(START as u64)
         .read_to_end(&mut start)
         .map_err(io(path))?;
-    match recognise(path, &start) {
+    match recognize(path, &start) {
         Content::Zip => Ok(Part::Zip(
             path.to_owned(),
             zip_archive::list(path, left_out)?,
@@ -431,7 +431,7 @@ enum Content {
     Image,
 }
 
-fn recognise(path: &Path, start: &[u8]) -> Content {
+fn recognize(path: &Path, start: &[u8]) -> Content {
     /// Where a tar header says that it is one; archives from before 1988 do not, and have their name only.
     const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
     /// Where the header of a safetensors file begins, behind its length.

@@ -81,7 +81,7 @@ pub fn decode_bytes(
             limit: limits.max_file_bytes,
         });
     }
-    let format = recognise(name, bytes)?;
+    let format = recognize(name, bytes)?;
     let format_name = format!("{format:?}").to_uppercase();
     let damaged = |reason: String| ImageTensorError::Decode {
         name: name.into(),
@@ -158,7 +158,7 @@ fn first_not_finite(decoded: &DynamicImage) -> Option<(usize, f32)> {
     Some((index, samples[index]))
 }
 
-fn recognise(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> {
+fn recognize(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> {
     if is_heic(bytes) {
         return Err(ImageTensorError::UnsupportedFormat {
             name: name.into(),
@@ -201,7 +201,7 @@ fn describe_start(bytes: &[u8]) -> String {
     format!("{} (\"{}\")", hex.join(" "), start.escape_ascii())
 }
 
-/// 8-bit RGB of any decoded image, `alpha * colour + (1 - alpha) * white`.
+/// 8-bit RGB of any decoded image, `alpha * color + (1 - alpha) * white`.
 fn blend_over_white(decoded: DynamicImage) -> RgbImage {
     if !decoded.color().has_alpha() {
         return decoded.into_rgb8();
@@ -218,7 +218,7 @@ fn blend_over_white(decoded: DynamicImage) -> RgbImage {
     over_white(&decoded.into_rgba8())
 }
 
-/// The picture as web browsers show it: `alpha * colour + (1 - alpha) * white` of the encoded (gamma) values.
+/// The picture as web browsers show it: `alpha * color + (1 - alpha) * white` of the encoded (gamma) values.
 pub fn over_white(rgba: &RgbaImage) -> RgbImage {
     RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
         let [r, g, b, alpha] = rgba.get_pixel(x, y).0;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn half_transparent_black_is_the_middle_grey() {
+    fn half_transparent_black_is_the_middle_gray() {
         // 255 * (255 - 128) / 255 = 127; 65535 * (65535 - 32768) / 65535 / 257 = 127.498.
         assert_eq!(blend8(0, 128), 127);
         assert_eq!(blend16(0, 32768), 127);

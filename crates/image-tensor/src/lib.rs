@@ -29,7 +29,7 @@
 //! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs |
 
 mod animation;
-mod colours;
+mod colors;
 mod compare;
 mod crop;
 mod decode;
@@ -43,7 +43,7 @@ mod resize;
 mod tensor;
 
 pub use animation::{FrameTiming, encode_gif};
-pub use colours::{can_be_shown, rgb_over_white};
+pub use colors::{can_be_shown, rgb_over_white};
 pub use compare::absolute_difference;
 pub use crop::{center_crop, center_offset, resize_shorter_side, shorter_side_size};
 pub use decode::{DecodeLimits, decode_bytes, decode_file, over_white};
@@ -56,6 +56,6 @@ pub use resize::{
     ResizeProtocol, center_crop_and_resize, center_crop_square, resampling_matrix, resize,
 };
 pub use tensor::{
-    from_signed_unit, from_signed_unit_rgba, from_unit, luma, to_grey_signed_unit, to_signed_unit,
+    from_signed_unit, from_signed_unit_rgba, from_unit, luma, to_gray_signed_unit, to_signed_unit,
     to_unit,
 };

@@ -34,7 +34,7 @@ pub fn to_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 ///
 /// # Panics
 /// When there is no image, or the images differ in size.
-pub fn to_grey_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
+pub fn to_gray_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
     let (width, height) = common_size(images);
     let values: Vec<f32> = images
         .iter()

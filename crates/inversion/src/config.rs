@@ -43,29 +43,29 @@ pub enum Noise {
     /// None.
     None,
     /// Optimised together with the latents, as the official projector does; each target has its own.
-    Optimised(NoiseOptimisation),
+    Optimized(NoiseOptimization),
 }
 
 /// Optimisation of the noise images.
 #[derive(Debug, Clone)]
-pub struct NoiseOptimisation {
+pub struct NoiseOptimization {
     /// Their values before the first step.
     pub start: NoiseStart,
-    /// Weight of [`noise_regularisation`](crate::noise_regularisation) in the objective, which keeps image content out of the noise.
-    pub regularisation: f32,
+    /// Weight of [`noise_regularization`](crate::noise_regularization) in the objective, which keeps image content out of the noise.
+    pub regularization: f32,
 }
 
-impl NoiseOptimisation {
+impl NoiseOptimization {
     /// The official projector's weight of the noise regularisation.
-    pub const OFFICIAL_REGULARISATION: f32 = 1e5;
+    pub const OFFICIAL_REGULARIZATION: f32 = 1e5;
 }
 
-impl Default for NoiseOptimisation {
+impl Default for NoiseOptimization {
     /// The generator's own images and the official weight.
     fn default() -> Self {
         Self {
             start: NoiseStart::Constant,
-            regularisation: Self::OFFICIAL_REGULARISATION,
+            regularization: Self::OFFICIAL_REGULARIZATION,
         }
     }
 }
@@ -272,8 +272,8 @@ impl InversionConfig {
                 "a number from -1000 to 1000",
             )?;
         }
-        if let Noise::Optimised(noise) = &self.noise {
-            weight("noise.regularisation", noise.regularisation)?;
+        if let Noise::Optimized(noise) = &self.noise {
+            weight("noise.regularization", noise.regularization)?;
         }
         if let Some(perturbation) = self.perturbation {
             check(

@@ -5,7 +5,7 @@ use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 
 use crate::adam_variable::AdamVariable;
-use crate::noise_regularisation::normalise_noise;
+use crate::noise_regularization::normalize_noise;
 use crate::objective::{Evaluation, Objective, Targets, read};
 use crate::perturbation::Perturb;
 use crate::start::{start_latents, start_noise};
@@ -139,7 +139,7 @@ impl Search<'_> {
             self.latents.step(rate, &latents_leaf, &mut gradients);
             for (image, leaf) in self.noise_images.iter_mut().zip(&noise_leaves) {
                 image.step(rate, leaf, &mut gradients);
-                image.map(normalise_noise);
+                image.map(normalize_noise);
             }
             if reads {
                 for image in &self.active {
@@ -173,7 +173,7 @@ impl Search<'_> {
         match self.config.noise {
             Noise::Constant => NoiseMode::Constant,
             Noise::None => NoiseMode::None,
-            Noise::Optimised(_) => NoiseMode::Given(images),
+            Noise::Optimized(_) => NoiseMode::Given(images),
         }
     }
 

@@ -66,7 +66,7 @@ mod config;
 mod error;
 mod inversion;
 mod invert;
-mod noise_regularisation;
+mod noise_regularization;
 mod objective;
 mod perturbation;
 mod prior;
@@ -80,13 +80,13 @@ mod w_statistics;
 
 pub use adam_variable::AdamVariable;
 pub use config::{
-    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimisation, NoiseStart,
+    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimization, NoiseStart,
     Perturbation, Start,
 };
 pub use error::InversionError;
 pub use inversion::{Inversion, Solution, StopReason, psnr, psnr_of_pictures};
 pub use invert::invert;
-pub use noise_regularisation::{noise_regularisation, normalise_noise};
+pub use noise_regularization::{noise_regularization, normalize_noise};
 pub use objective::LossTerms;
 pub use prior::LatentPrior;
 pub use progress::{Progress, Step};

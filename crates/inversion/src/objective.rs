@@ -4,7 +4,7 @@ use lpips::{Lpips, TargetFeatures};
 use stylegan2::{Generator, NoiseMode};
 use stylegan2_ops::inner_products;
 
-use crate::noise_regularisation::noise_regularisation;
+use crate::noise_regularization::noise_regularization;
 use crate::w_statistics::mean_latent;
 use crate::{InversionConfig, InversionError, LatentPrior, Noise};
 
@@ -20,8 +20,8 @@ pub struct LossTerms {
     pub lpips: f64,
     /// Mean squared error of the pixels in [-1, 1].
     pub mse: f64,
-    /// [`noise_regularisation`](crate::noise_regularisation) before its weight; 0 unless noise images are optimised.
-    pub noise_regularisation: f64,
+    /// [`noise_regularization`](crate::noise_regularization) before its weight; 0 unless noise images are optimised.
+    pub noise_regularization: f64,
     /// Mean square of `w_plus - w_avg` before its weight; 0 unless it has one.
     pub w_avg_pull: f64,
     /// [`LatentPrior::pull`](crate::LatentPrior::pull) before its weight; 0 unless it has one.
@@ -82,7 +82,7 @@ pub(crate) enum TermKind {
     Lpips,
     Mse,
     WAvgPull,
-    NoiseRegularisation,
+    NoiseRegularization,
     Prior,
     OffsetPull,
 }
@@ -101,7 +101,7 @@ impl<'a> Objective<'a> {
         let generator = generator.valid();
         let w_avg = mean_latent(&generator);
         let lambda_noise = match &config.noise {
-            Noise::Optimised(noise) => Some(noise.regularisation),
+            Noise::Optimized(noise) => Some(noise.regularization),
             Noise::Constant | Noise::None => None,
         };
         let prior = match config.lambda_prior > 0.0 {
@@ -182,8 +182,8 @@ impl<'a> Objective<'a> {
         let images = self.generator.synthesis.forward(w_plus.clone(), noise);
         let mut evaluation = self.judge(images, &w_plus, targets);
         if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
-            let values = noise_regularisation(noise_images);
-            evaluation.add(TermKind::NoiseRegularisation, lambda, values);
+            let values = noise_regularization(noise_images);
+            evaluation.add(TermKind::NoiseRegularization, lambda, values);
         }
         evaluation
     }
@@ -311,7 +311,7 @@ impl LossTerms {
             TermKind::Lpips => &mut self.lpips,
             TermKind::Mse => &mut self.mse,
             TermKind::WAvgPull => &mut self.w_avg_pull,
-            TermKind::NoiseRegularisation => &mut self.noise_regularisation,
+            TermKind::NoiseRegularization => &mut self.noise_regularization,
             TermKind::Prior => &mut self.prior,
             TermKind::OffsetPull => &mut self.offset_pull,
         } = value;

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use burn::tensor::{Int, Tensor, TensorData};
 use stylegan2::{NoiseMode, RandomState};
 
-use crate::noise_regularisation::normalise_noise;
+use crate::noise_regularization::normalize_noise;
 use crate::objective::{Objective, Targets};
 use crate::w_statistics::sample_w;
 use crate::{InversionConfig, InversionError, LatentSpace, Noise, NoiseStart, Start};
@@ -77,7 +77,7 @@ fn best_candidates(
     // Optimised noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
     let noise = match config.noise {
         Noise::None => NoiseMode::None,
-        Noise::Constant | Noise::Optimised(_) => NoiseMode::Constant,
+        Noise::Constant | Noise::Optimized(_) => NoiseMode::Constant,
     };
 
     let batch = targets.pixels().dims()[0];
@@ -120,7 +120,7 @@ pub(crate) fn start_noise(
     objective: &Objective<'_>,
     batch: usize,
 ) -> Result<Vec<Tensor<4>>, InversionError> {
-    let Noise::Optimised(noise) = &config.noise else {
+    let Noise::Optimized(noise) = &config.noise else {
         return Ok(Vec::new());
     };
     let own: Vec<Tensor<4>> = objective
@@ -143,7 +143,7 @@ pub(crate) fn start_noise(
                     let values = random.standard_normals(shape.iter().product());
                     let image =
                         Tensor::from_data(TensorData::new(values, shape), &objective.device());
-                    normalise_noise(image)
+                    normalize_noise(image)
                 })
                 .collect()
         }

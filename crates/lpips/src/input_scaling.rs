@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn version_0_1_centres_on_the_mean_of_imagenet() {
+    fn version_0_1_centers_on_the_mean_of_imagenet() {
         let found = scaled(Version::V0_1, InputRange::MinusOneToOne, -0.088);
         let expected = [(-0.088 + 0.030) / 0.458, 0.0, (-0.088 + 0.188) / 0.450];
         for (found, expected) in found.iter().zip(expected) {

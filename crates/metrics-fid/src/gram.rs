@@ -51,13 +51,13 @@ pub(crate) fn for_each_squared_distance(
 ) {
     let dimension = x.ncols();
     // About a common centre the norms are as small as they can be, and so is what cancels.
-    let centre: Array1<f64> =
+    let center: Array1<f64> =
         x.fold_axis(Axis(0), 0.0, |sum: &f64, v| sum + f64::from(*v)) / x.nrows().max(1) as f64;
     for_each_block(
         x,
         y,
         pairs,
-        |value, column| f64::from(value) - centre[column],
+        |value, column| f64::from(value) - center[column],
         |a, b| {
             let products = products(&a.values, &b.values, dimension);
             let [squares_a, squares_b] = [a, b].map(|block| block.squares(dimension));

@@ -40,7 +40,7 @@ impl From<FeatureExtractor> for ImageFeatures {
 impl ImageFeatures {
     /// Inception-v3's `pool3` under a protocol of the Fréchet Inception distance.
     pub fn fid(protocol: FidProtocol, network: InceptionV3) -> Self {
-        let extractor = FeatureExtractor::new(network).with_preprocessing(protocol.normalisation());
+        let extractor = FeatureExtractor::new(network).with_preprocessing(protocol.normalization());
         Self {
             extractor,
             protocol: Some(protocol),

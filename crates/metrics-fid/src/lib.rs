@@ -73,7 +73,7 @@ pub use kernel_distance::{
     KernelEstimate, KernelSubsets, kernel_distance, kernel_distance_of_subsets,
 };
 pub use manifold::{
-    DENSITY_COVERAGE_NEIGHBOURS, DensityCoverage, PRECISION_RECALL_NEIGHBOURS, PrecisionRecall,
+    DENSITY_COVERAGE_NEIGHBORS, DensityCoverage, PRECISION_RECALL_NEIGHBORS, PrecisionRecall,
     density_coverage, precision_recall,
 };
 pub use npz::{read_npz_features, read_npz_statistics, write_npz_statistics};

@@ -4,9 +4,9 @@ use crate::MetricsError;
 use crate::gram::{Pairs, check_sets, for_each_squared_distance};
 
 /// Neighbours that span a ball in Kynkäänniemi et al.'s evaluation.
-pub const PRECISION_RECALL_NEIGHBOURS: usize = 3;
+pub const PRECISION_RECALL_NEIGHBORS: usize = 3;
 /// Neighbours that span a ball in Naeem et al.'s evaluation.
-pub const DENSITY_COVERAGE_NEIGHBOURS: usize = 5;
+pub const DENSITY_COVERAGE_NEIGHBORS: usize = 5;
 
 /// How far a squared distance may be from a squared radius to count as equal: more than rounding of a distance does, so that copies of an image are all inside a
 /// ball or all outside.
@@ -23,11 +23,11 @@ pub struct PrecisionRecall {
 
 /// Improved precision and recall (Kynkäänniemi et al., 2019) of features `[images, dimension]`.
 ///
-/// The manifold of a set is the union of balls around its features, each reaching to the `neighbours`-th nearest other feature of the set; the ball's
-/// surface belongs to it. [`PRECISION_RECALL_NEIGHBOURS`] is the paper's number.
+/// The manifold of a set is the union of balls around its features, each reaching to the `neighbors`-th nearest other feature of the set; the ball's
+/// surface belongs to it. [`PRECISION_RECALL_NEIGHBORS`] is the paper's number.
 ///
 /// # Errors
-/// When the dimensions differ, a number is not finite, `neighbours` is 0, or a set has no more images than that.
+/// When the dimensions differ, a number is not finite, `neighbors` is 0, or a set has no more images than that.
 ///
 /// ```
 /// use metrics_fid::precision_recall;
@@ -44,12 +44,12 @@ pub struct PrecisionRecall {
 pub fn precision_recall(
     real: ArrayView2<'_, f32>,
     generated: ArrayView2<'_, f32>,
-    neighbours: usize,
+    neighbors: usize,
 ) -> Result<PrecisionRecall, MetricsError> {
     let what = "precision and recall";
-    check_neighbours(what, real, generated, neighbours)?;
-    let real_radii = squared_radii(real, neighbours);
-    let generated_radii = squared_radii(generated, neighbours);
+    check_neighbors(what, real, generated, neighbors)?;
+    let real_radii = squared_radii(real, neighbors);
+    let generated_radii = squared_radii(generated, neighbors);
     let mut is_precise = vec![false; generated.nrows()];
     let mut is_recalled = vec![false; real.nrows()];
     for_each_squared_distance(real, generated, Pairs::Between, |i, j, distance| {
@@ -74,7 +74,7 @@ pub struct DensityCoverage {
 
 /// Density and coverage (Naeem et al., "Reliable fidelity and diversity metrics for generative models", 2020) of features `[images, dimension]`.
 ///
-/// Balls are those of the real set as in [`precision_recall`], without their surface as in the authors' code. [`DENSITY_COVERAGE_NEIGHBOURS`] is the
+/// Balls are those of the real set as in [`precision_recall`], without their surface as in the authors' code. [`DENSITY_COVERAGE_NEIGHBORS`] is the
 /// paper's number.
 ///
 /// # Errors
@@ -82,10 +82,10 @@ pub struct DensityCoverage {
 pub fn density_coverage(
     real: ArrayView2<'_, f32>,
     generated: ArrayView2<'_, f32>,
-    neighbours: usize,
+    neighbors: usize,
 ) -> Result<DensityCoverage, MetricsError> {
-    check_neighbours("density and coverage", real, generated, neighbours)?;
-    let radii = squared_radii(real, neighbours);
+    check_neighbors("density and coverage", real, generated, neighbors)?;
+    let radii = squared_radii(real, neighbors);
     let mut inside = 0u64;
     let mut is_covered = vec![false; real.nrows()];
     for_each_squared_distance(real, generated, Pairs::Between, |i, _, distance| {
@@ -95,41 +95,41 @@ pub fn density_coverage(
         }
     });
     Ok(DensityCoverage {
-        density: inside as f64 / (neighbours * generated.nrows()) as f64,
+        density: inside as f64 / (neighbors * generated.nrows()) as f64,
         coverage: part(&is_covered),
     })
 }
 
-fn check_neighbours(
+fn check_neighbors(
     what: &'static str,
     real: ArrayView2<'_, f32>,
     generated: ArrayView2<'_, f32>,
-    neighbours: usize,
+    neighbors: usize,
 ) -> Result<(), MetricsError> {
-    if neighbours == 0 {
+    if neighbors == 0 {
         return Err(MetricsError::InvalidSetting {
             what: "the number of neighbours",
             found: "0".to_owned(),
             expected: "at least 1".to_owned(),
         });
     }
-    check_sets(what, real, generated, neighbours.saturating_add(1))
+    check_sets(what, real, generated, neighbors.saturating_add(1))
 }
 
 fn part(members: &[bool]) -> f64 {
     members.iter().filter(|member| **member).count() as f64 / members.len() as f64
 }
 
-/// For each feature the squared distance of the `neighbours`-th nearest other.
-fn squared_radii(set: ArrayView2<'_, f32>, neighbours: usize) -> Vec<f64> {
-    let mut nearest = vec![Vec::with_capacity(neighbours + 1); set.nrows()];
+/// For each feature the squared distance of the `neighbors`-th nearest other.
+fn squared_radii(set: ArrayView2<'_, f32>, neighbors: usize) -> Vec<f64> {
+    let mut nearest = vec![Vec::with_capacity(neighbors + 1); set.nrows()];
     for_each_squared_distance(set, set, Pairs::Within, |i, j, distance| {
-        insert(&mut nearest[i], distance, neighbours);
-        insert(&mut nearest[j], distance, neighbours);
+        insert(&mut nearest[i], distance, neighbors);
+        insert(&mut nearest[j], distance, neighbors);
     });
     nearest
         .into_iter()
-        .map(|distances: Vec<f64>| distances[neighbours - 1])
+        .map(|distances: Vec<f64>| distances[neighbors - 1])
         .collect()
 }
 

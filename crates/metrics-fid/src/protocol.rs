@@ -44,7 +44,7 @@ impl FidProtocol {
     }
 
     /// What remains to be done with an image of 299 x 299 pixels.
-    pub(crate) fn normalisation(self) -> Preprocessing {
+    pub(crate) fn normalization(self) -> Preprocessing {
         let (mean, std) = match self {
             Self::PytorchFid => (0.5, 0.5),
             Self::CleanFid | Self::TorchFidelity => (TENSORFLOW_MIDDLE, TENSORFLOW_MIDDLE),
@@ -166,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn middle_grey_is_where_each_tool_has_it() {
+    fn middle_gray_is_where_each_tool_has_it() {
         for (name, device) in testkit::devices() {
-            let grey = RgbImage::from_pixel(5, 3, image_tensor::Rgb([128; 3]));
+            let gray = RgbImage::from_pixel(5, 3, image_tensor::Rgb([128; 3]));
             for protocol in FidProtocol::ALL {
-                let resized = protocol.resized(std::slice::from_ref(&grey), &device);
+                let resized = protocol.resized(std::slice::from_ref(&gray), &device);
                 assert_eq!(resized.dims(), [1, 3, 299, 299]);
-                let input = protocol.normalisation().tensor(resized);
+                let input = protocol.normalization().tensor(resized);
                 let expected = match protocol {
                     FidProtocol::PytorchFid => 2.0 * 128.0 / 255.0 - 1.0,
                     _ => 0.0,

@@ -13,7 +13,8 @@ pub struct Card {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Licence of what the model generates, as an SPDX expression where there is one.
-    pub licence: String,
+    #[serde(alias = "licence")]
+    pub license: String,
     /// How good the model is, as measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
@@ -54,11 +55,11 @@ pub struct Configuration {
 
 impl Card {
     /// A card with a name and a licence and nothing else.
-    pub fn new(name: impl Into<String>, licence: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>, license: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             description: String::new(),
-            licence: licence.into(),
+            license: license.into(),
             quality: None,
             configuration: None,
             further: toml::Table::new(),
@@ -79,9 +80,9 @@ impl Card {
                 self.name
             ));
         }
-        if self.licence.trim().is_empty() {
+        if self.license.trim().is_empty() {
             return Some(
-                "`licence` is empty; name the licence of what the model generates, or \"all rights reserved\""
+                "`license` is empty; name the licence of what the model generates, or \"all rights reserved\""
                     .to_owned(),
             );
         }

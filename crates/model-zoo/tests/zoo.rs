@@ -83,6 +83,25 @@ fn further_entries_of_a_card_are_kept() {
     assert_eq!(quality.further["likes"].as_integer(), Some(3));
 }
 
+/// Earlier versions wrote the other spelling, and people's folders are full of it.
+#[test]
+fn a_card_may_spell_license_with_a_c() {
+    let folder = tempfile::tempdir().unwrap();
+    zoo_of(folder.path(), &["cats"]);
+    let file = folder.path().join("cats/card.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("license = \"CC0-1.0\""), "{text}");
+    let card = || Ok::<_, ZooError>(Zoo::open(folder.path())?.model("cats")?.card().clone());
+    let expected = card().unwrap();
+    let earlier = text.replace("license", "licence");
+    std::fs::write(&file, &earlier).unwrap();
+    assert_eq!(card().unwrap(), expected);
+    // Two might contradict each other.
+    std::fs::write(&file, format!("license = \"MIT\"\n{earlier}")).unwrap();
+    let message = card().unwrap_err().to_string();
+    assert!(message.contains("duplicate field"), "{message}");
+}
+
 #[test]
 fn what_was_measured_is_replaced_in_a_card_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,10 +180,10 @@ fn invalid_models_are_refused_and_leave_nothing_behind() {
     assert!(matches!(taken, Err(ZooError::Exists { .. })));
     let other_name = zoo.clone().add("dogs", &generator(8), &card("birds"));
     assert!(matches!(other_name, Err(ZooError::Card { .. })));
-    let no_licence = zoo
+    let no_license = zoo
         .clone()
         .add("dogs", &generator(8), &Card::new("dogs", " "));
-    assert!(no_licence.unwrap_err().to_string().contains("licence"));
+    assert!(no_license.unwrap_err().to_string().contains("license"));
     let mut of_another = zoo.model("cats").unwrap().card().clone();
     of_another.name = "dogs".to_owned();
     let message = zoo
@@ -194,7 +213,7 @@ fn damaged_folders_say_what_is_wrong() {
     let good = std::fs::read_to_string(&card).unwrap();
     for (text, said) in [
         ("name = ", "not a card"),
-        ("name = \"cats\"", "licence"),
+        ("name = \"cats\"", "license"),
         (
             "name = \"dogs\"\nlicence = \"CC0-1.0\"",
             "expected \"cats\"",

@@ -53,7 +53,7 @@ impl Filter {
             height * width,
             taps.len()
         );
-        let separable = factorise(height, width, &taps);
+        let separable = factorize(height, width, &taps);
         Self {
             height,
             width,
@@ -66,7 +66,7 @@ impl Filter {
     ///
     /// # Panics
     /// When `taps` is empty or sums to 0; [`Filter::from_row`] returns an error instead.
-    pub fn normalised_outer(taps: &[f32]) -> Self {
+    pub fn normalized_outer(taps: &[f32]) -> Self {
         match Self::from_row(taps, FilterOptions::default()) {
             Ok(filter) => filter,
             Err(error) => panic!("{error}"),
@@ -191,7 +191,7 @@ fn prepare(taps: &[f32], options: FilterOptions) -> Result<Vec<f32>, FilterError
     Ok(taps)
 }
 
-fn factorise(height: usize, width: usize, taps: &[f32]) -> Option<Factors> {
+fn factorize(height: usize, width: usize, taps: &[f32]) -> Option<Factors> {
     let pivot = (0..taps.len()).max_by(|a, b| taps[*a].abs().total_cmp(&taps[*b].abs()))?;
     if taps[pivot] == 0.0 {
         return None;

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use stylegan2_ops::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
 
 use crate::ResampleTaps;
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::resample_filter::ResampleFilter;
 
 /// Convolution with equalised learning rate, optional change of resolution, bias and activation.
@@ -49,13 +49,13 @@ impl Conv2dLayer {
     pub fn init(options: Conv2dLayerOptions, seed: u32, device: &Device) -> Self {
         let filter =
             ResampleFilter::new(&ResampleTaps::default()).expect("the default taps are valid");
-        Self::new(options, filter, &mut Initialiser::seeded(device, seed))
+        Self::new(options, filter, &mut Initializer::seeded(device, seed))
     }
 
     pub(crate) fn new(
         options: Conv2dLayerOptions,
         resample_filter: ResampleFilter,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let Conv2dLayerOptions {
             in_channels,
@@ -65,11 +65,11 @@ impl Conv2dLayer {
             ..
         } = options;
         Self {
-            weight: initialiser
+            weight: initializer
                 .normal([out_channels, in_channels, kernel_size, kernel_size], 1.0)
                 .set_require_grad(trainable),
             bias: options.bias.then(|| {
-                initialiser
+                initializer
                     .constant([out_channels], 0.0)
                     .set_require_grad(trainable)
             }),

@@ -13,7 +13,7 @@ use crate::discriminator_block::DiscriminatorBlock;
 use crate::discriminator_epilogue::DiscriminatorEpilogue;
 use crate::formats::place::Role;
 use crate::formats::{official, rosinality};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::mapping::MappingNetwork;
 use crate::network_file::{self, NetworkKind};
 use crate::resample_filter::ResampleFilter;
@@ -48,12 +48,12 @@ impl Discriminator {
         seed: u32,
         device: &Device,
     ) -> Result<Self, StyleGan2Error> {
-        Self::new(config, &mut Initialiser::seeded(device, seed))
+        Self::new(config, &mut Initializer::seeded(device, seed))
     }
 
     fn new(
         config: &DiscriminatorConfig,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Result<Self, StyleGan2Error> {
         config.validate()?;
         let resample_filter = ResampleFilter::new(&config.block_kwargs.resample_filter)?;
@@ -67,7 +67,7 @@ impl Discriminator {
                 layers_before,
                 &resample_filter,
                 &default_filter,
-                initialiser,
+                initializer,
             ));
         }
         let mapping = (config.c_dim > 0).then(|| {
@@ -77,13 +77,13 @@ impl Discriminator {
                 config.c_dim,
                 config.cmap_features(),
                 None,
-                initialiser,
+                initializer,
             )
         });
         Ok(Self {
             blocks,
             mapping,
-            epilogue: DiscriminatorEpilogue::new(config, &default_filter, initialiser),
+            epilogue: DiscriminatorEpilogue::new(config, &default_filter, initializer),
             config: config.clone(),
         })
     }
@@ -139,7 +139,7 @@ impl Discriminator {
             Some(json) => DiscriminatorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => DiscriminatorConfig::infer_from(&file)?,
         };
-        let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
+        let mut network = Self::new(&config, &mut Initializer::Deferred(device))?;
         let filters = file.load_filters(network.resample_filters())?;
         file.load(&network, |path| network.official_name(path), &filters)
     }

@@ -6,7 +6,7 @@ use stylegan2_ops::{Activation, downsample2d};
 
 use crate::config::{Architecture, DiscriminatorConfig};
 use crate::conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::resample_filter::ResampleFilter;
 
 /// The layers of one resolution of the discriminator.
@@ -30,7 +30,7 @@ impl DiscriminatorBlock {
         first_layer: usize,
         resample_filter: &ResampleFilter,
         default_filter: &ResampleFilter,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let block = &config.block_kwargs;
         let channels = config.channels(resolution);
@@ -63,7 +63,7 @@ impl DiscriminatorBlock {
                     ..options
                 },
                 default_filter.clone(),
-                initialiser,
+                initializer,
             )
         });
         let conv0 = Conv2dLayer::new(
@@ -72,7 +72,7 @@ impl DiscriminatorBlock {
                 ..options
             },
             default_filter.clone(),
-            initialiser,
+            initializer,
         );
         let conv1 = Conv2dLayer::new(
             Conv2dLayerOptions {
@@ -82,7 +82,7 @@ impl DiscriminatorBlock {
                 ..options
             },
             resample_filter.clone(),
-            initialiser,
+            initializer,
         );
         let skip = (config.architecture == Architecture::Resnet).then(|| {
             Conv2dLayer::new(
@@ -97,7 +97,7 @@ impl DiscriminatorBlock {
                     ..options
                 },
                 resample_filter.clone(),
-                initialiser,
+                initializer,
             )
         });
         Self {

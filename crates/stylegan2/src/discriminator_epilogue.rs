@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::config::{Architecture, DiscriminatorConfig, MIN_RESOLUTION};
 use crate::conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};
 use crate::fully_connected::{FullyConnected, FullyConnectedOptions};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::minibatch_std::minibatch_std;
 use crate::resample_filter::ResampleFilter;
 
@@ -29,7 +29,7 @@ impl DiscriminatorEpilogue {
     pub(crate) fn new(
         config: &DiscriminatorConfig,
         default_filter: &ResampleFilter,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let epilogue = &config.epilogue_kwargs;
         let channels = config.channels(MIN_RESOLUTION);
@@ -56,10 +56,10 @@ impl DiscriminatorEpilogue {
                         ..options
                     },
                     default_filter.clone(),
-                    initialiser,
+                    initializer,
                 )
             }),
-            conv: Conv2dLayer::new(options, default_filter.clone(), initialiser),
+            conv: Conv2dLayer::new(options, default_filter.clone(), initializer),
             fc: FullyConnected::new(
                 channels * MIN_RESOLUTION * MIN_RESOLUTION,
                 channels,
@@ -67,13 +67,13 @@ impl DiscriminatorEpilogue {
                     activation: epilogue.activation.into(),
                     ..FullyConnectedOptions::default()
                 },
-                initialiser,
+                initializer,
             ),
             out: FullyConnected::new(
                 channels,
                 cmap_features.max(1),
                 FullyConnectedOptions::default(),
-                initialiser,
+                initializer,
             ),
             cmap_features,
             mbstd_group_size: epilogue.mbstd_group_size,

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use stylegan2_ops::{Activation, BiasAct, bias_act, matmul};
 
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 
 /// Fully connected layer with equalised learning rate (Karras et al. 2018, section 4.1): `y = activation(g W x + l b)` with
 /// `g = l / sqrt(inputs)` and the learning-rate multiplier `l`.
@@ -56,7 +56,7 @@ impl FullyConnected {
             inputs,
             outputs,
             options,
-            &mut Initialiser::seeded(device, seed),
+            &mut Initializer::seeded(device, seed),
         )
     }
 
@@ -64,11 +64,11 @@ impl FullyConnected {
         inputs: usize,
         outputs: usize,
         options: FullyConnectedOptions,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         Self {
-            weight: initialiser.normal([outputs, inputs], 1.0 / options.lr_multiplier),
-            bias: initialiser.constant([outputs], options.bias_init),
+            weight: initializer.normal([outputs, inputs], 1.0 / options.lr_multiplier),
+            bias: initializer.constant([outputs], options.bias_init),
             activation: options.activation,
             weight_gain: options.lr_multiplier / (inputs as f32).sqrt(),
             bias_gain: options.lr_multiplier,

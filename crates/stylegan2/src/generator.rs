@@ -9,7 +9,7 @@ use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, MIN_RESOLUTION};
 use crate::formats::place::Role;
 use crate::formats::{official, rosinality};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::latents::latents_from_seeds;
 use crate::mapping::{MappingNetwork, Truncation};
 use crate::network_file::{self, NetworkFile, NetworkKind};
@@ -69,12 +69,12 @@ impl Generator {
         seed: u32,
         device: &Device,
     ) -> Result<Self, StyleGan2Error> {
-        Self::new(config, &mut Initialiser::seeded(device, seed))
+        Self::new(config, &mut Initializer::seeded(device, seed))
     }
 
     fn new(
         config: &GeneratorConfig,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Result<Self, StyleGan2Error> {
         config.validate()?;
         Ok(Self {
@@ -84,9 +84,9 @@ impl Generator {
                 config.c_dim,
                 config.w_dim,
                 Some(config.num_ws()),
-                initialiser,
+                initializer,
             ),
-            synthesis: SynthesisNetwork::new(config, initialiser)?,
+            synthesis: SynthesisNetwork::new(config, initializer)?,
             config: config.clone(),
         })
     }
@@ -184,7 +184,7 @@ impl Generator {
             Some(json) => GeneratorConfig::from_json(&json).map_err(|e| file.in_config(e))?,
             None => GeneratorConfig::infer_from(file)?,
         };
-        let mut network = Self::new(&config, &mut Initialiser::Deferred(device))?;
+        let mut network = Self::new(&config, &mut Initializer::Deferred(device))?;
         let filters = file.load_filters(network.resample_filters())?;
         file.load(&network, |path| network.official_name(path), &filters)
     }

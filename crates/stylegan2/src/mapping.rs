@@ -3,10 +3,10 @@ use burn::tensor::Tensor;
 
 use crate::config::MappingConfig;
 use crate::fully_connected::{FullyConnected, FullyConnectedOptions};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 
 /// Added to the mean square before the root, as in the official code.
-const NORMALISATION_EPSILON: f32 = 1e-8;
+const NORMALIZATION_EPSILON: f32 = 1e-8;
 
 /// The truncation trick (Karras et al. 2019, appendix B): latents are pulled towards their mean, `w_avg + psi (w - w_avg)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,14 +64,14 @@ impl MappingNetwork {
         c_dim: usize,
         w_dim: usize,
         num_ws: Option<usize>,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let embed = (c_dim > 0).then(|| {
             FullyConnected::new(
                 c_dim,
                 config.embedding(c_dim, w_dim),
                 FullyConnectedOptions::default(),
-                initialiser,
+                initializer,
             )
         });
         let layers = config
@@ -86,7 +86,7 @@ impl MappingNetwork {
                         lr_multiplier: config.lr_multiplier,
                         bias_init: 0.0,
                     },
-                    initialiser,
+                    initializer,
                 )
             })
             .collect();
@@ -94,7 +94,7 @@ impl MappingNetwork {
         Self {
             embed,
             layers,
-            w_avg: tracked.map(|_| initialiser.constant([w_dim], 0.0).set_require_grad(false)),
+            w_avg: tracked.map(|_| initializer.constant([w_dim], 0.0).set_require_grad(false)),
             shape: MappingShape {
                 z_dim,
                 c_dim,
@@ -151,7 +151,7 @@ impl MappingNetwork {
                 self.shape.z_dim,
                 z.dims()
             );
-            normalise_second_moment(z)
+            normalize_second_moment(z)
         });
         let label = self.embed.as_ref().map(|embed| {
             let c = c.unwrap_or_else(|| {
@@ -167,7 +167,7 @@ impl MappingNetwork {
                 self.shape.c_dim,
                 c.dims()
             );
-            normalise_second_moment(embed.forward(c))
+            normalize_second_moment(embed.forward(c))
         });
         let x = match (z, label) {
             (Some(z), Some(label)) => Tensor::cat(vec![z, label], 1),
@@ -250,7 +250,7 @@ pub(crate) fn broadcast(w: Tensor<2>, layers: usize) -> Tensor<3> {
 }
 
 /// Scales each row to a mean square of 1.
-fn normalise_second_moment(x: Tensor<2>) -> Tensor<2> {
+fn normalize_second_moment(x: Tensor<2>) -> Tensor<2> {
     let mean_square = (x.clone() * x.clone()).mean_dim(1);
-    x / (mean_square + NORMALISATION_EPSILON).sqrt()
+    x / (mean_square + NORMALIZATION_EPSILON).sqrt()
 }

@@ -88,7 +88,7 @@ pub(crate) fn find<'a>(
         let tensors = Checkpoint::from_tensors(checkpoint.path(), tensors, BTreeMap::new());
         return Ok(found(Cow::Owned(tensors), String::new(), Some(sources)));
     }
-    if let Some(OtherKind { found, remedy }) = other_kind::recognise(checkpoint) {
+    if let Some(OtherKind { found, remedy }) = other_kind::recognize(checkpoint) {
         return Err(StyleGan2Error::NotSupported {
             path: checkpoint.path().to_owned(),
             found: found.to_owned(),
@@ -116,7 +116,7 @@ fn best(
     // A part of another network is in no usual place.
     let is_clear = found.first().is_none_or(is_in_usual_place) || within.is_some();
     if !is_clear {
-        if let Some(OtherKind { found, remedy }) = other_kind::recognise(checkpoint) {
+        if let Some(OtherKind { found, remedy }) = other_kind::recognize(checkpoint) {
             return Err(StyleGan2Error::NotSupported {
                 path: checkpoint.path().to_owned(),
                 found: found.to_owned(),

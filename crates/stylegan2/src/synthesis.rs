@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, ResampleTaps};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::mapping::broadcast;
 use crate::noise::{NoiseImages, NoiseMode};
 use crate::resample_filter::ResampleFilter;
@@ -47,7 +47,7 @@ pub struct BlockOutput {
 impl SynthesisNetwork {
     pub(crate) fn new(
         config: &GeneratorConfig,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Result<Self, StyleGan2Error> {
         let synthesis = &config.synthesis_kwargs;
         let resample_filter = ResampleFilter::new(&synthesis.resample_filter)?;
@@ -60,7 +60,7 @@ impl SynthesisNetwork {
                     resolution,
                     &resample_filter,
                     &default_filter,
-                    initialiser,
+                    initializer,
                 )
             })
             .collect();
@@ -146,14 +146,14 @@ impl SynthesisNetwork {
         let (mut x, mut rgb) = (None, None);
         let mut first = 0;
         for (block, resolution) in self.blocks.iter().zip(self.resolutions()) {
-            let (features, colours) = block.forward(x, rgb, &ws[first..], &mut noise);
+            let (features, colors) = block.forward(x, rgb, &ws[first..], &mut noise);
             first += block.num_convolutions();
             emit(BlockOutput {
                 resolution,
                 features: features.clone(),
-                rgb: colours.clone(),
+                rgb: colors.clone(),
             });
-            (x, rgb) = (Some(features), colours);
+            (x, rgb) = (Some(features), colors);
         }
     }
 

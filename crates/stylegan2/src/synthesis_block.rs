@@ -6,7 +6,7 @@ use stylegan2_ops::{Activation, upsample2d};
 
 use crate::config::{Architecture, GeneratorConfig};
 use crate::conv2d_layer::{Conv2dLayer, Conv2dLayerOptions};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::noise::NoiseImages;
 use crate::resample_filter::ResampleFilter;
 use crate::synthesis_layer::{SynthesisLayer, SynthesisLayerOptions};
@@ -31,7 +31,7 @@ impl SynthesisBlock {
         resolution: usize,
         resample_filter: &ResampleFilter,
         default_filter: &ResampleFilter,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let synthesis = &config.synthesis_kwargs;
         let out_channels = config.channels(resolution);
@@ -55,7 +55,7 @@ impl SynthesisBlock {
         };
         Self {
             constant: is_first
-                .then(|| initialiser.normal([out_channels, resolution, resolution], 1.0)),
+                .then(|| initializer.normal([out_channels, resolution, resolution], 1.0)),
             conv0: (!is_first).then(|| {
                 SynthesisLayer::new(
                     SynthesisLayerOptions {
@@ -64,18 +64,18 @@ impl SynthesisBlock {
                         ..conv1_options
                     },
                     resample_filter.clone(),
-                    initialiser,
+                    initializer,
                 )
             }),
             // The official block gives its filter only to the layer that upsamples.
-            conv1: SynthesisLayer::new(conv1_options, default_filter.clone(), initialiser),
+            conv1: SynthesisLayer::new(conv1_options, default_filter.clone(), initializer),
             torgb: (is_last || synthesis.architecture == Architecture::Skip).then(|| {
                 ToRgb::new(
                     out_channels,
                     config.img_channels,
                     config.w_dim,
                     synthesis.conv_clamp,
-                    initialiser,
+                    initializer,
                 )
             }),
             skip: (!is_first && synthesis.architecture == Architecture::Resnet).then(|| {
@@ -92,7 +92,7 @@ impl SynthesisBlock {
                         trainable: true,
                     },
                     resample_filter.clone(),
-                    initialiser,
+                    initializer,
                 )
             }),
             resample_filter: resample_filter.clone(),
@@ -124,7 +124,7 @@ impl SynthesisBlock {
     }
 
     /// Features x `[batch, in, r / 2, r / 2]` and colours of the block before to features `[batch, out, r, r]` and colours
-    /// `[batch, colours, r, r]`; the first block takes none. `ws` starts with this block's first latent, each `[batch, w_dim]`.
+    /// `[batch, colors, r, r]`; the first block takes none. `ws` starts with this block's first latent, each `[batch, w_dim]`.
     pub(crate) fn forward(
         &self,
         x: Option<Tensor<4>>,

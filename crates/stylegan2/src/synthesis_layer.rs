@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use stylegan2_ops::{Activation, BiasAct, ModulatedConv2d, bias_act, modulated_conv2d};
 
 use crate::fully_connected::{FullyConnected, FullyConnectedOptions};
-use crate::initialiser::Initialiser;
+use crate::initializer::Initializer;
 use crate::noise::NoiseImages;
 use crate::resample_filter::ResampleFilter;
 
@@ -47,7 +47,7 @@ impl SynthesisLayer {
     pub(crate) fn new(
         options: SynthesisLayerOptions,
         resample_filter: ResampleFilter,
-        initialiser: &mut Initialiser<'_>,
+        initializer: &mut Initializer<'_>,
     ) -> Self {
         let SynthesisLayerOptions {
             in_channels,
@@ -57,15 +57,15 @@ impl SynthesisLayer {
             ..
         } = options;
         Self {
-            affine: style_affine(options.w_dim, in_channels, initialiser),
-            weight: initialiser.normal([out_channels, in_channels, kernel_size, kernel_size], 1.0),
+            affine: style_affine(options.w_dim, in_channels, initializer),
+            weight: initializer.normal([out_channels, in_channels, kernel_size, kernel_size], 1.0),
             noise_const: options.use_noise.then(|| {
-                initialiser
+                initializer
                     .normal([resolution, resolution], 1.0)
                     .set_require_grad(false)
             }),
-            noise_strength: options.use_noise.then(|| initialiser.constant([1], 0.0)),
-            bias: initialiser.constant([out_channels], 0.0),
+            noise_strength: options.use_noise.then(|| initializer.constant([1], 0.0)),
+            bias: initializer.constant([out_channels], 0.0),
             resample_filter,
             options,
         }
@@ -141,7 +141,7 @@ impl SynthesisLayer {
 pub(crate) fn style_affine(
     w_dim: usize,
     channels: usize,
-    initialiser: &mut Initialiser<'_>,
+    initializer: &mut Initializer<'_>,
 ) -> FullyConnected {
     FullyConnected::new(
         w_dim,
@@ -150,6 +150,6 @@ pub(crate) fn style_affine(
             bias_init: 1.0,
             ..FullyConnectedOptions::default()
         },
-        initialiser,
+        initializer,
     )
 }

@@ -237,14 +237,14 @@ impl TrainingConfig {
     }
 
     /// Whether an iteration takes a path length step.
-    pub(crate) fn regularises_path_length(&self, iteration: u64) -> bool {
+    pub(crate) fn regularizes_path_length(&self, iteration: u64) -> bool {
         self.path_length_weight > 0.0
             && self.path_length_interval > 0
             && iteration.is_multiple_of(self.path_length_interval)
     }
 
     /// Whether an iteration takes an R1 step.
-    pub(crate) fn regularises_r1(&self, iteration: u64) -> bool {
+    pub(crate) fn regularizes_r1(&self, iteration: u64) -> bool {
         self.r1_gamma > 0.0 && self.r1_interval > 0 && iteration.is_multiple_of(self.r1_interval)
     }
 
@@ -272,7 +272,7 @@ impl TrainingConfig {
         } else {
             0
         };
-        self.generator_adam.for_lazy_regularisation(interval)
+        self.generator_adam.for_lazy_regularization(interval)
     }
 
     /// The discriminator's optimiser with the correction for its lazy regulariser.
@@ -282,7 +282,7 @@ impl TrainingConfig {
         } else {
             0
         };
-        self.discriminator_adam.for_lazy_regularisation(interval)
+        self.discriminator_adam.for_lazy_regularization(interval)
     }
 }
 
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regulariser_that_is_off_leaves_the_optimiser_alone() {
+    fn a_regularizer_that_is_off_leaves_the_optimizer_alone() {
         let config = TrainingConfig {
             r1_gamma: 0.0,
             path_length_interval: 0,
@@ -365,6 +365,6 @@ mod tests {
             config.discriminator_adam
         );
         assert_eq!(config.corrected_generator_adam(), config.generator_adam);
-        assert!(!config.regularises_r1(0) && !config.regularises_path_length(0));
+        assert!(!config.regularizes_r1(0) && !config.regularizes_path_length(0));
     }
 }

@@ -22,10 +22,10 @@ pub(crate) fn contradiction<'a>(
             "{images} images after {iterations} iterations of {batch_size}"
         ));
     }
-    for (optimiser, steps) in adam_steps {
+    for (optimizer, steps) in adam_steps {
         if steps > STEPS_AN_ITERATION.saturating_mul(iterations) {
             return Some(format!(
-                "{steps} steps of the {optimiser}'s optimiser after {iterations} iterations"
+                "{steps} steps of the {optimizer}'s optimiser after {iterations} iterations"
             ));
         }
     }

@@ -14,7 +14,7 @@
 //! let policy: DiffAugment = "color,translation,cutout".parse()?;
 //! assert_eq!(policy.to_string(), "color,translation,cutout");
 //! // What Adam gets where a penalty is computed in every 16th iteration only.
-//! let options = AdamOptions::default().for_lazy_regularisation(16);
+//! let options = AdamOptions::default().for_lazy_regularization(16);
 //! assert_eq!(options.beta_2, 0.99f64.powf(16.0 / 17.0));
 //! # Ok::<(), vision_aided_finetune::TrainingError>(())
 //! ```
@@ -37,7 +37,7 @@ mod history;
 mod images;
 pub mod loss;
 mod networks;
-mod optimise;
+mod optimize;
 mod progressive;
 mod random;
 mod ranges;
@@ -52,7 +52,7 @@ pub use error::TrainingError;
 pub use history::{History, HistoryEntry, Log};
 pub use images::{ImageSet, ShuffledOrder};
 pub use networks::freeze_discriminator_layers;
-pub use optimise::{Adam, AdamOptions, ExponentialMovingAverage};
+pub use optimize::{Adam, AdamOptions, ExponentialMovingAverage};
 pub use progressive::ProgressiveStage;
 pub use state::SavedNetworks;
 pub use trainer::{StepReport, Trainer};

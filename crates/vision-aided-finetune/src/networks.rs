@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use stylegan2::{Discriminator, Generator};
 
-use crate::images::{GREY, RGB};
+use crate::images::{GRAY, RGB};
 use crate::{ImageSet, TrainingConfig, TrainingError};
 
 /// The same discriminator, of which training leaves the first `layers` layers (from the image on) as they are (Freeze-D, Mo et al. 2020).
@@ -30,7 +30,7 @@ pub fn freeze_discriminator_layers(
 /// The images as the generator makes them: grey ones for a generator of one channel.
 pub(crate) fn in_colors_of(generator: &Generator, images: Arc<ImageSet>) -> Arc<ImageSet> {
     let owned = match images.for_channels(generator.config().img_channels) {
-        Cow::Owned(grey) => Some(Arc::new(grey)),
+        Cow::Owned(gray) => Some(Arc::new(gray)),
         Cow::Borrowed(_) => None,
     };
     owned.unwrap_or(images)
@@ -75,7 +75,7 @@ pub(crate) fn check(
         return Err(invalid(
             "img_channels",
             g.img_channels.to_string(),
-            &format!("{GREY} or {RGB}: training images are grey or RGB"),
+            &format!("{GRAY} or {RGB}: training images are grey or RGB"),
         ));
     }
     let stages = &config.progressive;

@@ -107,7 +107,7 @@ pub(crate) fn with_detail(x: Tensor<4>, from: usize, share: f64) -> Tensor<4> {
         .mean_dim(5)
         .mean_dim(3)
         .reshape([batch, channels, from, from]);
-    let without = upsample2d(small, &Filter::normalised_outer(&RESAMPLE_TAPS), factor);
+    let without = upsample2d(small, &Filter::normalized_outer(&RESAMPLE_TAPS), factor);
     without.clone() + (x - without).mul_scalar(share)
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use stylegan2::regularisation::{PathLengthMean, path_length_penalty, r1_penalty_augmented};
+use stylegan2::regularization::{PathLengthMean, path_length_penalty, r1_penalty_augmented};
 use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mix_styles};
 
 use crate::augment::Augmentation;
@@ -80,7 +80,7 @@ impl Trainer {
     /// Starts training of these networks, from scratch or from any weights.
     ///
     /// `average` is the running average of the generator's weights so far; without one it starts at the generator. The networks' tensors
-    /// are expected on the plain device that training is to run on. A generator of grey images is trained on the images' [luma](ImageSet::grey).
+    /// are expected on the plain device that training is to run on. A generator of grey images is trained on the images' [luma](ImageSet::gray).
     ///
     /// # Errors
     /// When an option is out of range, or networks and images do not go together.
@@ -344,7 +344,7 @@ impl Trainer {
             learning_rate: options.learning_rate * annealed,
             ..options
         });
-        let takes_path_length = self.config.regularises_path_length(iteration);
+        let takes_path_length = self.config.regularizes_path_length(iteration);
         let has_vision_aided = !self.vision_aided.is_empty();
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
         let (mut measured, fake) = self.step_generator(iteration);
@@ -355,7 +355,7 @@ impl Trainer {
             false => self.images_for_discriminators(iteration),
         };
         measured.extend(self.step_discriminators(iteration, real.clone(), fake));
-        let takes_r1 = self.config.regularises_r1(iteration);
+        let takes_r1 = self.config.regularizes_r1(iteration);
         let r1_penalty = takes_r1.then(|| self.step_r1(iteration, real));
         let average = self.generator_average.clone();
         self.generator_average = self

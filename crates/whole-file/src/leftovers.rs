@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_recognised() {
+    fn names_are_recognized() {
         assert!(is_partial(&partial_name(OsStr::new("a.b.png"), 7, 0)));
         let long = partial_name(OsStr::new(&"\u{20ac}".repeat(85)), u32::MAX, u64::MAX);
         assert!(is_partial(&long) && long.len() <= 255, "{long:?}");

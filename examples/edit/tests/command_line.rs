@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser};
 
 use crate::Args;
-use ganymede::edit::{AttributeSource, Channel, EditRequest, Options, RegionColour, Space};
+use ganymede::edit::{AttributeSource, Channel, EditRequest, Options, RegionColor, Space};
 use ganymede::latents::LatentSource;
 
 fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
@@ -94,11 +94,11 @@ fn options_that_exclude_each_other_are_refused() {
 fn a_region_is_an_attribute() {
     assert_eq!(options(&[]).unwrap().attribute(), None);
     let of_region = options(&["--region", "0,0.5,1,1"]).unwrap();
-    let colour = RegionColour {
+    let color = RegionColor {
         channel: Channel::Luminance,
         region: "0,0.5,1,1".parse().unwrap(),
     };
-    assert_eq!(of_region.attribute(), Some(AttributeSource::Region(colour)));
+    assert_eq!(of_region.attribute(), Some(AttributeSource::Region(color)));
     let of_file = options(&["--attribute", "a.txt"]).unwrap();
     assert_eq!(
         of_file.attribute(),

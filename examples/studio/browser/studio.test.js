@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
-import { ROOT, browse, colours, count, folder, painted, serve } from './server.js';
+import { ROOT, browse, colors, count, folder, painted, serve } from './server.js';
 
 const QUERY = join(ROOT, 'weights/queries/micah/2.png');
 const PICTURE = 50;
@@ -72,7 +72,7 @@ test('models: cards with samples, a filter, an order, and a dropped checkpoint',
   for (let index = 0; index < 4; index += 1) {
     const sample = micah.locator('canvas').nth(index);
     await painted(sample);
-    assert.ok(await colours(sample) > PICTURE);
+    assert.ok(await colors(sample) > PICTURE);
   }
   await page.getByLabel('Filter').fill('no such model');
   await page.getByText('No model is called like').waitFor();
@@ -85,7 +85,7 @@ test('models: cards with samples, a filter, an order, and a dropped checkpoint',
   await mine.waitFor();
   await mine.scrollIntoViewIfNeeded();
   await painted(mine.locator('canvas').nth(3));
-  assert.ok(await colours(mine.locator('canvas').nth(3)) > PICTURE);
+  assert.ok(await colors(mine.locator('canvas').nth(3)) > PICTURE);
 });
 
 test('a file that is no checkpoint is refused with words', async () => {
@@ -128,7 +128,7 @@ test('search: an image that is dropped on the page', async () => {
 test('model: seeds, truncation, noise, named edits and components are new pictures', async () => {
   await openModel('adventurer');
   let before = await painted(main());
-  assert.ok(await colours(main()) > PICTURE);
+  assert.ok(await colors(main()) > PICTURE);
   const changes = async (what) => {
     const seen = await count(main());
     await what();
@@ -231,7 +231,7 @@ test('drag: points and a mask set with the pointer, and a picture that follows',
   await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
   const after = await painted(main());
   assert.notEqual(after, before);
-  assert.ok(await colours(main()) > PICTURE);
+  assert.ok(await colors(main()) > PICTURE);
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.waitForFunction(([element, before]) => element.toDataURL() === before, [await main().elementHandle(), before]);
 });

@@ -87,13 +87,13 @@ impl ClipImage {
         let class = self.class_embedding.val().reshape([1, 1, WIDTH]);
         let tokens = Tensor::cat(vec![class.repeat_dim(0, batch), patches], 1);
         let tokens = tokens + self.positional_embedding.val().unsqueeze();
-        let tokens = self.ln_pre.forward(tokens, super::NORMALISATION_EPSILON);
+        let tokens = self.ln_pre.forward(tokens, super::NORMALIZATION_EPSILON);
         let blocks = self.transformer.forward(tokens, variant(false));
         let last = blocks.last().expect("twelve blocks").clone();
         let class = last
             .slice([0..batch, 0..1, 0..WIDTH])
             .reshape([batch, WIDTH]);
-        let class = self.ln_post.forward(class, super::NORMALISATION_EPSILON);
+        let class = self.ln_post.forward(class, super::NORMALIZATION_EPSILON);
         ClipImageActivations {
             blocks,
             embedding: matmul(class, self.proj.val()),

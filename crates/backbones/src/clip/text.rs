@@ -89,7 +89,7 @@ impl ClipText {
             .collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [count]), &device);
         let last = last.reshape([count * length, WIDTH]).select(0, ends);
-        let last = self.ln_final.forward(last, super::NORMALISATION_EPSILON);
+        let last = self.ln_final.forward(last, super::NORMALIZATION_EPSILON);
         matmul(last, self.text_projection.val())
     }
 }

@@ -52,7 +52,7 @@ impl ConvRelu {
 }
 
 /// The mean of the 3x3 neighbourhood, of those pixels that exist.
-fn average_neighbours(x: Tensor<4>) -> Tensor<4> {
+fn average_neighbors(x: Tensor<4>) -> Tensor<4> {
     let options = AvgPoolOptions::new([3; 2])
         .with_stride([1; 2])
         .with_padding([1; 2])
@@ -63,7 +63,7 @@ fn average_neighbours(x: Tensor<4>) -> Tensor<4> {
 /// An average pooling and a 1x1 convolution behind it, in the other order: both are linear and an average keeps the bias, and after the
 /// convolution there are many times fewer channels to average.
 fn averaged(branch: &ConvRelu, x: Tensor<4>) -> Tensor<4> {
-    relu(average_neighbours(branch.linear(x)))
+    relu(average_neighbors(branch.linear(x)))
 }
 
 /// Figure 5, with one 5x5 convolution left (torchvision's `InceptionA`).
@@ -138,7 +138,7 @@ impl FirstReduction {
 
 /// Figure 6: 7x7 convolutions as pairs of 1x7 and 7x1 (torchvision's `InceptionC`).
 #[derive(Module, Debug)]
-pub(super) struct FactorisedBlock {
+pub(super) struct FactorizedBlock {
     branch1x1: ConvRelu,
     branch7x7_1: ConvRelu,
     branch7x7_2: ConvRelu,
@@ -151,7 +151,7 @@ pub(super) struct FactorisedBlock {
     branch_pool: ConvRelu,
 }
 
-impl FactorisedBlock {
+impl FactorizedBlock {
     pub fn init(input: usize, narrow: usize, device: &Device) -> Self {
         let conv = |input, output, kernel| ConvRelu::init(input, output, kernel, device).padded();
         Self {

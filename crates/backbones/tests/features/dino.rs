@@ -34,10 +34,10 @@ fn blocks_and_embedding() {
             };
             let block = activations.blocks[block.parse::<usize>().unwrap()].clone();
             let tokens = block.dims()[1];
-            let normalised = network.normalise(block);
+            let normalized = network.normalize(block);
             let found = match part {
-                "class_token" => normalised.narrow(1, 0, 1),
-                "patch_mean" => normalised.narrow(1, 1, tokens - 1).mean_dim(1),
+                "class_token" => normalized.narrow(1, 0, 1),
+                "patch_mean" => normalized.narrow(1, 1, tokens - 1).mean_dim(1),
                 other => panic!("the reference has {tensor}, and {other} is not known"),
             };
             let what = format!("{tensor} on {name}");

@@ -9,7 +9,7 @@ use testkit::{assert_close, devices, relative_l2, seeded};
 use crate::values;
 
 /// The same bytes, normalised in f32 in another order.
-const NORMALISED: f64 = 1e-6;
+const NORMALIZED: f64 = 1e-6;
 /// Without Pillow the reference interpolates in f32, the places to read included: at pixel 300 they are off by up to 2e-5 pixels.
 const INTERPOLATED: f64 = 1e-5;
 /// Weights in f32 and sums of up to some tens of products.
@@ -79,7 +79,7 @@ fn photographs_become_the_inputs_that_the_references_make() {
                 let found = every_step(protocol(kind).images(image, &device));
                 let tolerance = match protocol(kind).interpolation {
                     Interpolation::Bilinear => INTERPOLATED,
-                    _ => NORMALISED,
+                    _ => NORMALIZED,
                 };
                 assert_close(&what, &found, &expected, tolerance);
 
@@ -115,7 +115,7 @@ fn tensors_are_resized_as_floating_point_images() {
 }
 
 #[test]
-fn grey_and_transparent_images_are_seen_as_rgb() {
+fn gray_and_transparent_images_are_seen_as_rgb() {
     for (backend, device) in devices() {
         let image = |channels: usize, name: &str| {
             let values = seeded(name, channels * 20 * 24, 1.0);
@@ -129,10 +129,10 @@ fn grey_and_transparent_images_are_seen_as_rgb() {
             };
             whole.tensor(images).into_data().try_to_vec().unwrap()
         };
-        let grey = image(1, "grey");
+        let gray = image(1, "grey");
         assert_eq!(
-            input(grey.clone()),
-            input(Tensor::cat(vec![grey.clone(), grey.clone(), grey], 1)),
+            input(gray.clone()),
+            input(Tensor::cat(vec![gray.clone(), gray.clone(), gray], 1)),
             "{backend}"
         );
         let rgb = image(3, "rgb");

@@ -164,7 +164,7 @@ fn strided_views_are_put_in_order() {
 }
 
 #[test]
-fn streams_of_later_protocols_are_recognised() {
+fn streams_of_later_protocols_are_recognized() {
     // The first pickle of `torch.save(.., pickle_protocol=4)` has a frame around the magic number.
     let mut pickle = Pickle::new();
     pickle

@@ -9,7 +9,7 @@ use super::positions::MAX_POSITIONS;
 use super::side_by_side::SideBySide;
 use super::sweep::run_pass;
 use super::winograd::Bands;
-use crate::initialised::written_by;
+use crate::initialized::written_by;
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 

@@ -10,7 +10,7 @@ mod polyphase;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::initialised::written_by;
+use crate::initialized::written_by;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::{self, Shared};
 use plan::{PhaseFilter, Plan, Weighted};

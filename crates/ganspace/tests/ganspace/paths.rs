@@ -14,9 +14,9 @@ fn latent(name: &str) -> Array2<f32> {
     Array2::from_shape_vec((LAYERS, W_DIM), seeded(name, LAYERS * W_DIM, 1.0)).unwrap()
 }
 
-fn about(centre: f32) -> Interpolation {
+fn about(center: f32) -> Interpolation {
     Interpolation::Spherical {
-        centre: Array1::from_elem(W_DIM, centre),
+        center: Array1::from_elem(W_DIM, center),
     }
 }
 
@@ -38,11 +38,11 @@ fn linear_interpolation_is_the_weighted_mean() {
 #[test]
 fn spherical_interpolation_turns_at_an_even_rate() {
     // A right angle about (1, 1), lengths 2 and 4: a third of the way is 30 degrees, length 8/3.
-    let centre = Interpolation::Spherical {
-        centre: array![1.0, 1.0],
+    let center = Interpolation::Spherical {
+        center: array![1.0, 1.0],
     };
     let (a, b) = (array![[3.0, 1.0f32]], array![[1.0, 5.0f32]]);
-    let found = centre.between(&a, &b, 1.0 / 3.0).unwrap();
+    let found = center.between(&a, &b, 1.0 / 3.0).unwrap();
     let (sine, cosine) = std::f32::consts::FRAC_PI_6.sin_cos();
     let length = 8.0 / 3.0;
     assert_same(
@@ -52,8 +52,8 @@ fn spherical_interpolation_turns_at_an_even_rate() {
 }
 
 #[test]
-fn spherical_interpolation_keeps_the_distance_from_the_centre() {
-    let centre = about(0.5);
+fn spherical_interpolation_keeps_the_distance_from_the_center() {
+    let center = about(0.5);
     let unit = |name| {
         let mut latent = latent(name);
         for mut row in latent.rows_mut() {
@@ -64,28 +64,28 @@ fn spherical_interpolation_keeps_the_distance_from_the_centre() {
     };
     let (a, b) = (unit("on a sphere"), unit("on it too"));
     for t in [0.1, 0.5, 0.8] {
-        let between = centre.between(&a, &b, t).unwrap();
+        let between = center.between(&a, &b, t).unwrap();
         for row in between.rows() {
-            let from_centre = row.mapv(|v| v - 0.5);
-            assert!((from_centre.dot(&from_centre).sqrt() - 3.0).abs() < 3.0 * SINGLE);
+            let from_center = row.mapv(|v| v - 0.5);
+            assert!((from_center.dot(&from_center).sqrt() - 3.0).abs() < 3.0 * SINGLE);
         }
-        assert_same(&between, &centre.between(&b, &a, 1.0 - t).unwrap());
+        assert_same(&between, &center.between(&b, &a, 1.0 - t).unwrap());
     }
 }
 
 #[test]
 fn parallel_and_opposite_latents_are_joined_by_a_line() {
-    let centre = about(0.0);
+    let center = about(0.0);
     let a = latent("a line");
     for factor in [2.0, -1.0, 0.0] {
         let b = &a * factor;
-        let found = centre.between(&a, &b, 0.25).unwrap();
+        let found = center.between(&a, &b, 0.25).unwrap();
         assert_same(&found, &(&a * (0.75 + 0.25 * factor)));
     }
-    assert_same(&centre.between(&a, &a, 0.3).unwrap(), &a);
+    assert_same(&center.between(&a, &a, 0.3).unwrap(), &a);
     // Nearly parallel ones go on evenly from there.
     let near = &a + &(latent("aside") * 1e-3);
-    let middle = centre.between(&a, &near, 0.5).unwrap();
+    let middle = center.between(&a, &near, 0.5).unwrap();
     assert_same(&middle, &((&a + &near) / 2.0));
 }
 
@@ -195,11 +195,11 @@ fn latents_that_do_not_fit_are_refused() {
         refused(vec![latent("a"), damaged], Interpolation::Linear),
         GanspaceError::InvalidNumber { position: 1, .. }
     ));
-    let centre = Interpolation::Spherical {
-        centre: Array1::zeros(3),
+    let center = Interpolation::Spherical {
+        center: Array1::zeros(3),
     };
     assert!(matches!(
-        refused(vec![latent("a"), latent("b")], centre),
+        refused(vec![latent("a"), latent("b")], center),
         GanspaceError::WrongSize {
             found: 3,
             expected: 4,

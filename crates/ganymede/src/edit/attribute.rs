@@ -7,7 +7,7 @@ use ganspace::LinearScore;
 use image_source::BadImages;
 use image_tensor::{RgbImage, from_signed_unit};
 
-use super::region::RegionColour;
+use super::region::RegionColor;
 use crate::features::Features;
 use crate::images::{Target, to_targets};
 use crate::{Error, Model, Observer};
@@ -22,7 +22,7 @@ pub enum Attribute {
         accuracy: Option<f64>,
     },
     /// The colour of a part of the picture.
-    Region(RegionColour),
+    Region(RegionColor),
 }
 
 impl Attribute {
@@ -56,7 +56,7 @@ impl Attribute {
             Self::Fitted {
                 features, score, ..
             } => Ok(score.scores(features.of_images(images).view())?.to_vec()),
-            Self::Region(colour) => Ok(images.iter().map(|image| colour.of(image)).collect()),
+            Self::Region(color) => Ok(images.iter().map(|image| color.of(image)).collect()),
         }
     }
 }

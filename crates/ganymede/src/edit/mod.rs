@@ -22,7 +22,7 @@ pub use bases::{Bases, Space};
 pub use options::{AttributeSource, EditRequest, Options};
 pub use outcome::{ComponentResult, EditResult, Outcome, RankingResult};
 pub use plan::range_strengths;
-pub use region::{Channel, Region, RegionColour};
+pub use region::{Channel, Region, RegionColor};
 pub use strip::in_strengths;
 
 use crate::files::{self, ShownPath};

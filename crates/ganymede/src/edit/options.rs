@@ -5,7 +5,7 @@ use ganspace::{Basis, LayerRange};
 use serde::{Deserialize, Serialize};
 
 use super::bases::Space;
-use super::region::{Channel, Region, RegionColour};
+use super::region::{Channel, Region, RegionColor};
 use crate::features::FeatureOptions;
 use crate::invert::Settings;
 use crate::latents::LatentSource;
@@ -207,7 +207,7 @@ impl Options {
     /// What components or edits are ranked by, where that was asked for.
     pub fn attribute(&self) -> Option<AttributeSource<'_>> {
         let region = self.region.map(|region| {
-            AttributeSource::Region(RegionColour {
+            AttributeSource::Region(RegionColor {
                 channel: self.channel,
                 region,
             })
@@ -248,7 +248,7 @@ pub enum AttributeSource<'a> {
     /// Images or scores of seeds.
     File(&'a Path),
     /// The colour of a part of the picture.
-    Region(RegionColour),
+    Region(RegionColor),
 }
 
 impl AttributeSource<'_> {
@@ -256,7 +256,7 @@ impl AttributeSource<'_> {
     pub(super) fn refused(&self, problem: &str) -> Error {
         match self {
             Self::File(file) => Error::option("attribute", file.display(), problem),
-            Self::Region(colour) => Error::option("region", colour.region, problem),
+            Self::Region(color) => Error::option("region", color.region, problem),
         }
     }
 }

@@ -157,7 +157,7 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
         NamedEdit {
             description: options.description.clone(),
             attribute: match options.attribute() {
-                Some(AttributeSource::Region(colour)) => colour.to_string(),
+                Some(AttributeSource::Region(color)) => color.to_string(),
                 // A file of images is not kept with the edit.
                 Some(AttributeSource::File(_)) | None => String::new(),
             },

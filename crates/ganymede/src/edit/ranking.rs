@@ -76,8 +76,8 @@ impl Job<'_> {
     ) -> Result<Vec<usize>, Error> {
         let file = match source {
             AttributeSource::File(file) => file,
-            AttributeSource::Region(colour) => {
-                let attribute = Attribute::Region(colour);
+            AttributeSource::Region(color) => {
+                let attribute = Attribute::Region(color);
                 return self.rank_by_images(&attribute, candidates, outcome, observer);
             }
         };

@@ -182,14 +182,14 @@ impl FromStr for Channel {
 
 /// A channel of a region, written as `luminance 0.25,0,0.75,0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RegionColour {
+pub struct RegionColor {
     /// What of the pixels.
     pub channel: Channel,
     /// Which pixels.
     pub region: Region,
 }
 
-impl FromStr for RegionColour {
+impl FromStr for RegionColor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -205,13 +205,13 @@ impl FromStr for RegionColour {
     }
 }
 
-impl fmt::Display for RegionColour {
+impl fmt::Display for RegionColor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.channel, self.region)
     }
 }
 
-impl RegionColour {
+impl RegionColor {
     /// The channel over the region, every pixel weighted by its share in it.
     pub fn of(&self, image: &RgbImage) -> f64 {
         let value = |pixel: [f64; 3]| {
@@ -254,15 +254,15 @@ mod tests {
         RgbImage::from_fn(4, 4, |x, _| Rgb(if x < 2 { [255, 0, 0] } else { [0; 3] }))
     }
 
-    fn colour(text: &str) -> f64 {
-        text.parse::<RegionColour>().unwrap().of(&halves())
+    fn color(text: &str) -> f64 {
+        text.parse::<RegionColor>().unwrap().of(&halves())
     }
 
     /// Sums of a few numbers of order 1 in f64.
     const ROUNDING: f64 = 1e-12;
 
     #[test]
-    fn regions_have_the_colours_that_are_in_them() {
+    fn regions_have_the_colors_that_are_in_them() {
         for (attribute, expected) in [
             ("red 0,0,0.5,1", 1.0),
             ("red 0.5,0,1,1", 0.0),
@@ -278,7 +278,7 @@ mod tests {
             ("red 0.4375,0,0.5625,0.1", 0.5),
             ("red 0.125,0,0.75,1", 0.375 / 0.625),
         ] {
-            let found = colour(attribute);
+            let found = color(attribute);
             assert!((found - expected).abs() < ROUNDING, "{attribute}: {found}");
         }
     }
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn attributes_are_written_as_they_are_read() {
         let text = "chroma 0.25,0,0.75,0.5";
-        assert_eq!(text.parse::<RegionColour>().unwrap().to_string(), text);
+        assert_eq!(text.parse::<RegionColor>().unwrap().to_string(), text);
         for wrong in [
             "",
             "chroma",
@@ -297,7 +297,7 @@ mod tests {
             "red -0.1,0,1,1",
             "red 0,0,1,nan",
         ] {
-            assert!(wrong.parse::<RegionColour>().is_err(), "{wrong}");
+            assert!(wrong.parse::<RegionColor>().is_err(), "{wrong}");
         }
     }
 

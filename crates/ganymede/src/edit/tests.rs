@@ -13,7 +13,7 @@ use super::attribute::Attribute;
 use super::plan::{self, Plan};
 use super::strip::Strips;
 use super::trials::{STRENGTH, Trials};
-use super::{Bases, Options, RegionColour};
+use super::{Bases, Options, RegionColor};
 use crate::invert::Settings;
 use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
 use crate::rendering::{distances, render};
@@ -121,7 +121,7 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
 }
 
 #[test]
-fn trials_measure_the_colour_of_a_region() {
+fn trials_measure_the_color_of_a_region() {
     let device = Device::flex();
     let model = model(Path::new(""), &device);
     let edit = Bases::new(&model, None, &device)
@@ -130,8 +130,8 @@ fn trials_measure_the_colour_of_a_region() {
         .edit(0, LayerRange::ALL)
         .unwrap();
     let latents = seeds(&model, &device, &[0]);
-    let colour: RegionColour = "warmth 0.25,0.25,0.75,1".parse().unwrap();
-    let attribute = Attribute::Region(colour);
+    let color: RegionColor = "warmth 0.25,0.25,0.75,1".parse().unwrap();
+    let attribute = Attribute::Region(color);
     let trials = Trials {
         model: &model,
         latents: &latents,
@@ -150,7 +150,7 @@ fn trials_measure_the_colour_of_a_region() {
         latent
     });
     let images = from_signed_unit(render(&model, &ends, &device).unwrap());
-    let expected = colour.of(&images[1]) - colour.of(&images[0]);
+    let expected = color.of(&images[1]) - color.of(&images[0]);
     assert!(expected != 0.0 && found == expected, "{found}, {expected}");
 }
 

@@ -90,7 +90,7 @@ const STRIP_FRAMES: usize = 9;
 const PADDING: u32 = 2;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// Curves of the models, in their order.
-const COLOURS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
+const COLORS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
 /// Finds the latents in the model, joins them, and renders and measures the path; then the same in the models to compare with.
 ///
@@ -226,7 +226,7 @@ impl Job<'_> {
         let interpolation = match options.interpolation {
             InterpolationChoice::Linear => Interpolation::Linear,
             InterpolationChoice::Slerp => Interpolation::Spherical {
-                centre: model.mean_latent("slerp")?,
+                center: model.mean_latent("slerp")?,
             },
         };
         let easing = options.easing.easing();
@@ -326,10 +326,10 @@ impl Job<'_> {
     fn write_plot(&self, out: &Path, paths: &[(&Model, MeasuredPath)]) -> Result<ShownPath, Error> {
         let series: Vec<Series<'_>> = paths
             .iter()
-            .zip(COLOURS.iter().cycle())
-            .map(|((model, path), colour)| Series {
+            .zip(COLORS.iter().cycle())
+            .map(|((model, path), color)| Series {
                 name: &model.name,
-                colour: *colour,
+                color: *color,
                 points: path
                     .times
                     .iter()

@@ -18,13 +18,13 @@ pub(super) fn loss_plot(title: &str, curve: &[LossTerms]) -> Result<String, Erro
     let series = [
         Series {
             name: "LPIPS",
-            colour: BLUE,
+            color: BLUE,
             points: points(|losses| losses.lpips),
             spread: Vec::new(),
         },
         Series {
             name: "MSE",
-            colour: RED,
+            color: RED,
             points: points(|losses| losses.mse),
             spread: Vec::new(),
         },

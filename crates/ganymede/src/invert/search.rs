@@ -253,7 +253,7 @@ impl<'a> Search<'a> {
         match self.settings.noise {
             Noise::Constant => NoiseMode::Constant,
             Noise::None => NoiseMode::None,
-            Noise::Optimised => {
+            Noise::Optimized => {
                 let layers = found
                     .first()
                     .map_or(0, |first| first.best.noise_images.len());

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use inversion::{
-    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimisation, NoiseStart, Perturbation,
+    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimization, NoiseStart, Perturbation,
     RefinementConfig, Start,
 };
 use lpips::Network;
@@ -62,8 +62,9 @@ pub struct Settings {
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub noise: Noise,
     /// Weight that keeps optimised noise images white
-    #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().noise_regularisation))]
-    pub noise_regularisation: f32,
+    #[serde(alias = "noise_regularisation")]
+    #[cfg_attr(feature = "clap", arg(long, alias = "noise-regularisation", default_value_t = Settings::default().noise_regularization))]
+    pub noise_regularization: f32,
     /// Perturb the latents randomly at first, as the official projector does
     #[cfg_attr(feature = "clap", arg(long))]
     pub perturb: bool,
@@ -113,7 +114,7 @@ impl Default for Settings {
             start_samples: 0,
             start_psi: 0.7,
             noise: Noise::default(),
-            noise_regularisation: NoiseOptimisation::OFFICIAL_REGULARISATION,
+            noise_regularization: NoiseOptimization::OFFICIAL_REGULARIZATION,
             perturb: false,
             patience: None,
             min_improvement: 0.001,
@@ -208,7 +209,9 @@ pub enum Noise {
     /// No noise
     None,
     /// Optimised with the latents, from random images
-    Optimised,
+    #[serde(alias = "optimised")]
+    #[cfg_attr(feature = "clap", value(alias = "optimised"))]
+    Optimized,
 }
 
 impl Settings {
@@ -312,9 +315,9 @@ impl Settings {
             noise: match self.noise {
                 Noise::Constant => inversion::Noise::Constant,
                 Noise::None => inversion::Noise::None,
-                Noise::Optimised => inversion::Noise::Optimised(NoiseOptimisation {
+                Noise::Optimized => inversion::Noise::Optimized(NoiseOptimization {
                     start: NoiseStart::Random { seed },
-                    regularisation: self.noise_regularisation,
+                    regularization: self.noise_regularization,
                 }),
             },
             perturbation: self.perturb.then(|| Perturbation {

@@ -187,3 +187,16 @@ fn a_regressed_start_is_nearer_and_kept_beside_the_model() {
             .contains("regressed")
     );
 }
+
+#[test]
+fn settings_with_the_spelling_of_earlier_versions_are_read() {
+    let earlier = r#"{"noise": "optimised", "noise_regularisation": 7.0}"#;
+    let settings: Settings = serde_json::from_str(earlier).unwrap();
+    assert_eq!(
+        (settings.noise, settings.noise_regularization),
+        (Noise::Optimized, 7.0)
+    );
+    let written = serde_json::to_value(&settings).unwrap();
+    assert_eq!(written["noise"], "optimized");
+    assert_eq!(written["noise_regularization"], 7.0);
+}

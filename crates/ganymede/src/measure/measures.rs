@@ -1,7 +1,7 @@
 //! What the features of two sets say about each other.
 
 use metrics_fid::{
-    DENSITY_COVERAGE_NEIGHBOURS, Extrapolation, KernelSubsets, PRECISION_RECALL_NEIGHBOURS,
+    DENSITY_COVERAGE_NEIGHBORS, Extrapolation, KernelSubsets, PRECISION_RECALL_NEIGHBORS,
     density_coverage, extrapolated_frechet_distance, frechet_terms, kernel_distance,
     kernel_distance_of_subsets, precision_recall,
 };
@@ -90,13 +90,13 @@ impl Measures {
             measures.kid = Some(kernel_distance(real, generated)?);
         }
         let images = real.nrows().min(generated.nrows());
-        if images > PRECISION_RECALL_NEIGHBOURS {
-            let found = precision_recall(real, generated, PRECISION_RECALL_NEIGHBOURS)?;
+        if images > PRECISION_RECALL_NEIGHBORS {
+            let found = precision_recall(real, generated, PRECISION_RECALL_NEIGHBORS)?;
             measures.precision = Some(found.precision);
             measures.recall = Some(found.recall);
         }
-        if images > DENSITY_COVERAGE_NEIGHBOURS {
-            let found = density_coverage(real, generated, DENSITY_COVERAGE_NEIGHBOURS)?;
+        if images > DENSITY_COVERAGE_NEIGHBORS {
+            let found = density_coverage(real, generated, DENSITY_COVERAGE_NEIGHBORS)?;
             measures.density = Some(found.density);
             measures.coverage = Some(found.coverage);
         }

@@ -156,7 +156,7 @@ impl Course {
         let interpolation = match self.interpolation {
             Interpolation::Linear => ganspace::Interpolation::Linear,
             Interpolation::Spherical => ganspace::Interpolation::Spherical {
-                centre: model.mean_latent("spherical")?,
+                center: model.mean_latent("spherical")?,
             },
         };
         let path = Path::new(latents, interpolation, self.easing.into())?;

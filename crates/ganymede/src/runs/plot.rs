@@ -21,9 +21,9 @@ const FAKE: RGBColor = RGBColor(148, 103, 189);
 ///
 /// The file cannot be written.
 pub fn write(entries: &[HistoryEntry], path: &Path) -> Result<(), Error> {
-    let series = |name, colour, value: fn(&HistoryEntry) -> f32| Series {
+    let series = |name, color, value: fn(&HistoryEntry) -> f32| Series {
         name,
-        colour,
+        color,
         points: entries
             .iter()
             .map(|entry| (entry.kimg, f64::from(value(entry))))

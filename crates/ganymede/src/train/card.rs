@@ -30,9 +30,9 @@ pub(super) struct Run<'a> {
 struct Card<'a> {
     name: &'a str,
     description: String,
-    licence: String,
+    license: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    licence_url: Option<&'a str>,
+    license_url: Option<&'a str>,
     art: Art<'a>,
     training: Training<'a>,
     quality: &'a Quality,
@@ -130,10 +130,10 @@ pub(super) fn render(run: &Run<'_>, quality: &Quality, weights: &Weights) -> Res
     let styles = styles(run.provenance, &all)?;
     let side = run.trainer.resolution();
     let name = run.recipe.name.as_str();
-    let (description, licence_url, art) = match styles.iter().next() {
+    let (description, license_url, art) = match styles.iter().next() {
         Some((style, credit)) if styles.len() == 1 => (
             format!("{side} x {side} avatars in the style {style}"),
-            Some(credit.licence_url.as_str()),
+            Some(credit.license_url.as_str()),
             Art::Style {
                 title: &credit.title,
                 artist: &credit.artist,
@@ -150,13 +150,13 @@ pub(super) fn render(run: &Run<'_>, quality: &Quality, weights: &Weights) -> Res
             },
         ),
     };
-    let licences: BTreeSet<&str> = styles.values().map(|credit| credit.spdx()).collect();
-    let licences: Vec<&str> = licences.into_iter().collect();
+    let licenses: BTreeSet<&str> = styles.values().map(|credit| credit.spdx()).collect();
+    let licenses: Vec<&str> = licenses.into_iter().collect();
     let card = Card {
         name,
         description,
-        licence: licences.join(" AND "),
-        licence_url,
+        license: licenses.join(" AND "),
+        license_url,
         art,
         training: training(run),
         quality,

@@ -15,15 +15,17 @@ pub struct Credit {
     pub artist: String,
     /// Where it was published.
     pub source: String,
-    licence: String,
+    #[serde(alias = "licence")]
+    license: String,
     /// The licence's text.
-    pub licence_url: String,
+    #[serde(alias = "licence_url")]
+    pub license_url: String,
 }
 
 impl Credit {
     /// The licence's SPDX identifier, for those of the styles.
     pub fn spdx(&self) -> &str {
-        match self.licence.as_str() {
+        match self.license.as_str() {
             "CC BY 4.0" => "CC-BY-4.0",
             "CC0 1.0" => "CC0-1.0",
             other => other,

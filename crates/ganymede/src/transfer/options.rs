@@ -115,8 +115,8 @@ pub struct Tuning {
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = Tuning::default().vision_aided_input))]
     pub vision_aided_input: usize,
-    /// Layers of the heads on frozen networks: equalised (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
-    #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalised", value_parser = head_form))]
+    /// Layers of the heads on frozen networks: equalized (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalized", value_parser = head_form))]
     pub heads: HeadForm,
     /// Loss of the heads: sigmoid, sigmoid-smoothed (targets of 0.8 instead of 1) or hinge
     #[cfg_attr(feature = "clap", arg(long, value_name = "LOSS", default_value = "sigmoid-smoothed", value_parser = head_loss))]
@@ -176,7 +176,7 @@ impl Default for Tuning {
             skip_bad: false,
             vision_aided: vec![VisionBackboneKind::EfficientNetLite0.into()],
             vision_aided_input: 128,
-            heads: HeadForm::EqualisedLearningRate,
+            heads: HeadForm::EqualizedLearningRate,
             heads_loss: VisionAidedLoss::MultilevelSigmoidSmoothed,
             vision_aided_augment: all,
             augment: all,
@@ -299,9 +299,9 @@ impl Settings {
 #[cfg(feature = "clap")]
 fn head_form(text: &str) -> Result<HeadForm, String> {
     match text {
-        "equalised" => Ok(HeadForm::EqualisedLearningRate),
+        "equalized" | "equalised" => Ok(HeadForm::EqualizedLearningRate),
         "spectral-norm" => Ok(HeadForm::SpectralNorm),
-        _ => Err("expected equalised or spectral-norm".to_owned()),
+        _ => Err("expected equalized or spectral-norm".to_owned()),
     }
 }
 

@@ -21,9 +21,9 @@ pub(super) fn write(
     if let Some(samples) = sheet::over_time(folder, measurements)? {
         write_png(folder.join("samples.png"), &samples)?;
     }
-    let series = |name, colour, value: fn(&Measurement) -> f64| Series {
+    let series = |name, color, value: fn(&Measurement) -> f64| Series {
         name,
-        colour,
+        color,
         points: measurements.iter().map(|m| (m.kimg, value(m))).collect(),
         spread: Vec::new(),
     };

@@ -58,20 +58,20 @@ fn jpeg_is_close_to_the_pixels_it_was_given() {
 }
 
 #[test]
-fn grey_becomes_equal_channels() {
-    let grey = GrayImage::from_pixel(3, 2, Luma([77]));
+fn gray_becomes_equal_channels() {
+    let gray = GrayImage::from_pixel(3, 2, Luma([77]));
     assert_eq!(
-        decoded(&encoded(grey, ImageFormat::Png)).get_pixel(2, 1),
+        decoded(&encoded(gray, ImageFormat::Png)).get_pixel(2, 1),
         &Rgb([77; 3])
     );
 }
 
 #[test]
 fn transparency_is_composited_over_white() {
-    let grey_alpha = ImageBuffer::from_pixel(2, 2, LumaA([0u8, 51]));
+    let gray_alpha = ImageBuffer::from_pixel(2, 2, LumaA([0u8, 51]));
     // 0.2 of black over white.
     assert_eq!(
-        decoded(&encoded(grey_alpha, ImageFormat::Png)).get_pixel(0, 0),
+        decoded(&encoded(gray_alpha, ImageFormat::Png)).get_pixel(0, 0),
         &Rgb([204; 3])
     );
     let rgba = ImageBuffer::from_pixel(2, 2, Rgba([255u8, 0, 0, 102]));

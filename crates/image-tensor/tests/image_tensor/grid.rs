@@ -46,20 +46,20 @@ fn differences_are_absolute() {
 }
 
 #[test]
-fn gif_frames_keep_their_order_colours_and_delays() {
+fn gif_frames_keep_their_order_colors_and_delays() {
     let timing = FrameTiming {
         frame: Duration::from_millis(40),
         last: Duration::from_millis(900),
     };
-    let colours = [Rgb([200, 0, 0]), Rgb([0, 200, 0]), Rgb([0, 0, 200])];
-    let frames = colours.map(|colour| RgbImage::from_pixel(8, 8, colour));
+    let colors = [Rgb([200, 0, 0]), Rgb([0, 200, 0]), Rgb([0, 0, 200])];
+    let frames = colors.map(|color| RgbImage::from_pixel(8, 8, color));
     let bytes = encode_gif(&frames, timing).unwrap();
     let decoder = GifDecoder::new(std::io::Cursor::new(&bytes)).unwrap();
     let decoded = decoder.into_frames().collect_frames().unwrap();
     assert_eq!(decoded.len(), 3);
     for (index, frame) in decoded.iter().enumerate() {
         let [r, g, b, alpha] = frame.buffer().get_pixel(4, 4).0;
-        assert_eq!((Rgb([r, g, b]), alpha), (colours[index], 255));
+        assert_eq!((Rgb([r, g, b]), alpha), (colors[index], 255));
         let expected = if index == 2 {
             timing.last
         } else {

@@ -228,7 +228,7 @@ fn palette_tiff() -> Vec<u8> {
     const SHORT: u16 = 3;
     const LONG: u16 = 4;
     const PALETTE: u32 = 3;
-    const COLOURS: u32 = 3 * 256;
+    const COLORS: u32 = 3 * 256;
     let entries: [(u16, u16, u32); 9] = [
         (256, LONG, 1),
         (257, LONG, 1),
@@ -252,10 +252,10 @@ fn palette_tiff() -> Vec<u8> {
     }
     bytes.extend(320u16.to_le_bytes());
     bytes.extend(SHORT.to_le_bytes());
-    bytes.extend(COLOURS.to_le_bytes());
+    bytes.extend(COLORS.to_le_bytes());
     bytes.extend((10 + directory).to_le_bytes());
     bytes.extend(0u32.to_le_bytes());
-    bytes.resize(bytes.len() + 2 * COLOURS as usize, 0);
+    bytes.resize(bytes.len() + 2 * COLORS as usize, 0);
     bytes
 }
 

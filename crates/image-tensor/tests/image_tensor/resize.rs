@@ -43,7 +43,7 @@ fn one_pixel_fills_a_model_sized_square() {
 }
 
 #[test]
-fn crops_keep_the_centre() {
+fn crops_keep_the_center() {
     let wide = RgbImage::from_fn(9, 4, |x, _| Rgb([x as u8, 0, 0]));
     let columns = |image: &RgbImage| {
         image

@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor};
 use image::{Rgb, RgbImage};
 use image_tensor::{
-    from_signed_unit, from_signed_unit_rgba, from_unit, over_white, to_grey_signed_unit,
+    from_signed_unit, from_signed_unit_rgba, from_unit, over_white, to_gray_signed_unit,
     to_signed_unit, to_unit, write_png,
 };
 
@@ -58,9 +58,9 @@ fn values_out_of_range_are_clamped_and_rounded() {
     let row = [-7.0f32, -0.997, f32::NAN, 5.0];
     let tensor = Tensor::<1>::from_floats(row, &Device::flex()).reshape([1, 1, 1, 4]);
     let images = from_signed_unit(tensor);
-    let grey: Vec<[u8; 3]> = images[0].pixels().map(|p| p.0).collect();
+    let gray: Vec<[u8; 3]> = images[0].pixels().map(|p| p.0).collect();
     // -0.997 * 127.5 + 128 = 0.88, truncated to 0.
-    assert_eq!(grey, [[0; 3], [0; 3], [0; 3], [255; 3]]);
+    assert_eq!(gray, [[0; 3], [0; 3], [0; 3], [255; 3]]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn luma_has_the_bt601_weights() {
         2 => Rgb([0, 0, 255]),
         _ => Rgb([200; 3]),
     });
-    let tensor = to_grey_signed_unit(std::slice::from_ref(&image), &Device::flex());
+    let tensor = to_gray_signed_unit(std::slice::from_ref(&image), &Device::flex());
     assert_eq!(tensor.dims(), [1, 1, 1, 4]);
     let bytes: Vec<f32> = values(tensor)
         .iter()

@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor};
 use inversion::{
-    EarlyStopping, Inversion, InversionConfig, Noise, NoiseOptimisation, Perturbation, Start,
+    EarlyStopping, Inversion, InversionConfig, Noise, NoiseOptimization, Perturbation, Start,
 };
 use testkit::{assert_close, devices};
 
@@ -59,7 +59,7 @@ fn compare(what: &str, config: &InversionConfig) -> Vec<Inversion> {
 }
 
 #[test]
-fn every_image_of_a_batch_is_optimised_as_if_alone() {
+fn every_image_of_a_batch_is_optimized_as_if_alone() {
     let results = compare("plain", &short());
     let first = values(&results[0].last.w_plus);
     assert!(
@@ -76,7 +76,7 @@ fn options_do_not_mix_images_either() {
             truncation_psi: 0.7,
             seed: 1,
         },
-        noise: Noise::Optimised(NoiseOptimisation::default()),
+        noise: Noise::Optimized(NoiseOptimization::default()),
         perturbation: Some(Perturbation {
             w_std_samples: 100,
             ..Perturbation::default()

@@ -31,7 +31,7 @@ impl Model {
     }
 
     /// A new generator of grey images with the reference's LPIPS.
-    pub fn grey(device: &Device) -> Self {
+    pub fn gray(device: &Device) -> Self {
         Self::of(
             r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 1,
                 "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,

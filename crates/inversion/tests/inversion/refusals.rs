@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor};
 use inversion::{
-    InversionConfig, InversionError, LatentSpace, Noise, NoiseOptimisation, NoiseStart, Start,
+    InversionConfig, InversionError, LatentSpace, Noise, NoiseOptimization, NoiseStart, Start,
 };
 
 use crate::model::{Model, short, targets};
@@ -65,12 +65,12 @@ fn starts_of_another_shape_are_refused() {
         );
     }
 
-    let noise = NoiseOptimisation {
+    let noise = NoiseOptimization {
         start: NoiseStart::Given(vec![Tensor::zeros([1, 1, 4, 4], &device)]),
-        ..NoiseOptimisation::default()
+        ..NoiseOptimization::default()
     };
     let config = InversionConfig {
-        noise: Noise::Optimised(noise),
+        noise: Noise::Optimized(noise),
         ..short()
     };
     let error = model.invert(targets(&device), &config).unwrap_err();
@@ -115,12 +115,12 @@ fn settings_are_checked_before_anything_is_computed() {
 }
 
 #[test]
-fn noise_that_a_generator_does_not_have_cannot_be_optimised() {
+fn noise_that_a_generator_does_not_have_cannot_be_optimized() {
     let device = Device::flex();
     let model = Model::without_noise(&device);
     let target = Tensor::zeros([1, 3, 32, 32], &device);
     let config = InversionConfig {
-        noise: Noise::Optimised(NoiseOptimisation::default()),
+        noise: Noise::Optimized(NoiseOptimization::default()),
         ..short()
     };
     let error = model.invert(target, &config).unwrap_err();

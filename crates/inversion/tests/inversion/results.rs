@@ -219,9 +219,9 @@ fn noise_modes_are_those_of_the_generator() {
 }
 
 #[test]
-fn grey_generators_are_inverted_too() {
+fn gray_generators_are_inverted_too() {
     let device = Device::flex();
-    let model = Model::grey(&device);
+    let model = Model::gray(&device);
     let synthesis = &model.generator.synthesis;
     let side = synthesis.img_resolution();
     let shape = [1, synthesis.img_channels(), side, side];

@@ -99,7 +99,7 @@ fn the_choice_of_a_start_is_reported_and_may_be_cut_short() {
 }
 
 #[test]
-fn every_report_is_of_images_that_were_optimised() {
+fn every_report_is_of_images_that_were_optimized() {
     let device = Device::flex();
     let model = Model::new(&device);
     for report_every in [1, 4] {

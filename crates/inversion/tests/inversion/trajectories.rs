@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use inversion::{
-    InversionConfig, Noise, NoiseOptimisation, NoiseStart, Progress, Schedule, Start, psnr,
+    InversionConfig, Noise, NoiseOptimization, NoiseStart, Progress, Schedule, Start, psnr,
 };
 use testkit::{assert_close, devices};
 
@@ -30,7 +30,7 @@ fn assert_each(what: &str, found: &[f64], expected: &[f32]) {
 }
 
 #[test]
-fn plain_optimisation_follows_the_reference_at_every_step() {
+fn plain_optimization_follows_the_reference_at_every_step() {
     let golden = expected();
     let [steps, batch] = golden.shape("plain/lpips").try_into().unwrap();
     for (name, device) in devices() {
@@ -131,9 +131,9 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
             lambda_lpips: 1.0,
             lambda_mse: 1.0,
             start: Start::WAvg,
-            noise: Noise::Optimised(NoiseOptimisation {
+            noise: Noise::Optimized(NoiseOptimization {
                 start: NoiseStart::Given(start),
-                ..NoiseOptimisation::default()
+                ..NoiseOptimization::default()
             }),
             ..InversionConfig::default()
         };
@@ -162,7 +162,7 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
         let noise: Vec<f64> = result
             .curve
             .iter()
-            .map(|l| l.noise_regularisation)
+            .map(|l| l.noise_regularization)
             .collect();
         let expected = golden.values("projector/noise_regularisation");
         assert_each(&format!("{name}, noise regularisation"), &noise, &expected);

@@ -19,7 +19,8 @@ struct Entry {
     path: String,
     sha256: String,
     bytes: usize,
-    licence: String,
+    #[serde(alias = "licence")]
+    license: String,
     origin: String,
 }
 
@@ -45,7 +46,7 @@ fn every_shipped_file_is_what_the_manifest_says() {
             .collect();
         assert_eq!(found, entry.sha256, "{}", entry.path);
         assert!(
-            !entry.licence.is_empty() && !entry.origin.is_empty(),
+            !entry.license.is_empty() && !entry.origin.is_empty(),
             "{}",
             entry.path
         );

@@ -2,7 +2,7 @@
 
 use feature_stats::{Ddof, MeanCovariance, Moments};
 use metrics_fid::{
-    PRECISION_RECALL_NEIGHBOURS, frechet_distance, kernel_distance, precision_recall,
+    PRECISION_RECALL_NEIGHBORS, frechet_distance, kernel_distance, precision_recall,
 };
 use ndarray::{Array2, s};
 use testkit::Golden;
@@ -98,7 +98,7 @@ fn kernel_distances() {
 fn precision_and_recall() {
     for case in cases() {
         let found =
-            precision_recall(case.a.view(), case.b.view(), PRECISION_RECALL_NEIGHBOURS).unwrap();
+            precision_recall(case.a.view(), case.b.view(), PRECISION_RECALL_NEIGHBORS).unwrap();
         // Counts over the number of images: equal or one image off.
         let expected = |key: &str| case.expected[key].as_f64().unwrap();
         assert!(

@@ -174,10 +174,10 @@ fn folders_archives_and_generators_give_the_same_features() {
 #[test]
 fn generated_images_that_are_no_numbers_are_named() {
     let device = Device::flex();
-    let grey = Tensor::<4>::zeros([3, 3, 2, 2], &device);
+    let gray = Tensor::<4>::zeros([3, 3, 2, 2], &device);
     for value in [f32::NAN, f32::INFINITY] {
-        let bad = grey.clone().slice_fill([1..2, 2..3, 1..2, 0..1], value);
-        let error = generated_features(&pixels(), [grey.clone(), bad], Keep::Features, |_| {
+        let bad = gray.clone().slice_fill([1..2, 2..3, 1..2, 0..1], value);
+        let error = generated_features(&pixels(), [gray.clone(), bad], Keep::Features, |_| {
             ControlFlow::Continue(())
         })
         .unwrap_err();

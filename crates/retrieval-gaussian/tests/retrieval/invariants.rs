@@ -108,8 +108,8 @@ fn statistics_come_back_from_the_factor() {
 }
 
 #[test]
-fn projected_and_normalised_scores_are_those_of_projected_features() {
-    let normalise = |rows: Array2<f32>| {
+fn projected_and_normalized_scores_are_those_of_projected_features() {
+    let normalize = |rows: Array2<f32>| {
         let lengths = rows
             .map_axis(Axis(1), |r| r.dot(&r).sqrt())
             .insert_axis(Axis(1));
@@ -118,7 +118,7 @@ fn projected_and_normalised_scores_are_those_of_projected_features() {
     let names: Vec<String> = (0..6).map(|i| format!("m{i}")).collect();
     let all: Vec<Array2<f32>> = names
         .iter()
-        .map(|n| normalise(features(n, 111, DIMENSION)))
+        .map(|n| normalize(features(n, 111, DIMENSION)))
         .collect();
     let mut moments = Moments::new(DIMENSION);
     for rows in &all {
@@ -147,7 +147,7 @@ fn projected_and_normalised_scores_are_those_of_projected_features() {
     let ranking = index
         .search(&Query::feature(raw.as_slice().unwrap()), &options)
         .unwrap();
-    let row = normalise(raw.insert_axis(Axis(0)));
+    let row = normalize(raw.insert_axis(Axis(0)));
     let coordinates = pca.transform(row.view()).unwrap();
     for (name, rows) in names.iter().zip(&all) {
         let projected = pca.transform(rows.view()).unwrap();

@@ -8,11 +8,11 @@ use testkit::seeded;
 /// Features of a model, `[count, dimension]`. Centres are so far apart, for the spread about them, that a feature belongs to one model whatever the seed.
 pub fn features(name: &str, count: usize, dimension: usize) -> Array2<f32> {
     let scale = 1.0 / (dimension as f64).sqrt();
-    let centre = seeded(&format!("{name}/centre"), dimension, 1.6 * scale);
+    let center = seeded(&format!("{name}/centre"), dimension, 1.6 * scale);
     let spread = seeded(&format!("{name}/spread"), dimension, 0.3);
     let noise = seeded(&format!("{name}/noise"), count * dimension, scale);
     Array2::from_shape_fn((count, dimension), |(i, j)| {
-        centre[j] + noise[i * dimension + j] * (0.5 + spread[j].abs())
+        center[j] + noise[i * dimension + j] * (0.5 + spread[j].abs())
     })
 }
 

@@ -48,7 +48,7 @@ pub struct ModulatedConv2d {
 ///     Tensor::from_floats([[[[5.0]], [[10.0]]]], &device),
 ///     Tensor::from_floats([[[[3.0]], [[4.0]]]], &device),
 ///     Tensor::from_floats([[1.0, 1.0]], &device),
-///     &Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]),
+///     &Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]),
 ///     options,
 /// );
 /// // The weight (3, 4) is scaled to unit length.

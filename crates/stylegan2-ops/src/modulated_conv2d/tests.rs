@@ -14,7 +14,7 @@ const WEIGHT: [usize; 4] = [4, 5, 3, 3];
 const STYLES: [usize; 2] = [3, 5];
 
 fn filter() -> Filter {
-    Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0])
+    Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0])
 }
 
 fn tensor<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {

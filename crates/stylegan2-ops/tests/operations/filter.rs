@@ -18,7 +18,7 @@ fn a_row_becomes_its_outer_product_of_sum_one() {
         }
     }
     assert_eq!(filter.separable(), Some((&row[..], &row[..])));
-    assert_eq!(filter, Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]));
+    assert_eq!(filter, Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]));
 }
 
 #[test]

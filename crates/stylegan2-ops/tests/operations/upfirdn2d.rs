@@ -10,7 +10,7 @@ const VALUES: f64 = 1e-6;
 /// Filters of rank one and of full rank, even and odd.
 fn filters() -> [Filter; 4] {
     [
-        Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]),
+        Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]),
         Filter::new(3, 5, testkit::seeded("filter/3x5", 15, 1.0)),
         Filter::new(2, 3, vec![1.0, 2.0, -1.0, 0.5, 1.0, -0.5]),
         Filter::new(1, 1, vec![2.0]),
@@ -86,7 +86,7 @@ fn zeros_are_inserted_after_each_pixel_and_negative_padding_crops() {
 
 #[test]
 fn resampling_keeps_a_constant_image_away_from_its_edges() {
-    let filter = Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]);
+    let filter = Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]);
     for (_, device) in devices() {
         let x = Tensor::<4>::ones([1, 2, 8, 8], &device);
         for y in [
@@ -247,7 +247,7 @@ fn the_layout_of_the_input_does_not_matter() {
 
 #[test]
 fn half_precision_comes_back_as_it_was() {
-    let filter = Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]);
+    let filter = Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]);
     let device = Device::flex();
     let x = seeded("half/x", [1, 1, 8, 8], &device);
     let expected = values(upsample2d(x.clone(), &filter, 2));
@@ -259,7 +259,7 @@ fn half_precision_comes_back_as_it_was() {
 
 #[test]
 fn an_empty_batch_gives_an_empty_batch() {
-    let filter = Filter::normalised_outer(&[1.0, 1.0]);
+    let filter = Filter::normalized_outer(&[1.0, 1.0]);
     for (_, device) in devices() {
         let x = Tensor::<4>::zeros([0, 3, 4, 4], &device);
         assert_eq!(upsample2d(x, &filter, 2).dims(), [0, 3, 8, 8]);
@@ -304,7 +304,7 @@ fn it_agrees_with_the_official_implementation() {
             let integer = |key: &str| case[key].as_i64().unwrap();
             let number = integer("case");
             let filter = match case["filter"].as_str().unwrap() {
-                "1331" => Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]),
+                "1331" => Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]),
                 other => {
                     let key = format!("{other}_filter");
                     let shape = golden.shape(&key);
@@ -351,7 +351,7 @@ fn it_agrees_with_the_official_implementation() {
 #[test]
 fn a_constant_input_has_no_gradient() {
     let device = Device::flex().autodiff();
-    let filter = Filter::normalised_outer(&[1.0, 1.0]);
+    let filter = Filter::normalized_outer(&[1.0, 1.0]);
     let constant = seeded("constant", [1, 1, 4, 4], &device);
     let scale = seeded("scale", [1, 1, 1, 1], &device).require_grad();
     let y = upsample2d(constant.clone(), &filter, 2) * scale.clone();
@@ -364,7 +364,7 @@ fn a_constant_input_has_no_gradient() {
 #[should_panic(expected = "the filter has 4 taps along y, but the padded image only 3 pixels")]
 fn an_image_smaller_than_the_filter_is_refused() {
     let x = Tensor::<4>::zeros([1, 1, 3, 8], &Device::flex());
-    let filter = Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]);
+    let filter = Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]);
     let _ = upfirdn2d(x, &filter, &UpFirDn2d::default());
 }
 

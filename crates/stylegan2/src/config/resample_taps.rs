@@ -60,7 +60,7 @@ impl ResampleTaps {
             return Err(invalid(&format!("a list of sum {sum}")));
         }
         Ok(match self {
-            Self::Separable(taps) => Filter::normalised_outer(taps),
+            Self::Separable(taps) => Filter::normalized_outer(taps),
             _ => Filter::new(rows, columns, taps.iter().map(|tap| tap / sum).collect()),
         })
     }

@@ -135,7 +135,7 @@ const KINDS: [Signs; 16] = [
 ];
 
 /// The kind of network in a file that holds no StyleGAN2 of its own, where it is known.
-pub(crate) fn recognise(checkpoint: &Checkpoint) -> Option<OtherKind> {
+pub(crate) fn recognize(checkpoint: &Checkpoint) -> Option<OtherKind> {
     let occurs = |part: &&str| {
         let mut names = checkpoint
             .tensors()
@@ -170,7 +170,7 @@ mod tests {
             .map(|name| ((*name).to_owned(), tensor.clone()))
             .collect();
         let file = Checkpoint::from_tensors("file", tensors, BTreeMap::new());
-        recognise(&file).map(|kind| kind.found)
+        recognize(&file).map(|kind| kind.found)
     }
 
     #[test]

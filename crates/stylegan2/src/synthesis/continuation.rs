@@ -41,16 +41,16 @@ impl SynthesisNetwork {
         let (mut x, mut rgb) = (None, None);
         let mut first = 0;
         for (block, side) in self.blocks.iter().zip(self.resolutions()) {
-            let (features, colours) = block.forward(x, rgb, &ws[first..], &mut noise);
+            let (features, colors) = block.forward(x, rgb, &ws[first..], &mut noise);
             if side == resolution {
                 return BlockOutput {
                     resolution,
                     features,
-                    rgb: colours,
+                    rgb: colors,
                 };
             }
             first += block.num_convolutions();
-            (x, rgb) = (Some(features), colours);
+            (x, rgb) = (Some(features), colors);
         }
         panic!("expected the side of a block, found {resolution}");
     }
@@ -104,8 +104,8 @@ impl SynthesisNetwork {
                     (x, rgb) = (Some(block.features.clone()), block.rgb.clone());
                 }
             } else {
-                let (features, colours) = layers.forward(x, rgb, &ws[first..], &mut noise);
-                (x, rgb) = (Some(features), colours);
+                let (features, colors) = layers.forward(x, rgb, &ws[first..], &mut noise);
+                (x, rgb) = (Some(features), colors);
             }
             first += layers.num_convolutions();
         }

@@ -33,9 +33,9 @@ impl SynthesisNetwork {
         let (mut x, mut rgb) = (None, None);
         let mut first = 0;
         for block in &self.blocks {
-            let (features, colours) = block.forward_dual(x, rgb, &ws[first..], &mut noise);
+            let (features, colors) = block.forward_dual(x, rgb, &ws[first..], &mut noise);
             first += block.num_convolutions();
-            (x, rgb) = (Some(features), colours);
+            (x, rgb) = (Some(features), colors);
         }
         let Dual { value, tangent } = rgb.expect("the last block makes colours");
         (value, tangent)

@@ -8,8 +8,8 @@ impl ToRgb {
     pub(crate) fn forward_dual(&self, x: Dual<4>, w: Dual<2>) -> Dual<4> {
         let [batch, channels, height, width] = x.value.dims();
         let weight = self.weight.val();
-        let colours = weight.dims()[0];
-        let weight = weight.reshape([1, colours, channels]);
+        let colors = weight.dims()[0];
+        let weight = weight.reshape([1, colors, channels]);
         let weight = self.affine.forward_scaled_dual(w).map(|styles| {
             let styles = styles.mul_scalar(self.weight_gain);
             weight.clone() * styles.reshape([batch, 1, channels]) // [N, O, I]
@@ -21,7 +21,7 @@ impl ToRgb {
             value: matmul(weight.value, x.value), // [N, O, HW]
         };
         bias_act_dual(
-            y.map(|y| y.reshape([batch, colours, height, width])),
+            y.map(|y| y.reshape([batch, colors, height, width])),
             Some(self.bias.val()),
             BiasAct {
                 clamp: self.conv_clamp,

@@ -246,8 +246,8 @@ fn labels_are_refused_also_where_the_average_of_w_is_to_be_estimated() {
         let tensor = StoredTensor::from_f32(shape, &zeros);
         tensors.insert(format!("g_ema.mapping.embed.{part}"), tensor);
     }
-    let labelled = Checkpoint::from_tensors("labelled.pt", tensors, BTreeMap::new());
-    let message = refusal(&labelled);
+    let labeled = Checkpoint::from_tensors("labelled.pt", tensors, BTreeMap::new());
+    let message = refusal(&labeled);
     assert!(
         message.contains("2 tensors are not part") && message.contains("mapping.embed.bias"),
         "{message}"

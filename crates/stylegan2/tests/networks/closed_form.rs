@@ -257,10 +257,10 @@ fn blocks_end_in_the_image_and_w_equals_its_repetition() {
                 let side = block.resolution;
                 let channels = config.channels(side);
                 assert_eq!(block.features.dims(), [2, channels, side, side]);
-                let colours = architecture == "skip" || side == 16;
+                let colors = architecture == "skip" || side == 16;
                 assert_eq!(
                     block.rgb.as_ref().map(Tensor::dims),
-                    colours.then_some([2, 1, side, side])
+                    colors.then_some([2, 1, side, side])
                 );
             }
             let last = blocks.into_iter().last().unwrap().rgb.unwrap();

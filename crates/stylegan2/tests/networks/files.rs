@@ -469,11 +469,11 @@ fn files_that_fit_no_configuration_say_why() {
         .config()
         .img_resolution;
     let last = format!("synthesis.b{side}.torgb.weight");
-    let without_colours = changed(&checkpoint, |tensors, metadata| {
+    let without_colors = changed(&checkpoint, |tensors, metadata| {
         metadata.clear();
         tensors.remove(&last);
     });
-    let error = Generator::from_checkpoint(&without_colours, &device).unwrap_err();
+    let error = Generator::from_checkpoint(&without_colors, &device).unwrap_err();
     assert!(
         matches!(error, StyleGan2Error::CannotInfer { .. }),
         "{error}"

@@ -31,7 +31,7 @@ fn a_grown_generator_makes_the_same_images_upsampled() {
         for _ in 0..2 {
             expected = upsample2d(
                 expected,
-                &Filter::normalised_outer(&[1.0, 3.0, 3.0, 1.0]),
+                &Filter::normalized_outer(&[1.0, 3.0, 3.0, 1.0]),
                 2,
             );
         }

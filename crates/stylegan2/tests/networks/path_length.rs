@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use stylegan2::regularisation::{PathLengthMean, path_length_penalty};
+use stylegan2::regularization::{PathLengthMean, path_length_penalty};
 use stylegan2::{Generator, GeneratorConfig, NoiseMode};
 use testkit::{Golden, assert_close, seeded};
 

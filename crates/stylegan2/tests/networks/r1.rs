@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use stylegan2::Discriminator;
-use stylegan2::regularisation::{r1_penalty, r1_penalty_augmented};
+use stylegan2::regularization::{r1_penalty, r1_penalty_augmented};
 use testkit::{Golden, assert_close};
 
 use crate::named_gradients::{assert_gradients, by_name};

@@ -13,8 +13,8 @@ pub fn adjust_brightness(x: Tensor<4>, uniform: &[f32]) -> Tensor<4> {
 /// x `[batch, channels, height, width]`, one number an image.
 pub fn adjust_saturation(x: Tensor<4>, uniform: &[f32]) -> Tensor<4> {
     let factor = per_image(&x, uniform, |u| 2.0 * u);
-    let grey = x.clone().mean_dim(1);
-    (x - grey.clone()) * factor + grey
+    let gray = x.clone().mean_dim(1);
+    (x - gray.clone()) * factor + gray
 }
 
 /// Scales the distance of every value from the mean of its image by `u + 0.5`.

@@ -9,18 +9,18 @@ use super::{CUTOUT_RATIO, rounded};
 ///
 /// # Panics
 /// When there is not one centre for each image.
-pub fn cutout(x: Tensor<4>, centres: &[[usize; 2]]) -> Tensor<4> {
+pub fn cutout(x: Tensor<4>, centers: &[[usize; 2]]) -> Tensor<4> {
     let [batch, _, height, width] = x.dims();
     assert_eq!(
-        centres.len(),
+        centers.len(),
         batch,
         "expected one centre for each of {batch} images, found {}",
-        centres.len()
+        centers.len()
     );
     let mut mask = vec![1.0f32; batch * height * width];
-    for (image, centre) in mask.chunks_exact_mut(height * width).zip(centres) {
-        for row in covered(height, centre[0]) {
-            for column in covered(width, centre[1]) {
+    for (image, center) in mask.chunks_exact_mut(height * width).zip(centers) {
+        for row in covered(height, center[0]) {
+            for column in covered(width, center[1]) {
                 image[row * width + column] = 0.0;
             }
         }
@@ -31,9 +31,9 @@ pub fn cutout(x: Tensor<4>, centres: &[[usize; 2]]) -> Tensor<4> {
 }
 
 /// Indices of the pixels along an axis that a hole covers.
-fn covered(side: usize, centre: usize) -> std::ops::RangeInclusive<usize> {
+fn covered(side: usize, center: usize) -> std::ops::RangeInclusive<usize> {
     let size = rounded(side, CUTOUT_RATIO);
     let clamp = |index: i64| index.clamp(0, side as i64 - 1) as usize;
-    let first = centre as i64 - (size / 2) as i64;
+    let first = center as i64 - (size / 2) as i64;
     clamp(first)..=clamp(first + size as i64 - 1)
 }

@@ -91,7 +91,7 @@ impl DiffAugment {
         let shift = rounded(side, TRANSLATION_RATIO);
         let hole = rounded(side, CUTOUT_RATIO);
         // Centres of an odd square lie on pixels, those of an even one between them.
-        let centres = side + 1 - hole % 2;
+        let centers = side + 1 - hole % 2;
         Augmentation {
             color: self.color.then(|| ColorJitter {
                 brightness: uniforms(random),
@@ -104,7 +104,7 @@ impl DiffAugment {
             }),
             cutout: self.cutout.then(|| {
                 (0..batch)
-                    .map(|_| [below(random, centres), below(random, centres)])
+                    .map(|_| [below(random, centers), below(random, centers)])
                     .collect()
             }),
         }
@@ -158,7 +158,7 @@ impl Augmentation {
             None => x,
         };
         match &self.cutout {
-            Some(centres) => cutout(x, centres),
+            Some(centers) => cutout(x, centers),
             None => x,
         }
     }

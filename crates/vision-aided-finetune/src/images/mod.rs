@@ -19,13 +19,13 @@ use crate::TrainingError;
 /// Channels of images as files have them.
 pub(crate) const RGB: usize = 3;
 /// Channels of grey images.
-pub(crate) const GREY: usize = 1;
+pub(crate) const GRAY: usize = 1;
 /// Half of the 8-bit range: bytes map to [-1, 1] by `u8 / 127.5 - 1`.
 const HALF_RANGE: f32 = 127.5;
 /// What a fingerprint starts with.
 pub(crate) const FINGERPRINT_ALGORITHM: &str = "sha256";
 
-/// Square images of one size, RGB or [grey](Self::grey), decoded once and kept as bytes.
+/// Square images of one size, RGB or [gray](Self::gray), decoded once and kept as bytes.
 #[derive(Clone)]
 pub struct ImageSet {
     side: usize,
@@ -126,10 +126,10 @@ impl ImageSet {
         Self::new(side, RGB, bytes)
     }
 
-    /// The images as a generator of so many channels makes them: [grey](Self::grey) for one, as they are for any other number.
+    /// The images as a generator of so many channels makes them: [gray](Self::gray) for one, as they are for any other number.
     pub fn for_channels(&self, channels: usize) -> Cow<'_, Self> {
         match channels {
-            GREY if self.channels != GREY => Cow::Owned(self.grey()),
+            GRAY if self.channels != GRAY => Cow::Owned(self.gray()),
             _ => Cow::Borrowed(self),
         }
     }
@@ -144,8 +144,8 @@ impl ImageSet {
     }
 
     /// The images' [luma](image_tensor::luma), of one channel: what a generator of grey images is trained on.
-    pub fn grey(&self) -> Self {
-        if self.channels == GREY {
+    pub fn gray(&self) -> Self {
+        if self.channels == GRAY {
             return self.clone();
         }
         let area = self.side * self.side;
@@ -153,7 +153,7 @@ impl ImageSet {
             let value = move |channel: usize, pixel: usize| image[channel * area + pixel];
             (0..area).map(move |pixel| luma(Rgb([0, 1, 2].map(|channel| value(channel, pixel)))))
         });
-        Self::new(self.side, GREY, bytes.collect())
+        Self::new(self.side, GRAY, bytes.collect())
     }
 
     /// The images averaged down to `side`: each pixel is the rounded mean of a square.

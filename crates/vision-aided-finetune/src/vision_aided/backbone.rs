@@ -304,7 +304,7 @@ impl VisionBackbone {
                 // The first and the fifth of the last eight blocks.
                 let activations = network.forward(input);
                 let [first, fifth] = [4, 8]
-                    .map(|block| patch_map(network.normalise(activations.blocks[block].clone())));
+                    .map(|block| patch_map(network.normalize(activations.blocks[block].clone())));
                 vec![first, fifth, VisionFeature::Vector(activations.embedding)]
             }
         }
@@ -378,7 +378,7 @@ mod tests {
 
     /// The constants of `cvmodel.py` in the authors' package, but for EfficientNet-lite0, which it does not have.
     #[test]
-    fn images_are_normalised_as_the_authors_do() {
+    fn images_are_normalized_as_the_authors_do() {
         const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
         const CLIP_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
         let device = testkit::devices().remove(0).1;

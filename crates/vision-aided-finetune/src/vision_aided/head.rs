@@ -21,7 +21,8 @@ use crate::random;
 pub enum HeadForm {
     /// As in the authors' StyleGAN2 code: equalised learning rates, StyleGAN2's filter before a convolution of stride 2, leaky ReLU with a gain of sqrt 2.
     #[default]
-    EqualisedLearningRate,
+    #[serde(alias = "equalised_learning_rate")]
+    EqualizedLearningRate,
     /// As in the authors' package `vision-aided-loss`: weights divided by their spectral norm, [`BlurPool`](https://arxiv.org/abs/1904.11486) of
     /// the taps `[1, 3, 3, 1]` before a convolution of stride 2, leaky ReLU without a gain.
     SpectralNorm,
@@ -94,7 +95,7 @@ impl From<HeadConfig> for StoredHeadConfig {
     fn from(config: HeadConfig) -> Self {
         let HeadConfig { levels, form } = config;
         match form {
-            HeadForm::EqualisedLearningRate => Self::Levels(levels),
+            HeadForm::EqualizedLearningRate => Self::Levels(levels),
             form => Self::WithForm { form, levels },
         }
     }
@@ -197,7 +198,7 @@ impl VisionAidedHead {
         let levels = config.levels.iter();
         let (mut decoders, mut spectral_decoders) = (Vec::new(), Vec::new());
         match config.form {
-            HeadForm::EqualisedLearningRate => {
+            HeadForm::EqualizedLearningRate => {
                 decoders.extend(levels.map(|level| Decoder::init(level, &mut random, device)));
             }
             HeadForm::SpectralNorm => spectral_decoders
@@ -212,7 +213,7 @@ impl VisionAidedHead {
     /// How its layers are kept in bounds.
     pub fn form(&self) -> HeadForm {
         if self.spectral_decoders.is_empty() {
-            HeadForm::EqualisedLearningRate
+            HeadForm::EqualizedLearningRate
         } else {
             HeadForm::SpectralNorm
         }
@@ -532,7 +533,7 @@ fn blur(x: Tensor<4>, padding: isize) -> Tensor<4> {
         padding: [padding; 4],
         ..UpFirDn2d::default()
     };
-    upfirdn2d(x, &Filter::normalised_outer(&TAPS), &parameters)
+    upfirdn2d(x, &Filter::normalized_outer(&TAPS), &parameters)
 }
 
 fn two_layers(

@@ -64,8 +64,8 @@ impl SpectralConv2d {
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.val();
         let sigma = spectral_norm(self.matrix(), self.u.val());
-        let normalised = weight / sigma.reshape([1, 1, 1, 1]);
-        conv2d(x, normalised, Some(self.bias.val()), self.options)
+        let normalized = weight / sigma.reshape([1, 1, 1, 1]);
+        conv2d(x, normalized, Some(self.bias.val()), self.options)
     }
 
     /// The layer after one round of power iteration.

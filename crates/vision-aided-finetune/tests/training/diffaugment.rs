@@ -26,9 +26,9 @@ fn every_operation_gives_the_authors_images() {
         both.map(|(row, column)| [*row as i32, *column as i32])
             .collect()
     };
-    let centres: Vec<[usize; 2]> = pairs("rand_cutout")
+    let centers: Vec<[usize; 2]> = pairs("rand_cutout")
         .iter()
-        .map(|centre| centre.map(|index| index as usize))
+        .map(|center| center.map(|index| index as usize))
         .collect();
     for (device_name, device) in devices() {
         let x = || golden.tensor::<4>("diffaugment/x", &device);
@@ -40,7 +40,7 @@ fn every_operation_gives_the_authors_images() {
                 "rand_translation",
                 translate(x(), &pairs("rand_translation")),
             ),
-            ("rand_cutout", cutout(x(), &centres)),
+            ("rand_cutout", cutout(x(), &centers)),
         ] {
             assert_close(
                 &format!("{operation} on {device_name}"),

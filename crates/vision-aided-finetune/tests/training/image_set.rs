@@ -37,22 +37,22 @@ fn bytes_map_to_the_signed_unit_range_and_mirrored_rows_run_backwards() {
 fn a_folder_is_read_in_the_order_of_its_paths_cropped_and_resized() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("a")).unwrap();
-    let colours = [[10, 20, 30], [200, 100, 50], [7, 8, 9]];
+    let colors = [[10, 20, 30], [200, 100, 50], [7, 8, 9]];
     // Of different sizes, and one in a folder below.
-    for (name, colour, (width, height)) in [
-        ("b.png", colours[1], (40, 30)),
-        ("a/z.png", colours[0], (8, 8)),
-        ("c.PNG", colours[2], (9, 16)),
+    for (name, color, (width, height)) in [
+        ("b.png", colors[1], (40, 30)),
+        ("a/z.png", colors[0], (8, 8)),
+        ("c.PNG", colors[2], (9, 16)),
     ] {
-        let image = RgbImage::from_pixel(width, height, Rgb(colour));
+        let image = RgbImage::from_pixel(width, height, Rgb(color));
         write_png(folder.path().join(name), &image).unwrap();
     }
     std::fs::write(folder.path().join("notes.txt"), "not an image").unwrap();
     let set = ImageSet::open(folder.path(), 8).unwrap();
     assert_eq!((set.len(), set.side()), (3, 8));
     let found = values(set.batch(&[0, 1, 2], &[false; 3], &device()));
-    for (index, colour) in colours.iter().enumerate() {
-        for (channel, byte) in colour.iter().enumerate() {
+    for (index, color) in colors.iter().enumerate() {
+        for (channel, byte) in color.iter().enumerate() {
             let plane = &found[(index * 3 + channel) * 64..][..64];
             let expected = f32::from(*byte) / 127.5 - 1.0;
             assert!(plane.iter().all(|value| *value == expected));
@@ -170,17 +170,17 @@ fn unusable_files_and_folders_are_refused_with_the_reason() {
 }
 
 #[test]
-fn grey_images_have_the_luma_that_pillow_gives() {
+fn gray_images_have_the_luma_that_pillow_gives() {
     // Planes of a 1x2 image would be no square: two images of one pixel.
     let set = ImageSet::from_bytes(1, vec![255, 0, 0, 9, 9, 9]);
-    let grey = set.grey();
-    assert_eq!((grey.channels(), grey.len()), (1, 2));
+    let gray = set.gray();
+    assert_eq!((gray.channels(), gray.len()), (1, 2));
     // 0.299 * 255 = 76.2, and grey stays as it is.
-    assert_eq!((grey.image(0), grey.image(1)), (&[76][..], &[9][..]));
-    let batch = grey.batch(&[1], &[false], &Device::flex());
+    assert_eq!((gray.image(0), gray.image(1)), (&[76][..], &[9][..]));
+    let batch = gray.batch(&[1], &[false], &Device::flex());
     assert_eq!(batch.dims(), [1, 1, 1, 1]);
-    assert_ne!(grey.fingerprint(), set.fingerprint());
+    assert_ne!(gray.fingerprint(), set.fingerprint());
     // As if each plane had been averaged by itself.
     let larger = ImageSet::from_bytes(2, [10u8, 20, 30, 41].repeat(3));
-    assert_eq!(larger.grey().reduced(1).unwrap().image(0), [25]);
+    assert_eq!(larger.gray().reduced(1).unwrap().image(0), [25]);
 }

@@ -11,7 +11,7 @@ mod image_set;
 mod killed;
 #[cfg(target_os = "linux")]
 mod memory;
-mod optimisers;
+mod optimizers;
 mod progressive;
 mod reference_run;
 mod resume;

@@ -14,7 +14,7 @@ fn device() -> Device {
 }
 
 #[test]
-fn regularisers_are_due_at_their_intervals() {
+fn regularizers_are_due_at_their_intervals() {
     let mut trainer = trainer(config(), &device()).unwrap();
     for iteration in 0..7u64 {
         let report = trainer.step().unwrap();
@@ -336,7 +336,7 @@ fn a_run_that_diverges_ends_with_an_error_and_keeps_the_last_good_checkpoint() {
 
 /// On images whose planes are equal nothing is lost by taking one of them.
 #[test]
-fn a_grey_model_is_trained_on_the_luma_of_its_images_and_resumes_exactly() {
+fn a_gray_model_is_trained_on_the_luma_of_its_images_and_resumes_exactly() {
     let device = device();
     let new = |channels: usize| {
         Trainer::new(
@@ -362,6 +362,6 @@ fn a_grey_model_is_trained_on_the_luma_of_its_images_and_resumes_exactly() {
     // Opacity is not to be had from training images.
     let message = new(4).unwrap_err().to_string();
     assert!(message.contains("img_channels is 4"), "{message}");
-    let mixed = ImageSet::concat(vec![(*images(2)).clone(), images(2).grey()]);
+    let mixed = ImageSet::concat(vec![(*images(2)).clone(), images(2).gray()]);
     assert!(mixed.unwrap_err().to_string().contains("channels"));
 }

@@ -279,7 +279,7 @@ fn the_generators_gradient_flows_through_the_frozen_network() {
 
 #[test]
 fn a_run_with_heads_resumes_bit_for_bit_and_only_on_its_networks() {
-    for form in [HeadForm::EqualisedLearningRate, HeadForm::SpectralNorm] {
+    for form in [HeadForm::EqualizedLearningRate, HeadForm::SpectralNorm] {
         resume_with_heads(form);
     }
 }
@@ -313,7 +313,7 @@ fn resume_with_heads(form: HeadForm) {
     assert_eq!(found.tensors(), expected.tensors());
     let mut changed = straight.config().clone();
     changed.vision_aided.head_form = match form {
-        HeadForm::SpectralNorm => HeadForm::EqualisedLearningRate,
+        HeadForm::SpectralNorm => HeadForm::EqualizedLearningRate,
         _ => HeadForm::SpectralNorm,
     };
     let error = straight.set_config(changed).unwrap_err();
@@ -342,8 +342,8 @@ fn heads_with_spectral_norms_have_the_packages_shapes_and_names() {
                 .filter(|name| name.ends_with(".weight"))
                 .count();
             assert_eq!(vectors, weights, "a vector for every weight");
-            let equalised = VisionAidedHead::init(&case.head, 1, &device).tensors();
-            for (name, tensor) in equalised {
+            let equalized = VisionAidedHead::init(&case.head, 1, &device).tensors();
+            for (name, tensor) in equalized {
                 assert_eq!(tensors[&name].shape(), tensor.shape(), "{name}");
             }
             // What was written is read again, with the power iteration where it was.
@@ -386,11 +386,19 @@ fn a_head_with_spectral_norms_is_lipschitz() {
 
 /// Checkpoints of before there were forms hold a list of levels.
 #[test]
-fn a_head_configuration_without_a_form_has_equalised_learning_rates() {
+fn a_head_configuration_without_a_form_has_equalized_learning_rates() {
     let config = HeadConfig::mlp(4);
     let json = serde_json::to_string(&config).unwrap();
     assert!(json.starts_with('['), "{json}");
     assert_eq!(serde_json::from_str::<HeadConfig>(&json).unwrap(), config);
+}
+
+#[test]
+fn a_form_with_the_spelling_of_earlier_versions_is_read() {
+    let form: HeadForm = serde_json::from_str("\"equalised_learning_rate\"").unwrap();
+    assert_eq!(form, HeadForm::EqualizedLearningRate);
+    let written = serde_json::to_string(&form).unwrap();
+    assert_eq!(written, "\"equalized_learning_rate\"");
 }
 
 /// A network of zeros gives every image the same features, so that nothing can be told by them.

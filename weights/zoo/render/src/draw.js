@@ -18,11 +18,11 @@ const FONT = {
 
 /** The avatar of `name` for a candidate seed: RGB bytes over white, row-major `[SIZE, SIZE, 3]`. */
 export function draw(name, seed) {
-  return rasterise(createAvatar(styleOf(name), { seed: seedFor(name, seed), size: SIZE }).toString());
+  return rasterize(createAvatar(styleOf(name), { seed: seedFor(name, seed), size: SIZE }).toString());
 }
 
 /** The pixels of an SVG: RGB bytes over white, row-major `[SIZE, SIZE, 3]`. */
-export function rasterise(svg) {
+export function rasterize(svg) {
   const image = new Resvg(svg, { background: 'white', fitTo: { mode: 'width', value: SIZE }, font: FONT }).render();
   if (image.width !== SIZE || image.height !== SIZE) {
     throw new Error(`drawn at ${image.width}x${image.height}, expected ${SIZE}x${SIZE}: ${svg.slice(0, 200)}`);

@@ -3,7 +3,7 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-const TRUE_COLOUR = 2;
+const TRUE_COLOR = 2;
 const CHANNELS = 3;
 
 /** The PNG file of `rgb`, row-major `[height, width, 3]`. */
@@ -16,7 +16,7 @@ export function encodePng(rgb, width, height) {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header.set([8, TRUE_COLOUR, 0, 0, 0], 8);
+  header.set([8, TRUE_COLOR, 0, 0, 0], 8);
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createAvatar } from '@dicebear/core';
 import * as collection from '@dicebear/collection';
-import { rasterise, SIZE } from './draw.js';
+import { rasterize, SIZE } from './draw.js';
 import { fnv1a64, hashText } from './hash.js';
 
 const require = createRequire(import.meta.url);
@@ -41,7 +41,7 @@ function avatars(name) {
 
 function* avatarDrawings(style, candidates) {
   for (let index = 0; index < candidates; index += 1) {
-    yield rasterise(createAvatar(style, { seed: `few-shot-${index}`, size: SIZE }).toString());
+    yield rasterize(createAvatar(style, { seed: `few-shot-${index}`, size: SIZE }).toString());
   }
 }
 
@@ -53,7 +53,7 @@ function emojiDrawings() {
     .filter((emoji) => emoji.category === EMOJI_CATEGORY && emoji.has_img_google)
     .map((emoji) => {
       const png = readFileSync(join(folder, 'img/google/64', emoji.image)).toString('base64');
-      return rasterise(
+      return rasterize(
         `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${SIZE}" height="${SIZE}">` +
           `<image width="${SIZE}" height="${SIZE}" xlink:href="data:image/png;base64,${png}"/></svg>`,
       );

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Serialize;
 use stylegan2::FeatureOffset;
 
-use crate::edit::{RegionColour, in_strengths};
+use crate::edit::{RegionColor, in_strengths};
 use crate::latents::FoundLatent;
 use crate::{Error, Model, feature_offset, rendering};
 
@@ -46,7 +46,7 @@ pub(super) struct Ends<'a> {
     pub metric: &'a Lpips,
     pub device: &'a Device,
     pub range: [f64; 2],
-    pub attribute: Option<RegionColour>,
+    pub attribute: Option<RegionColor>,
     /// Standard deviation of the attribute over samples.
     pub scale: Option<f64>,
 }
@@ -68,12 +68,12 @@ impl Ends<'_> {
             let ends = self.pictures(&in_strengths(edit, &latent.w_plus, &self.range)?, offset)?;
             let (change, rest_lpips) = match self.attribute {
                 None => (None, None),
-                Some(colour) => {
+                Some(color) => {
                     let rest: Vec<RgbImage> = ends
                         .iter()
-                        .map(|end| colour.region.restored(end, &original))
+                        .map(|end| color.region.restored(end, &original))
                         .collect();
-                    let change = colour.of(&ends[1]) - colour.of(&ends[0]);
+                    let change = color.of(&ends[1]) - color.of(&ends[0]);
                     (Some(change), Some(self.distance(&rest, &original)?))
                 }
             };

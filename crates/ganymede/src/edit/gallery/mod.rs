@@ -15,7 +15,7 @@ use stylegan2::RandomState;
 
 pub use ends::EndEffect;
 
-use super::{Bases, LONGEST_LABEL, RegionColour, in_strengths, range_strengths, write_sheet};
+use super::{Bases, LONGEST_LABEL, RegionColor, in_strengths, range_strengths, write_sheet};
 use crate::files::{self, Names, ShownPath};
 use crate::images::{Target, files_in};
 use crate::invert::Settings;
@@ -230,7 +230,7 @@ impl Gallery<'_> {
                 device,
                 range: named.range,
                 attribute,
-                scale: attribute.map(|colour| spread_of(&colour, &spread)),
+                scale: attribute.map(|color| spread_of(&color, &spread)),
             };
             let tried = &latents[others.clone()];
             let effect = self.mean(&ends, std::slice::from_ref(&edit), tried, observer)?;
@@ -264,7 +264,7 @@ impl Gallery<'_> {
                 space: named.basis.space.clone(),
                 layers: named.layers.to_string(),
                 range: named.range,
-                attribute: attribute.map(|colour| colour.to_string()),
+                attribute: attribute.map(|color| color.to_string()),
                 images: paths(&images[..in_picture]),
                 measured: paths(&images[others.clone()]),
                 picture: ShownPath(picture),
@@ -351,20 +351,20 @@ fn paths(images: &[PathBuf]) -> Vec<ShownPath> {
 }
 
 /// What an edit's entry says it moves.
-fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColour>, Error> {
+fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColor>, Error> {
     if named.attribute.is_empty() {
         return Ok(None);
     }
-    let colour = named.attribute.parse().map_err(|reason| Error::Model {
+    let color = named.attribute.parse().map_err(|reason| Error::Model {
         model: named.model.clone(),
         problem: format!("edit {name:?} of {}: attribute {reason}", named.model),
     })?;
-    Ok(Some(colour))
+    Ok(Some(color))
 }
 
 /// Standard deviation of an attribute over images.
-fn spread_of(colour: &RegionColour, images: &[RgbImage]) -> f64 {
-    let values: Vec<f64> = images.iter().map(|image| colour.of(image)).collect();
+fn spread_of(color: &RegionColor, images: &[RgbImage]) -> f64 {
+    let values: Vec<f64> = images.iter().map(|image| color.of(image)).collect();
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -375,8 +375,8 @@ fn credit(card: &Card) -> String {
     let art = |key: &str| card.further.get("art")?.get(key)?.as_str();
     match (art("title"), art("artist"), art("source")) {
         (Some(title), Some(artist), Some(source)) => {
-            format!("[{title}]({source}) by {artist} ({})", card.licence)
+            format!("[{title}]({source}) by {artist} ({})", card.license)
         }
-        _ => format!("({})", card.licence),
+        _ => format!("({})", card.license),
     }
 }

@@ -12,7 +12,7 @@ use ndarray::Array2;
 
 use super::page::replace_section;
 use super::{EndEffect, Ends, Options, run};
-use crate::edit::{self, Bases, Channel, RegionColour};
+use crate::edit::{self, Bases, Channel, RegionColor};
 use crate::invert::Settings;
 use crate::rendering::render;
 use crate::small_model::{metric, model};
@@ -40,14 +40,14 @@ fn ends_are_measured_as_they_are_rendered() {
         model.generator.synthesis.num_ws(),
         model.generator.mapping.w_dim(),
     ));
-    let colour = |text: &str| text.parse::<RegionColour>().unwrap();
+    let color = |text: &str| text.parse::<RegionColor>().unwrap();
     let measure = |range, attribute: &str| {
         let ends = Ends {
             model: &model,
             metric: &metric,
             device: &device,
             range,
-            attribute: Some(colour(attribute)),
+            attribute: Some(color(attribute)),
             scale: Some(0.5),
         };
         ends.measure(&latent.clone().into(), std::slice::from_ref(&edit))
@@ -66,7 +66,7 @@ fn ends_are_measured_as_they_are_rendered() {
         let mut latent = latent.clone();
         edit.apply(&mut latent, strength).unwrap();
         let images = from_signed_unit(render(&model, &[latent], &device).unwrap());
-        colour(attribute).of(&images[0])
+        color(attribute).of(&images[0])
     };
     let expected = value(3.0) - value(-2.0);
     assert!(expected != 0.0);

@@ -114,28 +114,28 @@ mod tests {
 
     #[test]
     fn keys_follow_the_content_and_nothing_else() {
-        let grey = RgbImage::from_pixel(4, 2, Rgb([7; 3]));
+        let gray = RgbImage::from_pixel(4, 2, Rgb([7; 3]));
         let plain = || keys(|_| {}, &["x", "y"], Network::AlexNet);
-        let key = plain().of("a", &grey);
-        assert_eq!(key, plain().of("a", &grey.clone()));
-        assert_eq!(key, plain().of("copy of a", &grey));
+        let key = plain().of("a", &gray);
+        assert_eq!(key, plain().of("a", &gray.clone()));
+        assert_eq!(key, plain().of("copy of a", &gray));
 
-        let mut other = grey.clone();
+        let mut other = gray.clone();
         other.put_pixel(3, 1, Rgb([7, 7, 8]));
         let turned = RgbImage::from_pixel(2, 4, Rgb([7; 3]));
         let changes = [
-            plain().of("b", &grey),
+            plain().of("b", &gray),
             plain().of("a", &other),
             plain().of("a", &turned),
-            keys(|_| {}, &["x", "z"], Network::AlexNet).of("a", &grey),
-            keys(|_| {}, &["x", "y"], Network::Vgg16).of("a", &grey),
-            keys(|c| c.steps += 1, &["x", "y"], Network::AlexNet).of("a", &grey),
+            keys(|_| {}, &["x", "z"], Network::AlexNet).of("a", &gray),
+            keys(|_| {}, &["x", "y"], Network::Vgg16).of("a", &gray),
+            keys(|c| c.steps += 1, &["x", "y"], Network::AlexNet).of("a", &gray),
             keys(
                 |c| c.lambda_mse = c.lambda_mse.next_up(),
                 &["x", "y"],
                 Network::AlexNet,
             )
-            .of("a", &grey),
+            .of("a", &gray),
         ];
         for (index, changed) in changes.iter().enumerate() {
             assert_ne!(*changed, key, "change {index}");

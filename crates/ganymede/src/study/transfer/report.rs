@@ -120,7 +120,7 @@ impl IndependentMean {
 }
 
 /// Of sources in their order; plain ones are grey.
-const COLOURS: [RGBColor; 6] = [
+const COLORS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
     RGBColor(255, 127, 14),
     RGBColor(44, 160, 44),
@@ -128,7 +128,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(148, 103, 189),
     RGBColor(140, 86, 75),
 ];
-const GREY: RGBColor = RGBColor(127, 127, 127);
+const GRAY: RGBColor = RGBColor(127, 127, 127);
 /// Pictures of a source in the sheet of samples.
 const TIMES: usize = 6;
 
@@ -253,12 +253,12 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
             series: target
                 .sources
                 .iter()
-                .zip(COLOURS.iter().cycle())
-                .filter_map(|(source, colour)| {
+                .zip(COLORS.iter().cycle())
+                .filter_map(|(source, color)| {
                     let curve = &source.summary.as_ref()?.curve;
                     Some(Series {
                         name: &source.title,
-                        colour: if source.plain { GREY } else { *colour },
+                        color: if source.plain { GRAY } else { *color },
                         points: curve.iter().map(|p| (p.kimg, p.mean)).collect(),
                         spread: curve
                             .iter()

@@ -43,11 +43,11 @@ impl AdamOptions {
     /// which stands for no regulariser.
     ///
     /// ```
-    /// let options = vision_aided_finetune::AdamOptions::default().for_lazy_regularisation(16);
+    /// let options = vision_aided_finetune::AdamOptions::default().for_lazy_regularization(16);
     /// assert_eq!(options.learning_rate, 0.002 * 16.0 / 17.0);
     /// assert_eq!(options.beta_2, 0.99f64.powf(16.0 / 17.0));
     /// ```
-    pub fn for_lazy_regularisation(self, interval: u64) -> Self {
+    pub fn for_lazy_regularization(self, interval: u64) -> Self {
         if interval == 0 {
             return self;
         }

@@ -16,7 +16,7 @@ pub struct R1Penalty {
 /// The R1 gradient penalty of real images (Mescheder et al. 2018), exact, with a gradient in the weights of the discriminator.
 ///
 /// `image` `[batch, img_channels, img_resolution, img_resolution]` in [-1, 1], labels `c` `[batch, c_dim]` for a conditional discriminator, which must
-/// be on an autodiff device. The official loss is `gamma / 2` times [`R1Penalty::mean`]. The [module documentation](crate::regularisation) derives how it is
+/// be on an autodiff device. The official loss is `gamma / 2` times [`R1Penalty::mean`]. The [module documentation](crate::regularization) derives how it is
 /// computed.
 ///
 /// # Panics

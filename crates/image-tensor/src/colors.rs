@@ -1,12 +1,12 @@
 use burn::tensor::Tensor;
 
-const GREY: usize = 1;
+const GRAY: usize = 1;
 const RGB: usize = 3;
 const RGBA: usize = 4;
 
 /// Whether images of so many channels can be shown: grey, RGB, or RGB with opacity.
 pub fn can_be_shown(channels: usize) -> bool {
-    matches!(channels, GREY | RGB | RGBA)
+    matches!(channels, GRAY | RGB | RGBA)
 }
 
 /// Images `[batch, 1, 3 or 4, height, width]` in [-1, 1] as RGB `[batch, 3, height, width]`, differentiably: grey as three equal channels, and what has
@@ -32,12 +32,12 @@ pub fn rgb_over_white(images: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
     match channels {
         RGB => images,
-        GREY => images.expand([batch, RGB, height, width]),
+        GRAY => images.expand([batch, RGB, height, width]),
         RGBA => {
             let part = |range| images.clone().slice([0..batch, range, 0..height, 0..width]);
-            let (colours, opacity) = (part(0..RGB), part(RGB..RGBA));
+            let (colors, opacity) = (part(0..RGB), part(RGB..RGBA));
             let opacity = opacity.clamp(-1.0, 1.0).mul_scalar(0.5).add_scalar(0.5);
-            colours.sub_scalar(1.0) * opacity + 1.0
+            colors.sub_scalar(1.0) * opacity + 1.0
         }
         _ => panic!(
             "images have 1, 3 or 4 channels, found {channels} in [{batch}, {channels}, {height}, {width}]"

@@ -11,7 +11,7 @@ const COARSEST: usize = 8;
 ///
 /// # Panics
 /// When there is no image.
-pub fn noise_regularisation(images: &[Tensor<4>]) -> Tensor<1> {
+pub fn noise_regularization(images: &[Tensor<4>]) -> Tensor<1> {
     images
         .iter()
         .map(|image| pyramid(image.clone()))
@@ -54,13 +54,13 @@ fn halve(image: Tensor<4>) -> Tensor<4> {
 }
 
 /// Shifts and scales each noise image `[batch, 1, side, side]` to mean 0 and mean square 1, as the projector does after every step.
-pub fn normalise_noise(image: Tensor<4>) -> Tensor<4> {
+pub fn normalize_noise(image: Tensor<4>) -> Tensor<4> {
     let shape = image.dims();
     let batch = shape[0];
     let flat: Tensor<2> = image.reshape([batch as i32, -1]);
-    let centred = flat.clone() - flat.mean_dim(1);
-    let mean_square = (centred.clone() * centred.clone()).mean_dim(1);
-    (centred / mean_square.sqrt()).reshape(shape)
+    let centered = flat.clone() - flat.mean_dim(1);
+    let mean_square = (centered.clone() * centered.clone()).mean_dim(1);
+    (centered / mean_square.sqrt()).reshape(shape)
 }
 
 fn per_image_mean(x: Tensor<4>) -> Tensor<1> {
@@ -76,15 +76,15 @@ mod tests {
     use burn::tensor::{Device, TensorData};
     use testkit::{assert_gradient, seeded};
 
-    fn regularisation_of(values: Vec<f32>, side: usize) -> f32 {
+    fn regularization_of(values: Vec<f32>, side: usize) -> f32 {
         let image = Tensor::from_data(TensorData::new(values, [1, 1, side, side]), &Device::flex());
-        noise_regularisation(&[image]).into_scalar()
+        noise_regularization(&[image]).into_scalar()
     }
 
     #[test]
     fn a_constant_image_is_fully_correlated_at_every_scale() {
         // Each of the scales 16 and 8 has 3^2 squared, twice.
-        let value = regularisation_of(vec![3.0; 256], 16);
+        let value = regularization_of(vec![3.0; 256], 16);
         assert!((value - 4.0 * 81.0).abs() < 1e-3, "{value}");
     }
 
@@ -94,14 +94,14 @@ mod tests {
         let stripes = (0..256)
             .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
-        let value = regularisation_of(stripes, 16);
+        let value = regularization_of(stripes, 16);
         assert!((value - 2.0).abs() < 1e-5, "{value}");
     }
 
     #[test]
     fn small_images_are_not_halved() {
         // 4x4 has one scale: 1^2 twice.
-        let value = regularisation_of(vec![1.0; 16], 4);
+        let value = regularization_of(vec![1.0; 16], 4);
         assert!((value - 2.0).abs() < 1e-6, "{value}");
     }
 
@@ -110,7 +110,7 @@ mod tests {
         let device = Device::flex();
         let values = seeded("noise/batch", 2 * 256, 1.0);
         let both = Tensor::from_data(TensorData::new(values.clone(), [2, 1, 16, 16]), &device);
-        let [first, second]: [f32; 2] = noise_regularisation(&[both])
+        let [first, second]: [f32; 2] = noise_regularization(&[both])
             .into_data()
             .try_to_vec()
             .expect("f32")
@@ -118,8 +118,8 @@ mod tests {
             .expect("two images");
         // The same operations on the same numbers; summation order may differ by rounding.
         let alone = [
-            regularisation_of(values[..256].to_vec(), 16),
-            regularisation_of(values[256..].to_vec(), 16),
+            regularization_of(values[..256].to_vec(), 16),
+            regularization_of(values[256..].to_vec(), 16),
         ];
         assert!((first - alone[0]).abs() <= 1e-6 && (second - alone[1]).abs() <= 1e-6);
     }
@@ -136,22 +136,22 @@ mod tests {
             &x,
             0.1,
             2e-2,
-            |image| noise_regularisation(&[image]),
+            |image| noise_regularization(&[image]),
         );
     }
 
     #[test]
-    fn normalised_noise_has_mean_0_and_mean_square_1() {
+    fn normalized_noise_has_mean_0_and_mean_square_1() {
         let values: Vec<f32> = seeded("noise/normalise", 2 * 64, 3.0)
             .iter()
             .map(|v| v + 5.0)
             .collect();
         let image = Tensor::from_data(TensorData::new(values, [2, 1, 8, 8]), &Device::flex());
-        let normalised: Vec<f32> = normalise_noise(image)
+        let normalized: Vec<f32> = normalize_noise(image)
             .into_data()
             .try_to_vec()
             .expect("f32");
-        for image in normalised.chunks(64) {
+        for image in normalized.chunks(64) {
             let mean = image.iter().sum::<f32>() / 64.0;
             let square = image.iter().map(|v| v * v).sum::<f32>() / 64.0;
             // Rounding of sums of 64 numbers near 5.

@@ -41,7 +41,7 @@ pub struct PathLengthPenalty {
 /// autodiff device. `noise` must give the same images at every call, as all modes do.
 ///
 /// As in the official loss, `a` is the running mean *after* this batch moved it, so that a little of the gradient flows through it; the
-/// official loss is 2 times [`PathLengthPenalty::mean`]. The [module documentation](crate::regularisation) derives how it is computed.
+/// official loss is 2 times [`PathLengthPenalty::mean`]. The [module documentation](crate::regularization) derives how it is computed.
 ///
 /// # Panics
 /// When the network is on a plain device, `y` has another shape than the images, and as [`SynthesisNetwork::forward`].

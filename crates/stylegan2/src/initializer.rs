@@ -5,14 +5,14 @@ use crate::RandomState;
 
 /// Where the first values of parameters come from.
 #[derive(Debug)]
-pub(crate) enum Initialiser<'a> {
+pub(crate) enum Initializer<'a> {
     /// The values follow from a file: nothing is allocated before its tensors have been checked.
     Deferred(&'a Device),
     /// The official initial values, drawn in the order of construction.
     Seeded(&'a Device, Box<RandomState>),
 }
 
-impl<'a> Initialiser<'a> {
+impl<'a> Initializer<'a> {
     pub(crate) fn seeded(device: &'a Device, seed: u32) -> Self {
         Self::Seeded(device, Box::new(RandomState::new(seed)))
     }
