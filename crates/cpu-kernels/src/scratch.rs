@@ -1,8 +1,8 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// Buffers kept for each thread; a convolution needs at most two at a time.
-const KEPT: usize = 3;
+/// Buffers kept for each thread; a convolution needs at most four at a time.
+const KEPT: usize = 5;
 
 thread_local! {
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -17,6 +17,11 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// A buffer of `len` elements.
     pub fn new(len: usize) -> Self {
+        if len == 0 {
+            // None of those kept is needed for it.
+            let buffer = Vec::new();
+            return Self { buffer, len };
+        }
         let mut buffer = BUFFERS.with_borrow_mut(|kept| {
             let fitting = (0..kept.len())
                 .filter(|i| kept[*i].len() >= len)
@@ -39,7 +44,7 @@ impl Drop for Scratch {
         // At thread exit the store may be gone; the buffer is then simply freed.
         let _ = BUFFERS.try_with(|kept| {
             let mut kept = kept.borrow_mut();
-            if kept.len() < KEPT {
+            if kept.len() < KEPT && !buffer.is_empty() {
                 kept.push(buffer);
             }
         });

@@ -4,6 +4,7 @@ use super::columns::{flat_positions, is_gathered};
 use super::microkernel::Microkernels;
 use super::operands::Operands;
 use super::pack::pack;
+use super::packed_weights::PackedWeights;
 use super::plan::Plan;
 use super::positions::MAX_POSITIONS;
 use super::side_by_side::SideBySide;
@@ -63,6 +64,7 @@ fn correlate_with(
         return;
     }
     let n = operands.n;
+    let weights = PackedWeights::new(kernels, plan, operands);
     let work = plan.passes.iter().map(|pass| {
         let vectors = (pass.grid[0] * pass.grid[1]).div_ceil(kernels.lanes);
         pass.taps.len() * vectors
@@ -77,10 +79,10 @@ fn correlate_with(
         threads::run(threads, n, |image| {
             // SAFETY: each image belongs to one task and lies inside the output.
             let out = unsafe { shared.slice(image * out_image, out_image) };
-            correlate_packed(kernels, plan, &operands.image(image), out);
+            correlate_packed(kernels, plan, &operands.image(image), &weights, out);
         });
     } else {
-        correlate_packed(kernels, plan, operands, out);
+        correlate_packed(kernels, plan, operands, &weights, out);
     }
 }
 
@@ -89,6 +91,7 @@ pub(super) fn correlate_packed(
     kernels: Microkernels,
     plan: &Plan,
     operands: &Operands<'_>,
+    weights: &PackedWeights,
     out: &mut [MaybeUninit<f32>],
 ) {
     let [ih, iw] = operands.geometry.input;
@@ -100,8 +103,17 @@ pub(super) fn correlate_packed(
             .iter()
             .all(|pass| flat_positions(&plan.packing, pass) >= MAX_POSITIONS);
     if in_place {
-        for pass in &plan.passes {
-            run_pass(kernels, &plan.packing, pass, operands, operands.x, out);
+        for (index, pass) in plan.passes.iter().enumerate() {
+            let weights = weights.pass(index);
+            run_pass(
+                kernels,
+                &plan.packing,
+                pass,
+                operands,
+                operands.x,
+                weights,
+                out,
+            );
         }
     } else {
         let planes = operands.n * operands.groups * operands.ic;
@@ -113,8 +125,17 @@ pub(super) fn correlate_packed(
             operands.input_scale,
             &mut packed,
         );
-        for pass in &plan.passes {
-            run_pass(kernels, &plan.packing, pass, operands, &packed, out);
+        for (index, pass) in plan.passes.iter().enumerate() {
+            let weights = weights.pass(index);
+            run_pass(
+                kernels,
+                &plan.packing,
+                pass,
+                operands,
+                &packed,
+                weights,
+                out,
+            );
         }
     }
 }

@@ -15,6 +15,17 @@ macro_rules! tile_table {
     };
 }
 
+macro_rules! panel_table {
+    ($panel:ident, $oc:literal, $taps:expr, $vectors:ident) => {
+        match $vectors {
+            1 => $panel::<$oc, 1, { $taps }>,
+            2 => $panel::<$oc, 2, { $taps }>,
+            3 => $panel::<$oc, 3, { $taps }>,
+            _ => unreachable!("no tile of {} vectors", $vectors),
+        }
+    };
+}
+
 /// Widest vector of any instruction set, in elements.
 pub(super) const MAX_LANES: usize = 16;
 /// Most vectors in a tile.
@@ -57,6 +68,30 @@ pub(super) struct TileInput<'a> {
 /// readable, `out` has room for `oc * vectors * lanes` elements, and the processor has the instruction set.
 type Tile = unsafe fn(&TileInput<'_>, *mut f32);
 
+/// Taps of a tile that reads rows from panels: neighboring positions.
+pub(super) const ROW_TAPS: usize = 3;
+
+/// What a tile reads that has positions and weights in the order of its loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PanelInput {
+    /// Positions of the first input channel, and behind them those that only the later taps read.
+    pub x: *const f32,
+    /// Elements from one input channel's positions to the next.
+    pub x_ic: usize,
+    /// Weights, `[IC, tap, OC]`, with as many output channels as the largest tile has.
+    pub w: *const f32,
+    /// Input channels.
+    pub ic: usize,
+    /// Whether the sums go on from those that the tile holds.
+    pub adds: bool,
+}
+
+/// Computes a tile of the most output channels and stores it row after row.
+///
+/// # Safety
+/// As for [`Tile`], with elements behind the positions of each channel for the later taps; the tile is readable too.
+type Panel = unsafe fn(&PanelInput, *mut f32);
+
 /// What a tile of a weight gradient reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OuterInput {
@@ -98,6 +133,8 @@ pub(super) struct Microkernels {
     /// Most vectors of a tile.
     pub vectors: usize,
     tile: fn(usize, usize) -> Tile,
+    product: fn(usize) -> Panel,
+    rows: fn(usize) -> Panel,
     outer: fn(usize, usize) -> Outer,
 }
 
@@ -131,6 +168,16 @@ impl Microkernels {
         (self.tile)(oc, vectors)
     }
 
+    /// The tile of the most output channels and `vectors` vectors, of panels that have a line for each tap.
+    pub fn product(&self, vectors: usize) -> Panel {
+        (self.product)(vectors)
+    }
+
+    /// The tile of the most output channels and `vectors` vectors, of panels whose lines serve [`ROW_TAPS`] taps.
+    pub fn rows(&self, vectors: usize) -> Panel {
+        (self.rows)(vectors)
+    }
+
     /// The tile of a weight gradient with `oc` output channels and `vectors` vectors.
     pub fn outer(&self, oc: usize, vectors: usize) -> Outer {
         (self.outer)(oc, vectors)
@@ -144,6 +191,8 @@ impl Microkernels {
             oc: 8,
             vectors: 3,
             tile: |oc, vectors| tile_table!(avx512_tile, oc, vectors, [1 2 3 4 5 6 7 8]),
+            product: |vectors| panel_table!(avx512_panel, 8, 1, vectors),
+            rows: |vectors| panel_table!(avx512_panel, 8, ROW_TAPS, vectors),
             outer: |oc, vectors| tile_table!(avx512_outer, oc, vectors, [1 2 3 4 5 6 7 8]),
         }
     }
@@ -156,6 +205,8 @@ impl Microkernels {
             oc: 4,
             vectors: 3,
             tile: |oc, vectors| tile_table!(avx2_tile, oc, vectors, [1 2 3 4]),
+            product: |vectors| panel_table!(avx2_panel, 4, 1, vectors),
+            rows: |vectors| panel_table!(avx2_panel, 4, ROW_TAPS, vectors),
             outer: |oc, vectors| tile_table!(avx2_outer, oc, vectors, [1 2 3 4]),
         }
     }
@@ -167,6 +218,8 @@ impl Microkernels {
             oc: 4,
             vectors: 2,
             tile: |oc, vectors| tile_table!(portable_tile, oc, vectors, [1 2 3 4]),
+            product: |vectors| panel_table!(portable_panel, 4, 1, vectors),
+            rows: |vectors| panel_table!(portable_panel, 4, ROW_TAPS, vectors),
             outer: |oc, vectors| tile_table!(portable_outer, oc, vectors, [1 2 3 4]),
         }
     }
@@ -188,6 +241,59 @@ trait Vector: Copy {
     fn add(self, other: Self) -> Self;
     /// `self + a * b`.
     fn multiply_add(self, a: Self, b: Self) -> Self;
+
+    /// Adds to the sums of each row its weight times the positions.
+    ///
+    /// # Safety
+    /// From `x`, a vector at each of `offsets` is readable, and from `w` one element for each row, `w_oc` elements apart.
+    #[inline(always)]
+    unsafe fn step<const OC: usize, const VECTORS: usize>(
+        sums: &mut [[Self; VECTORS]; OC],
+        x: *const f32,
+        offsets: &[usize; VECTORS],
+        w: *const f32,
+        w_oc: isize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { step(sums, x, offsets, w, w_oc) }
+    }
+}
+
+/// [`Vector::step`] in the order that the compiler chooses.
+///
+/// # Safety
+/// As for [`Vector::step`].
+#[inline(always)]
+unsafe fn step<V: Vector, const OC: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; OC],
+    x: *const f32,
+    offsets: &[usize; VECTORS],
+    w: *const f32,
+    w_oc: isize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut positions = [V::zero(); VECTORS];
+        for (position, offset) in positions.iter_mut().zip(offsets) {
+            *position = V::load(x.add(*offset));
+        }
+        for (o, sums) in sums.iter_mut().enumerate() {
+            let weight = V::splat(w.offset(o as isize * w_oc));
+            for (sum, position) in sums.iter_mut().zip(&positions) {
+                *sum = sum.multiply_add(weight, *position);
+            }
+        }
+    }
+}
+
+/// Offsets of the vectors of a tile whose positions follow each other.
+#[inline(always)]
+fn in_a_row<V: Vector, const VECTORS: usize>() -> [usize; VECTORS] {
+    let mut offsets = [0; VECTORS];
+    for (v, offset) in offsets.iter_mut().enumerate() {
+        *offset = v * V::LANES;
+    }
+    offsets
 }
 
 /// # Safety
@@ -204,22 +310,59 @@ unsafe fn tile<V: Vector, const OC: usize, const VECTORS: usize>(
         for tap in input.taps {
             // SAFETY: the caller promises that positions and weights of all channels and taps are readable.
             unsafe {
-                let x = x.add(tap.x);
-                let w = w.offset(tap.w);
-                let mut positions = [V::zero(); VECTORS];
-                for (v, position) in positions.iter_mut().enumerate() {
-                    *position = V::load(x.add(v * V::LANES));
-                }
-                for (o, sums) in sums.iter_mut().enumerate() {
-                    let weight = V::splat(w.offset(o as isize * input.w_oc));
-                    for (sum, position) in sums.iter_mut().zip(&positions) {
-                        *sum = sum.multiply_add(weight, *position);
-                    }
-                }
+                V::step(
+                    &mut sums,
+                    x.add(tap.x),
+                    &in_a_row::<V, VECTORS>(),
+                    w.offset(tap.w),
+                    input.w_oc,
+                );
             }
         }
         x = x.wrapping_add(input.x_ic);
         w = w.wrapping_offset(input.w_ic);
+    }
+    for (o, sums) in sums.iter().enumerate() {
+        for (v, sum) in sums.iter().enumerate() {
+            // SAFETY: the caller promises room for the whole tile.
+            unsafe { sum.store(out.add((o * VECTORS + v) * V::LANES)) };
+        }
+    }
+}
+
+/// # Safety
+/// As [`Panel`].
+#[inline(always)]
+unsafe fn panel<V: Vector, const OC: usize, const VECTORS: usize, const TAPS: usize>(
+    input: &PanelInput,
+    out: *mut f32,
+) {
+    let mut sums = [[V::zero(); VECTORS]; OC];
+    if input.adds {
+        for (o, sums) in sums.iter_mut().enumerate() {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller promises that the whole tile is there.
+                *sum = unsafe { V::load(out.add((o * VECTORS + v) * V::LANES)) };
+            }
+        }
+    }
+    let mut x = input.x;
+    let mut w = input.w;
+    for _ in 0..input.ic {
+        for tap in 0..TAPS {
+            // SAFETY: the caller promises that positions and weights of all channels and taps are readable.
+            unsafe {
+                V::step(
+                    &mut sums,
+                    x.add(tap),
+                    &in_a_row::<V, VECTORS>(),
+                    w.add(tap * OC),
+                    1,
+                );
+            }
+        }
+        x = x.wrapping_add(input.x_ic);
+        w = w.wrapping_add(TAPS * OC);
     }
     for (o, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
@@ -238,24 +381,15 @@ unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
 ) {
     // Added to the tile at the end: short sums of sums are more exact than a long sum.
     let mut sums = [[V::zero(); VECTORS]; OC];
+    let offsets = std::array::from_fn(|v| input.offsets[v]);
     let mut x = input.x;
     let mut gradient = input.gradient;
     let mut row = input.first_row;
     for _ in 0..input.rows {
         let mut at = x;
         for _ in 0..input.ow {
-            let mut vectors = [V::zero(); VECTORS];
-            for (vector, offset) in vectors.iter_mut().zip(&input.offsets) {
-                // SAFETY: the caller promises that the vectors of all positions are readable.
-                *vector = unsafe { V::load(at.add(*offset)) };
-            }
-            for (o, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: the caller promises that the output channels of all positions are readable.
-                let factor = unsafe { V::splat(gradient.add(o)) };
-                for (sum, vector) in sums.iter_mut().zip(&vectors) {
-                    *sum = sum.multiply_add(factor, *vector);
-                }
-            }
+            // SAFETY: the caller promises that the vectors and the output channels of all positions are readable.
+            unsafe { V::step(&mut sums, at, &offsets, gradient, 1) };
             at = at.wrapping_add(V::LANES);
             gradient = gradient.wrapping_add(input.gradient_position);
         }
@@ -288,6 +422,14 @@ unsafe fn portable_tile<const OC: usize, const VECTORS: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe { tile::<[f32; 4], OC, VECTORS>(input, out) }
+}
+
+unsafe fn portable_panel<const OC: usize, const VECTORS: usize, const TAPS: usize>(
+    input: &PanelInput,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { panel::<[f32; 4], OC, VECTORS, TAPS>(input, out) }
 }
 
 impl Vector for [f32; 4] {
@@ -339,7 +481,7 @@ mod x86 {
         _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{OuterInput, TileInput, Vector, outer, tile};
+    use super::{OuterInput, PanelInput, TileInput, Vector, outer, panel, step, tile};
 
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn avx512_tile<const OC: usize, const VECTORS: usize>(
@@ -360,12 +502,30 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn avx512_panel<const OC: usize, const VECTORS: usize, const TAPS: usize>(
+        input: &PanelInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { panel::<__m512, OC, VECTORS, TAPS>(input, out) }
+    }
+
+    #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn avx512_outer<const OC: usize, const VECTORS: usize>(
         input: &OuterInput,
         out: *mut f32,
     ) {
         // SAFETY: the caller's promise.
         unsafe { outer::<__m512, OC, VECTORS>(input, out) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn avx2_panel<const OC: usize, const VECTORS: usize, const TAPS: usize>(
+        input: &PanelInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { panel::<__m256, OC, VECTORS, TAPS>(input, out) }
     }
 
     #[target_feature(enable = "avx2,fma")]
@@ -378,7 +538,7 @@ mod x86 {
     }
 
     macro_rules! vector {
-        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident) => {
+        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $add:ident, $fma:ident, {$($step:tt)*}) => {
             impl Vector for $vector {
                 const LANES: usize = $lanes;
 
@@ -417,6 +577,8 @@ mod x86 {
                     // SAFETY: as for `zero`.
                     unsafe { $fma(a, b, self) }
                 }
+
+                $($step)*
             }
         };
     }
@@ -429,7 +591,8 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_add_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        {}
     );
     vector!(
         __m256,
@@ -439,8 +602,93 @@ mod x86 {
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_add_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        {
+            #[inline(always)]
+            unsafe fn step<const OC: usize, const VECTORS: usize>(
+                sums: &mut [[Self; VECTORS]; OC],
+                x: *const f32,
+                offsets: &[usize; VECTORS],
+                w: *const f32,
+                w_oc: isize,
+            ) {
+                // SAFETY: the caller's promise; what is asked for is what the sums are.
+                unsafe {
+                    if OC == 4 && VECTORS == 3 {
+                        let sums = &mut *std::ptr::from_mut(sums).cast::<[[Self; 3]; 4]>();
+                        let further = [1, 2].map(|v| offsets[v].wrapping_sub(offsets[0]));
+                        step_4x3(sums, x.add(offsets[0]), further, w, w_oc);
+                    } else {
+                        step(sums, x, offsets, w, w_oc);
+                    }
+                }
+            }
+        }
     );
+
+    /// [`Vector::step`] of the largest tile, whose sums, positions and weight fill all registers: the compiler loads the next positions early and
+    /// has a sum go through memory for it, which everything then waits for. Offsets are those of the second and
+    /// third vector.
+    ///
+    /// # Safety
+    /// As for [`Vector::step`], with AVX2 and FMA.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn step_4x3(
+        [a, b, c, d]: &mut [[__m256; 3]; 4],
+        x: *const f32,
+        offsets: [usize; 2],
+        w: *const f32,
+        w_oc: isize,
+    ) {
+        // SAFETY: the caller's promise: this reads three vectors and four weights, and writes registers only.
+        unsafe {
+            std::arch::asm!(
+                "vmovups {p}, [{x}]",
+                "vmovups {q}, [{x} + 4 * {second}]",
+                "vmovups {r}, [{x} + 4 * {third}]",
+                "vbroadcastss {w}, dword ptr [{at}]",
+                "vfmadd231ps {a0}, {p}, {w}",
+                "vfmadd231ps {a1}, {q}, {w}",
+                "vfmadd231ps {a2}, {r}, {w}",
+                "vbroadcastss {w}, dword ptr [{at} + 4 * {oc}]",
+                "vfmadd231ps {b0}, {p}, {w}",
+                "vfmadd231ps {b1}, {q}, {w}",
+                "vfmadd231ps {b2}, {r}, {w}",
+                "vbroadcastss {w}, dword ptr [{at} + 8 * {oc}]",
+                "vfmadd231ps {c0}, {p}, {w}",
+                "vfmadd231ps {c1}, {q}, {w}",
+                "vfmadd231ps {c2}, {r}, {w}",
+                "vbroadcastss {w}, dword ptr [{at} + 4 * {three_oc}]",
+                "vfmadd231ps {d0}, {p}, {w}",
+                "vfmadd231ps {d1}, {q}, {w}",
+                "vfmadd231ps {d2}, {r}, {w}",
+                x = in(reg) x,
+                second = in(reg) offsets[0],
+                third = in(reg) offsets[1],
+                at = in(reg) w,
+                oc = in(reg) w_oc,
+                three_oc = in(reg) 3 * w_oc,
+                p = out(ymm_reg) _,
+                q = out(ymm_reg) _,
+                r = out(ymm_reg) _,
+                w = out(ymm_reg) _,
+                a0 = inout(ymm_reg) a[0],
+                a1 = inout(ymm_reg) a[1],
+                a2 = inout(ymm_reg) a[2],
+                b0 = inout(ymm_reg) b[0],
+                b1 = inout(ymm_reg) b[1],
+                b2 = inout(ymm_reg) b[2],
+                c0 = inout(ymm_reg) c[0],
+                c1 = inout(ymm_reg) c[1],
+                c2 = inout(ymm_reg) c[2],
+                d0 = inout(ymm_reg) d[0],
+                d1 = inout(ymm_reg) d[1],
+                d2 = inout(ymm_reg) d[2],
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+    }
 }
 #[cfg(target_arch = "x86_64")]
-use x86::{avx2_outer, avx2_tile, avx512_outer, avx512_tile};
+use x86::{avx2_outer, avx2_panel, avx2_tile, avx512_outer, avx512_panel, avx512_tile};

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::geometry::Geometry;
 
 /// A weight where it lies: any strides, also negative ones, and an element for offset zero.
@@ -45,16 +47,21 @@ pub struct Operands<'a> {
 impl Operands<'_> {
     /// What the correlation of one image reads.
     pub(super) fn image(&self, image: usize) -> Self {
-        fn part(values: &[f32], image: usize, n: usize) -> &[f32] {
+        self.images(image..image + 1)
+    }
+
+    /// What the correlation of some images reads.
+    pub(super) fn images(&self, images: Range<usize>) -> Self {
+        fn part<'a>(values: &'a [f32], images: &Range<usize>, n: usize) -> &'a [f32] {
             let each = values.len() / n;
-            &values[image * each..][..each]
+            &values[images.start * each..images.end * each]
         }
-        let part = |values| part(values, image, self.n);
+        let part = |values| part(values, &images, self.n);
         Self {
             x: part(self.x),
             input_scale: self.input_scale.map(part),
             output_scale: self.output_scale.map(part),
-            n: 1,
+            n: images.len(),
             ..*self
         }
     }

@@ -1,11 +1,14 @@
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::columns::{flat_positions, gather, is_gathered};
-use super::microkernel::{MAX_OC, Microkernels, TapOffset, TileInput};
+use super::microkernel::{MAX_OC, Microkernels, PanelInput, TapOffset, TileInput};
 use super::operands::Operands;
+use super::panels::{RESIDENT_PANEL, RESIDENT_PANELS, SHARED_BLOCKS, SHARED_OC};
 use super::plan::{Packing, Pass};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
 use super::tasks::Tasks;
+use crate::scratch::Scratch;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::Shared;
 
@@ -16,6 +19,7 @@ pub(super) fn run_pass(
     pass: &Pass,
     operands: &Operands<'_>,
     packed: &[f32],
+    weights: Option<&[f32]>,
     out: &mut [MaybeUninit<f32>],
 ) {
     let [grid_rows, grid_columns] = pass.grid;
@@ -92,6 +96,7 @@ pub(super) fn run_pass(
             positions,
             images: 1,
             taps: &dense_taps,
+            weights,
             out,
         }
         .run();
@@ -107,6 +112,7 @@ pub(super) fn run_pass(
             x_block: None,
             images: operands.n,
             taps: &taps,
+            weights,
             out,
         }
         .run();
@@ -127,6 +133,8 @@ struct Sweep<'a> {
     /// Images swept one by one; 1 where all of them lie on one axis.
     images: usize,
     taps: &'a [TapOffset],
+    /// Weights for tiles of panels, `[group, block of OC, IC, tap, OC]`; none for tiles that read operands where they lie.
+    weights: Option<&'a [f32]>,
     out: Shared<MaybeUninit<f32>>,
 }
 
@@ -138,14 +146,129 @@ impl Sweep<'_> {
             oc,
             depth: ic * self.taps.len().max(1),
             positions: self.positions.count,
+            // A panel is made for all of its tiles.
+            shared: self.weights.map_or(1, |_| oc.div_ceil(self.kernels.oc)),
         }
-        .run(self.kernels, |instance, block, oc_blocks| {
-            self.tiles(instance, block, oc_blocks);
+        .run(self.kernels, |instance, blocks, oc_blocks| {
+            if let Some(weights) = self.weights {
+                let panel = ic * self.taps.len() * self.line();
+                let shared = (RESIDENT_PANELS / panel).clamp(1, SHARED_BLOCKS);
+                for first in blocks.clone().step_by(shared) {
+                    let some = first..blocks.end.min(first + shared);
+                    self.panel_tiles(weights, instance, some, oc_blocks.clone());
+                }
+            } else {
+                for block in blocks {
+                    self.tiles(instance, block, oc_blocks.clone());
+                }
+            }
         });
     }
 
-    /// The tiles of one block of positions and a range of row blocks.
-    fn tiles(&self, instance: usize, block: usize, oc_blocks: std::ops::Range<usize>) {
+    /// Positions of the largest tile.
+    fn line(&self) -> usize {
+        self.kernels.vectors * self.kernels.lanes
+    }
+
+    /// The tiles of a few blocks of positions and a range of row blocks, from panels.
+    fn panel_tiles(
+        &self,
+        weights: &[f32],
+        instance: usize,
+        blocks: Range<usize>,
+        oc_blocks: Range<usize>,
+    ) {
+        let Operands { groups, oc, ic, .. } = *self.operands;
+        let rows = self.kernels.oc;
+        let (image, group) = (instance / groups, instance % groups);
+        let line = self.line();
+        let depth = ic * self.taps.len();
+        let panel = depth * line;
+        let x = &self.x[instance * self.x_instance..];
+        let mut copied = Scratch::new(match self.x_block {
+            Some(_) => 0,
+            None => blocks.len() * panel,
+        });
+        for (block, to) in blocks.clone().zip(copied.chunks_exact_mut(panel)) {
+            let positions = self.positions.block(self.kernels, block).positions;
+            simd::run(Panel {
+                x: &x[positions.start..],
+                x_ic: self.x_ic,
+                taps: self.taps,
+                count: positions.len(),
+                line,
+                to,
+            });
+        }
+        let panels = match self.x_block {
+            Some(planes) => PanelsAt {
+                values: x,
+                first: blocks.start * planes,
+                step: planes,
+            },
+            None => PanelsAt {
+                values: &copied,
+                first: 0,
+                step: panel,
+            },
+        };
+
+        let oc_total = oc.div_ceil(rows);
+        assert_eq!(
+            weights.len(),
+            groups * oc_total * depth * rows,
+            "packed weights"
+        );
+        let of_tile = rows * line;
+        let taken = RESIDENT_PANEL / line;
+        let shared = SHARED_OC / rows;
+        let mut tiles = [0.0_f32; SHARED_BLOCKS * SHARED_OC * MAX_POSITIONS];
+        for first in oc_blocks.clone().step_by(shared) {
+            let together = first..oc_blocks.end.min(first + shared);
+            for at in (0..depth).step_by(taken) {
+                for (index, block) in blocks.clone().enumerate() {
+                    let first = panels.first + index * panels.step;
+                    let panel = &panels.values[first..][..panel];
+                    let tile = self.positions.block(self.kernels, block);
+                    let kernel = self.kernels.product(tile.vectors);
+                    for (oc_index, oc_block) in together.clone().enumerate() {
+                        let first_weight = ((group * oc_total + oc_block) * depth + at) * rows;
+                        let input = PanelInput {
+                            x: panel[at * line..].as_ptr(),
+                            x_ic: line,
+                            w: weights[first_weight..].as_ptr(),
+                            ic: taken.min(depth - at),
+                            adds: at > 0,
+                        };
+                        let sums = &mut tiles[(index * shared + oc_index) * of_tile..][..of_tile];
+                        // SAFETY: the panel has `line` elements for each of `depth` products, and there are so many weights for each block of
+                        // channels; the tile has room for the largest, and the set was detected.
+                        unsafe { kernel(&input, sums.as_mut_ptr()) };
+                    }
+                }
+            }
+            for (index, block) in blocks.clone().enumerate() {
+                let tile = self.positions.block(self.kernels, block);
+                let mut buffer = [Segment::default(); MAX_POSITIONS];
+                let segments = self.positions.segments(tile.positions, &mut buffer);
+                for (oc_index, oc_block) in together.clone().enumerate() {
+                    let first = oc_block * rows;
+                    simd::run(Store {
+                        sweep: self,
+                        segments,
+                        tile: &tiles[(index * shared + oc_index) * of_tile..][..of_tile],
+                        width: tile.width,
+                        image,
+                        first: group * oc + first,
+                        oc: rows.min(oc - first),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The tiles of one block of positions and a range of row blocks, of operands where they lie.
+    fn tiles(&self, instance: usize, block: usize, oc_blocks: Range<usize>) {
         let Operands {
             groups,
             oc,
@@ -202,6 +325,53 @@ impl Sweep<'_> {
                 first: group * oc + first,
                 oc: tile_oc,
             });
+        }
+    }
+}
+
+/// Where panels lie.
+struct PanelsAt<'a> {
+    values: &'a [f32],
+    /// Element of the first.
+    first: usize,
+    /// Elements from one to the next.
+    step: usize,
+}
+
+/// Lines of panels are whole numbers of so many elements.
+const LINE: usize = 8;
+
+/// Copies a panel from packed planes, `[channel, tap, position]`.
+struct Panel<'a> {
+    /// Planes, from the first position on.
+    x: &'a [f32],
+    x_ic: usize,
+    taps: &'a [TapOffset],
+    /// Positions of the block.
+    count: usize,
+    line: usize,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Panel<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let channels = self.to.chunks_exact_mut(self.line * self.taps.len());
+        for (channel, lines) in channels.enumerate() {
+            for (tap, to) in self.taps.iter().zip(lines.chunks_exact_mut(self.line)) {
+                let from = &self.x[channel * self.x_ic + tap.x..][..self.count];
+                if self.count == self.line {
+                    let (to, _) = to.as_chunks_mut::<LINE>();
+                    let (from, _) = from.as_chunks::<LINE>();
+                    for (to, from) in to.iter_mut().zip(from) {
+                        *to = *from;
+                    }
+                } else {
+                    let (filled, rest) = to.split_at_mut(self.count);
+                    filled.copy_from_slice(from);
+                    rest.fill(0.0);
+                }
+            }
         }
     }
 }

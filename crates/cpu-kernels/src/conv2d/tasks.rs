@@ -19,11 +19,17 @@ pub(super) struct Tasks {
     pub depth: usize,
     /// Positions of an instance.
     pub positions: usize,
+    /// Row blocks that share what has been read of a block of positions.
+    pub shared: usize,
 }
 
 impl Tasks {
-    /// Calls `tiles` with an instance, a block of positions and a range of row blocks until all were covered. A task is a rectangle of tiles.
-    pub fn run(&self, kernels: Microkernels, tiles: impl Fn(usize, usize, Range<usize>) + Sync) {
+    /// Calls `tiles` with an instance, a range of blocks of positions and one of row blocks until all were covered. A task is a rectangle of tiles.
+    pub fn run(
+        &self,
+        kernels: Microkernels,
+        tiles: impl Fn(usize, Range<usize>, Range<usize>) + Sync,
+    ) {
         let vectors = self.positions.div_ceil(kernels.lanes);
         let oc_blocks = self.oc.div_ceil(kernels.oc);
         let position_blocks = vectors.div_ceil(kernels.vectors);
@@ -34,7 +40,7 @@ impl Tasks {
         let of_task = (work / (threads * TASKS_PER_THREAD))
             .max(TASK_WORK)
             .div_ceil(tile_work);
-        let resident = (RESIDENT_WEIGHTS / (kernels.oc * self.depth)).max(1);
+        let resident = (RESIDENT_WEIGHTS / (kernels.oc * self.depth)).max(self.shared);
         let oc_of_task = oc_blocks.min(resident).min(of_task.max(1));
         let positions_of_task = (of_task / oc_of_task).clamp(1, position_blocks);
         let oc_tasks = oc_blocks.div_ceil(oc_of_task);
@@ -50,11 +56,9 @@ impl Tasks {
                 );
                 let (oc_task, position_task) = (task / position_tasks, task % position_tasks);
                 let first = position_task * positions_of_task;
-                for block in first..(first + positions_of_task).min(position_blocks) {
-                    let first = oc_task * oc_of_task;
-                    let end = (first + oc_of_task).min(oc_blocks);
-                    tiles(instance, block, first..end);
-                }
+                let blocks = first..(first + positions_of_task).min(position_blocks);
+                let first = oc_task * oc_of_task;
+                tiles(instance, blocks, first..(first + oc_of_task).min(oc_blocks));
             },
         );
     }

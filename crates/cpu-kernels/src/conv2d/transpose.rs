@@ -111,6 +111,8 @@ fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
         (16, Width::Avx512) => Some(x86::square_16),
         #[cfg(target_arch = "x86_64")]
         (8, Width::Avx2 | Width::Avx512) => Some(x86::square_8),
+        #[cfg(target_arch = "x86_64")]
+        (4, Width::Avx2 | Width::Avx512) => Some(x86::square_4),
         _ => None,
     }
 }
@@ -118,12 +120,13 @@ fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_castpd_ps, _mm256_castps_pd, _mm256_loadu_ps,
-        _mm256_permute2f128_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_unpackhi_pd,
-        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps, _mm512_castpd_ps,
-        _mm512_castps_pd, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-        _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
-        _mm512_unpacklo_ps,
+        __m128, __m256, __m512, _mm_castpd_ps, _mm_castps_pd, _mm_loadu_ps, _mm_setzero_ps,
+        _mm_storeu_ps, _mm_unpackhi_pd, _mm_unpackhi_ps, _mm_unpacklo_pd, _mm_unpacklo_ps,
+        _mm256_castpd_ps, _mm256_castps_pd, _mm256_loadu_ps, _mm256_permute2f128_ps,
+        _mm256_setzero_ps, _mm256_storeu_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd, _mm256_unpacklo_ps, _mm512_castpd_ps, _mm512_castps_pd,
+        _mm512_loadu_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     /// Every second quarter of two vectors, from the first or from the second on.
@@ -169,6 +172,17 @@ mod x86 {
         _mm512_castpd_ps
     );
     quads!(
+        quads_128,
+        "sse2",
+        __m128,
+        _mm_unpacklo_ps,
+        _mm_unpackhi_ps,
+        _mm_unpacklo_pd,
+        _mm_unpackhi_pd,
+        _mm_castps_pd,
+        _mm_castpd_ps
+    );
+    quads!(
         quads_256,
         "avx",
         __m256,
@@ -179,6 +193,26 @@ mod x86 {
         _mm256_castps_pd,
         _mm256_castpd_ps
     );
+
+    /// # Safety
+    /// As for [`super::Square`].
+    #[target_feature(enable = "sse2")]
+    pub(super) unsafe fn square_4(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        let mut rows = [_mm_setzero_ps(); 4];
+        for (i, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *row = unsafe { _mm_loadu_ps(from.add(i * from_pitch)) };
+        }
+        for (i, column) in quads_128(rows).into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { _mm_storeu_ps(to.add(i * to_pitch), column) };
+        }
+    }
 
     /// # Safety
     /// As for [`super::Square`], with AVX-512F.

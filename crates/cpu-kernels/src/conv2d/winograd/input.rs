@@ -1,8 +1,8 @@
 use std::ops::Range;
 
+use super::super::microkernel::{Microkernels, ROW_TAPS};
 use super::super::operands::Operands;
 use super::super::plan::Packing;
-use super::super::positions::MAX_POSITIONS;
 use super::lanes::{LANES, Lanes};
 use super::{OUTPUTS, POINTS};
 use crate::scratch::Scratch;
@@ -12,23 +12,55 @@ use crate::threads::{self, Shared, TASKS_PER_THREAD};
 /// Cost of a vector of one point, in vector multiply-adds.
 const POINT_COST: usize = 4;
 
-/// `B^T x` of `bands` of every plane, each plane times its factor: `[image, channel, point, band, column]`, with room behind the last for
-/// the largest tile. Rows are laid out as `packing` has them.
+/// Lines of panels are whole numbers of so many elements.
+const LINE: usize = 8;
+
+/// Transformed images in the order in which tiles read them: `[group, block of positions, point, channel, position]`.
+///
+/// In the planes of an image the positions of a tile would lie a page apart from channel to channel. Here a tile reads one piece of memory
+/// from front to back, and what a point has of some channels stays in the first-level cache for the next output channels.
+pub(super) struct Panels {
+    values: Scratch,
+    blocks: usize,
+    ic: usize,
+    /// Elements of one channel: the positions of a block, and behind them those that the later taps read.
+    pub line: usize,
+}
+
+impl Panels {
+    /// The lines of all channels, of one point in a block of positions.
+    pub fn lines(&self, group: usize, block: usize, point: usize) -> &[f32] {
+        let panel = self.ic * self.line;
+        &self.values[((group * self.blocks + block) * POINTS + point) * panel..][..panel]
+    }
+}
+
+/// `B^T x` of `bands` of every plane, each plane times its factor. Rows follow each other as `packing` has them, and images too; `count` of their
+/// positions are cut into blocks for the tiles of `kernels`.
 pub(super) fn transformed(
+    kernels: Microkernels,
     packing: &Packing,
     bands: Range<usize>,
+    count: usize,
     operands: &Operands<'_>,
-) -> Scratch {
+) -> Panels {
     let [ih, iw] = operands.geometry.input;
+    let Operands { n, groups, ic, .. } = *operands;
     let area = ih * iw;
-    let planes = operands.n * operands.groups * operands.ic;
-    let plane = POINTS * (bands.len() * packing.pitch + packing.tail);
-    let mut to = Scratch::new(planes * plane + MAX_POSITIONS);
+    let planes = n * groups * ic;
+    let width = kernels.vectors * kernels.lanes;
+    let line =
+        (width.min(count.next_multiple_of(kernels.lanes)) + ROW_TAPS - 1).next_multiple_of(LINE);
+    let blocks = count.div_ceil(width);
+    let point = bands.len() * packing.pitch + packing.tail;
+    let image_positions = bands.len() * packing.pitch;
+    let mut values = Scratch::new(groups * ic * blocks * POINTS * line);
     let zeros = vec![0.0; iw];
-    let shared = Shared::new(&mut to);
-    let threads = threads::threads_for(planes * plane / LANES * POINT_COST);
+    let shared = Shared::new(&mut values);
+    let threads = threads::threads_for(planes * POINTS * point / LANES * POINT_COST);
     let tasks = planes.min(threads * TASKS_PER_THREAD);
     threads::run(threads, tasks, |task| {
+        let mut rows = Scratch::new(POINTS * point);
         for index in task * planes / tasks..(task + 1) * planes / tasks {
             simd::run(Plane {
                 packing,
@@ -37,12 +69,91 @@ pub(super) fn transformed(
                 iw,
                 zeros: &zeros,
                 scale: operands.input_scale.map_or(1.0, |scales| scales[index]),
-                // SAFETY: each plane belongs to one task and lies inside the buffer.
-                to: unsafe { shared.slice(index * plane, plane) },
+                to: &mut rows,
             });
+            let (image, plane) = (index / (groups * ic), index % (groups * ic));
+            let (group, channel) = (plane / ic, plane % ic);
+            // The zeros behind an image are those before the next.
+            let end = if image + 1 == n {
+                point
+            } else {
+                image_positions
+            };
+            for (number, row) in rows.chunks_exact(point).enumerate() {
+                simd::run(Lines {
+                    row: &row[..end],
+                    position: image * image_positions,
+                    last: image + 1 == n,
+                    width,
+                    line,
+                    blocks,
+                    block: POINTS * ic * line,
+                    to: shared,
+                    first: ((group * blocks * POINTS + number) * ic + channel) * line,
+                });
+            }
         }
     });
-    to
+    Panels {
+        values,
+        blocks,
+        ic,
+        line,
+    }
+}
+
+/// Copies one point of a plane into the panels.
+struct Lines<'a> {
+    row: &'a [f32],
+    /// Where the row belongs on the axis of all images.
+    position: usize,
+    /// Whether zeros follow in the last lines.
+    last: bool,
+    /// Positions of a block.
+    width: usize,
+    line: usize,
+    blocks: usize,
+    /// Elements from one block's line to the next.
+    block: usize,
+    to: Shared<f32>,
+    /// Element of the first block's line.
+    first: usize,
+}
+
+impl Kernel for Lines<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let end = self.position + self.row.len();
+        let first = (self.position + 1)
+            .saturating_sub(self.line)
+            .div_ceil(self.width);
+        for block in first..self.blocks.min(end.div_ceil(self.width)) {
+            let start = block * self.width;
+            // What the row has of the line.
+            let before = self.position.saturating_sub(start);
+            let filled = end.min(start + self.line) - (start + before);
+            let from = &self.row[start + before - self.position..][..filled];
+            let to = self.first + block * self.block + before;
+            let count = if self.last {
+                self.line - before
+            } else {
+                filled
+            };
+            // SAFETY: each element belongs to one plane, and each plane to one task; all of them lie inside the panels.
+            let to = unsafe { self.to.slice(to, count) };
+            if filled == self.line {
+                let (to, _) = to.as_chunks_mut::<LINE>();
+                let (from, _) = from.as_chunks::<LINE>();
+                for (to, from) in to.iter_mut().zip(from) {
+                    *to = *from;
+                }
+            } else {
+                let (filled, rest) = to.split_at_mut(filled);
+                filled.copy_from_slice(from);
+                rest.fill(0.0);
+            }
+        }
+    }
 }
 
 /// Transforms bands of one plane. Every element of `to` is written.

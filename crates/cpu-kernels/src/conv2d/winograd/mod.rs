@@ -22,13 +22,16 @@ mod weights;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::microkernel::{MAX_OC, Microkernels, TapOffset, TileInput};
+use super::microkernel::{Microkernels, PanelInput, ROW_TAPS};
 use super::operands::Operands;
+use super::panels::{RESIDENT_PANEL, SHARED_BLOCKS, SHARED_OC};
 use super::plan::{Packing, Plan};
 use super::positions::{MAX_POSITIONS, Positions, Segment};
 use super::tasks::Tasks;
+use crate::scratch::Scratch;
 use crate::simd;
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
+use input::Panels;
 use lanes::LANES;
 use output::Store;
 
@@ -37,16 +40,16 @@ const OUTPUTS: usize = 4;
 /// Products along the vertical axis, and input rows of a band.
 const POINTS: usize = 6;
 /// Rows and columns of the kernel.
-const TAPS: usize = 3;
-
-/// Elements of the tiles of one point.
-const TILE: usize = MAX_OC * MAX_POSITIONS;
+const TAPS: usize = ROW_TAPS;
 
 /// Cost of transforming one filter, in vector multiply-adds.
 const FILTER_COST: usize = 24;
 
 /// Elements of transformed input that a task works off: three quarters of a 1 MiB second-level cache.
 const RESIDENT: usize = 192 * 1024;
+
+/// Elements of transformed images that share the weights where these are more than the images.
+const TOGETHER: usize = 1 << 20;
 
 /// Least positions of a task, which reads all weights for them: two of the largest tiles.
 const LEAST_POSITIONS: usize = 2 * MAX_POSITIONS;
@@ -100,10 +103,10 @@ impl Bands {
         let weights = weights::transformed(kernels.oc, &self.kernel, operands);
         let out_image = out.len() / operands.n;
         let out = Shared::new(out);
-        let sweep = |image: usize, bands: Range<usize>| {
+        let sweep = |images: Range<usize>, bands: Range<usize>| {
             // SAFETY: an image lies inside the output.
-            let out = unsafe { out.offset(image * out_image) };
-            self.sweep(kernels, &operands.image(image), bands, &weights, out);
+            let out = unsafe { out.offset(images.start * out_image) };
+            self.sweep(kernels, &operands.images(images), bands, &weights, out);
         };
         let vectors = (self.count * self.packing.pitch).div_ceil(kernels.lanes);
         let depth = operands.ic * TAPS * POINTS;
@@ -111,13 +114,18 @@ impl Bands {
         let threads = threads::threads_for(work);
         let parts = self.parts(threads, operands, weights.len());
         if operands.n * parts < threads {
-            (0..operands.n).for_each(|image| sweep(image, 0..self.count));
+            let of_image = POINTS * self.count * self.packing.pitch * operands.groups * operands.ic;
+            let together = (TOGETHER / of_image).max(1);
+            for first in (0..operands.n).step_by(together) {
+                sweep(first..operands.n.min(first + together), 0..self.count);
+            }
         } else {
             // What a task has transformed is still in the thread's second-level cache when its tiles are computed.
             threads::run(threads, operands.n * parts, |task| {
                 let (image, part) = (task / parts, task % parts);
                 let first = part * self.count / parts;
-                sweep(image, first..(part + 1) * self.count / parts);
+                let end = (part + 1) * self.count / parts;
+                sweep(image..image + 1, first..end);
             });
         }
     }
@@ -149,23 +157,19 @@ impl Bands {
         weights: &[f32],
         out: Shared<MaybeUninit<f32>>,
     ) {
-        let Packing { pitch, tail, .. } = self.packing;
+        let pitch = self.packing.pitch;
         let [oh, ow] = operands.geometry.output;
-        let count = (bands.len() - 1) * pitch + ow;
+        let image = bands.len() * pitch;
+        let count = (operands.n - 1) * image + (bands.len() - 1) * pitch + ow;
         let sweep = Sweep {
             kernels,
             operands,
-            x: &input::transformed(&self.packing, bands.clone(), operands),
-            point: bands.len() * pitch + tail,
+            panels: input::transformed(kernels, &self.packing, bands.clone(), count, operands),
             weights,
             oc_blocks: operands.oc.div_ceil(kernels.oc),
-            taps: std::array::from_fn(|tap| TapOffset {
-                x: tap,
-                w: (tap * kernels.oc) as isize,
-            }),
             positions: Positions {
                 count,
-                image: count,
+                image,
                 pitch,
                 columns: ow,
                 out_image: operands.groups * operands.oc * oh * ow,
@@ -176,13 +180,17 @@ impl Bands {
             out,
         };
         Tasks {
-            instances: operands.n * operands.groups,
+            instances: operands.groups,
             oc: operands.oc,
             depth: operands.ic * TAPS * POINTS,
             positions: count,
+            shared: SHARED_OC / kernels.oc,
         }
-        .run(kernels, |instance, block, oc_blocks| {
-            sweep.tiles(instance, block, oc_blocks);
+        .run(kernels, |group, blocks, oc_blocks| {
+            for first in blocks.clone().step_by(SHARED_BLOCKS) {
+                let some = first..blocks.end.min(first + SHARED_BLOCKS);
+                sweep.tiles(group, some, oc_blocks.clone());
+            }
         });
     }
 }
@@ -212,70 +220,79 @@ fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {
 struct Sweep<'a> {
     kernels: Microkernels,
     operands: &'a Operands<'a>,
-    /// Transformed images, `[image, channel, point, band, column]`.
-    x: &'a [f32],
-    /// Elements of one plane for one point.
-    point: usize,
+    panels: Panels,
     /// Transformed weights, `[point, group, block of OC, IC, column, OC]`.
     weights: &'a [f32],
     oc_blocks: usize,
-    taps: [TapOffset; TAPS],
     positions: Positions,
     out: Shared<MaybeUninit<f32>>,
 }
 
 impl Sweep<'_> {
-    /// The tiles of one block of positions and a range of row blocks, of all points.
-    fn tiles(&self, instance: usize, block: usize, oc_blocks: Range<usize>) {
+    /// The tiles of a few blocks of positions and a range of row blocks, of all points.
+    fn tiles(&self, group: usize, blocks: Range<usize>, oc_blocks: Range<usize>) {
         let Operands { groups, oc, ic, .. } = *self.operands;
-        let (image, group) = (instance / groups, instance % groups);
-        let block = self.positions.block(self.kernels, block);
-        let (begin, vectors, width) = (block.positions.start, block.vectors, block.width);
-        let start = block.moved_back(self.positions.count);
-        let mut buffer = [Segment::default(); MAX_POSITIONS];
-        let segments = self
-            .positions
-            .segments(block.positions.clone(), &mut buffer);
-
-        let point = self.point;
-        let plane = POINTS * point;
-        let x = &self.x[instance * ic * plane + start..];
-        let reach = ic * plane - point + TAPS - 1 + width;
-        assert!(reach <= x.len(), "transformed input");
-        let of_block = ic * TAPS * self.kernels.oc;
+        let Microkernels {
+            oc: rows, lanes, ..
+        } = self.kernels;
+        let line = self.panels.line;
+        let taken = RESIDENT_PANEL / line;
+        let of_channel = TAPS * rows;
+        let of_block = ic * of_channel;
         let of_point = groups * self.oc_blocks * of_block;
         assert_eq!(self.weights.len(), POINTS * of_point, "transformed weights");
 
-        let mut tiles = [0.0_f32; POINTS * TILE + LANES];
-        for oc_block in oc_blocks {
-            let first = oc_block * self.kernels.oc;
-            let tile_oc = self.kernels.oc.min(oc - first);
-            let tile = self.kernels.tile(tile_oc, vectors);
-            let weights = &self.weights[(group * self.oc_blocks + oc_block) * of_block..];
-            for index in 0..POINTS {
-                let input = TileInput {
-                    x: x[index * point..].as_ptr(),
-                    x_ic: plane,
-                    w: weights[index * of_point..].as_ptr(),
-                    w_oc: 1,
-                    w_ic: (TAPS * self.kernels.oc) as isize,
-                    ic,
-                    taps: &self.taps,
-                };
-                // SAFETY: positions and weights were compared with their storage above; each tile has room for the largest of any set,
-                // and the set was detected.
-                unsafe { tile(&input, tiles[index * TILE..].as_mut_ptr()) };
+        let of_tile = rows * self.kernels.vectors * lanes;
+        let shared = SHARED_OC / rows;
+        let mut tiles = Scratch::new(blocks.len() * shared * POINTS * of_tile + LANES);
+        let at = |block: usize, oc_block: usize| (block * shared + oc_block) * POINTS * of_tile;
+        for first in oc_blocks.clone().step_by(shared) {
+            let together = first..oc_blocks.end.min(first + shared);
+            for point in 0..POINTS {
+                for channel in (0..ic).step_by(taken) {
+                    for (index, block) in blocks.clone().enumerate() {
+                        let panel = self.panels.lines(group, block, point);
+                        let tile = self.positions.block(self.kernels, block);
+                        assert!(tile.width + ROW_TAPS - 1 <= line, "positions of a panel");
+                        let kernel = self.kernels.rows(tile.vectors);
+                        for (oc_index, oc_block) in together.clone().enumerate() {
+                            let weights = point * of_point
+                                + (group * self.oc_blocks + oc_block) * of_block
+                                + channel * of_channel;
+                            let input = PanelInput {
+                                x: panel[channel * line..].as_ptr(),
+                                x_ic: line,
+                                w: self.weights[weights..].as_ptr(),
+                                ic: taken.min(ic - channel),
+                                adds: channel > 0,
+                            };
+                            let first = at(index, oc_index) + point * of_tile;
+                            let sums = &mut tiles[first..][..of_tile];
+                            // SAFETY: a panel has `line` elements for each channel, which are enough as was seen above, weights were
+                            // compared with their storage, the tile has room for the largest, and the set was detected.
+                            unsafe { kernel(&input, sums.as_mut_ptr()) };
+                        }
+                    }
+                }
             }
-            simd::run(Store {
-                operands: self.operands,
-                out: self.out,
-                segments,
-                tiles: &tiles[begin - start..],
-                width,
-                image,
-                first: group * oc + first,
-                oc: tile_oc,
-            });
+            for (index, block) in blocks.clone().enumerate() {
+                let tile = self.positions.block(self.kernels, block);
+                let mut buffer = [Segment::default(); MAX_POSITIONS];
+                let segments = self.positions.segments(tile.positions, &mut buffer);
+                for (oc_index, oc_block) in together.clone().enumerate() {
+                    let first = oc_block * rows;
+                    simd::run(Store {
+                        operands: self.operands,
+                        out: self.out,
+                        segments,
+                        tiles: &tiles[at(index, oc_index)..],
+                        tile: of_tile,
+                        width: tile.width,
+                        first: group * oc + first,
+                        oc: rows.min(oc - first),
+                    });
+                }
+            }
         }
     }
 }

@@ -2,8 +2,8 @@ use std::mem::MaybeUninit;
 
 use super::super::operands::Operands;
 use super::super::positions::Segment;
+use super::OUTPUTS;
 use super::lanes::{LANES, Lanes};
-use super::{OUTPUTS, TILE};
 use crate::simd::Kernel;
 use crate::threads::Shared;
 
@@ -14,10 +14,10 @@ pub(super) struct Store<'a> {
     pub segments: &'a [Segment],
     /// Tiles of all points, with room behind them for one vector.
     pub tiles: &'a [f32],
+    /// Elements from one point's tile to the next.
+    pub tile: usize,
     /// Elements of a row of a tile.
     pub width: usize,
-    /// Image of the tile's positions.
-    pub image: usize,
     /// Output channel of the first row, counted through all groups.
     pub first: usize,
     pub oc: usize,
@@ -37,19 +37,20 @@ impl Kernel for Store<'_> {
         let [oh, ow] = geometry.output;
         for o in 0..self.oc {
             let channel = self.first + o;
-            let plane = self.image * groups * oc + channel;
-            let scale = output_scale.map_or(1.0, |scale| scale[plane]);
             let bias = bias.map_or(0.0, |bias| bias[channel]);
             for segment in self.segments {
-                let rows = OUTPUTS.min(oh - segment.out / ow);
-                let first = plane * oh * ow + segment.out;
+                let plane = segment.image * groups * oc + channel;
+                let scale = output_scale.map_or(1.0, |scale| scale[plane]);
+                let in_plane = segment.out - segment.image * groups * oc * oh * ow;
+                let rows = OUTPUTS.min(oh - in_plane / ow);
+                let first = channel * oh * ow + segment.out;
                 let mut done = 0;
                 while done < segment.length {
                     // The last vector moves back where there is room, and stores some sums twice.
                     let at = done.min(segment.length.saturating_sub(LANES));
                     let count = LANES.min(segment.length - at);
                     let sums = &self.tiles[o * self.width + segment.position + at..];
-                    let outputs = transformed::<FUSED>(sums, scale, bias);
+                    let outputs = transformed::<FUSED>(sums, self.tile, scale, bias);
                     for (line, Lanes(values)) in outputs[..rows].iter().enumerate() {
                         // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
                         // and `rows` to their rows.
@@ -74,13 +75,18 @@ impl Kernel for Store<'_> {
 
 /// `A^T` of a vector of each point's sums, times a factor, plus a bias.
 #[inline(always)]
-fn transformed<const FUSED: bool>(sums: &[f32], scale: f32, bias: f32) -> [Lanes; OUTPUTS] {
+fn transformed<const FUSED: bool>(
+    sums: &[f32],
+    tile: usize,
+    scale: f32,
+    bias: f32,
+) -> [Lanes; OUTPUTS] {
     let a = Lanes::of(sums);
-    let b = Lanes::of(&sums[TILE..]);
-    let c = Lanes::of(&sums[2 * TILE..]);
-    let d = Lanes::of(&sums[3 * TILE..]);
-    let e = Lanes::of(&sums[4 * TILE..]);
-    let f = Lanes::of(&sums[5 * TILE..]);
+    let b = Lanes::of(&sums[tile..]);
+    let c = Lanes::of(&sums[2 * tile..]);
+    let d = Lanes::of(&sums[3 * tile..]);
+    let e = Lanes::of(&sums[4 * tile..]);
+    let f = Lanes::of(&sums[5 * tile..]);
     let (inner, inner_odd) = (b + c, b - c);
     let (outer, outer_odd) = (d + e, d - e);
     let mut rows = [

@@ -3,6 +3,7 @@ use testkit::assert_close;
 use super::super::correlate::correlate_packed;
 use super::super::fixture::{Case, Window};
 use super::super::microkernel::Microkernels;
+use super::super::packed_weights::PackedWeights;
 use super::Bands;
 
 /// Sums of a few hundred products; the matrices make rounding errors about three times as large as those of the direct sum.
@@ -10,7 +11,10 @@ const ROUNDING: f64 = 2e-6;
 
 fn assert_equals_direct(what: &str, case: &Case) {
     for (name, set) in Microkernels::available() {
-        let direct = case.run(|plan, operands, out| correlate_packed(set, plan, operands, out));
+        let direct = case.run(|plan, operands, out| {
+            let weights = PackedWeights::none(plan);
+            correlate_packed(set, plan, operands, &weights, out);
+        });
         let banded = case.run(|plan, operands, out| {
             Bands::of(plan, operands)
                 .expect("a 3x3 correlation of stride 1")

@@ -1,8 +1,12 @@
+use super::super::kernels_beside::KernelsBeside;
 use super::super::operands::Operands;
 use super::{POINTS, TAPS};
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
+
+/// Input channels whose kernels are brought side by side at a time.
+const CHANNELS: usize = 16;
 
 /// `G w` of every kernel column, `[point, group, block of OC, IC, column, OC]`, zeros for channels that fill the last block.
 pub(super) fn transformed(
@@ -16,6 +20,7 @@ pub(super) fn transformed(
     let of_point = groups * oc_blocks * of_block;
     let mut to = Scratch::new(POINTS * of_point);
     let shared = Shared::new(&mut to);
+    let beside = KernelsBeside::new(operands, block);
     let work = groups * oc * ic * super::FILTER_COST;
     threads::run(threads::threads_for(work), groups * oc_blocks, |index| {
         let (group, oc_block) = (index / oc_blocks, index % oc_blocks);
@@ -26,14 +31,16 @@ pub(super) fn transformed(
         let first = oc_block * block;
         match block {
             8 => simd::run(OcBlock::<8> {
-                operands,
+                beside: &beside,
+                ic,
                 kernel,
                 group,
                 first,
                 to,
             }),
             4 => simd::run(OcBlock::<4> {
-                operands,
+                beside: &beside,
+                ic,
                 kernel,
                 group,
                 first,
@@ -47,7 +54,8 @@ pub(super) fn transformed(
 
 /// The filters of `OC` output channels and all input channels of a group.
 struct OcBlock<'a, const OC: usize> {
-    operands: &'a Operands<'a>,
+    beside: &'a KernelsBeside<'a>,
+    ic: usize,
     kernel: &'a [[[usize; 2]; TAPS]; TAPS],
     group: usize,
     first: usize,
@@ -59,32 +67,28 @@ impl<const OC: usize> Kernel for OcBlock<'_, OC> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Self {
-            operands,
+            beside,
+            ic,
             kernel,
             group,
             first,
             mut to,
         } = self;
-        let weight = operands.weight;
-        let oc = OC.min(operands.oc - first);
-        let begin =
-            weight.offset as isize + group as isize * weight.group + first as isize * weight.oc;
-        for i in 0..operands.ic {
-            let begin = begin + i as isize * weight.ic;
-            for column in 0..TAPS {
-                let mut w = [[0.0_f32; OC]; TAPS];
-                for (taps, w) in kernel.iter().zip(&mut w) {
-                    let [y, x] = taps[column];
-                    let begin =
-                        begin + y as isize * weight.kernel[0] + x as isize * weight.kernel[1];
-                    for (o, w) in w[..oc].iter_mut().enumerate() {
-                        *w = weight.values[(begin + o as isize * weight.oc) as usize];
+        let places = kernel.map(|taps| taps.map(|tap| beside.place(tap)));
+        let mut kernels = [[0.0_f32; OC]; CHANNELS * TAPS * TAPS];
+        for first_channel in (0..ic).step_by(CHANNELS) {
+            let channels = first_channel..ic.min(first_channel + CHANNELS);
+            let kernels = &mut kernels[..channels.len() * TAPS * TAPS];
+            beside.fill(group, first, channels.clone(), kernels.as_flattened_mut());
+            for (i, kernel) in channels.zip(kernels.as_chunks::<{ TAPS * TAPS }>().0) {
+                for column in 0..TAPS {
+                    let [a, b, c] = places;
+                    let points =
+                        filters(&kernel[a[column]], &kernel[b[column]], &kernel[c[column]]);
+                    let at = (i * TAPS + column) * OC;
+                    for (to, point) in to.iter_mut().zip(&points) {
+                        to[at..][..OC].copy_from_slice(point);
                     }
-                }
-                let at = (i * TAPS + column) * OC;
-                let points = filters(&w);
-                for (to, point) in to.iter_mut().zip(&points) {
-                    to[at..][..OC].copy_from_slice(point);
                 }
             }
         }
@@ -93,7 +97,7 @@ impl<const OC: usize> Kernel for OcBlock<'_, OC> {
 
 /// `G w` of one kernel column of each filter.
 #[inline(always)]
-fn filters<const OC: usize>([a, b, c]: &[[f32; OC]; TAPS]) -> [[f32; OC]; POINTS] {
+fn filters<const OC: usize>(a: &[f32; OC], b: &[f32; OC], c: &[f32; OC]) -> [[f32; OC]; POINTS] {
     let mut points = [[0.0; OC]; POINTS];
     for o in 0..OC {
         let (a, b, c) = (a[o], b[o], c[o]);
