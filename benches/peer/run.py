@@ -49,6 +49,11 @@ SETTLE_SECONDS = 0.05
 # runs with the defaults, as the official scripts do.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
 
+# A machine with wide vectors stands in for one without: the widest set that each side may use, in its own variables.
+NARROWER = {
+    "avx2": {"KERNELS_SIMD": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+}
+
 
 class Side:
     """A worker process that answers requests."""
@@ -217,10 +222,11 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         return {**result, "flops": flops or sides[counted].ask({"flops": case.period})["flops"]}
 
 
-def processor() -> str:
-    """Name of the processor."""
+def processor(widest: str | None) -> str:
+    """Name the processor, and what was kept from it."""
     names = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+    limit = f", no wider than {widest}" if widest else ""
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores{limit}"
 
 
 def parse() -> argparse.Namespace:
@@ -238,12 +244,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each side")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a round of the slowest side lasts, about")
     parser.add_argument("--threads", type=int, default=2, help="threads of each side")
+    parser.add_argument("--widest", choices=sorted(NARROWER), help="widest vector instructions that all sides may use")
     return parser.parse_args()
 
 
 def main() -> None:
     """Measure the chosen cases and print the table of all results."""
     options = parse()
+    # What the workers inherit.
+    os.environ.update(NARROWER.get(options.widest, {}))
     path = options.results or options.work / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {"cases": {}}
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
@@ -254,7 +263,7 @@ def main() -> None:
         with Side(worker, options.threads) as side:
             roof = side.ask({"roof": options.threads})["flops_per_second"]
         results["cases"][case.name] = {**measure(case, options), "roof": roof}
-        results["machine"] = {"processor": processor(), "threads": options.threads, "rounds": options.rounds}
+        results["machine"] = {"processor": processor(options.widest), "threads": options.threads, "rounds": options.rounds}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(results, indent=1))
     print(report.table(results))
