@@ -23,7 +23,7 @@ function posted(body, signal) {
 
 const id = (text) => encodeURIComponent(text);
 
-/** What can be done here: `{version, jobs, mp4}`. */
+/** What can be done here: `{version, jobs, mp4, inversion}`; `inversion` is how it goes where nothing else is asked for. */
 export const status = async () => (await request('/status')).json();
 
 /** All models with their cards. */
@@ -42,6 +42,12 @@ export const addModel = async (file) =>
 /** Gives an image (a Blob): `{id, width, height}`. */
 export const addImage = async (blob) => (await request('/images', { method: 'POST', body: blob })).json();
 
+/** Gives a file of pivotal tuning (a Blob); its id serves recipes. */
+export const addTuned = async (blob) => (await (await request('/tuned', { method: 'POST', body: blob })).json()).id;
+
+/** The file of a change of a model, as a Blob. */
+export const tuned = async (change) => (await request(`/tuned/${id(change)}`)).blob();
+
 /** A recipe's picture as a PNG Blob. */
 export const picture = async (recipe, { enlarged = 1, signal } = {}) =>
   (await request('/picture', posted({ ...recipe, enlarged }, signal))).blob();
@@ -56,8 +62,8 @@ export const animation = async (recipe, settings) =>
 /** Ranks the models for `{images: [id]}` or `{like: model}`. */
 export const search = async (query) => (await request('/search', posted(query))).json();
 
-/** The share of a model's own samples that are less likely than an image of this score. */
-export const typicality = async (model, score) => (await (await request('/typicality', posted({ model, score }))).json()).typicality;
+/** How usual an image of this score is for a model: `{typicality, fits}`, the share of its own samples that are less likely, and the verdict. */
+export const typicality = async (model, score) => (await request('/typicality', posted({ model, score }))).json();
 
 /** Asks a job to end; it then gives what it has. */
 export const cancel = (job) => request(`/jobs/${id(job)}`, { method: 'DELETE' }).catch(() => {});

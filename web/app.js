@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { attempt, h, notice } from './elements.js';
 import { sessionControls } from './session.js';
-import { store } from './store.js';
+import { setUsualInversion, store } from './store.js';
 import { modelsView } from './models.js';
 import { searchView } from './search.js';
 import { modelView } from './model.js';
@@ -46,15 +46,17 @@ async function render() {
   main.replaceChildren(view.element);
 }
 
-export async function loadModels() {
-  store.models = await api.models();
+async function load() {
+  const [models, status] = await Promise.all([api.models(), api.status()]);
+  store.models = models;
+  setUsualInversion(status.inversion);
 }
 
 async function start() {
   nav.append(...VIEWS.map(([id, text]) => h('a', { href: `#/${id}`, data: { view: id } }, text)));
   document.getElementById('session').append(...sessionControls(render));
   main.append(h('p', { className: 'empty' }, 'Looking at the models …'));
-  const loaded = await attempt(async () => { await loadModels(); return true; });
+  const loaded = await attempt(async () => { await load(); return true; });
   if (!loaded) {
     main.replaceChildren(h('p', { className: 'empty' }, 'The models cannot be listed. Start the program again, and reload this page.'));
     return;

@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { attempt, button, choice, h, notice, number, svg } from './elements.js';
 import { PictureView } from './picture-view.js';
-import { nameOf, ofSeed, recipe, store, take, titleOf } from './store.js';
+import { nameOf, ofSeed, recipe, store, take, titleOf, unrefined } from './store.js';
 
 let handles = [];
 let options = { steps: 200, learning_rate: 0.02 };
@@ -25,6 +25,7 @@ export function dragView({ go }) {
   let running = null;
   const undo = [];
   const side = () => view.canvas.width;
+  const draggable = () => unrefined(recipe(store.picture));
 
   function draw(points = handles.map(({ from }) => from)) {
     overlay.setAttribute('viewBox', `0 0 ${side()} ${side()}`);
@@ -86,7 +87,7 @@ export function dragView({ go }) {
     take(before.picture, before.title);
     handles = before.handles;
     undoButton.disabled = !undo.length;
-    view.show(recipe(store.picture)).then(changed);
+    view.show(draggable()).then(changed);
   }, { disabled: true });
 
   async function start() {
@@ -95,7 +96,7 @@ export function dragView({ go }) {
     startButton.disabled = true;
     undoButton.disabled = true;
     stopButton.disabled = false;
-    const picture = recipe(store.picture);
+    const picture = draggable();
     const began = performance.now();
     try {
       const body = { picture, handles, steps: options.steps, learning_rate: options.learning_rate, ...(mask ? { mask: btoa(Array.from(mask, (byte) => String.fromCharCode(byte)).join('')) } : {}) };
@@ -105,7 +106,7 @@ export function dragView({ go }) {
         else if (name === 'points') draw(data.points);
         else if (name === 'preview') await view.base64(data.png);
         else if (name === 'done') {
-          take({ model: picture.model, latent: { w_plus: data.w_plus }, edits: [], noise_mode: picture.noise_mode }, `${nameOf(picture.model)}, dragged`);
+          take({ ...picture, latent: { w_plus: data.w_plus }, edits: [] }, `${nameOf(picture.model)}, dragged`);
           handles = handles.map(({ to }, index) => ({ from: data.points[index], to }));
           await view.show(recipe(store.picture));
           status.textContent = `${data.arrived ? 'Arrived' : data.cancelled ? 'Stopped' : `${data.distance.toFixed(1)} pixels short`} after ${data.steps} steps, ${(data.steps / Math.max(data.seconds, 1e-3)).toFixed(0)} a second`;
@@ -123,7 +124,7 @@ export function dragView({ go }) {
     }
   }
 
-  view.show(recipe(store.picture)).then(changed);
+  view.show(draggable()).then(changed);
   showList();
   return {
     element: h('div', {},
@@ -132,6 +133,8 @@ export function dragView({ go }) {
         h('div', { className: 'stage' },
           h('div', { className: 'dragging' }, view.canvas, overlay),
           h('p', { className: 'caption' }, store.title),
+          store.picture.latent.refined
+            ? h('p', { className: 'muted note' }, 'This inversion is refined. Points drag the latents, and what was added to the features would stay behind, so that it is left out here.') : null,
           h('div', { className: 'row center' }, startButton, stopButton, undoButton,
             button('Edit', () => go('model')),
             button('Put on the strip', () => { store.strip.push({ ...structuredClone(recipe(store.picture)), title: store.title }); notice('Put on the strip of Interpolate.'); }))),

@@ -69,6 +69,12 @@ export function choice(label, options, value, change) {
   return h('label', { className: 'field' }, h('span', {}, label), select);
 }
 
+/** A labelled box to tick. */
+export function toggle(label, value, change, hint) {
+  const input = h('input', { type: 'checkbox', checked: value, onchange: () => change(input.checked) });
+  return h('label', { className: 'toggle', title: hint }, input, h('span', {}, label));
+}
+
 /** A labelled number. */
 export function number(label, { min, max, step = 1, value, change }) {
   const input = h('input', { type: 'number', min, max, step, onchange: () => {

@@ -38,10 +38,10 @@ export function interpolateView({ go }) {
   async function render() {
     const mine = ++generation;
     frames = [];
-    const models = new Set(store.strip.map(({ model }) => model));
+    const models = new Set(store.strip.map(({ model, tuned }) => `${model} ${tuned ?? ''}`));
     exportButton.disabled = true;
     if (store.strip.length < 2) { status.textContent = 'Two pictures make a way.'; return; }
-    if (models.size > 1) { status.textContent = 'These pictures are of several models; a way goes through one.'; return; }
+    if (models.size > 1) { status.textContent = 'These pictures are of several models, or of one that was tuned in several ways; a way goes through one.'; return; }
     const base = wanted();
     const count = course.frames;
     const steps = course.closed ? count : count - 1;
@@ -77,7 +77,7 @@ export function interpolateView({ go }) {
     if (frames[position]) view.bitmap(frames[position]);
   } });
   const playButton = button('Pause', () => { playing = !playing; playButton.textContent = playing ? 'Pause' : 'Play'; });
-  const exportButton = button('Export', () => exportDialog(wanted(), course), { className: 'primary' });
+  const exportButton = button('Export', () => exportDialog(wanted(), { course }), { className: 'primary' });
   const addSeed = () => {
     const model = store.strip[0]?.model ?? store.picture?.model ?? store.models[0]?.id;
     if (!model) { notice('No models here yet.'); return; }

@@ -25,8 +25,11 @@ export function modelView({ go }) {
   const seedField = h('input', { type: 'number', min: 0, max: MOST_SEED, step: 1, aria: { label: 'Seed' },
     onchange: () => { if (seedField.value !== '' && seedField.checkValidity()) toSeed(seedField.valueAsNumber); else seedField.reportValidity(); } });
 
+  const EDITED = ', edited';
+  // What is no seed keeps the name that it came with.
+  const named = store.title.endsWith(EDITED) ? store.title.slice(0, -EDITED.length) : store.title;
   const redraw = () => {
-    title.textContent = titleOf(picture) + (recipe(picture).edits.length ? ', edited' : '');
+    title.textContent = (picture.latent.seed ? titleOf(picture) : named) + (recipe(picture).edits.length ? EDITED : '');
     store.title = title.textContent;
     return view.show(recipe(picture));
   };
@@ -69,7 +72,9 @@ export function modelView({ go }) {
     if (about.classes && old && old.class === undefined) old.class = 0;
     const noise = choice('Noise', [['constant', 'the model’s own'], ['random', 'random'], ['none', 'none']], picture.noise_mode,
       (mode) => { picture.noise_mode = mode; redraw(); fillGrid(); });
-    panel.replaceChildren(...[truncation, about.noise ? noise : null, editSliders(about, picture, redraw)].filter(Boolean));
+    const refined = picture.latent.refined
+      ? h('p', { className: 'muted' }, 'This inversion is refined. Edits move its latents, and what was added to the features stays.') : null;
+    panel.replaceChildren(...[refined, truncation, about.noise ? noise : null, editSliders(about, picture, redraw)].filter(Boolean));
   }
 
   const models = choice('Model', store.models.map((model) => [model.id, model.name]), picture.model, (id) => {

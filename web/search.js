@@ -7,10 +7,8 @@ import { nameOf, store } from './store.js';
 
 let last = null;
 
-/** Typicality is shown for so many of the best. */
-const TYPICAL = 3;
-/** A best model of which less than this share of samples are less likely is not likely to have made the image. */
-const UNLIKELY = 0.005;
+/** Where the index does not say how usual an image is, samples of so many of the best models are drawn, which takes seconds. */
+const DRAWN = 3;
 
 /** Gives image files to the program; `{id, url}` each, with a data URL so that a session can hold it. */
 export async function giveImages(files) {
@@ -72,19 +70,23 @@ export function searchView({ go, argument }) {
     if (last.single) attempt(() => typicality(last));
   }
 
-  /** How usual the image is for the best models, and the sentence when it is for none. */
+  /** How usual the image is for models, and the sentence when it is for none. */
   async function typicality(shown) {
-    const best = shown.ranking.slice(0, TYPICAL);
-    shown.typical ??= new Map();
-    for (const { model, score } of best) {
-      if (!shown.typical.has(model)) shown.typical.set(model, await api.typicality(model, score));
-      if (shown !== last || !results.isConnected) return;
-      const share = (100 * shown.typical.get(model)).toFixed(1);
-      results.querySelector(`[data-typical="${CSS.escape(model)}"]`).textContent = `${share} % of its samples are less likely`;
+    const tell = (model, share) => {
+      results.querySelector(`[data-typical="${CSS.escape(model)}"]`).textContent = `${(100 * share).toFixed(1)} % of its samples are less likely`;
+    };
+    for (const { model, typicality } of shown.ranking) if (typicality !== undefined) tell(model, typicality);
+    if (!shown.fit) {
+      shown.drawn ??= new Map();
+      for (const { model, score } of shown.ranking.slice(0, DRAWN)) {
+        if (!shown.drawn.has(model)) shown.drawn.set(model, await api.typicality(model, score));
+        if (shown !== last || !results.isConnected) return;
+        tell(model, shown.drawn.get(model).typicality);
+      }
+      shown.fit = [...shown.drawn.values()].reduce((best, other) => (other.typicality > best.typicality ? other : best));
     }
-    if (shown.typical.get(best[0].model) < UNLIKELY) {
-      verdict.textContent = `No model of this zoo is likely to have made this image (best: ${nameOf(best[0].model)}, ${(100 * shown.typical.get(best[0].model)).toFixed(1)} % of its samples are as unlikely).`;
-    }
+    const { model, typicality, fits } = shown.fit;
+    if (!fits) verdict.textContent = `No model of this zoo is likely to have made this image (best: ${nameOf(model)}, ${(100 * typicality).toFixed(1)} % of its samples are as unlikely).`;
     results.dataset.typical = 'true';
   }
 

@@ -15,6 +15,10 @@ export function sessionControls(opened) {
         const bytes = Uint8Array.from(atob(image.url.slice(image.url.indexOf(',') + 1)), (letter) => letter.charCodeAt(0));
         image.id = (await api.addImage(new Blob([bytes]))).id;
       }
+      for (const [id, text] of Object.entries(store.tuned)) {
+        const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        if (await api.addTuned(new Blob([bytes])) !== id) throw new Error('This session holds a change of a model under the name of another.');
+      }
       notice('Session opened.');
       opened();
     }) });

@@ -27,6 +27,9 @@ const BEFORE_PREVIEWS: usize = 32;
 /// Previews of one name are at least so far apart.
 const BETWEEN_PREVIEWS: Duration = Duration::from_millis(40);
 
+/// Positions are told at least so far apart: where there are no numbers they are all that a reader hears.
+const BETWEEN_POSITIONS: Duration = Duration::from_millis(250);
+
 /// Jobs that wait or run, with the flag that ends each.
 #[derive(Default)]
 pub struct Jobs {
@@ -121,11 +124,13 @@ fn event(name: &str, data: &Value) -> Event {
     Event::default().event(name).data(data.to_string())
 }
 
-/// The observer of a job, which sends what it hears as events: `phase`, `numbers`, `points`, `preview`, `warning`, and what the server itself tells.
+/// The observer of a job, which sends what it hears as events: `phase`, `position`, `numbers`, `points`, `preview`, `warning`, and what the server itself tells.
 pub struct Reporter {
     events: mpsc::Sender<Event>,
     cancelled: Arc<AtomicBool>,
     position: u64,
+    /// When the position was told last.
+    told: Instant,
     previews: HashMap<String, Instant>,
 }
 
@@ -135,6 +140,7 @@ impl Reporter {
             events,
             cancelled: Arc::clone(&job.flag),
             position: 0,
+            told: Instant::now(),
             previews: HashMap::new(),
         }
     }
@@ -148,6 +154,7 @@ impl Reporter {
 impl Observer for Reporter {
     fn begin(&mut self, phase: &Phase<'_>) {
         self.position = 0;
+        self.told = Instant::now();
         self.tell(
             "phase",
             &json!({ "name": phase.name, "length": phase.length }),
@@ -156,6 +163,11 @@ impl Observer for Reporter {
 
     fn position(&mut self, done: u64) {
         self.position = done;
+        let now = Instant::now();
+        if now.duration_since(self.told) >= BETWEEN_POSITIONS {
+            self.told = now;
+            self.tell("position", &json!({ "position": done }));
+        }
     }
 
     fn numbers(&mut self, numbers: &[Number]) {

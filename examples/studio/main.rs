@@ -8,7 +8,6 @@ mod events;
 mod failure;
 mod guard;
 mod input;
-mod inversion;
 mod lanes;
 mod page;
 mod server;

@@ -107,6 +107,11 @@ pub fn router(studio: Arc<Studio>, port: u16) -> Router {
             post(api::images::add).layer(DefaultBodyLimit::max(uploads::IMAGE_BYTES)),
         )
         .route("/images/{id}", get(api::images::get))
+        .route(
+            "/tuned",
+            post(api::tuned::add).layer(DefaultBodyLimit::max(uploads::TUNED_BYTES)),
+        )
+        .route("/tuned/{id}", get(api::tuned::get))
         .route("/picture", post(api::pictures::picture))
         .route("/latents", post(api::pictures::latents))
         .route("/animation", post(api::pictures::animation))
@@ -147,7 +152,17 @@ fn open_browser(address: &str) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    if started.is_err() {
+    let told = move || {
         eprintln!("no browser could be started with {program}; open the address yourself");
+    };
+    match started {
+        // It may run as long as the browser does.
+        Ok(mut started) => {
+            std::thread::spawn(move || match started.wait() {
+                Ok(ended) if ended.success() || cfg!(windows) => {}
+                _ => told(),
+            });
+        }
+        Err(_) => told(),
     }
 }

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ganymede::model_zoo::{Card, ZooModel};
+use ganymede::regressed_start::is_kept_file;
 use ganymede::{Error, Weights};
 use serde::Serialize;
 
@@ -146,7 +147,8 @@ fn checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
             return file.is_file().then_some((name, file));
         }
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        (path.is_file() && ENDINGS.contains(&&*ending)).then_some((name, path))
+        let is_model = path.is_file() && !is_kept_file(&path);
+        (is_model && ENDINGS.contains(&&*ending)).then_some((name, path))
     });
     found.collect()
 }

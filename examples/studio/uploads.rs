@@ -1,11 +1,12 @@
-//! Images and models that were given to the page, in a temporary folder that goes with the program.
+//! Images, models and changes of models that were given to the page or found by it, in a temporary folder that goes with the program.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ganymede::digest;
 use ganymede::image_tensor::{DecodeLimits, ImageTensorError, RgbImage, decode_bytes, encode_png};
+use ganymede::stylegan2::WeightDelta;
+use ganymede::{Device, digest};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
@@ -16,9 +17,18 @@ pub const IMAGE_BYTES: usize = 32 << 20;
 /// Images that are kept; the oldest goes first.
 const IMAGES: usize = 256;
 
+/// Largest change of a model: those of the largest ones take a twentieth of 120 MB.
+pub const TUNED_BYTES: usize = 16 << 20;
+
+/// Changes that are kept; the oldest goes first.
+const TUNED: usize = 64;
+
+pub const NO_TUNED: &str = "no such change of a model here; send it again";
+
 pub struct Uploads {
     folder: TempDir,
     images: Mutex<VecDeque<String>>,
+    tuned: Mutex<VecDeque<String>>,
 }
 
 impl Uploads {
@@ -26,12 +36,13 @@ impl Uploads {
         let folder = tempfile::Builder::new()
             .prefix("ganymede-studio-")
             .tempdir()?;
-        for inner in [IMAGES_FOLDER, MODELS_FOLDER] {
+        for inner in [IMAGES_FOLDER, MODELS_FOLDER, TUNED_FOLDER] {
             std::fs::create_dir(folder.path().join(inner))?;
         }
         Ok(Self {
             folder,
             images: Mutex::default(),
+            tuned: Mutex::default(),
         })
     }
 
@@ -49,26 +60,43 @@ impl Uploads {
         let refused = |e: ImageTensorError| Failure::refused(e.to_string());
         let image = decode_bytes("the image", bytes, &limits).map_err(refused)?;
         let png = encode_png(&image).map_err(refused)?;
-        let name = digest::of_bytes(&png);
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        ganymede::files::write(&self.image_file(&name), &png)?;
-        images.retain(|known| *known != name);
-        images.push_back(name.clone());
-        while images.len() > IMAGES {
-            if let Some(oldest) = images.pop_front() {
-                // What cannot be removed goes with the folder.
-                let _ = std::fs::remove_file(self.image_file(&oldest));
-            }
-        }
+        let name = keep(&self.images, IMAGES, &png, |name| self.image_file(name))?;
         Ok((name, image))
     }
 
     /// The file of an image that is kept.
     pub fn image(&self, name: &str) -> Result<PathBuf, Failure> {
-        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        match images.iter().any(|known| known == name) {
+        match lock(&self.images).iter().any(|known| known == name) {
             true => Ok(self.image_file(name)),
             false => Err(Failure::not_found("no such image here; send it again")),
+        }
+    }
+
+    /// Keeps a file of pivotal tuning, if it is one, under the name of its content.
+    pub fn add_tuned(&self, bytes: &[u8], device: &Device) -> Result<String, Failure> {
+        let refused = |error: std::io::Error| Failure::internal(error.to_string());
+        let file = tempfile::Builder::new()
+            .suffix(ENDING)
+            .tempfile()
+            .map_err(refused)?;
+        std::fs::write(file.path(), bytes).map_err(refused)?;
+        WeightDelta::read(file.path(), device).map_err(|error| {
+            let path = file.path().display().to_string();
+            Failure::refused(error.to_string().replace(&path, "the change"))
+        })?;
+        self.keep_tuned(bytes)
+    }
+
+    /// As [`add_tuned`](Self::add_tuned), of a file that was made here.
+    pub fn keep_tuned(&self, bytes: &[u8]) -> Result<String, Failure> {
+        keep(&self.tuned, TUNED, bytes, |name| self.tuned_file(name))
+    }
+
+    /// The file of a change that is kept.
+    pub fn tuned(&self, name: &str) -> Result<PathBuf, Failure> {
+        match lock(&self.tuned).iter().any(|known| known == name) {
+            true => Ok(self.tuned_file(name)),
+            false => Err(Failure::not_found(NO_TUNED)),
         }
     }
 
@@ -79,10 +107,42 @@ impl Uploads {
     }
 
     fn image_file(&self, name: &str) -> PathBuf {
-        let file: &Path = self.folder.path();
-        file.join(IMAGES_FOLDER).join(format!("{name}.png"))
+        let folder = self.folder.path().join(IMAGES_FOLDER);
+        folder.join(format!("{name}.png"))
     }
+
+    fn tuned_file(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(TUNED_FOLDER);
+        folder.join(format!("{name}{ENDING}"))
+    }
+}
+
+/// Writes a file under the name of its content; of more than `most` files the oldest go.
+fn keep(
+    names: &Mutex<VecDeque<String>>,
+    most: usize,
+    bytes: &[u8],
+    file: impl Fn(&str) -> PathBuf,
+) -> Result<String, Failure> {
+    let name = digest::of_bytes(bytes);
+    let mut names = lock(names);
+    ganymede::files::write(&file(&name), bytes)?;
+    names.retain(|known| *known != name);
+    names.push_back(name.clone());
+    while names.len() > most {
+        if let Some(oldest) = names.pop_front() {
+            // What cannot be removed goes with the folder.
+            let _ = std::fs::remove_file(file(&oldest));
+        }
+    }
+    Ok(name)
+}
+
+fn lock(names: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const IMAGES_FOLDER: &str = "images";
 const MODELS_FOLDER: &str = "models";
+const TUNED_FOLDER: &str = "tuned";
+const ENDING: &str = ".tuned.safetensors";

@@ -18,7 +18,8 @@ use crate::{Error, Model, Weights, model};
 pub struct Context {
     device: Device,
     weights: Option<PathBuf>,
-    models: Mutex<Recent<ModelKey, Arc<Model>>>,
+    /// By the model's file and that of the change of its weights, where there is one.
+    models: Mutex<Recent<(ModelKey, Option<ModelKey>), Arc<Model>>>,
     metrics: Mutex<Recent<Network, Arc<Lpips>>>,
     pub(crate) directions: KeptDirections,
     tuned: Option<(PathBuf, WeightDelta)>,
@@ -111,8 +112,21 @@ impl Context {
     ///
     /// There is no such model, its file does not hold a generator of grey or RGB images, or [`with_tuned`](Self::with_tuned) has a file of another one.
     pub fn model(&self, which: &str) -> Result<Arc<Model>, Error> {
+        self.kept(which, None)
+    }
+
+    /// As [`model`](Self::model), with its weights changed by a file of pivotal tuning, for jobs of which each has a change of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`model`](Self::model); the file cannot be read, or is of another model.
+    pub fn tuned_model(&self, which: &str, tuned: &Path) -> Result<Arc<Model>, Error> {
+        self.kept(which, Some(tuned))
+    }
+
+    fn kept(&self, which: &str, tuned: Option<&Path>) -> Result<Arc<Model>, Error> {
         let (name, path) = model::find(which, self.weights())?;
-        let key = ModelKey::of(&path);
+        let key = (ModelKey::of(&path), tuned.map(ModelKey::of));
         // The same file under another name, such as that of a link, is the same generator with another name.
         if let Some(model) = lock(&self.models)
             .get(&key)
@@ -122,6 +136,10 @@ impl Context {
         }
         let mut model = Model::open(name, path, &self.device)?;
         if let Some((file, delta)) = &self.tuned {
+            model.generator = delta.apply(&model.generator, file)?;
+        }
+        if let Some(file) = tuned {
+            let delta = WeightDelta::read(file, &self.device)?;
             model.generator = delta.apply(&model.generator, file)?;
         }
         let model = Arc::new(model);

@@ -4,16 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
 use checkpoint::{file_name, shown};
 use image_tensor::{
     Rgb, RgbImage, Rgba, RgbaImage, from_signed_unit, from_signed_unit_rgba, grid, over_white,
     write_png,
 };
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{LatentFile, NoiseMode, Truncation, latents_from_seeds};
 
+use crate::feature_offset;
 use crate::files::{self, Names, ShownPath};
+use crate::latents::{FoundLatent, Offset, to_tensor};
+use crate::rendering::synthesize;
 use crate::{
     Context, DEFAULT_MODEL, Error, Model, Observer, Phase, Preview, Seeds, Warning, class,
 };
@@ -29,7 +32,7 @@ pub struct Options {
     /// Seeds of the images, such as 0-31,40; the official generator script draws the same latents
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().seeds))]
     pub seeds: Seeds,
-    /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; may be repeated
+    /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; refined ones with their features; may be repeated
     #[cfg_attr(
         feature = "clap",
         arg(long, visible_alias = "latent", value_name = "FILE")
@@ -187,8 +190,8 @@ impl Options {
 /// Where the latent of an image comes from.
 enum Source {
     Seed(u32),
-    /// Of a file: what to call the image, where the latent stands, and w_plus.
-    File(String, String, Vec<f32>),
+    /// Of a file: what to call the image, where the latent stands, and the latent.
+    File(String, String, FoundLatent),
 }
 
 impl Source {
@@ -204,6 +207,13 @@ impl Source {
         match self {
             Self::Seed(seed) => Some(*seed),
             Self::File(..) => None,
+        }
+    }
+
+    fn found(&self) -> Option<&FoundLatent> {
+        match self {
+            Self::Seed(_) => None,
+            Self::File(_, _, found) => Some(found),
         }
     }
 
@@ -233,10 +243,18 @@ fn sources(
             observer.warn(&Warning::Latents(format!("{}: {note}", path.display())));
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let offset = file.offset.map(|offset| Offset::of_file(offset, model));
+        let offset = offset.transpose()?;
         for latent in file.latents {
             let name = names.unique(&file_name(&stem));
             let place = format!("{}: {}", path.display(), shown(&latent.name));
-            found.push(Source::File(name, place, latent.w_plus));
+            let shape = (synthesis.num_ws(), synthesis.w_dim());
+            let latent = FoundLatent {
+                w_plus: Array2::from_shape_vec(shape, latent.w_plus)
+                    .expect("read as latents of this shape"),
+                offset: offset.clone(),
+            };
+            found.push(Source::File(name, place, latent));
         }
     }
     Ok(found)
@@ -381,25 +399,19 @@ fn forward(
     };
     let generator = &model.generator;
     let seeds: Vec<u32> = batch.iter().filter_map(Source::seed).collect();
+    let found: Vec<&FoundLatent> = batch.iter().filter_map(Source::found).collect();
+    let offsets: Vec<Option<&Offset>> = found.iter().map(|found| found.offset.as_ref()).collect();
+    let offset = feature_offset::batch(&offsets, device)?;
     let w_plus = if seeds.is_empty() {
-        let values: Vec<f32> = batch
-            .iter()
-            .flat_map(|source| match source {
-                Source::File(_, _, w_plus) => w_plus.as_slice(),
-                Source::Seed(_) => &[],
-            })
-            .copied()
-            .collect();
-        let (layers, features) = (generator.synthesis.num_ws(), generator.synthesis.w_dim());
-        let shape = [batch.len(), layers, features];
-        Tensor::from_data(TensorData::new(values, shape), device)
+        let latents: Vec<Array2<f32>> = found.iter().map(|found| found.w_plus.clone()).collect();
+        to_tensor(&latents, device)
     } else {
         let z = latents_from_seeds(&seeds, generator.mapping.z_dim(), device);
         let labels = class::labels(class, seeds.len(), model, device);
         generator.mapping.forward(z, labels, truncation)
     };
     let noise = options.noise(seeds.first().copied().unwrap_or_default());
-    let images = generator.synthesis.forward(w_plus.clone(), &noise);
+    let images = synthesize(generator, w_plus.clone(), &noise, offset.as_ref());
     generator.check_finite(&images, &w_plus, &noise)?;
     Ok(if images.dims()[1] == RGBA {
         let images = from_signed_unit_rgba(images);

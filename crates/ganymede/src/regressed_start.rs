@@ -1,6 +1,6 @@
 //! A first guess at the latent of an image: a ridge regression from the features of a model's samples to their latents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -83,6 +83,16 @@ impl RegressedStart {
     }
 }
 
+/// Whether a file is named as those that keep a regression beside a model, and so is no model.
+pub fn is_kept_file(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
+
+/// Of the files that keep regressions.
+const PREFIX: &str = "start-";
+const SUFFIX: &str = ".regression.safetensors";
+
 /// Beside the model, named by all that the regression depends on.
 fn file(model: &Model, record: &FeatureRecord) -> PathBuf {
     let key = digest::short(&format!(
@@ -91,9 +101,7 @@ fn file(model: &Model, record: &FeatureRecord) -> PathBuf {
         record.network,
         record.side,
     ));
-    model
-        .path
-        .with_file_name(format!("start-{key}.regression.safetensors"))
+    model.path.with_file_name(format!("{PREFIX}{key}{SUFFIX}"))
 }
 
 fn fit(

@@ -725,7 +725,7 @@ fn an_inversion_tells_its_losses_and_shows_its_pictures() {
         ]
     );
     assert_eq!(witness.positions, [1, 2, 3, 4, 1, 2, 3, 4]);
-    assert_eq!(witness.numbers, ["LPIPS", "PSNR"]);
+    assert_eq!(witness.numbers, ["loss", "LPIPS", "PSNR"]);
     // Of each image its four steps and what was found.
     let names = [["micah-2"; 5], ["micah-3"; 5]].concat();
     assert_eq!(witness.previews, names);

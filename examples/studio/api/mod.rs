@@ -8,3 +8,4 @@ pub mod models;
 pub mod pictures;
 pub mod search;
 pub mod status;
+pub mod tuned;

@@ -35,9 +35,13 @@ fn unchanged() -> u32 {
 const LARGEST: u32 = 4096;
 
 impl Studio {
-    /// The recipe with the model named as jobs name it.
+    /// The recipe with the model and the change of its weights named as jobs name them.
     pub fn resolve(&self, mut picture: Picture) -> Result<Picture, Failure> {
         picture.model = self.which(&picture.model)?;
+        if let Some(id) = picture.tuned {
+            let id = id.to_str().unwrap_or_default();
+            picture.tuned = Some(self.uploads.tuned(id)?);
+        }
         Ok(picture)
     }
 
@@ -76,7 +80,7 @@ pub async fn latents(
     let bytes = studio
         .soon(move |studio| {
             let picture = studio.resolve(picture)?;
-            let model = studio.context.model(&picture.model)?;
+            let model = picture.load_model(&studio.context)?;
             let w_plus = picture.w_plus(&model, &studio.context)?;
             let (layers, features) = w_plus.dim();
             let values: Vec<f32> = w_plus.iter().copied().collect();

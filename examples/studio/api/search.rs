@@ -4,9 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use ganymede::search::{self, Method, Outcome, Searcher};
+use ganymede::search::{self, Fit, Method, Outcome, Searcher};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::input::Input;
@@ -61,27 +60,28 @@ pub struct Scored {
 /// Samples that a score is compared with.
 const SAMPLES: usize = 200;
 
-/// The share of the model's own samples that are less likely than an image of this score.
+/// How usual an image of this score is for the model, by the samples that the index keeps scores of; where it keeps none, they are drawn once.
 pub async fn typicality(
     State(studio): State<Arc<Studio>>,
     Input(Scored { model, score }): Input<Scored>,
-) -> Result<Json<Value>, Failure> {
-    let share = studio.soon(move |studio| {
+) -> Result<Json<Fit>, Failure> {
+    let fit = studio.soon(move |studio| {
+        let context = &studio.context;
+        let searcher = Searcher::open(None, None, &context.weights()?, context.device())?;
+        if let Some(share) = searcher.typicality(&model, score) {
+            return Ok(Fit::new(model, share));
+        }
         let mut known = studio
             .own_scores
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = known.get(&model) {
-            return Ok(own.typicality(score));
+            return Ok(Fit::new(model, own.typicality(score)));
         }
-        let context = &studio.context;
-        let searcher = Searcher::open(None, None, &context.weights()?, context.device())?;
         let own = searcher.own_scores(&model, SAMPLES, context, &mut ())?;
         let share = own.typicality(score);
-        known.insert(model, own);
-        Ok(share)
+        known.insert(model.clone(), own);
+        Ok(Fit::new(model, share))
     });
-    Ok(Json(
-        json!({ "typicality": share.await?, "samples": SAMPLES }),
-    ))
+    Ok(Json(fit.await?))
 }

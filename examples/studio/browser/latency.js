@@ -1,13 +1,13 @@
 // How long a person waits: slider to painted picture, first page, search, drag. Prints a table for docs/studio.md; run it on a machine that does nothing else.
-//
-//   node latency.js [--models DIR --model own:FILE]   measures the slider on a model of one's own too
 
+import { rmSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, browse, painted, serve } from './server.js';
+import { writeSeededGenerator } from './seeded-generator.js';
+import { ROOT, browse, folder, painted, serve } from './server.js';
 
 const MOVES = 120;
 const BETWEEN = 30;
-const option = (name) => { const index = process.argv.indexOf(name); return index < 0 ? undefined : process.argv[index + 1]; };
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
 const quantile = (values, part) => sorted(values)[Math.min(values.length - 1, Math.floor(values.length * part))];
@@ -39,6 +39,7 @@ async function slider(page, address, model) {
   return slide(page, 'Component 1');
 }
 
+console.log(`${cpus().length} cores, ${cpus()[0].model}\n`);
 console.log('| what | median ms | 95th percentile ms | times |\n|---|---|---|---|');
 const browser = await browse();
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
@@ -54,11 +55,11 @@ for (let time = 0; time < 5; time += 1) {
 }
 row('start of the program to the first cards', first);
 
-const models = option('--models');
-const server = await serve(...(models ? ['--models', models] : []));
+const models = folder();
+writeSeededGenerator(join(models, 'seeded-256.safetensors'), 256);
+const server = await serve('--models', models);
 row('slider to painted picture, a zoo model (64x64)', await slider(page, server.address, 'micah'));
-const own = option('--model');
-if (own) row(`slider to painted picture, ${own}`, await slider(page, server.address, own));
+row('slider to painted picture, seeded weights (256x256)', await slider(page, server.address, 'own:seeded-256.safetensors'));
 
 const searches = [];
 await page.goto(`${server.address}#/search`);
@@ -83,3 +84,4 @@ for (let seed = 0; seed < 5; seed += 1) {
 console.log(`\nDrag at 64x64: ${quantile(speeds, 0.5).toFixed(1)} steps a second, median of ${speeds.length} drags.`);
 await browser.close();
 await server.stop();
+rmSync(models, { recursive: true });

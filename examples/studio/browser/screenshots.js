@@ -36,8 +36,8 @@ for (const [width, height] of [[1280, 860], [390, 844]]) {
     await page.waitForTimeout(800);
     await shot('search');
     await view('Invert');
-    await page.getByLabel('Steps').fill('100');
-    await page.getByLabel('Steps').blur();
+    await page.getByLabel('Steps', { exact: true }).fill('100');
+    await page.getByLabel('Steps', { exact: true }).blur();
     await page.getByRole('button', { name: 'Invert', exact: true }).click();
     await page.locator('.column[data-done]').nth(2).waitFor({ timeout: 120000 });
     await shot('invert');

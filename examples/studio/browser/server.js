@@ -9,13 +9,14 @@ import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-const PROGRAM = process.env.STUDIO ?? join(ROOT, 'target/release/examples/studio');
+export const PROGRAM = process.env.STUDIO ?? join(ROOT, 'target/release/examples/studio');
 const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** Starts the program; its address is the first line of its output. */
+/** Starts the program with options, the first of which may be `{env}`; its address is the first line of its output. */
 export async function serve(...options) {
+  const { env } = typeof options[0] === 'object' ? options.shift() : {};
   const started = performance.now();
-  const program = spawn(PROGRAM, ['--port', '0', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const program = spawn(PROGRAM, ['--port', '0', ...options], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const address = await new Promise((resolve, reject) => {
     createInterface({ input: program.stdout }).once('line', resolve);
     program.once('error', reject);

@@ -154,8 +154,8 @@ test('model: seeds, truncation, noise, named edits and components are new pictur
 test('invert: three ranks side by side with previews and curves, then an edit', async () => {
   await view('Invert');
   await page.locator('.drop input').setInputFiles(QUERY);
-  await page.getByLabel('Steps').fill('60');
-  await page.getByLabel('Steps').blur();
+  await page.getByLabel('Steps', { exact: true }).fill('60');
+  await page.getByLabel('Steps', { exact: true }).blur();
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   const columns = page.locator('.column');
   await columns.nth(2).waitFor();
@@ -178,8 +178,8 @@ test('invert: one model, stopped on the way', async () => {
   await view('Invert');
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
-  await page.getByLabel('Steps').fill('20000');
-  await page.getByLabel('Steps').blur();
+  await page.getByLabel('Steps', { exact: true }).fill('20000');
+  await page.getByLabel('Steps', { exact: true }).blur();
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   await page.getByText(/step [5-9]\d* of 20000/).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
@@ -187,7 +187,109 @@ test('invert: one model, stopped on the way', async () => {
   await page.locator('.column[data-done]').waitFor();
 });
 
-test('interpolate: a strip that plays, and a GIF', async () => {
+/** The tensors of a safetensors file: names and shapes. */
+const shapes = (bytes) => {
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
+  return Object.fromEntries(Object.entries(header).filter(([name]) => name !== '__metadata__').map(([name, { shape }]) => [name, shape]));
+};
+
+test('invert: refined, then edited, dragged, interpolated, exported and kept in a session', async () => {
+  await view('Invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Into').selectOption('micah');
+  await page.getByLabel('Steps', { exact: true }).fill('30');
+  await page.getByLabel('Refine').check();
+  await page.getByLabel('Steps of the refinement').fill('60');
+  await page.getByLabel('Steps of the refinement').blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  const column = page.locator('.column');
+  await page.getByText(/refining [1-9]\d* of 60: PSNR/).waitFor();
+  const early = await painted(column.locator('canvas'), 1);
+  await page.locator('.column[data-done]').waitFor({ timeout: 120000 });
+  assert.match(await column.textContent(), /PSNR \d+\.\d+ dB.*refined/);
+  // The curve goes on through both phases, with a line between them.
+  assert.ok(Number(await column.locator('svg').getAttribute('data-values')) >= 80);
+  assert.equal(await column.locator('.curve-phases line').count(), 1);
+  assert.notEqual(await painted(column.locator('canvas'), 2), early);
+
+  await column.getByRole('button', { name: 'Export' }).click();
+  assert.match(await page.locator('dialog pre').textContent(), /--example invert -- --model micah --image IMAGE.png --steps 30 --refine --refine-steps 60\n/);
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+
+  await column.getByRole('button', { name: 'Edit' }).click();
+  await page.getByText('This inversion is refined').waitFor();
+  const before = await painted(main());
+  const seen = await count(main());
+  await slide('Component 1', 3);
+  const edited = await painted(main(), seen);
+  assert.notEqual(edited, before);
+  await page.getByText('micah, inverted, refined, edited').waitFor();
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  await page.getByRole('button', { name: 'Export' }).click();
+  const latents = await download(() => page.getByRole('button', { name: 'Latents and offset' }).click());
+  assert.equal(latents.name, 'micah.refined.safetensors');
+  const { w_plus, 'feature_offset.b16': offset } = shapes(latents.bytes);
+  assert.deepEqual([w_plus.length, offset.slice(2)], [3, [16, 16]]);
+  assert.match(await page.locator('dialog pre').textContent(), /--example generate -- --model micah --latents micah.refined.safetensors/);
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+
+  const session = await download(() => page.getByRole('button', { name: 'Save' }).click());
+  await page.goto(server.address);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Models' }).waitFor();
+  await page.locator('#session input').setInputFiles({ name: session.name, mimeType: 'application/json', buffer: session.bytes });
+  await page.getByText('Session opened.').waitFor();
+  await view('Model');
+  await page.waitForFunction(([selector, edited]) => document.querySelector(selector)?.toDataURL() === edited, ['canvas.main', edited]);
+
+  await page.getByRole('button', { name: 'Drag', exact: true }).click();
+  await page.getByText('it is left out here').waitFor();
+  assert.notEqual(await painted(main()), edited);
+  await view('Interpolate');
+  await page.getByRole('button', { name: 'Add a random seed' }).click();
+  await page.getByLabel('Frames', { exact: true }).fill('4');
+  await page.getByLabel('Frames', { exact: true }).blur();
+  await page.locator('.strip[data-frames="4"]').waitFor();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const shown = await count(main());
+  await page.getByRole('slider', { name: 'Frame' }).fill('0');
+  assert.equal(await painted(main(), shown), edited);
+});
+
+test('invert: the model is tuned, which a session keeps', async () => {
+  await view('Invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Into').selectOption('micah');
+  await page.getByLabel('Steps', { exact: true }).fill('10');
+  await page.getByLabel('Tune the model').check();
+  await page.getByLabel('Steps of the tuning').fill('10');
+  await page.getByLabel('Steps of the tuning').blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  await page.locator('.column[data-done]').waitFor({ timeout: 120000 });
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await page.getByText('micah, inverted, tuned').waitFor();
+  const before = await painted(main());
+  await page.getByRole('button', { name: 'Export' }).click();
+  const tuned = await download(() => page.getByRole('button', { name: 'Tuned weights' }).click());
+  assert.ok('synthesis.b16.conv0.weight.up' in shapes(tuned.bytes));
+  assert.match(await page.locator('dialog pre').textContent(), /--model micah --tuned micah.tuned.safetensors --latents/);
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  const session = await download(() => page.getByRole('button', { name: 'Save' }).click());
+  const other = await serve();
+  try {
+    // A program that has never seen this change.
+    const elsewhere = await context.newPage();
+    await elsewhere.goto(`${other.address}#/model`);
+    await elsewhere.getByRole('heading', { name: 'Model', exact: true }).waitFor();
+    await elsewhere.locator('#session input').setInputFiles({ name: session.name, mimeType: 'application/json', buffer: session.bytes });
+    await elsewhere.getByText('Session opened.').waitFor();
+    await elsewhere.waitForFunction(([selector, before]) => document.querySelector(selector)?.toDataURL() === before, ['canvas.main', before]);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('interpolate: a strip that plays, and a GIF async () => {
   await openModel('micah');
   await page.getByRole('button', { name: 'Put on the strip' }).click();
   await page.getByRole('button', { name: 'Next', exact: true }).click();
@@ -209,6 +311,16 @@ test('interpolate: a strip that plays, and a GIF', async () => {
   const gif = await download(() => page.getByRole('button', { name: 'GIF' }).click());
   assert.deepEqual([gif.name, gif.bytes.subarray(0, 6).toString()], ['micah.gif', 'GIF89a']);
   assert.match(await page.locator('dialog pre').textContent(), /--example interpolate -- --model micah --from 0 --to 1 --frames 8/);
+
+  const film = page.getByRole('button', { name: 'MP4' });
+  const { mp4: there } = await (await page.request.get(`${server.address}api/status`)).json();
+  if (!there) {
+    assert.ok(await film.isDisabled());
+    t.diagnostic('skipped: there is no ffmpeg here that would make an MP4');
+    return;
+  }
+  const mp4 = await download(() => film.click());
+  assert.deepEqual([mp4.name, mp4.bytes.subarray(4, 8).toString()], ['micah.mp4', 'ftyp']);
 });
 
 test('drag: points and a mask set with the pointer, and a picture that follows', async () => {
@@ -225,8 +337,8 @@ test('drag: points and a mask set with the pointer, and a picture that follows',
   await press(0.5, 0.5);
   await page.locator('.masked').waitFor();
   await page.getByRole('button', { name: 'Clear the mask' }).click();
-  await page.getByLabel('Steps').fill('30');
-  await page.getByLabel('Steps').blur();
+  await page.getByLabel('Steps', { exact: true }).fill('30');
+  await page.getByLabel('Steps', { exact: true }).blur();
   await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
   await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
   const after = await painted(main());

@@ -1,4 +1,5 @@
 use ganymede::image_tensor::{DecodeLimits, decode_bytes};
+use ganymede::invert::Settings;
 use ganymede::stylegan2::LatentFile;
 use serde_json::json;
 
@@ -153,16 +154,20 @@ fn a_search_ranks_the_models_for_an_image_and_for_a_model() {
     let ranking = found["queries"][0]["ranking"].as_array().unwrap();
     assert_eq!(ranking.len() as u64, found["models"].as_u64().unwrap());
     assert_eq!(ranking[0]["model"], "micah");
-    let share = |score: f64| {
+    let verdict = &found["queries"][0]["fit"];
+    assert_eq!(verdict["fits"], true, "{verdict}");
+    assert!(verdict["typicality"].as_f64() >= ranking[0]["typicality"].as_f64());
+    let fit = |score: f64| {
         let body = json!({ "model": "micah", "score": score });
-        Request::json("/api/typicality", &body)
-            .send(server.port)
-            .json()["typicality"]
-            .as_f64()
-            .unwrap()
+        let answer = Request::json("/api/typicality", &body).send(server.port);
+        let fit = answer.json();
+        (fit["typicality"].as_f64().unwrap(), fit["fits"].clone())
     };
-    assert!(share(ranking[0]["score"].as_f64().unwrap()) > 0.0);
-    assert_eq!((share(-1e9), share(1e9)), (0.0, 1.0));
+    // What the index keeps, as the search itself says it.
+    let share = fit(ranking[0]["score"].as_f64().unwrap()).0;
+    assert_eq!(Some(share), ranking[0]["typicality"].as_f64());
+    assert_eq!(fit(-1e9), (0.0, json!(false)));
+    assert_eq!(fit(1e9), (1.0, json!(true)));
     let other = server.image("micah/3.png");
     let both = Request::json("/api/search", &json!({ "images": [image, other] }))
         .send(server.port)
@@ -203,7 +208,7 @@ fn an_inversion_tells_how_it_goes_and_gives_latents() {
     let first = events.iter().find(|(name, _)| name == "numbers").unwrap();
     let start = first.1["values"]["PSNR"].as_f64().unwrap();
     assert!(results[0]["psnr"].as_f64().unwrap() > start + 1.0);
-    let picture = json!({ "model": "micah", "latent": { "w_plus": results[0]["w_plus"] } });
+    let picture = json!({ "model": "micah", "latent": results[0]["latent"] });
     assert_eq!(
         Request::json("/api/picture", &picture)
             .send(server.port)
@@ -211,6 +216,39 @@ fn an_inversion_tells_how_it_goes_and_gives_latents() {
         200
     );
     server.idle();
+}
+
+#[test]
+fn a_course_becomes_a_film_where_ffmpeg_is() {
+    let server = Running::start();
+    let points: Vec<_> = [1, 2]
+        .iter()
+        .map(|seed| json!({ "latent": { "seed": { "seed": seed } } }))
+        .collect();
+    let wanted = json!({
+        "model": "micah", "latent": { "course": { "points": points } },
+        "frames": 6, "frames_per_second": 12, "enlarged": 2, "format": "mp4"
+    });
+    let status = Request::get("/api/status").send(server.port).json();
+    let answer = Request::json("/api/animation", &wanted).send(server.port);
+    if status["mp4"] == false {
+        assert_eq!(answer.status, 400);
+        assert!(
+            answer.error().contains("needs ffmpeg"),
+            "{}",
+            answer.error()
+        );
+        eprintln!("skipped: there is no ffmpeg here that would make an MP4");
+        return;
+    }
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "video/mp4")
+    );
+    // The box of an MP4's kind comes first, and with the index in front that of pictures last.
+    assert_eq!(&answer.body[4..8], b"ftyp");
+    let text = String::from_utf8_lossy(&answer.body);
+    assert!(text.find("moov").unwrap() < text.find("mdat").unwrap());
 }
 
 #[test]
@@ -312,6 +350,22 @@ fn the_description_has_every_address_and_method() {
             );
         }
     }
+    // Settings of inversions have the library's names and defaults.
+    let settings = &description["components"]["schemas"]["InversionSettings"]["properties"];
+    let usual = serde_json::to_string(&Settings::default()).unwrap();
+    let mut usual: serde_json::Value = serde_json::from_str(&usual).unwrap();
+    for (name, described) in settings.as_object().unwrap() {
+        let default = usual.as_object_mut().unwrap().remove(name);
+        let described = &described["default"];
+        let same = default.as_ref().is_some_and(|default| {
+            default == described
+                || default
+                    .as_f64()
+                    .is_some_and(|d| Some(d) == described.as_f64())
+        });
+        assert!(same, "{name}: {default:?}, described as {described}");
+    }
+    assert_eq!(usual, json!({}), "settings that are not described");
     let routes = include_str!("../server.rs").matches(".route(").count();
     assert_eq!(routes, described.len(), "as many addresses as routes");
 }

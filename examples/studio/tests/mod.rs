@@ -5,4 +5,5 @@
 mod attacks;
 mod client;
 mod interface;
+mod inversion;
 mod running;

@@ -79,7 +79,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
     options.validate()?;
-    let model = context.model(&options.picture.model)?;
+    let model = options.picture.load_model(context)?;
     if options.picture.offset(&model)?.is_some() {
         return Err(Error::option(
             "picture",

@@ -104,6 +104,7 @@ fn context() -> Context {
 fn options(handles: &[([f64; 2], [f64; 2])]) -> Options {
     let picture = Picture {
         model: "micah".to_owned(),
+        tuned: None,
         latent: Latent::Seed(Seeded {
             seed: 4,
             ..Seeded::default()

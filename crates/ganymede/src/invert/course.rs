@@ -16,9 +16,10 @@ pub fn tell(observer: &mut dyn Observer, progress: &Progress<'_>) {
     };
     let psnr = now.psnr();
     let psnr = psnr.iter().sum::<f64>() / psnr.len() as f64;
+    observer.position(now.step as u64 + 1);
     observer.numbers(&[
+        Number::new("loss", mean(|losses| losses.total), "", 4),
         Number::new("LPIPS", mean(|losses| losses.lpips), "", 4),
         Number::new("PSNR", psnr, "dB", 1),
     ]);
-    observer.position(now.step as u64 + 1);
 }

@@ -28,7 +28,9 @@ use crate::device::DeviceChoice;
 use crate::feature_offset::Offset;
 use crate::files::{Names, make_folder};
 use crate::images::{Target, bad_images, image_of, query_image_of};
+use crate::latents::from_tensor;
 use crate::median::median;
+use crate::picture::{Latent, LatentsText, OffsetText, Refined};
 use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Preview};
 
 /// What is inverted, and how.
@@ -331,6 +333,18 @@ pub fn run(
 }
 
 impl Inverted {
+    /// The latent as a recipe takes it, with the offset of a refined one.
+    pub fn latent(&self) -> Latent {
+        let w_plus = LatentsText::of(&from_tensor(self.w_plus.clone())[0]);
+        match &self.offset {
+            Some(offset) => Latent::Refined(Refined {
+                w_plus,
+                offset: OffsetText::of(offset),
+            }),
+            None => Latent::WPlus(w_plus),
+        }
+    }
+
     fn new(
         model: &Model,
         target: &Target,
@@ -473,12 +487,17 @@ pub(crate) struct Seen {
 impl Seen {
     /// `names` are those of the previews; frames are kept where `keeps` says so.
     pub(crate) fn new(search: &Search<'_>, names: Vec<String>, keeps: bool) -> Self {
+        Self::within(search.steps(), search.report_every(), names, keeps)
+    }
+
+    /// Of so many steps, of which one in `report_every` is read.
+    fn within(steps: usize, report_every: usize, names: Vec<String>, keeps: bool) -> Self {
         Self {
             frames: vec![Vec::new(); names.len()],
             names,
             keeps,
-            every: search.steps().div_ceil(MOST_FRAMES).max(1),
-            report_every: search.report_every(),
+            every: steps.div_ceil(MOST_FRAMES).max(1),
+            report_every,
         }
     }
 

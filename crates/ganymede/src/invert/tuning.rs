@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use inversion::{InversionError, Locality, StopReason, TuningConfig};
+use inversion::{InversionError, Locality, Progress, StopReason, TuningConfig};
 use lpips::Lpips;
 use serde::Serialize;
 use stylegan2::WeightDelta;
 
 use super::search::{Reached, Search};
-use super::{Batch, Options, tell};
+use super::{Batch, Options, Seen, tell};
 use crate::device::DeviceChoice;
 use crate::files::{self, ShownPath};
 use crate::images::to_targets;
@@ -105,6 +105,8 @@ pub(super) fn tune(
     let w_plus = Tensor::cat(w_plus, 0);
     let every = DeviceChoice::of(device).steps_between_reads();
     let config = config(options, bytes_of(model), every);
+    let names = batches.iter().flat_map(|batch| batch.seen.names.clone());
+    let mut seen = Seen::within(config.steps, every, names.collect(), false);
     observer.begin(&Phase::new("tuning", config.steps));
     let noise = search.noise(&inversions);
     let tuning = inversion::tune(
@@ -116,6 +118,9 @@ pub(super) fn tune(
         &config,
         |progress| {
             tell(observer, progress);
+            if let Progress::Step(step) = progress {
+                seen.see(observer, step);
+            }
             observer.flow()
         },
     )?;

@@ -17,6 +17,9 @@ mod latent;
 mod latents_text;
 mod offset_text;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,9 @@ use crate::{Context, Error, Model};
 pub struct Picture {
     /// A model of the zoo, or a generator file.
     pub model: String,
+    /// A file of pivotal tuning that changes the model's weights, as [`invert`](crate::invert) writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<PathBuf>,
     /// The latent before it is edited.
     pub latent: Latent,
     /// What is changed of it.
@@ -54,6 +60,18 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// The model, tuned where the recipe says so.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be loaded, or the file of tuning is of another model.
+    pub fn load_model(&self, context: &Context) -> Result<Arc<Model>, Error> {
+        match &self.tuned {
+            Some(file) => context.tuned_model(&self.model, file),
+            None => context.model(&self.model),
+        }
+    }
+
     /// The latents `[num_ws, w_dim]`, edited, of a model that has been loaded.
     ///
     /// # Errors
@@ -78,7 +96,7 @@ impl Picture {
     ///
     /// The model cannot be loaded, the latent or an edit does not fit it, or the image is not finite.
     pub fn render(&self, context: &Context) -> Result<RgbImage, Error> {
-        let model = context.model(&self.model)?;
+        let model = self.load_model(context)?;
         let w_plus = self.w_plus(&model, context)?;
         let offset = self.offset(&model)?;
         render(&w_plus, offset.as_ref(), &self.noise(), &model, context)
@@ -102,7 +120,7 @@ impl Picture {
                 "expected a course of at least two points",
             ));
         };
-        let model = context.model(&self.model)?;
+        let model = self.load_model(context)?;
         let path = on_course.course.path(&model, context)?;
         let offsets = on_course.course.offsets(&model)?;
         let mut frames = Vec::with_capacity(times.len());

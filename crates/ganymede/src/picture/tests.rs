@@ -12,6 +12,7 @@ fn context() -> Context {
 fn of_seed(seed: u32) -> Picture {
     Picture {
         model: "adventurer".to_owned(),
+        tuned: None,
         latent: Latent::Seed(Seeded {
             seed,
             ..Seeded::default()

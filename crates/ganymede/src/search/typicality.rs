@@ -90,7 +90,8 @@ impl Fit {
     /// Typicality from which on a model is likely to have made an image.
     pub const LEAST_TYPICALITY: f64 = 0.02;
 
-    fn new(model: String, typicality: f64) -> Self {
+    /// The verdict on an image of this typicality for a model.
+    pub fn new(model: String, typicality: f64) -> Self {
         Self {
             model,
             typicality,

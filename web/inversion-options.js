@@ -1,0 +1,84 @@
+// How an inversion goes: the panel of Invert. What it sets is the request's body, `store.inversion`.
+
+import { choice, h, number, toggle } from './elements.js';
+import { store, usualInversion } from './store.js';
+
+/** Random latents that a start is the best of, where somebody wants that. */
+const RANDOM_STARTS = 100;
+const MOST_STEPS = 20000;
+
+/** Elements of all options. `into` is a model or `ranks`, and `choose` hears another. */
+export function inversionOptions({ into, choose }) {
+  const wanted = store.inversion;
+  const { settings } = wanted;
+  const set = (name) => (value) => { settings[name] = value; };
+  const setOutside = (name) => (value) => { wanted[name] = value; };
+  const weight = (label, name, object = settings) => number(label, { min: 0, max: 1e6, step: 'any', value: object[name], change: (value) => { object[name] = value; } });
+  const rate = (label, name, object = settings) => number(label, { min: 0.0001, max: 10, step: 'any', value: object[name], change: (value) => { object[name] = value; } });
+  const steps = (label, change, value) => number(label, { min: 1, max: MOST_STEPS, value, change });
+  /** Fields that are there while a box is ticked. */
+  const under = (label, hint, value, change, ...fields) => {
+    const inner = h('div', { className: 'fields', hidden: !value }, fields);
+    return h('div', {}, toggle(label, value, (ticked) => { inner.hidden = !ticked; change(ticked); }, hint), inner);
+  };
+
+  const samples = number('Random latents', { min: 1, max: 10000, value: settings.start_samples || RANDOM_STARTS, change: set('start_samples') });
+  const startsAt = settings.start === 'regressed' ? 'regressed' : settings.start_samples > 0 ? 'random' : 'mean';
+  samples.hidden = startsAt !== 'random';
+  const start = choice('Start', [['mean', 'the mean latent'], ['regressed', 'a guess from the image'], ['random', 'the best of random latents']], startsAt, (value) => {
+    samples.hidden = value !== 'random';
+    settings.start = value === 'regressed' ? 'regressed' : 'mean';
+    settings.start_samples = value === 'random' ? samples.querySelector('input').valueAsNumber || RANDOM_STARTS : 0;
+  });
+
+  return h('div', { className: 'panel' },
+    choice('Into', [['ranks', 'the models at ranks 1, 10 and 15'], ...store.models.map((model) => [model.id, model.name])], into, choose),
+    choice('Latents', [['w_plus', 'W+: one a layer'], ['w', 'W: one for all layers']], settings.space, set('space')),
+    steps('Steps', set('steps'), settings.steps),
+    start, samples,
+    under('Prior', 'Keeps the latents likely, so that edits stay good', settings.prior, set('prior'),
+      weight('Weight of the prior', 'lambda_prior')),
+    under('Refine', 'Then changes features where the latents fail: a scar, a logo, an earring', settings.refine, set('refine'),
+      steps('Steps of the refinement', set('refine_steps'), settings.refine_steps),
+      rate('Learning rate of the refinement', 'refine_learning_rate'),
+      weight('Pull that keeps it small', 'lambda_offset'),
+      number('LPIPS from which on it is free', { min: 0.0001, max: 10, step: 'any', value: settings.mask_level, change: set('mask_level') })),
+    under('Tune the model', 'Then changes the model itself, a little, for this image', wanted.tune, setOutside('tune'),
+      steps('Steps of the tuning', setOutside('tune_steps'), wanted.tune_steps),
+      rate('Learning rate of the tuning', 'tune_learning_rate', wanted),
+      weight('Weight of what keeps other images', 'lambda_locality', wanted)),
+    h('details', {}, h('summary', {}, 'More options'),
+      h('div', { className: 'fields' },
+        choice('LPIPS network', [['alex', 'AlexNet'], ['vgg', 'VGG16, slower']], settings.lpips, set('lpips')),
+        rate('Learning rate', 'learning_rate'),
+        choice('Course of the learning rate', [['constant', 'the same throughout'], ['ramp', 'up at first, down at the end']], settings.schedule, set('schedule')),
+        weight('Weight of LPIPS', 'lambda_lpips'),
+        weight('Weight of the squared error', 'lambda_mse'),
+        weight('Pull towards the mean', 'lambda_w_avg'),
+        choice('Noise', [['constant', 'the model’s own'], ['none', 'none']], settings.noise, set('noise')))));
+}
+
+/** Words of a command line that does the same. */
+export function inversionWords({ settings, tune, ...tuning }) {
+  const usual = usualInversion();
+  const option = (name) => `--${name.replaceAll('_', '-')}`;
+  const words = [];
+  const differing = (names, object, other) => {
+    for (const name of names) if (object[name] !== other[name]) words.push(option(name), object[name]);
+  };
+  const common = ['space', 'steps', 'lpips', 'learning_rate', 'schedule', 'lambda_lpips', 'lambda_mse', 'lambda_w_avg', 'start', 'start_samples', 'noise'];
+  differing(common, settings, usual.settings);
+  if (settings.prior) {
+    words.push('--prior');
+    differing(['lambda_prior'], settings, usual.settings);
+  }
+  if (settings.refine) {
+    words.push('--refine');
+    differing(['refine_steps', 'refine_learning_rate', 'lambda_offset', 'mask_level'], settings, usual.settings);
+  }
+  if (tune) {
+    words.push('--tune');
+    differing(['tune_steps', 'tune_learning_rate', 'lambda_locality'], tuning, usual);
+  }
+  return words;
+}
