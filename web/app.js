@@ -43,7 +43,10 @@ async function render() {
   document.title = `${found[1]} – Ganymede Studio`;
   const view = found[2]({ go, argument: rest.map(decodeURIComponent).join('/') });
   leave = view.leave ?? leave;
+  const hadFocus = main.contains(document.activeElement);
   main.replaceChildren(view.element);
+  // What had the focus is gone: the keyboard goes on from the new view's start.
+  if (hadFocus) main.focus({ preventScroll: true });
 }
 
 async function load() {
@@ -61,9 +64,12 @@ async function start() {
     main.replaceChildren(h('p', { className: 'empty' }, 'The models cannot be listed. Start the program again, and reload this page.'));
     return;
   }
-  addEventListener('hashchange', render);
+  addEventListener('hashchange', () => { render(); scrollTo(0, 0); });
   render();
 }
+
+// The address names a view, so that a link into the page cannot.
+document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 
 // A file that misses its place must not replace the page.
 addEventListener('dragover', (event) => event.preventDefault());

@@ -50,11 +50,19 @@ export async function attempt(work) {
 export function slider({ label, min, max, step, value, unit = '', decimals = 2, change, hint }) {
   const shown = (number) => `${number > 0 && min < 0 ? '+' : ''}${number.toFixed(decimals)}${unit}`;
   const output = h('output', {}, shown(value));
+  // The track is filled from zero on, wherever that is.
+  const fill = () => {
+    const place = (number) => (100 * (number - min)) / (max - min);
+    const ends = [place(Math.max(min, 0)), place(input.valueAsNumber)].sort((a, b) => a - b);
+    input.style.setProperty('--from', `${ends[0]}%`);
+    input.style.setProperty('--to', `${ends[1]}%`);
+  };
   const input = h('input', {
     type: 'range', min, max, step, value, aria: { label },
-    oninput: () => { output.textContent = shown(input.valueAsNumber); change(input.valueAsNumber); },
+    oninput: () => { output.textContent = shown(input.valueAsNumber); fill(); change(input.valueAsNumber); },
   });
   input.value = value;
+  fill();
   // Back to the middle with a double click, as in every darkroom.
   input.addEventListener('dblclick', () => { input.value = value0; input.dispatchEvent(new Event('input')); });
   const value0 = min < 0 ? 0 : value;
@@ -69,10 +77,10 @@ export function choice(label, options, value, change) {
   return h('label', { className: 'field' }, h('span', {}, label), select);
 }
 
-/** A labelled box to tick. */
+/** A labelled box to tick, with a hint below. */
 export function toggle(label, value, change, hint) {
-  const input = h('input', { type: 'checkbox', checked: value, onchange: () => change(input.checked) });
-  return h('label', { className: 'toggle', title: hint }, input, h('span', {}, label));
+  const input = h('input', { type: 'checkbox', checked: value, aria: { label, description: hint }, onchange: () => change(input.checked) });
+  return h('label', { className: 'toggle' }, input, h('span', {}, label, h('small', {}, hint)));
 }
 
 /** A labelled number. */

@@ -33,20 +33,16 @@ export function inversionOptions({ into, choose }) {
 
   return h('div', { className: 'panel' },
     choice('Into', [['ranks', 'the models at ranks 1, 10 and 15'], ...store.models.map((model) => [model.id, model.name])], into, choose),
-    choice('Latents', [['w_plus', 'W+: one a layer'], ['w', 'W: one for all layers']], settings.space, set('space')),
-    steps('Steps', set('steps'), settings.steps),
+    h('div', { className: 'row' },
+      choice('Latents', [['w_plus', 'W+, each layer'], ['w', 'W, one for all']], settings.space, set('space')),
+      steps('Steps', set('steps'), settings.steps)),
     start, samples,
     under('Prior', 'Keeps the latents likely, so that edits stay good', settings.prior, set('prior'),
       weight('Weight of the prior', 'lambda_prior')),
     under('Refine', 'Then changes features where the latents fail: a scar, a logo, an earring', settings.refine, set('refine'),
-      steps('Steps of the refinement', set('refine_steps'), settings.refine_steps),
-      rate('Learning rate of the refinement', 'refine_learning_rate'),
-      weight('Pull that keeps it small', 'lambda_offset'),
-      number('LPIPS from which on it is free', { min: 0.0001, max: 10, step: 'any', value: settings.mask_level, change: set('mask_level') })),
+      steps('Steps of the refinement', set('refine_steps'), settings.refine_steps)),
     under('Tune the model', 'Then changes the model itself, a little, for this image', wanted.tune, setOutside('tune'),
-      steps('Steps of the tuning', setOutside('tune_steps'), wanted.tune_steps),
-      rate('Learning rate of the tuning', 'tune_learning_rate', wanted),
-      weight('Weight of what keeps other images', 'lambda_locality', wanted)),
+      steps('Steps of the tuning', setOutside('tune_steps'), wanted.tune_steps)),
     h('details', {}, h('summary', {}, 'More options'),
       h('div', { className: 'fields' },
         choice('LPIPS network', [['alex', 'AlexNet'], ['vgg', 'VGG16, slower']], settings.lpips, set('lpips')),
@@ -55,7 +51,12 @@ export function inversionOptions({ into, choose }) {
         weight('Weight of LPIPS', 'lambda_lpips'),
         weight('Weight of the squared error', 'lambda_mse'),
         weight('Pull towards the mean', 'lambda_w_avg'),
-        choice('Noise', [['constant', 'the model’s own'], ['none', 'none']], settings.noise, set('noise')))));
+        choice('Noise', [['constant', 'the model’s own'], ['none', 'none']], settings.noise, set('noise')),
+        rate('Learning rate of the refinement', 'refine_learning_rate'),
+        weight('Pull that keeps the refinement small', 'lambda_offset'),
+        number('LPIPS from which on it is free', { min: 0.0001, max: 10, step: 'any', value: settings.mask_level, change: set('mask_level') }),
+        rate('Learning rate of the tuning', 'tune_learning_rate', wanted),
+        weight('Weight of what keeps other images in the tuning', 'lambda_locality', wanted))));
 }
 
 /** Words of a command line that does the same. */

@@ -10,6 +10,8 @@ import { atRanks, giveImages, rankQuery } from './search.js';
 import { nameOf, store, take } from './store.js';
 
 const RANKS = [1, 10, 15];
+/** Where the reconstructions stand below the options. */
+const NARROW = matchMedia('(max-width: 860px)');
 /** JSON has no infinity, which is the ratio of a picture to itself. */
 const decibels = (ratio) => (ratio === null ? '∞' : ratio.toFixed(2));
 /** Of the last inversions: `{model, rank, found, wanted}`; `wanted` is how they were asked for. */
@@ -58,7 +60,7 @@ export function invertView({ go }) {
     const curve = new Curve(stepsOf(wanted));
     const actions = h('div', { className: 'row' });
     const element = h('article', { className: 'column', data: { model } },
-      h('h2', {}, nameOf(model)), h('p', { className: 'muted' }, rank ? `rank ${rank}` : 'chosen'),
+      h('div', { className: 'row between' }, h('h2', {}, nameOf(model)), h('p', { className: 'muted' }, rank ? `rank ${rank}` : 'chosen')),
       view.canvas, curve.element, numbers, actions);
     return { element, view, numbers, curve, actions, model, rank, phase: { name: '', length: 0 } };
   }
@@ -73,7 +75,7 @@ export function invertView({ go }) {
       how.length ? `, ${how.join(' and ')}` : ''}, ${found.seconds.toFixed(1)} s`;
     column.actions.replaceChildren(
       button('Edit', () => { take(picture, title); go('model'); }, { className: 'primary' }),
-      button('Put on the strip', () => { store.strip.push({ ...structuredClone(picture), title }); notice(`Put on the strip of Interpolate: ${title}.`); }),
+      button('To the strip', () => { store.strip.push({ ...structuredClone(picture), title }); notice(`Put on the strip of Interpolate: ${title}.`); }),
       button('Export', () => exportDialog(picture, { inversion: wanted })));
     column.element.dataset.done = 'true';
   }
@@ -118,6 +120,7 @@ export function invertView({ go }) {
       }
       const made = models.map(([model, rank]) => column(model, rank, wanted));
       columns.replaceChildren(...made.map(({ element }) => element));
+      if (NARROW.matches) columns.scrollIntoView({ block: 'start' });
       let now = null;
       const body = { ...wanted, image: store.query[0].id, models: models.map(([model]) => model) };
       for await (const [name, data] of api.invert(body, running.abort.signal)) {
@@ -158,7 +161,7 @@ export function invertView({ go }) {
   showResults();
   return {
     element: h('div', {}, h('div', { className: 'head' }, h('h1', {}, 'Invert'), status),
-      h('div', { className: 'bench' }, h('div', { className: 'stage wide' }, h('div', { className: 'row top' }, target, drop), columns), options)),
+      h('div', { className: 'bench inverting' }, h('div', { className: 'row top' }, target, drop), options, columns)),
     leave: () => running?.abort.abort(),
   };
 }

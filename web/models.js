@@ -65,8 +65,9 @@ export function modelsView({ go }) {
       h('div', { className: 'head' }, h('h1', {}, 'Models'), count),
       h('div', { className: 'tools' },
         h('label', { className: 'field grow' }, h('span', {}, 'Filter'), filter),
-        choice('Sort by', Object.entries(ORDERS).map(([key, [text]]) => [key, text]), state.order, (order) => { state.order = order; fill(); })),
-      grid, drop),
+        choice('Sort by', Object.entries(ORDERS).map(([key, [text]]) => [key, text]), state.order, (order) => { state.order = order; fill(); }),
+        drop),
+      grid),
     leave: () => seen.disconnect(),
   };
 }

@@ -85,16 +85,19 @@ impl Wanted {
             ("start_samples", settings.start_samples, MOST_SAMPLES),
         ] {
             if found > most {
-                let problem = format!("expected at most {most}");
-                return Err(Error::option(option, found, problem));
+                return Err(Error::Option {
+                    option,
+                    found: found.to_string(),
+                    problem: format!("expected at most {most}"),
+                });
             }
         }
         if settings.noise == Noise::Optimized {
-            return Err(Error::option(
-                "noise",
-                "optimized",
-                "a recipe has no optimized noise; use constant or none",
-            ));
+            return Err(Error::Option {
+                option: "noise",
+                found: "optimized".to_owned(),
+                problem: "a recipe has no optimized noise; use constant or none".to_owned(),
+            });
         }
         self.options(Path::new(""), "", Path::new("")).validate()
     }

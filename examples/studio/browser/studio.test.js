@@ -198,7 +198,7 @@ test('invert: refined, then edited, dragged, interpolated, exported and kept in 
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
   await page.getByLabel('Steps', { exact: true }).fill('30');
-  await page.getByLabel('Refine').check();
+  await page.getByLabel('Refine', { exact: true }).check();
   await page.getByLabel('Steps of the refinement').fill('60');
   await page.getByLabel('Steps of the refinement').blur();
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
@@ -289,7 +289,7 @@ test('invert: the model is tuned, which a session keeps', async () => {
   }
 });
 
-test('interpolate: a strip that plays, and a GIF async () => {
+test('interpolate: a strip that plays, a GIF, and a film where ffmpeg is', async (t) => {
   await openModel('micah');
   await page.getByRole('button', { name: 'Put on the strip' }).click();
   await page.getByRole('button', { name: 'Next', exact: true }).click();
