@@ -34,7 +34,7 @@ export function inversionOptions({ into, choose }) {
   return h('div', { className: 'panel' },
     choice('Into', [['ranks', 'the models at ranks 1, 10 and 15'], ...store.models.map((model) => [model.id, model.name])], into, choose),
     h('div', { className: 'row' },
-      choice('Latents', [['w_plus', 'W+, each layer'], ['w', 'W, one for all']], settings.space, set('space')),
+      choice('Latents', [['w_plus', 'W+'], ['w', 'W']], settings.space, set('space')),
       steps('Steps', set('steps'), settings.steps)),
     start, samples,
     under('Prior', 'Keeps the latents likely, so that edits stay good', settings.prior, set('prior'),

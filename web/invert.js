@@ -22,6 +22,7 @@ let into = 'ranks';
 function doing(phase) {
   if (phase.endsWith(', refined')) return 'refining';
   if (phase === 'tuning') return 'tuning';
+  if (phase === 'regression of latents') return 'learning a start from samples:';
   return phase.startsWith('image ') ? 'step' : phase;
 }
 
@@ -137,6 +138,7 @@ export function invertView({ go }) {
             finish(column, found, wanted);
             results.push({ model: found.id, rank: column.rank, found, wanted });
           }
+          for (const { element, numbers } of made) if (!element.dataset.done) numbers.textContent = 'Stopped before there was anything.';
           status.textContent = data.cancelled ? 'Stopped: this is what was found until then.' : 'Done.';
         } else await hear(now, name, data);
       }

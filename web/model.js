@@ -87,7 +87,7 @@ export function modelView({ go }) {
   };
   const like = () => attempt(async () => {
     await queryOf(await api.picture(recipe(picture)));
-    go('search/now');
+    go('search');
   });
   const actions = h('div', { className: 'row center' },
     button('More like this', like), button('Put on the strip', keep), button('Drag', () => go('drag')),

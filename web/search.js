@@ -7,6 +7,9 @@ import { nameOf, store } from './store.js';
 
 let last = null;
 
+/** The images that the query is now. */
+const asked = () => store.query.map((image) => image.id).join();
+
 /** Where the index does not say how usual an image is, samples of so many of the best models are drawn, which takes seconds. */
 const DRAWN = 3;
 
@@ -96,7 +99,7 @@ export function searchView({ go, argument }) {
     const started = performance.now();
     try {
       const outcome = await api.search(body);
-      last = { ...outcome.queries[0], models: outcome.models, seconds: (performance.now() - started) / 1000, what, single: body.images?.length === 1 };
+      last = { ...outcome.queries[0], images: body.images?.join(), models: outcome.models, seconds: (performance.now() - started) / 1000, what, single: body.images?.length === 1 };
     } finally {
       results.classList.remove('waiting');
       status.textContent = '';
@@ -119,7 +122,7 @@ export function searchView({ go, argument }) {
   showResults();
   const [kind, name] = argument.split('/');
   if (kind === 'like' && name) ask({ like: name }, `models like ${nameOf(name)}`);
-  else if (argument === 'now' && store.query.length) rank();
+  else if (store.query.length && last?.images !== asked()) rank();
   return {
     element: h('div', {}, h('div', { className: 'head' }, h('h1', {}, 'Search'), status), drop, query, verdict, results),
     leave: () => seen.disconnect(),
@@ -138,5 +141,5 @@ export async function queryOf(blob) {
 /** Ranks the models for the query without showing them. */
 export async function rankQuery() {
   const outcome = await api.search({ images: store.query.map((image) => image.id) });
-  last = { ...outcome.queries[0], models: outcome.models, seconds: outcome.feature_seconds, what: 'an image', single: store.query.length === 1 };
+  last = { ...outcome.queries[0], images: asked(), models: outcome.models, seconds: outcome.feature_seconds, what: 'an image', single: store.query.length === 1 };
 }

@@ -7,6 +7,8 @@ import { writeSeededGenerator } from './seeded-generator.js';
 import { ROOT, browse, folder, painted, serve } from './server.js';
 
 const MOVES = 120;
+/** Of a large model, so that the measurement ends. */
+const LARGE_MOVES = 40;
 const BETWEEN = 30;
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
@@ -14,7 +16,7 @@ const quantile = (values, part) => sorted(values)[Math.min(values.length - 1, Ma
 const row = (what, values) => console.log(`| ${what} | ${quantile(values, 0.5).toFixed(1)} | ${quantile(values, 0.95).toFixed(1)} | ${values.length} |`);
 
 /** Milliseconds from each input event to the frame in which its picture is painted. */
-const slide = (page, label) => page.evaluate(async ([label, moves, between]) => {
+const slide = (page, label, moves) => page.evaluate(async ([label, moves, between]) => {
   const input = document.querySelector(`input[aria-label="${label}"]`);
   const canvas = document.querySelector('canvas.main');
   const times = [];
@@ -27,16 +29,18 @@ const slide = (page, label) => page.evaluate(async ([label, moves, between]) => 
     await new Promise((resolve) => { setTimeout(resolve, between); });
   }
   return times;
-}, [label, MOVES, BETWEEN]);
+}, [label, moves, BETWEEN]);
 
-async function slider(page, address, model) {
+async function slider(page, address, model, moves) {
   await page.goto(`${address}#/models`);
   await page.reload();
   await page.locator(`.card[data-model="${model}"] button.tile`).click();
   await page.getByRole('heading', { name: 'Principal components' }).waitFor();
   await painted(page.locator('canvas.main'));
-  await page.waitForTimeout(1500);
-  return slide(page, 'Component 1');
+  // The pictures of the seeds nearby go on being made.
+  await painted(page.locator('.grid-seeds canvas').last());
+  await page.waitForTimeout(500);
+  return slide(page, 'Component 1', moves);
 }
 
 console.log(`${cpus().length} cores, ${cpus()[0].model}\n`);
@@ -58,8 +62,8 @@ row('start of the program to the first cards', first);
 const models = folder();
 writeSeededGenerator(join(models, 'seeded-256.safetensors'), 256);
 const server = await serve('--models', models);
-row('slider to painted picture, a zoo model (64x64)', await slider(page, server.address, 'micah'));
-row('slider to painted picture, seeded weights (256x256)', await slider(page, server.address, 'own:seeded-256.safetensors'));
+row('slider to painted picture, a zoo model (64x64)', await slider(page, server.address, 'micah', MOVES));
+row('slider to painted picture, seeded weights (256x256)', await slider(page, server.address, 'own:seeded-256.safetensors', LARGE_MOVES));
 
 const searches = [];
 await page.goto(`${server.address}#/search`);

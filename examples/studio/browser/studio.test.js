@@ -394,6 +394,20 @@ test('the keyboard alone opens a model and moves a slider', async () => {
   assert.notEqual(await painted(main(), seen), before);
 });
 
+test('the keyboard skips to the content, and goes on from the start of a new view', async () => {
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  await view('Search');
+  await page.locator('.skip').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await focused(), 'main');
+  await page.getByRole('heading', { name: 'Search', exact: true, level: 1 }).waitFor();
+  await view('Models');
+  await page.getByRole('button', { name: 'Open micah', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  assert.equal(await focused(), 'main');
+});
+
 test('nothing is wider than a telephone', async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const name of ['Models', 'Search', 'Model', 'Invert', 'Interpolate', 'Drag']) {

@@ -76,6 +76,8 @@ fn no_request_leads_out_of_the_folders() {
         &format!("/api/models/own:..%2f{name}/samples"),
         "/api/models/%2fetc%2fpasswd",
         "/api/images/..%2f..%2fetc%2fpasswd",
+        "/api/tuned/..%2f..%2fetc%2fpasswd",
+        "/api/tuned/%2fetc%2fpasswd",
     ] {
         let answer = Request::get(path).send(server.port);
         assert!(
@@ -133,7 +135,13 @@ fn one_has_its_turn_at_a_time() {
 fn bodies_that_are_too_large_are_refused() {
     let server = Running::start();
     let body = vec![b' '; 100 << 20];
-    for path in ["/api/images", "/api/picture", "/api/search", "/api/invert"] {
+    for path in [
+        "/api/images",
+        "/api/tuned",
+        "/api/picture",
+        "/api/search",
+        "/api/invert",
+    ] {
         let request = Request::post(path, body.clone()).header("content-type", "application/json");
         assert_eq!(request.send(server.port).status, 413, "{path}");
     }
