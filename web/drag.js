@@ -26,6 +26,8 @@ export function dragView({ go }) {
   const undo = [];
   const side = () => view.canvas.width;
   const draggable = () => unrefined(recipe(store.picture));
+  const shownTitle = () => (store.picture.latent.refined ? store.title.replace(', refined', '') : store.title);
+  const caption = h('p', { className: 'caption' }, shownTitle());
 
   function draw(points = handles.map(({ from }) => from)) {
     overlay.setAttribute('viewBox', `0 0 ${side()} ${side()}`);
@@ -86,6 +88,7 @@ export function dragView({ go }) {
     const before = undo.pop();
     take(before.picture, before.title);
     handles = before.handles;
+    caption.textContent = shownTitle();
     undoButton.disabled = !undo.length;
     view.show(draggable()).then(changed);
   }, { disabled: true });
@@ -109,6 +112,7 @@ export function dragView({ go }) {
           take({ ...picture, latent: { w_plus: data.w_plus }, edits: [] }, `${nameOf(picture.model)}, dragged`);
           handles = handles.map(({ to }, index) => ({ from: data.points[index], to }));
           await view.show(recipe(store.picture));
+          caption.textContent = shownTitle();
           status.textContent = `${data.arrived ? 'Arrived' : data.cancelled ? 'Stopped' : `${data.distance.toFixed(1)} pixels short`} after ${data.steps} steps, ${(data.steps / Math.max(data.seconds, 1e-3)).toFixed(0)} a second`;
           overlay.dataset.steps = data.steps;
         }
@@ -132,12 +136,12 @@ export function dragView({ go }) {
       h('div', { className: 'bench' },
         h('div', { className: 'stage' },
           h('div', { className: 'dragging' }, view.canvas, overlay),
-          h('p', { className: 'caption' }, store.title),
+          caption,
           store.picture.latent.refined
             ? h('p', { className: 'muted note' }, 'This inversion is refined. Points drag the latents, and what was added to the features would stay behind, so that it is left out here.') : null,
           h('div', { className: 'row center' }, startButton, stopButton, undoButton,
             button('Edit', () => go('model')),
-            button('Put on the strip', () => { store.strip.push({ ...structuredClone(recipe(store.picture)), title: store.title }); notice('Put on the strip of Interpolate.'); }))),
+            button('Put on the strip', () => { store.strip.push({ ...structuredClone(draggable()), title: shownTitle() }); notice('Put on the strip of Interpolate.'); }))),
         h('div', { className: 'panel' },
           h('p', { className: 'muted' }, 'Press on a point, then on where it should go. Each further pair is one more point.'),
           choice('Pressing sets', [['points', 'points'], ['mask', 'where the picture may change']], mode, (value) => { mode = value; }),
