@@ -6,7 +6,8 @@ use lpips::Network;
 
 use super::*;
 use crate::latents::{LatentSettings, LatentSource, Offset};
-use crate::{edit, feature_offset, interpolate, rendering};
+use crate::picture::Picture;
+use crate::{edit, feature_offset, generate, interpolate, rendering};
 
 fn options(context: &Context, out: &std::path::Path) -> Options {
     let queries = context.weights().unwrap().queries();
@@ -73,6 +74,28 @@ fn a_refined_file_gives_the_picture_and_is_edited_and_interpolated() {
     // The file has numbers of 11 bits: below what is seen.
     assert!(psnr(&image, &written) > 50.0, "{}", psnr(&image, &written));
 
+    let recipe = Picture {
+        model: "lorelei".to_owned(),
+        tuned: None,
+        latent: refined.inversions[0].latent(),
+        edits: Vec::new(),
+        noise_mode: generate::Noise::Constant,
+        noise_seed: 0,
+    };
+    let of_recipe = recipe.render(&context).unwrap();
+    assert!(psnr(&of_recipe, &written) > 50.0);
+
+    let mut seen = Pictures::default();
+    let again = generate::Options {
+        model: "lorelei".to_owned(),
+        latents: vec![file.0.clone(), files.latents.0.clone()],
+        ..generate::Options::default()
+    };
+    generate::run(&again, &context, &mut seen).unwrap();
+    assert!(psnr(&seen.0[0], &written) > 50.0);
+    // The other file has the latents alone.
+    assert!(psnr(&seen.0[1], &written) < 40.0);
+
     let edited = edit::run(
         &edit::Options {
             model: "lorelei".to_owned(),
@@ -126,6 +149,7 @@ fn a_tuned_model_is_a_small_file_that_one_place_loads() {
     for (plain, tuned) in plain.inversions.iter().zip(&tuned.inversions) {
         assert!(tuned.psnr > plain.psnr, "{} {}", tuned.psnr, plain.psnr);
     }
+    let tuned_latent = tuned.inversions[0].latent();
     let change = tuned.tuning.unwrap();
     let file = change.file.unwrap().0;
     assert!(file.metadata().unwrap().len() <= 100_000);
@@ -139,6 +163,22 @@ fn a_tuned_model_is_a_small_file_that_one_place_loads() {
     // The weights' change has 11 bits.
     let same = psnr(&image_of(&image), &written);
     assert!(same > 45.0, "{same}");
+    let recipe = |model: &str, tuned: Option<&PathBuf>| Picture {
+        model: model.to_owned(),
+        tuned: tuned.cloned(),
+        latent: tuned_latent.clone(),
+        edits: Vec::new(),
+        noise_mode: generate::Noise::Constant,
+        noise_seed: 0,
+    };
+    // A context that has the model as it was has the tuned one beside it.
+    let untouched = recipe("lorelei", None).render(&context).unwrap();
+    let of_recipe = recipe("lorelei", Some(&file)).render(&context).unwrap();
+    assert!(psnr(&of_recipe, &written) > 45.0);
+    assert_eq!(recipe("lorelei", None).render(&context).unwrap(), untouched);
+    assert_ne!(of_recipe, untouched);
+    let other = recipe("micah", Some(&file)).render(&context).unwrap_err();
+    assert!(other.to_string().contains("another generator"), "{other}");
     let other = with.model("micah").err().unwrap().to_string();
     assert!(other.contains("another generator"), "{other}");
 }
