@@ -65,6 +65,7 @@ pub use format::Format;
 pub use module::{load_module, module_tensors};
 pub use network::Network;
 pub use open::Checkpoint;
+pub use safetensors_file::safetensors_metadata;
 pub use save::{FloatPrecision, save_safetensors};
 pub use shown::{Shown, shown, shown_within};
 pub use stored_tensor::{StoredDType, StoredTensor};

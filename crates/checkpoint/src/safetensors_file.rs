@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{Error, ErrorKind, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -13,10 +15,65 @@ use crate::fault::{Fault, malformed};
 use crate::flatten::Flattened;
 use crate::limits;
 use crate::stored_tensor::byte_count;
-use crate::{StoredDType, StoredTensor};
+use crate::{CheckpointError, Format, StoredDType, StoredTensor};
 
 /// Reserved name in the header.
 pub(crate) const METADATA: &str = "__metadata__";
+
+/// The metadata of a safetensors file, of which nothing else is read: for programs that choose among many large files.
+///
+/// The content's hash is not checked; [`Checkpoint::open`](crate::Checkpoint::open) does that.
+///
+/// # Errors
+/// When the file cannot be read, or does not begin with a safetensors header.
+pub fn safetensors_metadata(
+    path: impl AsRef<Path>,
+) -> Result<BTreeMap<String, String>, CheckpointError> {
+    let path = path.as_ref();
+    let unreadable = |source| CheckpointError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = whole_file::open_regular(path).map_err(unreadable)?;
+    let available = file.metadata().map_err(unreadable)?.len();
+    read_metadata(file, available)
+        .map_err(unreadable)?
+        .map_err(|fault| fault.at(path, Format::Safetensors.name()))
+}
+
+fn read_metadata(
+    mut file: impl Read,
+    available: u64,
+) -> Result<Result<BTreeMap<String, String>, Fault>, Error> {
+    const LENGTH_BYTES: usize = size_of::<u64>();
+    let mut length = [0; LENGTH_BYTES];
+    match file.read_exact(&mut length) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            return Ok(Err(malformed!(
+                "it ends within its first {LENGTH_BYTES} bytes"
+            )));
+        }
+        read => read?,
+    }
+    let length = u64::from_le_bytes(length);
+    if length > limits::SAFETENSORS_HEADER_BYTES || length > available {
+        return Ok(Err(Fault::Limit {
+            what: "bytes of the safetensors header",
+            found: length,
+            limit: limits::SAFETENSORS_HEADER_BYTES.min(available),
+        }));
+    }
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header)?;
+    let header: Result<Header, _> = serde_json::from_slice(&header);
+    Ok(match header {
+        Ok(Header { mut metadata, .. }) => {
+            metadata.remove(CONTENT_SHA256);
+            Ok(metadata)
+        }
+        Err(e) => Err(malformed!("the header is not understood: {e}")),
+    })
+}
 
 /// Tensors and metadata of a whole file; the tensors share its bytes.
 pub(crate) fn read(file: &Arc<Vec<u8>>) -> Result<Flattened, Fault> {

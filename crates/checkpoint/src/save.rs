@@ -43,8 +43,8 @@ const ALIGNMENT: usize = 8;
 
 /// Writes a safetensors file atomically: to a temporary file beside it, then renamed.
 ///
-/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`. A SHA-256 of tensors
-/// and metadata becomes the metadata entry `content_sha256`; [`Checkpoint::open`](crate::Checkpoint::open) checks it and does not list it.
+/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`; with `None` all do. A SHA-256 of
+/// tensors and metadata becomes the metadata entry `content_sha256`; [`Checkpoint::open`](crate::Checkpoint::open) checks it and does not list it.
 ///
 /// # Errors
 /// When the file system refuses, or a finite value does not fit the `precision`. An existing file then stays as it was.
@@ -52,10 +52,10 @@ pub fn save_safetensors(
     path: impl AsRef<Path>,
     tensors: &BTreeMap<String, StoredTensor>,
     metadata: &BTreeMap<String, String>,
-    precision: FloatPrecision,
+    precision: impl Into<Option<FloatPrecision>>,
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
-    let (header, written) = lay_out(path, tensors, metadata, precision)?;
+    let (header, written) = lay_out(path, tensors, metadata, precision.into())?;
     whole_file::write_durably(path, |output| {
         output.write_all(&(header.len() as u64).to_le_bytes())?;
         output.write_all(&header)?;
@@ -82,15 +82,16 @@ fn lay_out<'t>(
     path: &Path,
     tensors: &'t BTreeMap<String, StoredTensor>,
     metadata: &BTreeMap<String, String>,
-    precision: FloatPrecision,
+    precision: Option<FloatPrecision>,
 ) -> Result<(Vec<u8>, Vec<Written<'t>>), CheckpointError> {
     let mut written = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let dtype = stored_dtype(tensor, precision);
-        let bytes = if tensor.dtype() == dtype {
-            Cow::Borrowed(tensor.bytes())
-        } else {
-            Cow::Owned(encode(path, name, tensor, precision)?)
+        let (dtype, bytes) = match precision {
+            Some(precision) if tensor.dtype().is_float() && tensor.dtype() != precision.dtype() => {
+                let bytes = encode(path, name, tensor, precision)?;
+                (precision.dtype(), Cow::Owned(bytes))
+            }
+            _ => (tensor.dtype(), Cow::Borrowed(tensor.bytes())),
         };
         written.push(Written {
             name,
@@ -127,14 +128,6 @@ fn lay_out<'t>(
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(ALIGNMENT), b' ');
     Ok((header, written))
-}
-
-fn stored_dtype(tensor: &StoredTensor, precision: FloatPrecision) -> StoredDType {
-    if tensor.dtype().is_float() {
-        precision.dtype()
-    } else {
-        tensor.dtype()
-    }
 }
 
 fn encode(

@@ -45,7 +45,8 @@ impl StoredDType {
         }
     }
 
-    pub(crate) fn safetensors_name(self) -> &'static str {
+    /// What safetensors files call it.
+    pub fn safetensors_name(self) -> &'static str {
         match self {
             Self::F64 => "F64",
             Self::F32 => "F32",

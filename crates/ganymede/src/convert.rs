@@ -286,7 +286,7 @@ impl Source {
             &file,
             &found.tensors,
             &found.metadata,
-            options.precision.into(),
+            FloatPrecision::from(options.precision),
         )?;
         Ok(Converted {
             network,

@@ -95,14 +95,21 @@ impl Zoo {
     /// # Errors
     /// When there is none.
     pub fn model(&self, name: &str) -> Result<&ZooModel, ZooError> {
-        self.models
-            .iter()
-            .find(|model| model.name() == name)
-            .ok_or_else(|| ZooError::UnknownModel {
-                path: self.root.clone(),
-                found: name.to_owned(),
-                known: self.names().join(", "),
-            })
+        self.find(name).ok_or_else(|| ZooError::UnknownModel {
+            path: self.root.clone(),
+            found: name.to_owned(),
+            known: self.names().join(", "),
+        })
+    }
+
+    /// Whether there is a model of a name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&ZooModel> {
+        let position = self.models.binary_search_by(|model| model.name().cmp(name));
+        position.ok().map(|position| &self.models[position])
     }
 
     /// Where the statistics of all models lie.
@@ -116,7 +123,7 @@ impl Zoo {
     /// When there is no index, it is damaged, or has models that are not in the zoo.
     pub fn index(&self) -> Result<Index, ZooError> {
         let index = Index::open(self.index_path())?;
-        let stranger = index.names().find(|name| self.model(name).is_err());
+        let stranger = index.names().find(|name| !self.contains(name));
         match stranger {
             None => Ok(index),
             Some(name) => Err(ZooError::UnknownModel {

@@ -143,12 +143,7 @@ impl Index {
     /// # Errors
     /// When there is no such model, or its factor cannot be inverted.
     pub fn statistics(&self, name: &str) -> Result<feature_stats::MeanCovariance, RetrievalError> {
-        let unknown = || RetrievalError::UnknownModel {
-            name: name.to_owned(),
-            count: self.len(),
-        };
-        let position = self.layout.positions.get(name).ok_or_else(unknown)?;
-        let model = self.model(*position);
+        let model = self.model(self.position(name)?);
         let dimension = self.settings().dimension();
         // Column i of L^T is L^T e_i.
         let mut transposed = ndarray::Array2::zeros((dimension, dimension));
@@ -180,6 +175,14 @@ impl Index {
         (0..self.layout.names.len())
             .filter(|i| !self.layout.removed[*i])
             .collect()
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Result<usize, RetrievalError> {
+        let position = self.layout.positions.get(name).copied();
+        position.ok_or_else(|| RetrievalError::UnknownModel {
+            name: name.to_owned(),
+            count: self.len(),
+        })
     }
 
     pub(crate) fn name(&self, position: usize) -> &str {

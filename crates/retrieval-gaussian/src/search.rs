@@ -1,3 +1,4 @@
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::index::{ModelView, Samples};
@@ -72,6 +73,27 @@ impl Index {
                     .collect())
             }
         }
+    }
+
+    /// Log-densities of features `[n, input_dimension]` under one model: what [`search`](Self::search) gives it by
+    /// [`GaussianDensity`](RetrievalMethod::GaussianDensity) for each of them, without looking at the others.
+    ///
+    /// # Errors
+    /// When there is no such model, or the features do not fit the index.
+    pub fn log_densities(
+        &self,
+        model: &str,
+        features: ArrayView2<'_, f32>,
+    ) -> Result<Vec<f64>, RetrievalError> {
+        let position = self.position(model)?;
+        let rows = features.axis_chunks_iter(ndarray::Axis(0), 1);
+        let queries: Vec<Query> = rows.map(Query::feature_set).collect();
+        let scores = self.score(&queries, &[position], RetrievalMethod::GaussianDensity, 1.0)?;
+        Ok(scores
+            .into_iter()
+            .flatten()
+            .map(|(_, score)| score)
+            .collect())
     }
 
     fn ranking(&self, scores: Vec<(usize, f64)>, limit: usize) -> Ranking {

@@ -1,6 +1,10 @@
 //! Headers of safetensors that do not fit the data.
 
-use checkpoint::{Checkpoint, Format, StoredDType};
+use std::collections::BTreeMap;
+
+use checkpoint::{
+    Checkpoint, Format, StoredDType, StoredTensor, safetensors_metadata, save_safetensors,
+};
 
 use crate::assert_refused;
 
@@ -19,6 +23,49 @@ fn metadata_and_empty_tensors_are_read() {
     assert_eq!(read.metadata()["config"], "{}");
     assert_eq!(read.tensors()["e"].shape(), [0, 3]);
     assert_eq!(read.tensors()["s"].to_f32(), [2.5]);
+}
+
+#[test]
+fn metadata_is_read_without_the_data_and_types_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mixed.safetensors");
+    let tensors = BTreeMap::from([
+        ("f".to_owned(), StoredTensor::from_f32(vec![1], &[0.1])),
+        (
+            "d".to_owned(),
+            StoredTensor::new(StoredDType::F64, vec![1], 0.1f64.to_le_bytes().to_vec()),
+        ),
+    ]);
+    let metadata = BTreeMap::from([("kind".to_owned(), "test".to_owned())]);
+    save_safetensors(&path, &tensors, &metadata, None).unwrap();
+    let read = Checkpoint::open(&path).unwrap();
+    for (name, tensor) in &tensors {
+        assert_eq!(read.tensors()[name].dtype(), tensor.dtype());
+        assert_eq!(read.tensors()[name].bytes(), tensor.bytes());
+    }
+    assert_eq!(safetensors_metadata(&path).unwrap(), metadata);
+
+    // Of a file that was cut within its data the metadata is there all the same.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.truncate(bytes.len() - 1);
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(Checkpoint::open(&path).is_err());
+    assert_eq!(safetensors_metadata(&path).unwrap(), metadata);
+
+    // No length is believed, and no other file is taken for one.
+    let mut long = u64::MAX.to_le_bytes().to_vec();
+    long.extend(&bytes[8..]);
+    for wrong in [
+        &long[..],
+        &bytes[..7],
+        &bytes[..40],
+        &b"PK\x03\x04 and more"[..],
+        &[],
+    ] {
+        std::fs::write(&path, wrong).unwrap();
+        let message = safetensors_metadata(&path).unwrap_err().to_string();
+        assert!(message.contains("mixed.safetensors"), "{message}");
+    }
 }
 
 #[test]

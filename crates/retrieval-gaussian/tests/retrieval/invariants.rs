@@ -34,6 +34,29 @@ fn difference(a: &Ranking, b: &Ranking) -> f64 {
 }
 
 #[test]
+fn one_model_s_log_densities_are_those_of_a_search() {
+    let settings = IndexSettings::new(DIMENSION).with_precision(Precision::F16);
+    let index = index(settings, 3);
+    let rows = features("m1", 200, DIMENSION);
+    let found = index.log_densities("m1", rows.view()).unwrap();
+    assert_eq!(found.len(), rows.nrows());
+    for (row, found) in rows.outer_iter().zip(found) {
+        let ranking = index
+            .search(
+                &Query::feature(&row.to_vec()),
+                &SearchOptions::new(RetrievalMethod::GaussianDensity),
+            )
+            .unwrap();
+        let searched = &ranking.models[ranking.position("m1").unwrap()];
+        // Features that are scored together may be summed in another order, of 37 squares in f32.
+        assert!((found - searched.score).abs() < 1e-4 * searched.score.abs().max(1.0));
+    }
+    assert!(index.log_densities("m9", rows.view()).is_err());
+    let narrow = rows.slice(ndarray::s![.., 1..]);
+    assert!(index.log_densities("m1", narrow).is_err());
+}
+
+#[test]
 fn queries_together_score_as_they_do_alone() {
     let index = index(IndexSettings::new(DIMENSION), MODELS);
     let queries = queries(11);
