@@ -92,7 +92,7 @@ def models_of(zoo):
 
 
 # What fits components to the features is the merge's business; where to compute and where weights are is that of both.
-MERGES, BOTH = ("--dimension", "--ridge"), ("--device", "--weights")
+MERGES, BOTH = ("--dimension", "--ridge"), ("--device", "--weights", "--features-file")
 
 
 def divided(options):
@@ -120,13 +120,12 @@ def build_index(arguments):
     written = [result["part"] for result in finished(tasks, "sampling")]
 
     merge = [arguments.program, "merge"]
-    level = 0
-    while len(written) > arguments.fan_in:
-        level += 1
-        into = str(parts / f"level-{level}")
+    if len(written) > arguments.fan_in:
+        # One level: whoever writes a part has all of it in memory.
+        into = str(parts / "level-1")
         groups = [written[i : i + arguments.fan_in] for i in range(0, len(written), arguments.fan_in)]
         tasks = [task.remote([*merge, *group, "--into", into], arguments.cpus) for group in groups]
-        written = [result["part"] for result in finished(tasks, f"merging, level {level}")]
+        written = [result["part"] for result in finished(tasks, "merging")]
     final = task.remote([*merge, *written, "--zoo", arguments.zoo, *merged_by], arguments.cpus)
     (built,) = finished([final], "the index")
     print(f"{built['index']}: {built['models']} models, {built['dimension']} dimensions, {built['bytes']} bytes")

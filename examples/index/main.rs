@@ -50,7 +50,7 @@ enum Command {
         #[command(flatten)]
         options: MergeOptions,
         /// Write one part into this folder in place of an index, to merge many parts in a tree
-        #[arg(long, value_name = "DIR", conflicts_with_all = ["dimension", "ridge", "zoo", "partial"])]
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["dimension", "ridge", "zoo", "features_file", "partial"])]
         into: Option<PathBuf>,
         #[command(flatten)]
         common: CommonArgs,

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use clap::Parser;
 use feature_stats::{Ddof, Moments};
 use model_zoo::{Card, Zoo};
@@ -295,6 +295,39 @@ fn parts_become_the_index_of_one_piece_however_models_are_divided() {
         merge(&[&parts], &into_zoo).unwrap();
         assert!(read() == whole);
     }
+
+    // Nothing is sampled for it: not even the generators are needed.
+    let generators: Vec<PathBuf> = zoo.models().iter().map(|m| m.generator_path()).collect();
+    let contents: Vec<Vec<u8>> = generators
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect();
+    for file in &generators {
+        std::fs::write(file, b"no generator").unwrap();
+    }
+    merge(&[&path("parts-2")], &into_zoo).unwrap();
+    assert!(read() == whole);
+    for (file, content) in generators.iter().zip(&contents) {
+        std::fs::write(file, content).unwrap();
+    }
+
+    // Parts of earlier versions have no samples of their own, which are drawn then.
+    let old = path("old");
+    for file in ganymede::images::files_in(Path::new(&path("parts-2"))) {
+        let part = Checkpoint::open(&file).unwrap();
+        let mut tensors = part.tensors().clone();
+        let count = tensors.len();
+        tensors.retain(|name, _| !name.ends_with("/own"));
+        assert!(tensors.len() < count);
+        std::fs::create_dir_all(&old).unwrap();
+        let copy = Path::new(&old).join(file.file_name().unwrap());
+        save_safetensors(copy, &tensors, part.metadata(), None).unwrap();
+    }
+    let nowhere = [&into_zoo[..], &["--features-file", "/nowhere"]].concat();
+    let message = merge(&[&old], &nowhere).unwrap_err().to_string();
+    assert!(message.contains("/nowhere"), "{message}");
+    merge(&[&old], &into_zoo).unwrap();
+    assert!(read() == whole);
 
     // In a tree, and with a model in two of the parts.
     let (all, more) = (path("parts-4"), path("more"));

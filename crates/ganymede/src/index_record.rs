@@ -1,6 +1,6 @@
 //! What lies beside a zoo's index: how its features were made, and of which models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -120,9 +120,10 @@ impl IndexRecord {
         is_suspect: impl Fn(&ZooModel) -> bool,
     ) -> Result<Outdated, Error> {
         let mut found = Outdated::default();
+        let known: HashSet<&str> = indexed.iter().copied().collect();
         for model in zoo.models() {
             let name = model.name();
-            if !indexed.contains(&name) {
+            if !known.contains(name) {
                 found.new.push(name.to_owned());
                 continue;
             }
@@ -136,7 +137,7 @@ impl IndexRecord {
                 found.changed.push(name.to_owned());
             }
         }
-        let gone = indexed.iter().filter(|name| zoo.model(name).is_err());
+        let gone = indexed.iter().filter(|name| !zoo.contains(name));
         found.gone = gone.map(|name| (*name).to_owned()).collect();
         Ok(found)
     }

@@ -69,6 +69,7 @@ pub mod median;
 mod model;
 mod numbers;
 mod observer;
+mod part_file;
 pub mod picture;
 pub mod protocol;
 pub mod quality;

@@ -1,19 +1,20 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::Device;
 use feature_stats::{Ddof, Moments, Pca, Ridge};
 use model_zoo::{Zoo, ZooModel};
-use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
+use retrieval_gaussian::{Index, IndexBuilder, IndexSettings, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::options::{BuildOptions, Sampling};
+use super::own_scores::keep_own_scores;
 use super::part::Source;
 use super::protocol::Protocol;
 use crate::files::ShownPath;
 use crate::index_record::IndexRecord;
-use crate::search::{KEPT_QUANTILES, KEPT_SAMPLES, Searcher};
+use crate::search::OwnScores;
 use crate::{Context, Error, Observer, Warning, digest};
 
 /// Moments of models, by name.
@@ -143,18 +144,24 @@ pub fn build(
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
     let moments = sampled_moments(sampling, zoo.models(), context, observer)?;
     let components = shared_components(in_memory(&moments), options.dimension)?;
-    let builder = builder(in_memory(&moments), &components, options.ridge)?;
+    let index = builder(in_memory(&moments), &components, options.ridge)?.build()?;
     let sources = sources(sampling, zoo.models(), &moments, context.device())?;
     let built = write(
         &zoo,
-        builder,
+        &index,
         sampling.protocol(),
         options.dimension,
         options.ridge,
         sources,
+        BTreeMap::new(),
     )?;
-    let features_file = sampling.features.features_file.as_deref();
-    keep_own_scores(&zoo, features_file, context, observer)?;
+    keep_own_scores(
+        &zoo,
+        sampling.features.features_file.as_deref(),
+        sampling.moments.as_deref(),
+        context,
+        observer,
+    )?;
     Ok(built)
 }
 
@@ -165,7 +172,7 @@ pub(super) fn sources(
     moments: &[(String, Moments)],
     device: &Device,
 ) -> Result<BTreeMap<String, Source>, Error> {
-    let sampled = |model: &&ZooModel| moments.iter().any(|(name, _)| name == model.name());
+    let sampled: BTreeSet<&str> = moments.iter().map(|(name, _)| &**name).collect();
     let source = |model: &ZooModel| {
         let source = Source {
             generator: digest::of_file(&model.generator_path())?,
@@ -173,21 +180,23 @@ pub(super) fn sources(
         };
         Ok((model.name().to_owned(), source))
     };
+    let sampled = |model: &&ZooModel| sampled.contains(model.name());
     models.iter().filter(sampled).map(source).collect()
 }
 
 /// Writes a zoo's index and the record beside it.
 pub(super) fn write(
     zoo: &Zoo,
-    builder: IndexBuilder,
+    index: &Index,
     protocol: Protocol,
     dimension: usize,
     ridge: f64,
     sources: BTreeMap<String, Source>,
+    own_scores: BTreeMap<String, OwnScores>,
 ) -> Result<Built, Error> {
     let path = zoo.index_path();
     let models = sources.len();
-    builder.build()?.save(&path)?;
+    index.save(&path)?;
     let classes = sources.iter();
     let classes = classes
         .filter_map(|(name, source)| Some((name.clone(), source.class?)))
@@ -204,7 +213,7 @@ pub(super) fn write(
             .map(|(name, source)| (name, source.generator))
             .collect(),
         classes,
-        own_scores: BTreeMap::new(),
+        own_scores,
     }
     .write(&path)?;
     Ok(Built {
@@ -213,38 +222,6 @@ pub(super) fn write(
         bytes: file_size(&path)?,
         index: ShownPath(path),
     })
-}
-
-/// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those.
-pub(super) fn keep_own_scores(
-    zoo: &Zoo,
-    features_file: Option<&Path>,
-    context: &Context,
-    observer: &mut dyn Observer,
-) -> Result<(), Error> {
-    let path = zoo.index_path();
-    let mut record = IndexRecord::read(&path)?;
-    let searcher = Searcher::open(
-        Some(zoo.root()),
-        features_file,
-        &context.weights()?,
-        context.device(),
-    )?;
-    let names: Vec<String> = searcher.index.names().map(str::to_owned).collect();
-    record.own_scores.retain(|name, _| names.contains(name));
-    let samples = KEPT_SAMPLES.min(record.samples as usize);
-    for name in names {
-        // What the zoo no longer has cannot be sampled; an update takes it out.
-        if record.own_scores.contains_key(&name) || zoo.model(&name).is_err() {
-            continue;
-        }
-        let scores = searcher.own_scores(&name, samples, context, observer)?;
-        let kept = scores.quantiles(KEPT_QUANTILES);
-        record.own_scores.insert(name, kept);
-        // Each is worth seconds, which an interruption should not cost again.
-        record.write(&path)?;
-    }
-    Ok(())
 }
 
 /// The class that a model's samples have of a class that was asked for: none where it has no classes.

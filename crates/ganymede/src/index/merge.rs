@@ -3,21 +3,25 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use feature_stats::Moments;
+use retrieval_gaussian::Index;
 
 use super::build::{self, Built, Statistics};
 use super::options::MergeOptions;
-use super::part::{self, PART_SUFFIX, Part, PartRecord, Source};
+use super::own_scores::keep_own_scores;
+use super::part::{Contents, Part, PartRecord, Source};
 use super::protocol::Protocol;
 use super::shard::WrittenPart;
 use crate::files::ShownPath;
+use crate::part_file::{differs, files_of};
+use crate::search::{KEPT_QUANTILES, OwnScores};
 use crate::{Context, Error, Observer, Phase};
 
 /// Makes the index of a zoo from parts that [`build_part`](fn@super::build_part) wrote. It equals the index that
 /// [`build`](fn@super::build) makes of the same statistics, byte by byte, however the models were divided: sums go through the models by name.
 ///
-/// One part is in memory at a time. Each is read three times, for what it holds, for the principal components and for the models, so that parts of a
-/// few neighboring models are the best. Of a model that several parts have, the first one counts.
+/// One part is in memory at a time. Each is read three times, for the principal components, for the models and for how likely their own samples are, so
+/// that parts of a few neighboring models are the best. Of a model that several parts have, the first one counts. Nothing is sampled, but for parts of
+/// earlier versions.
 ///
 /// # Errors
 ///
@@ -51,21 +55,26 @@ pub fn merge(
         parts.statistics("principal components", observer),
         options.dimension,
     )?;
-    let builder = build::builder(
+    let index = build::builder(
         parts.statistics("models", observer),
         &components,
         options.ridge,
-    )?;
+    )?
+    .build()?;
+    let own_scores = parts.own_scores(&index, observer)?;
     let models = parts.models.into_iter();
     let built = build::write(
         &zoo,
-        builder,
+        &index,
         parts.protocol,
         options.dimension,
         options.ridge,
         models.map(|(name, found)| (name, found.source)).collect(),
+        own_scores,
     )?;
-    build::keep_own_scores(&zoo, None, context, observer)?;
+    // Parts of earlier versions have no samples for these.
+    let features_file = options.features_file.as_deref();
+    keep_own_scores(&zoo, features_file, None, context, observer)?;
     Ok(built)
 }
 
@@ -80,10 +89,13 @@ pub fn merge_parts(
     observer: &mut dyn Observer,
 ) -> Result<WrittenPart, Error> {
     let parts = Parts::open(parts, observer)?;
-    let moments = parts
-        .statistics("models", observer)
-        .map(|model| model.map(|(name, moments)| (name.to_owned(), moments.into_owned())))
-        .collect::<Result<Vec<_>, Error>>()?;
+    let mut contents = Contents::default();
+    for model in parts.each("models", observer, |part, name| {
+        Ok((part.moments(name)?, part.own_features(name)?))
+    }) {
+        let (name, (moments, own)) = model?;
+        contents.add(name, &moments, own.as_ref().map(|own| own.view()));
+    }
     let models = parts.models.iter();
     let record = PartRecord {
         protocol: parts.protocol.clone(),
@@ -92,7 +104,7 @@ pub fn merge_parts(
             .collect(),
         left_out: parts.left_out.clone(),
     };
-    let path = part::save(folder, &record, moments)?;
+    let path = contents.save(folder, &record)?;
     Ok(WrittenPart {
         part: ShownPath(path),
         models: record.models.into_keys().collect(),
@@ -126,7 +138,7 @@ impl Parts {
                 protocol,
                 models,
                 left_out,
-            } = Part::open(path)?.record;
+            } = Part::record_of(path)?;
             let (parts, first) = all.get_or_insert_with(|| {
                 let parts = Self {
                     protocol: protocol.clone(),
@@ -168,75 +180,61 @@ impl Parts {
         Ok(parts)
     }
 
-    /// All models in the order of their names, read one after the other.
+    /// Statistics of all models in the order of their names, read one after the other.
     fn statistics<'p>(
         &'p self,
         what: &str,
         observer: &'p mut dyn Observer,
     ) -> impl Iterator<Item = Statistics<'p>> {
-        observer.begin(&Phase::new(what, self.models.len()));
+        self.each(what, observer, |part, name| part.moments(name))
+            .map(|model| model.map(|(name, moments)| (name, Cow::Owned(moments))))
+    }
+
+    /// How likely the models' own samples are, of those whose parts have the features of samples.
+    fn own_scores(
+        &self,
+        index: &Index,
+        observer: &mut dyn Observer,
+    ) -> Result<BTreeMap<String, OwnScores>, Error> {
+        self.each("own samples", observer, |part, name| {
+            let features = part.own_features(name)?;
+            let scores = features.map(|rows| OwnScores::of(index, name, rows.view()));
+            scores.transpose()
+        })
+        .filter_map(|model| {
+            let scored = |(name, scores): (&str, Option<OwnScores>)| {
+                Some((name.to_owned(), scores?.quantiles(KEPT_QUANTILES)))
+            };
+            model.map(scored).transpose()
+        })
+        .collect()
+    }
+
+    /// What `read` takes from the part of each model, in the order of their names, one after the other.
+    fn each<'p, T>(
+        &'p self,
+        what: &str,
+        observer: &'p mut dyn Observer,
+        read: impl Fn(&Part, &str) -> Result<T, Error> + 'p,
+    ) -> impl Iterator<Item = Result<(&'p str, T), Error>> {
         let count = self.models.len();
+        observer.begin(&Phase::new(what, count));
         let mut at_hand: Option<(&Path, Part)> = None;
         let mut read = move |position: usize, name: &str, found: &'p Found| {
-            if observer.cancelled() {
-                return Err(Error::Cancelled);
-            }
+            observer.go_on()?;
             let part = match at_hand.take() {
                 Some((path, part)) if path == found.part => part,
                 _ => Part::open(&found.part)?,
             };
-            let moments: Moments = part.moments(name)?;
+            let taken = read(&part, name)?;
             at_hand = Some((&found.part, part));
             observer.position(position as u64 + 1);
             if position + 1 == count {
                 observer.end();
             }
-            Ok(moments)
+            Ok::<T, Error>(taken)
         };
         let models = self.models.iter().enumerate();
-        models.map(move |(position, (name, found))| {
-            Ok((&**name, Cow::Owned(read(position, name, found)?)))
-        })
+        models.map(move |(position, (name, found))| Ok((&**name, read(position, name, found)?)))
     }
-}
-
-/// Two files that cannot become one index.
-fn differs(
-    path: &Path,
-    other: &Path,
-    what: &str,
-    found: &impl serde::Serialize,
-    expected: &impl serde::Serialize,
-) -> Error {
-    let shown =
-        |value: Result<String, _>| value.unwrap_or_else(|e: serde_json::Error| e.to_string());
-    Error::File {
-        path: path.to_owned(),
-        problem: format!(
-            "{what} {}, but {} is {what} {}; merge parts that were made alike",
-            shown(serde_json::to_string(found)),
-            other.display(),
-            shown(serde_json::to_string(expected))
-        ),
-    }
-}
-
-/// The files that are named, and those of parts in the folders that are named, each once and by name.
-fn files_of(paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Error> {
-    let mut files = BTreeSet::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.insert(path.clone());
-            continue;
-        }
-        let unreadable = || Error::io(path, "the folder of parts cannot be read");
-        for entry in std::fs::read_dir(path).map_err(unreadable())? {
-            let entry = entry.map_err(unreadable())?.path();
-            let name = entry.file_name().and_then(|name| name.to_str());
-            if name.is_some_and(|name| name.ends_with(PART_SUFFIX)) {
-                files.insert(entry);
-            }
-        }
-    }
-    Ok(files)
 }

@@ -30,6 +30,7 @@ mod build;
 mod evaluate;
 mod merge;
 mod options;
+mod own_scores;
 mod part;
 mod protocol;
 mod shard;
@@ -44,10 +45,10 @@ pub use build::{Built, build};
 pub use evaluate::{Accuracies, Row, evaluate};
 pub use merge::{merge, merge_parts};
 pub use options::{BuildOptions, ChangeOptions, EvaluateOptions, MergeOptions, Sampling};
-pub use part::PART_SUFFIX;
 pub use shard::{WrittenPart, build_part};
 pub use update::{Updated, add, remove, update};
 
+pub use crate::part_file::PART_SUFFIX;
 use crate::{BASE, Context, Error};
 
 /// All models of a folder, or of the weights folder's zoo, but the one that others were trained from.

@@ -123,6 +123,10 @@ pub struct MergeOptions {
     /// Folder of models, where the index goes [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
+    /// Weights of the feature network, for parts of earlier versions, which lack samples that the index needs [default: features/NAME.safetensors in the
+    /// weights folder]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub features_file: Option<PathBuf>,
     /// Write the index even where models of the zoo are in none of the parts
     #[cfg_attr(feature = "clap", arg(long))]
     pub partial: bool,
@@ -136,6 +140,7 @@ impl Default for MergeOptions {
             dimension: build.dimension,
             ridge: build.ridge,
             zoo: None,
+            features_file: None,
             partial: false,
         }
     }

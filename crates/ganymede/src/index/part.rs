@@ -3,20 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint::{StoredDType, StoredTensor};
 use feature_stats::Moments;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Protocol;
-use crate::{Error, files};
-
-/// How the name of a part's file ends; what stands before it is a part of the SHA-256 of its content.
-pub const PART_SUFFIX: &str = ".part.safetensors";
-
-/// Metadata keys: what the file is, and what it is made of.
-const KIND_KEY: &str = "kind";
-const KIND: &str = "part of an index";
-const RECORD_KEY: &str = "part";
+use crate::Error;
+use crate::part_file::{self, PartFile, malformed};
 
 /// What a part is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,40 +34,23 @@ pub(super) struct Source {
     pub class: Option<usize>,
 }
 
-/// A part whose file was read.
-pub(super) struct Part {
-    pub record: PartRecord,
-    file: Checkpoint,
+impl part_file::PartRecord for PartRecord {
+    const KIND: &'static str = "part of an index";
+    const WRITTEN_BY: &'static str = "index build --shard";
 }
 
-impl Part {
-    /// Reads and checks a file that [`save`] wrote.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = Checkpoint::open(path)?;
-        let metadata = file.metadata();
-        let record = match (metadata.get(KIND_KEY), metadata.get(RECORD_KEY)) {
-            (Some(kind), Some(record)) if kind == KIND => record,
-            _ => {
-                return Err(malformed(
-                    path,
-                    "not a part of an index; name the files that `index build --shard` wrote",
-                ));
-            }
-        };
-        let record = serde_json::from_str(record)
-            .map_err(|e| malformed(path, format!("what it is made of cannot be read ({e})")))?;
-        Ok(Self { record, file })
-    }
+/// A part whose file was read.
+pub(super) type Part = PartFile<PartRecord>;
 
+impl PartFile<PartRecord> {
     /// Statistics of a model that the record names.
     pub fn moments(&self, model: &str) -> Result<Moments, Error> {
-        let path = self.file.path();
-        let mean = self.floats(&mean_of(model))?;
-        let scatter = self.floats(&scatter_of(model))?;
+        let mean = self.doubles(&mean_of(model))?;
+        let scatter = self.doubles(&scatter_of(model))?;
         let dimension = mean.len();
         if scatter.len() != dimension * (dimension + 1) / 2 {
             return Err(malformed(
-                path,
+                self.path(),
                 format!(
                     "the scatter of {} has {} numbers, expected those of a triangle of {dimension} rows",
                     checkpoint::shown(model),
@@ -88,47 +65,67 @@ impl Part {
         )?)
     }
 
-    fn floats(&self, name: &str) -> Result<Vec<f64>, Error> {
-        match self.file.tensors().get(name) {
+    /// Features `[samples, dimension]` that say how likely a model's own samples are; none in parts of earlier versions.
+    pub fn own_features(&self, model: &str) -> Result<Option<Array2<f32>>, Error> {
+        let Some(tensor) = self.tensor(&own_of(model)) else {
+            return Ok(None);
+        };
+        let samples = self.record.protocol.own_samples();
+        match *tensor.shape() {
+            [rows, dimension] if rows == samples && tensor.dtype() == StoredDType::F32 => {
+                let features = Array2::from_shape_vec((rows, dimension), tensor.to_f32());
+                Ok(features.ok())
+            }
+            _ => Err(malformed(
+                self.path(),
+                format!(
+                    "the own samples of {} are {:?} of shape {:?}, expected {samples} rows of F32",
+                    checkpoint::shown(model),
+                    tensor.dtype(),
+                    tensor.shape()
+                ),
+            )),
+        }
+    }
+
+    fn doubles(&self, name: &str) -> Result<Vec<f64>, Error> {
+        match self.tensor(name) {
             Some(tensor) if tensor.dtype() == StoredDType::F64 => {
                 let (values, _) = tensor.bytes().as_chunks();
                 Ok(values.iter().map(|b| f64::from_le_bytes(*b)).collect())
             }
             _ => Err(malformed(
-                self.file.path(),
+                self.path(),
                 format!("has no tensor {} of type F64", checkpoint::shown(name)),
             )),
         }
     }
 }
 
-/// Writes a part into a folder, under a name that follows from its content: made twice, it is the same file.
-pub(super) fn save(
-    folder: &Path,
-    record: &PartRecord,
-    moments: impl IntoIterator<Item = (String, Moments)>,
-) -> Result<PathBuf, Error> {
-    let mut tensors = BTreeMap::new();
-    for (model, moments) in moments {
-        tensors.insert(mean_of(&model), floats(moments.mean().iter()));
-        tensors.insert(scatter_of(&model), floats(moments.packed_scatter().iter()));
-    }
-    let metadata = BTreeMap::from([
-        (KIND_KEY.to_owned(), KIND.to_owned()),
-        (RECORD_KEY.to_owned(), serde_json::to_string(record)?),
-    ]);
-    let arrays = tensors
-        .iter()
-        .map(|(name, tensor)| (&**name, "F64", tensor.shape(), tensor.bytes()));
-    let digest = whole_file::content_sha256(&metadata, arrays);
-    let path = folder.join(format!("{}{PART_SUFFIX}", &digest[..NAME_DIGITS]));
-    files::make_folder(folder)?;
-    save_safetensors(&path, &tensors, &metadata, FloatPrecision::F64)?;
-    Ok(path)
+/// What a part holds of its models.
+#[derive(Default)]
+pub(super) struct Contents {
+    tensors: BTreeMap<String, StoredTensor>,
 }
 
-/// Digits of a part's digest in its name: enough that no two of many thousands have the same.
-const NAME_DIGITS: usize = 32;
+impl Contents {
+    /// Adds a model's statistics and the features of its own samples.
+    pub fn add(&mut self, model: &str, moments: &Moments, own: Option<ArrayView2<'_, f32>>) {
+        let tensors = &mut self.tensors;
+        tensors.insert(mean_of(model), doubles(moments.mean().iter()));
+        tensors.insert(scatter_of(model), doubles(moments.packed_scatter().iter()));
+        if let Some(own) = own {
+            let values: Vec<f32> = own.iter().copied().collect();
+            let own = StoredTensor::from_f32(own.shape().to_vec(), &values);
+            tensors.insert(own_of(model), own);
+        }
+    }
+
+    /// Writes the part into a folder, under a name that follows from its content.
+    pub fn save(&self, folder: &Path, record: &PartRecord) -> Result<PathBuf, Error> {
+        part_file::save(folder, record, &self.tensors)
+    }
+}
 
 fn mean_of(model: &str) -> String {
     format!("{model}/mean")
@@ -138,18 +135,15 @@ fn scatter_of(model: &str) -> String {
     format!("{model}/scatter")
 }
 
-fn floats<'v>(values: impl ExactSizeIterator<Item = &'v f64>) -> StoredTensor {
+fn own_of(model: &str) -> String {
+    format!("{model}/own")
+}
+
+fn doubles<'v>(values: impl ExactSizeIterator<Item = &'v f64>) -> StoredTensor {
     let shape = vec![values.len()];
     StoredTensor::new(
         StoredDType::F64,
         shape,
         values.flat_map(|v| v.to_le_bytes()).collect(),
     )
-}
-
-fn malformed(path: &Path, problem: impl Into<String>) -> Error {
-    Error::File {
-        path: path.to_owned(),
-        problem: problem.into(),
-    }
 }

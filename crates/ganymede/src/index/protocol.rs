@@ -1,12 +1,17 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use checkpoint::{Checkpoint, StoredTensor, save_safetensors};
 use feature_stats::Moments;
 use model_zoo::ZooModel;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
 use crate::features::{FeatureRecord, Features};
+use crate::index_record::IndexRecord;
+use crate::search::{KEPT_SAMPLES, OwnSamples};
 use crate::{Error, Model, Observer, digest, files, kept_moments};
 
 /// How samples become statistics.
@@ -21,6 +26,16 @@ pub struct Protocol {
 }
 
 impl Protocol {
+    /// How an index was sampled.
+    pub fn of(record: &IndexRecord) -> Self {
+        Self {
+            features: record.features.clone(),
+            samples: record.samples,
+            truncation_psi: record.truncation_psi,
+            seed: record.seed,
+        }
+    }
+
     /// Moments of a model's features, those of one class where that is given and the model has classes, going on from what an earlier call left in
     /// `folder`, where one is named.
     pub fn moments(
@@ -37,10 +52,7 @@ impl Protocol {
         let generator = loaded.generator;
         let class = class.filter(|_| generator.num_classes() > 0);
         let path = match folder {
-            Some(folder) => {
-                files::make_folder(folder)?;
-                Some(self.file(model, class, folder)?)
-            }
+            Some(folder) => Some(self.file(model, class, folder, "moments")?),
             None => None,
         };
         let psi = Truncation::psi(self.truncation_psi);
@@ -66,13 +78,50 @@ impl Protocol {
         )
     }
 
+    /// How many samples of a model say how likely its own samples are.
+    pub fn own_samples(&self) -> usize {
+        usize::try_from(self.samples).map_or(KEPT_SAMPLES, |samples| samples.min(KEPT_SAMPLES))
+    }
+
+    /// Features `[own_samples, dimension]` of samples that the statistics are not of, from `folder` where an earlier call left them there.
+    pub fn own_features(
+        &self,
+        model: &ZooModel,
+        class: Option<usize>,
+        network: &Features,
+        folder: Option<&Path>,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Array2<f32>, Error> {
+        let own = OwnSamples {
+            count: self.own_samples(),
+            truncation_psi: self.truncation_psi,
+            class,
+        };
+        let Some(folder) = folder else {
+            return own.features(model, network, device, observer);
+        };
+        let path = self.file(model, class, folder, &format!("{}-own", own.count))?;
+        if let Some(kept) = kept(&path, [own.count, network.dimension()])? {
+            return Ok(kept);
+        }
+        let features = own.features(model, network, device, observer)?;
+        let values: Vec<f32> = features.iter().copied().collect();
+        let tensor = StoredTensor::from_f32(features.shape().to_vec(), &values);
+        let tensors = BTreeMap::from([(FEATURES.to_owned(), tensor)]);
+        save_safetensors(&path, &tensors, &BTreeMap::new(), None)?;
+        Ok(features)
+    }
+
     /// Named by everything that the statistics depend on but the number of samples.
     fn file(
         &self,
         model: &ZooModel,
         class: Option<usize>,
         folder: &Path,
+        what: &str,
     ) -> Result<PathBuf, Error> {
+        files::make_folder(folder)?;
         let class = class.map_or(String::new(), |class| format!(" class {class}"));
         let key = digest::short(&format!(
             "{} {} {} {} {}{class}",
@@ -82,6 +131,21 @@ impl Protocol {
             self.truncation_psi,
             self.seed
         ));
-        Ok(folder.join(format!("{}-{key}.moments.safetensors", model.name())))
+        Ok(folder.join(format!("{}-{key}.{what}.safetensors", model.name())))
     }
+}
+
+/// The tensor of kept features.
+const FEATURES: &str = "features";
+
+/// Features of this shape that an earlier call left in a file; none where it is not there or has others.
+fn kept(path: &Path, shape: [usize; 2]) -> Result<Option<Array2<f32>>, Error> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file = Checkpoint::open(path)?;
+    let tensor = file.tensors().get(FEATURES);
+    let tensor = tensor.filter(|tensor| tensor.shape() == shape && tensor.dtype().is_float());
+    let kept = tensor.map(|tensor| Array2::from_shape_vec(shape, tensor.to_f32()));
+    Ok(kept.and_then(Result::ok))
 }

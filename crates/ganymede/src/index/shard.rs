@@ -2,9 +2,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{sampled_moments, sources};
+use super::build::{left_out, sampled_moments, sources};
 use super::options::Sampling;
-use super::part::{self, PartRecord};
+use super::part::{Contents, PartRecord};
 use crate::files::ShownPath;
 use crate::shard::Shard;
 use crate::{Context, Error, Observer};
@@ -36,18 +36,40 @@ pub fn build_part(
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
     let models = &zoo.models()[shard.range(zoo.models().len())];
     let moments = sampled_moments(sampling, models, context, observer)?;
-    let sources = sources(sampling, models, &moments, context.device())?;
-    let left_out = models
+    let mut sources = sources(sampling, models, &moments, context.device())?;
+    let features = sampling
+        .features
+        .load(&context.weights()?, context.device())?;
+    let protocol = sampling.protocol();
+    let mut contents = Contents::default();
+    for (name, moments) in &moments {
+        let own = protocol.own_features(
+            zoo.model(name)?,
+            sources.get(name).and_then(|source| source.class),
+            &features,
+            sampling.moments.as_deref(),
+            context.device(),
+            observer,
+        );
+        match own {
+            Ok(own) => contents.add(name, moments, Some(own.view())),
+            Err(error) => {
+                left_out(name, error, sampling.skip_bad, observer)?;
+                sources.remove(name);
+            }
+        }
+    }
+    let missing = models
         .iter()
         .map(|model| model.name().to_owned())
         .filter(|name| !sources.contains_key(name))
         .collect();
     let record = PartRecord {
-        protocol: sampling.protocol(),
+        protocol,
         models: sources,
-        left_out,
+        left_out: missing,
     };
-    let path = part::save(folder, &record, moments)?;
+    let path = contents.save(folder, &record)?;
     Ok(WrittenPart {
         part: ShownPath(path),
         models: record.models.into_keys().collect(),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build;
 use super::options::ChangeOptions;
+use super::own_scores::keep_own_scores;
 use super::protocol::Protocol;
 use crate::features::Features;
 use crate::files::ShownPath;
@@ -33,7 +34,13 @@ pub fn add(
     added.record.write(&zoo.index_path())?;
     let models = file.len();
     drop(file);
-    build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
+    keep_own_scores(
+        &zoo,
+        options.features_file.as_deref(),
+        options.moments.as_deref(),
+        context,
+        observer,
+    )?;
     Ok(models)
 }
 
@@ -119,7 +126,13 @@ pub fn update(
         .collect();
     if wanted.is_empty() && stale.is_empty() {
         // Indexes of earlier versions keep no scores.
-        build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
+        keep_own_scores(
+            &zoo,
+            options.features_file.as_deref(),
+            options.moments.as_deref(),
+            context,
+            observer,
+        )?;
         return Ok(updated(before));
     }
     let mut sampled = Sampled::new(&zoo, &wanted, options, context, observer)?;
@@ -142,7 +155,13 @@ pub fn update(
         sampled.record.own_scores.remove(name);
     }
     sampled.record.write(&path)?;
-    build::keep_own_scores(&zoo, options.features_file.as_deref(), context, observer)?;
+    keep_own_scores(
+        &zoo,
+        options.features_file.as_deref(),
+        options.moments.as_deref(),
+        context,
+        observer,
+    )?;
     Ok(updated(models))
 }
 
@@ -174,12 +193,7 @@ impl Sampled {
             &context.weights()?,
             device,
         )?;
-        let protocol = Protocol {
-            features: record.features.clone(),
-            samples: record.samples,
-            truncation_psi: record.truncation_psi,
-            seed: record.seed,
-        };
+        let protocol = Protocol::of(&record);
         for name in names {
             let model = zoo.model(name)?;
             let generator = digest::of_file(&model.generator_path())?;

@@ -1,5 +1,6 @@
 //! Ranks the models of a zoo by how likely each is to make an image.
 
+mod own_samples;
 mod searcher;
 mod typicality;
 
@@ -12,6 +13,7 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use own_samples::OwnSamples;
 pub use searcher::{Method, Searcher};
 pub use typicality::{Fit, OwnScores};
 pub(crate) use typicality::{KEPT_QUANTILES, KEPT_SAMPLES};

@@ -55,7 +55,7 @@ pub struct Searcher {
     pub index: Index,
     /// What the index does not know of the models.
     pub outdated: Outdated,
-    features: Features,
+    pub(super) features: Features,
     pub(super) kept_scores: BTreeMap<String, OwnScores>,
     /// How samples of the index were made.
     pub(super) truncation_psi: f32,

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use retrieval_gaussian::{Query, RankedModel};
+use ndarray::ArrayView2;
+use retrieval_gaussian::{Index, RankedModel};
 use serde::{Deserialize, Serialize};
-use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use super::{Method, Searcher};
-use crate::{Context, Error, Model, Observer, Phase};
+use super::{OwnSamples, Searcher};
+use crate::{Context, Error, Observer};
 
 /// Log-densities of a model's own samples under the model, which say how usual a query's is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,12 +18,6 @@ pub struct OwnScores {
 /// Samples whose scores are kept with an index, and how many numbers are kept of them.
 pub(crate) const KEPT_SAMPLES: usize = 1000;
 pub(crate) const KEPT_QUANTILES: usize = 200;
-
-/// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is likelier than another.
-const FIRST_SEED: u32 = 1 << 31;
-
-/// Samples that are made together.
-const BATCH: usize = 16;
 
 /// As an index keeps them: hundredths, from the least on, with a space between two.
 impl From<OwnScores> for String {
@@ -54,6 +48,15 @@ impl OwnScores {
     pub fn new(mut scores: Vec<f64>) -> Self {
         scores.sort_by(f64::total_cmp);
         Self { scores }
+    }
+
+    /// Log-densities of features `[samples, dimension]` under a model of an index.
+    pub(crate) fn of(
+        index: &Index,
+        model: &str,
+        features: ArrayView2<'_, f32>,
+    ) -> Result<Self, Error> {
+        Ok(Self::new(index.log_densities(model, features)?))
     }
 
     /// Evenly spaced quantiles of them, from the least to the largest, rounded to a hundredth: few enough to be kept.
@@ -156,37 +159,14 @@ impl Searcher {
         context: &Context,
         observer: &mut dyn Observer,
     ) -> Result<OwnScores, Error> {
-        let device = context.device();
-        let model = Model::of_zoo(self.zoo.model(name)?, device)?;
-        let mapping = &model.generator.mapping;
-        let mut scores = Vec::with_capacity(samples);
-        observer.begin(&Phase::new("samples", samples));
-        for first in (0..samples).step_by(BATCH) {
-            observer.go_on()?;
-            let seeds: Vec<u32> = (first..samples.min(first + BATCH))
-                .map(|i| FIRST_SEED + i as u32)
-                .collect();
-            let z = latents_from_seeds(&seeds, mapping.z_dim(), device);
-            let class = self.classes.get(name).copied();
-            let labels = model.generator.labels(class, &seeds, device)?;
-            let psi = Truncation::psi(self.truncation_psi);
-            let images = model
-                .generator
-                .forward(z, labels, psi, &NoiseMode::Constant);
-            for row in self.features_of_tensor(images).rows() {
-                let query = Query::feature(&row.to_vec());
-                let (ranking, _) = self.rank(&query, Method::GaussianDensity)?;
-                let own = ranking.models.iter().find(|ranked| ranked.model == name);
-                let own = own.ok_or_else(|| Error::Model {
-                    model: name.to_owned(),
-                    problem: "not in the index; build the index again".to_owned(),
-                })?;
-                scores.push(own.score);
-            }
-            observer.position(scores.len() as u64);
-        }
-        observer.end();
-        Ok(OwnScores::new(scores))
+        let own = OwnSamples {
+            count: samples,
+            truncation_psi: self.truncation_psi,
+            class: self.classes.get(name).copied(),
+        };
+        let model = self.zoo.model(name)?;
+        let features = own.features(model, &self.features, context.device(), observer)?;
+        OwnScores::of(&self.index, name, features.view())
     }
 }
 
@@ -195,8 +175,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use burn::tensor::Device;
+    use retrieval_gaussian::Query;
+    use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
+    use super::super::own_samples::FIRST_SEED;
     use super::*;
+    use crate::search::Method;
 
     #[test]
     fn typicality_is_the_share_of_lower_scores() {
@@ -242,6 +226,35 @@ mod tests {
             yes.fits && yes.to_string().contains("micah, 42.0 %"),
             "{yes}"
         );
+    }
+
+    #[test]
+    fn a_model_is_scored_as_a_search_scores_it() {
+        let context = Context::new(Device::flex());
+        let weights = context.weights().unwrap();
+        let searcher = Searcher::open(None, None, &weights, context.device()).unwrap();
+        let (name, count) = ("micah", 3);
+        let own = OwnSamples {
+            count,
+            truncation_psi: 1.0,
+            class: None,
+        };
+        let model = searcher.zoo.model(name).unwrap();
+        let features = own
+            .features(model, &searcher.features, context.device(), &mut ())
+            .unwrap();
+        let searched = (0..count).map(|row| {
+            let query = Query::feature(&features.row(row).to_vec());
+            let (ranking, _) = searcher.rank(&query, Method::GaussianDensity).unwrap();
+            let mut models = ranking.models.into_iter();
+            models.find(|ranked| ranked.model == name).unwrap().score
+        });
+        let expected = OwnScores::new(searched.collect());
+        let alone = searcher.own_scores(name, count, &context, &mut ()).unwrap();
+        for (alone, expected) in alone.scores.iter().zip(&expected.scores) {
+            // Features that are scored together may be summed in another order, of 128 squares in f32.
+            assert!((alone - expected).abs() < 1e-3, "{alone} {expected}");
+        }
     }
 
     #[test]
