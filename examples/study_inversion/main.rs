@@ -8,7 +8,7 @@ mod tests;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ganymede::study::inversion::{self, Options, Outcome};
+use ganymede::study::inversion::{self, Options, Outcome, WrittenPart};
 use ganymede::{Error, Observer};
 
 use examples::terminal::Terminal;
@@ -50,12 +50,12 @@ fn run(args: &Args, observer: &mut dyn Observer) -> Result<(), Failure> {
     };
     let outcome = inversion::run(&options, &args.common.context()?, observer)?;
     match (&outcome, options.shard) {
-        (Outcome::Part(effort), Some(shard)) => println!(
+        (Outcome::Part(WrittenPart { part, effort }), Some(shard)) => println!(
             "part {shard}: {} inversions, {} of them made now, in {:.1} s; all are in {}",
             effort.needed,
             effort.made,
             effort.seconds,
-            options.cache().display()
+            part.0.display()
         ),
         (Outcome::Whole(report), _) => {
             print!("{}", report.text);

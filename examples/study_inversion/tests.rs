@@ -116,14 +116,53 @@ fn a_study_is_the_same_from_any_cache_and_from_parts() {
     }
     assert_eq!(made, needed);
     let caches: Vec<PathBuf> = parts.iter().map(|part| part.join("cache")).collect();
-    let merge: Vec<&str> = std::iter::once("--merge")
-        .chain(caches.iter().map(|cache| cache.to_str().unwrap()))
+    let merged = |out: &str, from: &[PathBuf]| {
+        let paths = from.iter().map(|path| path.to_str().unwrap());
+        let merge: Vec<&str> = std::iter::once("--merge").chain(paths).collect();
+        study(&folder.path().join(out), &merge)
+    };
+    let files: Vec<PathBuf> = parts
+        .iter()
+        .map(|part| {
+            let files = kept(&part.join("parts"));
+            assert_eq!(files.len(), 1);
+            files[0].clone()
+        })
         .collect();
-    let (joined, results_joined) = study(&folder.path().join("joined"), &merge).unwrap();
-    assert_eq!(joined, report);
-    assert_eq!(results_joined["images"], results["images"]);
-    assert_eq!(results_joined["inversions"]["made"], 0);
-    assert_eq!(results_joined["inversions"]["merged"], needed);
+    for (out, from) in [("joined", &caches), ("from parts", &files)] {
+        let (joined, results_joined) = merged(out, from).unwrap();
+        assert_eq!(joined, report);
+        assert_eq!(results_joined["images"], results["images"]);
+        assert_eq!(results_joined["inversions"]["made"], 0);
+        assert_eq!(results_joined["inversions"]["merged"], needed);
+        for figure in ["inversions.svg", "edits.svg", "interpolations.svg"] {
+            let [one, other] = [out, "whole"].map(|out| folder.path().join(out).join(figure));
+            assert_eq!(
+                std::fs::read(one).ok(),
+                std::fs::read(other).ok(),
+                "{figure}"
+            );
+        }
+    }
+
+    // Made again, from nothing, a part is the same file.
+    std::fs::remove_dir_all(&caches[1]).unwrap();
+    study(&parts[1], &["--shard", "2/3"]).unwrap();
+    assert_eq!(kept(&parts[1].join("parts")), files[1..2]);
+
+    // Parts of another study are refused, as are damaged ones.
+    let error = study(
+        &folder.path().join("other"),
+        &["--lpips", "vgg", "--merge", files[0].to_str().unwrap()],
+    );
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("is one of this study"), "{message}");
+    let mut bytes = std::fs::read(&files[0]).unwrap();
+    let middle = bytes.len() - 100;
+    bytes[middle] ^= 1;
+    std::fs::write(&files[0], bytes).unwrap();
+    let message = merged("damaged", &files).unwrap_err().to_string();
+    assert!(message.contains(files[0].to_str().unwrap()), "{message}");
 }
 
 #[test]

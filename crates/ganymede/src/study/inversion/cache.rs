@@ -3,22 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint::{Checkpoint, FloatPrecision, save_safetensors};
 use image_tensor::RgbImage;
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
-use crate::{Error, Observer, Warning, files};
+use crate::{Error, Observer, Warning, files, text};
 
-/// How good an inversion is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How good an inversion is. Numbers are written as text that reads back as the same number, infinite ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measures {
+    #[serde(with = "text")]
     pub lpips_alex: f64,
+    #[serde(with = "text")]
     pub lpips_vgg: f64,
     /// In dB, of the reconstruction as it is kept: clipped, in 8 bits.
+    #[serde(with = "text")]
     pub psnr: f64,
     /// Of values in [-1, 1], before clipping.
+    #[serde(with = "text")]
     pub mse: f64,
     /// Euclidean norm over all layers.
+    #[serde(with = "text")]
     pub w_plus_distance: f64,
 }
 
@@ -29,8 +36,8 @@ pub struct Kept {
     /// `[num_ws, w_dim]`.
     pub w_plus: Array2<f32>,
     pub reconstruction: RgbImage,
-    /// Wall time of its batch, divided by the images that were inverted there.
-    pub seconds: f64,
+    /// Wall time of its batch, divided by the images that were inverted there; not known of those from parts.
+    pub seconds: Option<f64>,
 }
 
 /// A folder of inversions.
@@ -65,22 +72,10 @@ impl Cache {
 
     /// Writes an inversion; other processes may be writing the same. `about` are lines for people.
     pub fn keep(&self, key: &str, kept: &Kept, about: &[(&str, &str)]) -> Result<(), Error> {
-        let (width, height) = kept.reconstruction.dimensions();
-        let (layers, features) = kept.w_plus.dim();
-        let w_plus: Vec<f32> = kept.w_plus.iter().copied().collect();
+        let (w_plus, reconstruction) = kept.tensors();
         let tensors = BTreeMap::from([
-            (
-                W_PLUS.to_owned(),
-                StoredTensor::from_f32(vec![layers, features], &w_plus),
-            ),
-            (
-                RECONSTRUCTION.to_owned(),
-                StoredTensor::new(
-                    StoredDType::U8,
-                    vec![height as usize, width as usize, 3],
-                    kept.reconstruction.as_raw().clone(),
-                ),
-            ),
+            (W_PLUS.to_owned(), w_plus),
+            (RECONSTRUCTION.to_owned(), reconstruction),
         ]);
         // Numbers are written as text that reads back as the same number.
         let numbers = [
@@ -89,8 +84,9 @@ impl Cache {
             (PSNR, kept.measures.psnr),
             (MSE, kept.measures.mse),
             (W_PLUS_DISTANCE, kept.measures.w_plus_distance),
-            (SECONDS, kept.seconds),
         ];
+        let seconds = kept.seconds.map(|seconds| (SECONDS, seconds));
+        let numbers = numbers.into_iter().chain(seconds);
         let numbers = numbers.map(|(name, value)| (name.to_owned(), value.to_string()));
         let texts = [(KEY, key)].into_iter().chain(about.iter().copied());
         let metadata = texts
@@ -121,6 +117,22 @@ impl Cache {
                 None
             }
         }
+    }
+
+    /// The inversion of a key that was made before.
+    pub fn require(
+        &self,
+        key: &str,
+        image: &str,
+        model: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Kept, Error> {
+        self.find(key, observer).ok_or_else(|| Error::File {
+            path: self.folder.clone(),
+            problem: format!(
+                "the inversion of {image} into {model} was there and is no longer; run the same study again"
+            ),
+        })
     }
 
     /// Takes those of `keys` that this cache lacks from another; says how many.
@@ -178,28 +190,19 @@ fn read(file: &Path, key: &str) -> Result<Kept, Reason> {
     if text(KEY)? != key {
         return Err("it holds another inversion than its name says".into());
     }
-    let w_plus = tensor(W_PLUS)?;
-    let &[layers, features] = w_plus.shape() else {
-        return Err(format!("latents of the shape {:?}", w_plus.shape()).into());
+    let measures = Measures {
+        lpips_alex: number(LPIPS_ALEX)?,
+        lpips_vgg: number(LPIPS_VGG)?,
+        psnr: number(PSNR)?,
+        mse: number(MSE)?,
+        w_plus_distance: number(W_PLUS_DISTANCE)?,
     };
-    let pixels = tensor(RECONSTRUCTION)?;
-    let reconstruction = match *pixels.shape() {
-        [height, width, 3] if pixels.dtype() == StoredDType::U8 => {
-            RgbImage::from_raw(width as u32, height as u32, pixels.bytes().to_vec())
-        }
-        _ => None,
-    };
-    Ok(Kept {
-        measures: Measures {
-            lpips_alex: number(LPIPS_ALEX)?,
-            lpips_vgg: number(LPIPS_VGG)?,
-            psnr: number(PSNR)?,
-            mse: number(MSE)?,
-            w_plus_distance: number(W_PLUS_DISTANCE)?,
-        },
-        w_plus: Array2::from_shape_vec((layers, features), w_plus.to_f32())?,
-        reconstruction: reconstruction.ok_or("the reconstruction is no picture")?,
-        seconds: number(SECONDS)?,
+    let seconds = checkpoint.metadata().get(SECONDS);
+    let seconds = seconds.map(|text| text.parse()).transpose()?;
+    let (w_plus, reconstruction) = (tensor(W_PLUS)?, tensor(RECONSTRUCTION)?);
+    Kept::of_tensors(w_plus, reconstruction, measures, seconds).ok_or_else(|| {
+        let shapes = (w_plus.shape(), reconstruction.shape());
+        format!("latents and reconstruction of the shapes {shapes:?}").into()
     })
 }
 
@@ -220,7 +223,7 @@ mod tests {
             },
             w_plus: Array2::from_shape_fn((3, 2), |(i, j)| 0.1 * (i * 2 + j) as f32),
             reconstruction: RgbImage::from_fn(4, 5, |x, y| Rgb([x as u8, y as u8, number])),
-            seconds: 0.25,
+            seconds: Some(0.25),
         }
     }
 

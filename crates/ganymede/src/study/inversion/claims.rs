@@ -249,7 +249,7 @@ mod tests {
                     measures: measures(*rank as f64, f64::from(image % 5)),
                     w_plus: Array2::zeros((1, 1)),
                     reconstruction: RgbImage::new(1, 1),
-                    seconds: 0.0,
+                    seconds: None,
                 })
                 .collect()
         };

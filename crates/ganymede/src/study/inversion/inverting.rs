@@ -115,7 +115,7 @@ impl Inverter<'_> {
                 },
                 reconstruction: image_of(&best.image),
                 w_plus: from_tensor(best.w_plus).remove(0),
-                seconds,
+                seconds: Some(seconds),
             };
             let about = [("image", image.as_str()), ("model", model.name.as_str())];
             self.cache.keep(&work.key, &kept, &about)?;

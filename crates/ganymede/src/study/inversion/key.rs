@@ -73,6 +73,16 @@ impl Keys {
         }
     }
 
+    /// How all inversions are made, but for their models and images.
+    pub fn recipe(&self) -> &str {
+        &self.recipe
+    }
+
+    /// SHA-256 of the file of a model of the study.
+    pub fn generator(&self, model: &str) -> &str {
+        &self.generators[model]
+    }
+
     /// The key of an image in a model of the study.
     pub fn of(&self, model: &str, pixels: &RgbImage) -> String {
         let (width, height) = pixels.dimensions();

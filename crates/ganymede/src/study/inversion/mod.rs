@@ -13,11 +13,13 @@ mod key;
 mod metric;
 mod models;
 mod options;
+mod part;
 mod plan;
 mod report;
 mod results;
 mod statistics;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -33,6 +35,8 @@ pub use report::{CategoryReport, Effort, ImageReport, Line, MetricEstimate, Prot
 pub use statistics::{Estimate, Interval};
 
 use crate::device::DeviceChoice;
+use crate::files::ShownPath;
+use crate::part_file;
 use crate::search::Searcher;
 use crate::shard::Shard;
 use crate::{Context, Error, Milestone, Observer, Warning, Weights};
@@ -46,14 +50,26 @@ use results::Study;
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Outcome {
-    /// A part of the inversions is made.
-    Part(Effort),
+    /// A part of the inversions is made and written.
+    Part(WrittenPart),
     /// All are, and report.md and its figures are written.
     Whole(Box<Report>),
 }
 
-/// Makes the inversions that the cache lacks; without a shard it then writes report.md (LPIPS, PSNR and the distance from the mean latent with standard
-/// errors, the differences between ranks with bootstrap intervals, and which claims hold), and figures of inversions, edits and interpolations.
+/// A part of the inversions in a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct WrittenPart {
+    /// Named after its content.
+    pub part: ShownPath,
+    /// How this call came by its inversions.
+    #[serde(flatten)]
+    pub effort: Effort,
+}
+
+/// Makes the inversions that the cache lacks. With a shard it writes them into one file.
+///
+/// Without one it then writes report.md (LPIPS, PSNR and the distance from the mean latent with standard errors, the differences between ranks with
+/// bootstrap intervals, and which claims hold), and figures of inversions, edits and interpolations.
 ///
 /// # Errors
 ///
@@ -89,15 +105,19 @@ pub fn run(
 
     let part = plan.part(options.shard.unwrap_or(Shard::WHOLE), options.batch());
     let mut merged = 0;
-    for folder in &options.merge {
-        let keys = part.iter().map(|work| work.key.as_str());
-        merged += cache.merge(folder, keys, observer)?;
+    let wanted: BTreeSet<&str> = part.iter().map(|work| work.key.as_str()).collect();
+    for folder in options.merge.iter().filter(|path| path.is_dir()) {
+        merged += cache.merge(folder, wanted.iter().copied(), observer)?;
+    }
+    for file in part_file::files_of(&options.merge)? {
+        observer.go_on()?;
+        merged += part::take(&file, &cache, &wanted, observer)?;
     }
     let needed = part.len();
     let mut missing: Vec<&Work> = Vec::new();
-    for work in part {
+    for work in &part {
         if cache.find(&work.key, observer).is_none() {
-            missing.push(work);
+            missing.push(*work);
         }
     }
     observer.milestone(&Milestone::Inversions {
@@ -135,7 +155,10 @@ pub fn run(
         seconds: started.elapsed().as_secs_f64(),
     };
     if options.shard.is_some() {
-        return Ok(Outcome::Part(effort()));
+        return Ok(Outcome::Part(WrittenPart {
+            part: part::write(&options.parts(), &plan, &cache, &part, observer)?,
+            effort: effort(),
+        }));
     }
     let study = Study {
         options,

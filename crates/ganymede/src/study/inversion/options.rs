@@ -60,11 +60,14 @@ pub struct Options {
     /// Resamples of a bootstrap interval
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Options::default().resamples, value_parser = clap::value_parser!(u32).range(100..)))]
     pub resamples: u32,
-    /// Do the inversions of the I-th of N parts, counted from 1, and write no report
+    /// Do the inversions of the I-th of N parts, counted from 1, and write them into one file instead of a report
     #[cfg_attr(feature = "clap", arg(long, value_name = "I/N"))]
     pub shard: Option<Shard>,
-    /// Take inversions from these caches first, which other parts have made
-    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "shard"))]
+    /// Where --shard writes its part, a file that is named after its content [default: parts/ in --out]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", requires = "shard"))]
+    pub parts: Option<PathBuf>,
+    /// Take inversions first from parts that --shard wrote, or folders of them, or other caches
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "shard"))]
     pub merge: Vec<PathBuf>,
     /// Where inversions are kept [default: cache/ in --out]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
@@ -96,6 +99,7 @@ impl Default for Options {
             shown: 4,
             resamples: 10_000,
             shard: None,
+            parts: None,
             merge: Vec::new(),
             cache: None,
             out: PathBuf::from("out/study_inversion"),
@@ -162,6 +166,12 @@ impl Options {
     pub fn cache(&self) -> PathBuf {
         let beside = || self.out.join("cache");
         self.cache.clone().unwrap_or_else(beside)
+    }
+
+    /// Where a part is written.
+    pub(super) fn parts(&self) -> PathBuf {
+        let beside = || self.out.join("parts");
+        self.parts.clone().unwrap_or_else(beside)
     }
 
     /// The ranks that so many models have, each once, the best first.

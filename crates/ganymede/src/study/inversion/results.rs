@@ -45,13 +45,7 @@ impl Study<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Kept, Error> {
         let key = self.plan.keys.of(model, &image.pixels);
-        self.cache.find(&key, observer).ok_or_else(|| Error::File {
-            path: self.cache.folder().to_owned(),
-            problem: format!(
-                "the inversion of {} into {model} was there and is no longer; run the same study again",
-                image.name
-            ),
-        })
+        self.cache.require(&key, &image.name, model, observer)
     }
 
     pub fn model(&self, name: &str) -> Result<Model, Error> {
