@@ -100,7 +100,7 @@ impl Workplace {
         let entries = log.entries().iter().cloned();
         entries
             .map(|entry| Measurement {
-                measuring_seconds: 0.0,
+                measuring_seconds: None,
                 ..entry
             })
             .collect()

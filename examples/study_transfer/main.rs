@@ -48,6 +48,9 @@ fn run(args: &Args, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
         "\nwritten to {}: figure.svg, study.md, study.json and samples",
         options.out.display()
     );
+    if let Some(part) = &outcome.part {
+        println!("the part's runs: {}", part.0.display());
+    }
     if outcome.cancelled {
         println!("stopped; the same command goes on");
     }

@@ -248,6 +248,67 @@ fn shards_and_later_additions_make_one_study() {
 }
 
 #[test]
+fn parts_make_the_report_of_one_process() {
+    let place = Workplace::new();
+    let runs = ["--kimg", "0.008", "--plain"];
+    let with = |args: &[&str]| -> Vec<String> {
+        let all = runs.iter().chain(args);
+        all.map(|arg| (*arg).to_owned()).collect()
+    };
+    let study = |out: &str, args: &[&str]| {
+        let args = with(args);
+        place.study(out, &args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let path = |name: &str| place.path(name).to_str().unwrap().to_owned();
+    study("whole", &[]).unwrap();
+
+    // Each in a folder of its own, as on machines that share nothing but the place of the parts.
+    let parts = path("parts");
+    let made = || {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&parts)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        files
+    };
+    study("first", &["--shard", "1/2", "--parts", &parts]).unwrap();
+    let first = made();
+    let error = study("early", &["--merge", &parts])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("3 runs of the study are in none"), "{error}");
+    study("second", &["--shard", "2/2", "--parts", &parts]).unwrap();
+    // Made again from nothing, at another time, a part is the same file.
+    study("again", &["--shard", "1/2", "--parts", &parts]).unwrap();
+    assert_eq!(made().len(), 2);
+
+    place.study("merged", &["--merge", &parts]).unwrap();
+    let read = |out: &str, file: &str| std::fs::read(place.path(out).join(file)).unwrap();
+    for file in ["study.md", "figure.svg", "images-samples.svg"] {
+        assert!(read("merged", file) == read("whole", file), "{file}");
+    }
+    assert_eq!(place.json("merged"), place.json("whole"));
+
+    // A part of a longer study does not fit, nor does a file whose content has changed.
+    let longer = path("longer");
+    let args = ["--shard", "1/6", "--parts", &longer, "--kimg", "0.012"];
+    place
+        .study("long", &[&["--plain"][..], &args].concat())
+        .unwrap();
+    let both = ["--merge", &parts, &longer];
+    let error = place.study("mixed", &both).unwrap_err().to_string();
+    assert!(error.contains("kimg are not the same"), "{error}");
+    let mut bytes = std::fs::read(&first[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&first[0], bytes).unwrap();
+    let error = place.study("damaged", &["--merge", &parts]).unwrap_err();
+    let file = first[0].to_str().unwrap();
+    assert!(error.to_string().contains(file), "{error}");
+}
+
+#[test]
 fn an_unknown_target_is_answered_with_the_names_there_are() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().to_str().unwrap();

@@ -26,8 +26,9 @@ pub struct Measurement {
     pub frechet_distance: f64,
     /// To the training images themselves.
     pub frechet_distance_training: f64,
-    /// How long measuring took.
-    pub measuring_seconds: f64,
+    /// How long measuring took, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measuring_seconds: Option<f64>,
 }
 
 /// A run's measurements.
@@ -116,7 +117,7 @@ impl Yardstick {
             kimg: images_shown as f64 / 1000.0,
             frechet_distance: self.reference.distance(&statistics)?,
             frechet_distance_training: self.training.distance(&statistics)?,
-            measuring_seconds: begin.elapsed().as_secs_f64(),
+            measuring_seconds: Some(begin.elapsed().as_secs_f64()),
         })
     }
 

@@ -26,13 +26,19 @@ pub struct Ranked {
 impl Ranked {
     /// Refuses a ranking that was read from `file` and names what can be no folder of a zoo: a run's folder is called after its model.
     pub(crate) fn check_names(ranking: &[Self], file: &Path) -> Result<(), Error> {
-        match ranking.iter().find(|ranked| !is_folder(&ranked.model)) {
-            None => Ok(()),
-            Some(ranked) => Err(Error::File {
+        let mut models = ranking.iter();
+        models.try_for_each(|ranked| Self::check_folder(&ranked.model, "the model", file))
+    }
+
+    /// Refuses a name of something that was read from `file` and can be no folder.
+    pub(crate) fn check_folder(name: &str, what: &str, file: &Path) -> Result<(), Error> {
+        match is_folder(name) {
+            true => Ok(()),
+            false => Err(Error::File {
                 path: file.to_owned(),
                 problem: format!(
-                    "it names the model {}, which can be no folder of a zoo",
-                    shown(&ranked.model)
+                    "it names {what} {}, which can be no folder of its own",
+                    shown(name)
                 ),
             }),
         }

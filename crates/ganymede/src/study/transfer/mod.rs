@@ -3,8 +3,11 @@
 //! For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins. Everything is kept in the folder of the
 //! study, which goes on where it was ended.
 
+mod design;
+mod findings;
 mod independent;
 mod options;
+mod part;
 mod plan;
 mod report;
 mod summary;
@@ -19,17 +22,21 @@ pub use options::Options;
 pub use report::{IndependentMean, Outcome, RunReport, SourceReport, TargetReport};
 pub use summary::{Point, Summary};
 
+use crate::files::ShownPath;
 use crate::transfer::job::Job;
 use crate::{Context, Error, Milestone, Observer, Weights, files};
+use design::Design;
+use findings::Folders;
 use plan::{Source, Target};
 
 /// Does the runs of this shard that are not done, and reports on all that there are: figure.svg (Fréchet distance against kimg, mean and spread over the
-/// seeds), TARGET-samples.svg, study.md and study.json in the folder of the study.
+/// seeds), TARGET-samples.svg, study.md and study.json in the folder of the study. Given parts it reports on their runs and runs nothing: the report equals
+/// that of one process, but for how long anything took.
 ///
 /// # Errors
 ///
-/// There is no such target, the zoo has no index, a run was begun with other options, or a file cannot be read or written; [`Error::Cancelled`] when the
-/// observer ends the job before the first run begins.
+/// A part cannot be read, or parts are of different studies or lack a run; there is no such target, the zoo has no index, a run was begun with other options,
+/// or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the job before the first run begins.
 pub fn run(
     options: &Options,
     context: &Context,
@@ -37,6 +44,9 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     let started = Instant::now();
     options.validate()?;
+    if !options.merge.is_empty() {
+        return part::merge(&options.merge, &options.out, observer);
+    }
     let device = context.device();
     let weights = context.weights()?;
     let features = options.tuning.protocol.load(
@@ -55,18 +65,12 @@ pub fn run(
         .iter()
         .map(|target| plan::sources(options, target, observer))
         .collect();
-    // One seed of everything before the next, so that a study that is cut short says something about all targets.
-    let mut runs = Vec::new();
-    for seed in options.run_seeds() {
-        for (target, sources) in targets.iter().zip(&sources) {
-            runs.extend(sources.iter().map(|source| (target, source, seed)));
-        }
-    }
-    let mine: Vec<_> = runs
-        .iter()
+    let distances = [features.distance_name(), independent.distance_name()];
+    let design = Design::new(options, &targets, &sources, distances);
+    let mine: Vec<part::Run<'_>> = part::runs(&design)
         .enumerate()
         .filter(|(index, _)| options.shard.has(*index))
-        .map(|(_, run)| *run)
+        .map(|(_, run)| run)
         .collect();
     let runner = Runner {
         options,
@@ -76,7 +80,10 @@ pub fn run(
         device,
     };
     let mut finished = true;
-    for (index, (target, source, seed)) in mine.iter().enumerate() {
+    for (index, (subject, source, seed)) in mine.iter().enumerate() {
+        let Some(target) = targets.iter().find(|target| target.name == subject.name) else {
+            continue;
+        };
         let run = format!("{}, {}, seed {seed}", target.name, source.title());
         let (number, runs) = (index + 1, mine.len());
         let name = format!("{number} of {runs}: {run}");
@@ -86,10 +93,21 @@ pub fn run(
             break;
         }
     }
-    let distances = [features.distance_name(), independent.distance_name()];
+    let found = Folders {
+        design: &design,
+        out: options.out.clone(),
+    };
+    let part = match &options.parts {
+        Some(folder) if finished => {
+            let settings = options.tuning.settings(options.seed, false);
+            Some(ShownPath(part::write(folder, &found, settings, &mine)?))
+        }
+        _ => None,
+    };
     let seconds = started.elapsed().as_secs_f64();
-    let outcome = report::write(options, &targets, &sources, distances, seconds)?;
+    let outcome = report::write(&design, &found, &options.out, seconds)?;
     Ok(Outcome {
+        part,
         cancelled: !finished,
         ..outcome
     })
@@ -117,7 +135,7 @@ impl Runner<'_> {
         let tuning = &self.options.tuning;
         let models = self.options.models.as_deref();
         let generator = source.ranked.generator(models, self.weights);
-        let folder = source.folder(target, seed);
+        let folder = source.folder(&target.folder, seed);
         let job = Job {
             name,
             source: generator.clone(),

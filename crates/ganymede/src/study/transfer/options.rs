@@ -52,6 +52,12 @@ pub struct Options {
     /// Do the I-th of N equal parts of the runs; processes that share --out may do the others at the same time
     #[cfg_attr(feature = "clap", arg(long, value_name = "I/N", default_value_t))]
     pub shard: Shard,
+    /// Write the runs of this part into one file in this folder, named after its content, when all are done
+    #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
+    pub parts: Option<PathBuf>,
+    /// Run nothing, and report on the runs in the parts that --parts wrote, or folders of them; all options but --out are theirs
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["shard", "parts"]))]
+    pub merge: Vec<PathBuf>,
     /// Where the study is kept
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", default_value_os_t = Options::default().out))]
     pub out: PathBuf,
@@ -77,6 +83,8 @@ impl Default for Options {
             independent_protocol: Protocol::AlexNet,
             independent_features: None,
             shard: Shard::WHOLE,
+            parts: None,
+            merge: Vec::new(),
             out: PathBuf::from("out/study_transfer"),
             tuning: Tuning::default(),
             seed: 0,
@@ -101,6 +109,13 @@ impl Options {
                 "ranks",
                 0,
                 "ranks count from 1, the best model's",
+            ));
+        }
+        if let (Some(parts), false) = (&self.parts, self.merge.is_empty()) {
+            return Err(Error::option(
+                "parts",
+                parts.display(),
+                "runs of parts are in files already; leave it out",
             ));
         }
         match (&self.images, self.target.is_empty()) {

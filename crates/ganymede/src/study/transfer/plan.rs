@@ -35,11 +35,10 @@ impl Source {
         format!("rank {}: {}{plain}", self.ranked.rank, self.ranked.model)
     }
 
-    /// Where one of its runs is kept.
-    pub fn folder(&self, target: &Target, seed: u32) -> PathBuf {
+    /// Where one of its runs is kept, in the folder of its target.
+    pub fn folder(&self, target: &Path, seed: u32) -> PathBuf {
         let kind = if self.plain { "plain" } else { "rank" };
         target
-            .folder
             .join(format!(
                 "{kind}-{:02}-{}",
                 self.ranked.rank, self.ranked.model
@@ -125,24 +124,24 @@ fn kept_ranking(
     observer: &mut dyn Observer,
 ) -> Result<Vec<Ranked>, Error> {
     let path = folder.join("ranking.json");
-    if path.is_file() {
-        let text = files::read_text(&path)?;
-        let ranked: Vec<Ranked> = serde_json::from_str(&text).map_err(|e| Error::File {
-            path: path.clone(),
-            problem: format!("not a ranking ({e}); remove it to rank the zoo anew"),
-        })?;
-        Ranked::check_names(&ranked, &path)?;
-        return Ok(ranked);
+    if !path.is_file() {
+        let ranked = ranking(
+            options.models.as_deref(),
+            images,
+            options.tuning.skip_bad,
+            weights,
+            device,
+            observer,
+        )?;
+        files::write_json(&path, &ranked)?;
     }
-    let ranked = ranking(
-        options.models.as_deref(),
-        images,
-        options.tuning.skip_bad,
-        weights,
-        device,
-        observer,
-    )?;
-    files::write_json(&path, &ranked)?;
+    // Read also where it was just made, so that a study that goes on has the same to the last digit.
+    let text = files::read_text(&path)?;
+    let ranked: Vec<Ranked> = serde_json::from_str(&text).map_err(|e| Error::File {
+        path: path.clone(),
+        problem: format!("not a ranking ({e}); remove it to rank the zoo anew"),
+    })?;
+    Ranked::check_names(&ranked, &path)?;
     Ok(ranked)
 }
 

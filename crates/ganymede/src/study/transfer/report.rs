@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use image_tensor::{DecodeLimits, decode_file};
 use plotters::style::RGBColor;
 use serde::Serialize;
 
-use super::Options;
+use super::design::{Design, Subject};
+use super::findings::FoundRuns;
 use super::independent::Independent;
-use super::plan::{Source, Target};
 use super::summary::{Summary, common_level};
 use crate::figure::{self, Panel, Row};
+use crate::files::ShownPath;
 use crate::line_plot::{self, Axis, Series, line_plots};
-use crate::transfer::distance::{Measurement, distances_file};
+use crate::transfer::distance::Measurement;
 use crate::transfer::ranking::Ranked;
-use crate::transfer::sheet;
 use crate::{Error, files};
 
 /// What a study has so far: what study.json holds.
@@ -32,6 +31,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// In the order of the options.
     pub targets: Vec<TargetReport>,
+    /// The runs of this call in one file, named after its content, where that was asked for.
+    #[serde(skip)]
+    pub part: Option<ShownPath>,
     /// Whether the observer ended the job; the same options go on.
     #[serde(skip)]
     pub cancelled: bool,
@@ -129,64 +131,74 @@ const COLORS: [RGBColor; 6] = [
     RGBColor(140, 86, 75),
 ];
 const GRAY: RGBColor = RGBColor(127, 127, 127);
-/// Pictures of a source in the sheet of samples.
-const TIMES: usize = 6;
 
-/// Writes figure.svg, TARGET-samples.svg, study.md and study.json.
+/// Writes figure.svg, TARGET-samples.svg, study.md and study.json into a folder.
 pub(super) fn write(
-    options: &Options,
-    targets: &[Target],
-    sources: &[Vec<Source>],
-    [distance, independent_distance]: [String; 2],
+    design: &Design,
+    runs: &dyn FoundRuns,
+    out: &Path,
     seconds: f64,
 ) -> Result<Outcome, Error> {
-    let reports: Vec<TargetReport> = targets
-        .iter()
-        .zip(sources)
-        .map(|(target, sources)| target_report(options, target, sources))
-        .collect::<Result<_, _>>()?;
-    let figure = figure(&reports, &distance)?;
-    files::write(&options.out.join("figure.svg"), figure.as_bytes())?;
-    for (target, sources) in targets.iter().zip(sources) {
-        if let Some(svg) = samples(options, target, sources)? {
-            let path = options.out.join(format!("{}-samples.svg", target.name));
-            files::write(&path, svg.as_bytes())?;
+    let mut reports = Vec::new();
+    for subject in &design.targets {
+        let (report, rows) = target_report(design, subject, runs)?;
+        reports.push(report);
+        if !rows.is_empty() {
+            let path = out.join(format!("{}-samples.svg", subject.name));
+            files::write(&path, figure::svg(&rows)?.as_bytes())?;
         }
     }
+    let figure = figure(&reports, &design.distance)?;
+    files::write(&out.join("figure.svg"), figure.as_bytes())?;
     let outcome = Outcome {
-        distance,
-        independent_distance,
-        kimg: options.kimg,
-        seeds: options.run_seeds().collect(),
+        distance: design.distance.clone(),
+        independent_distance: design.independent_distance.clone(),
+        kimg: design.kimg,
+        seeds: design.seeds.clone(),
         seconds,
         targets: reports,
+        part: None,
         cancelled: false,
     };
-    files::write(
-        &options.out.join("study.md"),
-        outcome.to_markdown().as_bytes(),
-    )?;
-    files::write_json(&options.out.join("study.json"), &outcome)?;
+    files::write(&out.join("study.md"), outcome.to_markdown().as_bytes())?;
+    files::write_json(&out.join("study.json"), &outcome)?;
     Ok(outcome)
 }
 
+/// What was found of a target, and fixed latents over time, a row for each source, of the first seed.
 fn target_report(
-    options: &Options,
-    target: &Target,
-    sources: &[Source],
-) -> Result<TargetReport, Error> {
+    design: &Design,
+    subject: &Subject,
+    found: &dyn FoundRuns,
+) -> Result<(TargetReport, Vec<Row>), Error> {
+    let mut rows = Vec::new();
     let mut reports = Vec::new();
-    for source in sources {
+    for source in &subject.sources {
         let mut runs = Vec::new();
-        for seed in options.run_seeds() {
-            let folder = source.folder(target, seed);
-            let history = measurements(&folder, options.kimg)?;
-            let shown = history.last().map_or(0.0, |last| last.kimg);
+        for seed in &design.seeds {
+            let run = found.run(subject, source, *seed)?;
+            let mut panels = Vec::new();
+            for sheet in &run.sheets {
+                panels.push(Panel {
+                    image: sheet.picture()?,
+                    caption: vec![format!(
+                        "{:.1} kimg: {:.1}",
+                        sheet.measurement.kimg, sheet.measurement.frechet_distance
+                    )],
+                });
+            }
+            if !panels.is_empty() {
+                rows.push(Row {
+                    heading: format!("{}, {}", subject.name, source.title()),
+                    panels,
+                });
+            }
+            let shown = run.history.last().map_or(0.0, |last| last.kimg);
             runs.push(RunReport {
-                seed,
-                finished: shown >= options.kimg,
-                history,
-                independent: Independent::read(&folder)?,
+                seed: *seed,
+                finished: shown >= design.kimg,
+                history: run.history,
+                independent: run.independent,
             });
         }
         let histories: Vec<Vec<Measurement>> = runs.iter().map(|run| run.history.clone()).collect();
@@ -209,35 +221,14 @@ fn target_report(
         let summary = report.summary.as_ref();
         report.kimg_to_level = level.and_then(|level| summary?.kimg_to(level));
     }
-    Ok(TargetReport {
-        name: target.name.clone(),
-        has_reference: target.reference.is_some(),
-        ranking: target.ranking.clone(),
+    let report = TargetReport {
+        name: subject.name.clone(),
+        has_reference: subject.has_reference,
+        ranking: subject.ranking.clone(),
         level,
         sources: reports,
-    })
-}
-
-/// The measurements of a run, as far as its budget goes; another process may be adding to them.
-fn measurements(folder: &Path, kimg: f64) -> Result<Vec<Measurement>, Error> {
-    let path = distances_file(folder);
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let text = files::read_text(&path)?;
-    let lines = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
-    let all: Vec<Measurement> = lines
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()
-        .map_err(|e| Error::File {
-            path,
-            problem: format!("not a run's measurements ({e})"),
-        })?;
-    // The last batch may go beyond the budget, as runs end with whole batches.
-    let budget = all.iter().position(|m| m.kimg >= kimg).unwrap_or(all.len());
-    Ok(all.into_iter().take(budget + 1).collect())
+    };
+    Ok((report, rows))
 }
 
 fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
@@ -270,53 +261,6 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
         })
         .collect();
     line_plots("thousands of images", &panels, Axis::Linear)
-}
-
-/// Fixed latents over time, a row for each source, of the first seed.
-fn samples(
-    options: &Options,
-    target: &Target,
-    sources: &[Source],
-) -> Result<Option<String>, Error> {
-    let mut rows = Vec::new();
-    for source in sources {
-        let folder = source.folder(target, options.seed);
-        let measurements = measurements(&folder, options.kimg)?;
-        let mut panels = Vec::new();
-        for measurement in spread(&measurements, TIMES) {
-            let file = sheet::file(&folder, measurement.iteration);
-            if file.is_file() {
-                panels.push(Panel {
-                    image: decode_file(&file, &DecodeLimits::default())?,
-                    caption: vec![format!(
-                        "{:.1} kimg: {:.1}",
-                        measurement.kimg, measurement.frechet_distance
-                    )],
-                });
-            }
-        }
-        if !panels.is_empty() {
-            rows.push(Row {
-                heading: format!("{}, {}", target.name, source.title()),
-                panels,
-            });
-        }
-    }
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(figure::svg(&rows)?))
-}
-
-/// Up to `count` of the values, the first and the last among them.
-fn spread<T>(values: &[T], count: usize) -> Vec<&T> {
-    if values.len() <= count {
-        return values.iter().collect();
-    }
-    let last = values.len() - 1;
-    (0..count)
-        .map(|index| &values[index * last / (count - 1)])
-        .collect()
 }
 
 impl Outcome {
@@ -372,17 +316,5 @@ impl Outcome {
         let mut text = lines.join("\n");
         text.push('\n');
         text
-    }
-}
-
-#[cfg(test)]
-mod spread_tests {
-    use super::spread;
-
-    #[test]
-    fn the_first_and_the_last_are_shown() {
-        let values: Vec<usize> = (0..11).collect();
-        assert_eq!(spread(&values, 6), [&0, &2, &4, &6, &8, &10]);
-        assert_eq!(spread(&values[..3], 6), [&0, &1, &2]);
     }
 }

@@ -131,7 +131,7 @@ mod tests {
                 kimg: index as f64,
                 frechet_distance: *distance,
                 frechet_distance_training: distance / 2.0,
-                measuring_seconds: 1.0,
+                measuring_seconds: None,
             });
         measured.collect()
     }
