@@ -2,20 +2,43 @@ use std::ops::Range;
 
 use super::columns::{flat_positions, is_gathered};
 use super::kernels_beside::KernelsBeside;
-use super::microkernel::Microkernels;
+use super::microkernel::{MAX_LANES, Microkernels};
 use super::operands::Operands;
 use super::plan::{Packing, Pass, Plan};
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
-/// Fewer products for each output and position are not worth panels.
-const LEAST_DEPTH: usize = 32;
-
 /// Fewer output channels do not pay for the copies of what they read.
 const LEAST_OC: usize = 16;
 
-/// Fewer blocks of positions do not pay for moving the weights, each of which they read once.
-const LEAST_BLOCKS: usize = 3;
+/// What a pass must have for panels to pay.
+struct Least {
+    /// Products for each output.
+    depth: usize,
+    /// Blocks of positions of all images, each of which reads all weights once.
+    blocks: usize,
+    /// Blocks of positions of an image.
+    blocks_of_image: usize,
+}
+
+impl Least {
+    /// Tiles that the compiler keeps in the widest registers lose less where operands lie apart than those of other sets.
+    fn of(kernels: Microkernels) -> Self {
+        if kernels.lanes == MAX_LANES {
+            Self {
+                depth: 256,
+                blocks: 16,
+                blocks_of_image: 16,
+            }
+        } else {
+            Self {
+                depth: 32,
+                blocks: 3,
+                blocks_of_image: 1,
+            }
+        }
+    }
+}
 
 /// Input channels whose kernels are brought side by side at a time.
 const CHANNELS: usize = 32;
@@ -118,14 +141,17 @@ fn worthwhile(
     operands: &Operands<'_>,
 ) -> bool {
     let panel = kernels.vectors * kernels.lanes;
+    let of_image = flat_positions(packing, pass).div_ceil(panel);
     let blocks = if is_gathered(kernels, packing, pass, operands) {
         (operands.n * pass.grid[0] * pass.grid[1]).div_ceil(panel)
     } else {
-        operands.n * flat_positions(packing, pass).div_ceil(panel)
+        operands.n * of_image
     };
+    let least = Least::of(kernels);
     operands.oc >= LEAST_OC
-        && operands.ic * pass.taps.len() >= LEAST_DEPTH
-        && blocks >= LEAST_BLOCKS
+        && operands.ic * pass.taps.len() >= least.depth
+        && blocks >= least.blocks
+        && of_image >= least.blocks_of_image
 }
 
 #[cfg(all(test, not(miri)))]
@@ -185,7 +211,7 @@ mod tests {
             stride: [2, 2],
             padding: [0, 0],
         };
-        let case = Case::adjoint([1, 1, 64, 32, 32, 32], [3, 3], window, [0, 0]);
+        let case = Case::adjoint([1, 1, 256, 32, 32, 32], [3, 3], window, [0, 0]);
         case.run(|plan, operands, _| {
             let weights = PackedWeights::new(Microkernels::detect(), plan, operands);
             assert!((0..plan.passes.len()).all(|pass| weights.pass(pass).is_some()));
