@@ -33,7 +33,7 @@ impl Least {
         } else {
             Self {
                 depth: 32,
-                blocks: 3,
+                blocks: 8,
                 blocks_of_image: 1,
             }
         }
@@ -101,14 +101,12 @@ impl PackedWeights {
                         let start = range.start + (index * ic + first) * of_channel;
                         // SAFETY: the channels of a block belong to one task and lie inside the pass's weights.
                         let to = unsafe { shared.slice(start, channels.len() * of_channel) };
-                        let kernels_to = to.chunks_exact_mut(of_channel);
-                        for (from, to) in places.chunks_exact(kernel).zip(kernels_to) {
-                            for (tap, to) in pass.taps.iter().zip(to.chunks_exact_mut(kernels.oc)) {
-                                let from = &from[beside.place(tap.kernel) * kernels.oc..];
-                                for (to, from) in to.iter_mut().zip(from) {
-                                    *to = *from;
-                                }
-                            }
+                        let taps = pass.taps.iter().map(|tap| beside.place(tap.kernel));
+                        let taps: Vec<_> = taps.collect();
+                        match kernels.oc {
+                            8 => select::<8>(places, beside.taps(), &taps, to),
+                            4 => select::<4>(places, beside.taps(), &taps, to),
+                            other => unreachable!("no instruction set has tiles of {other} rows"),
                         }
                     }
                 }
@@ -130,6 +128,17 @@ impl PackedWeights {
     pub fn pass(&self, index: usize) -> Option<&[f32]> {
         let range = self.passes[index].clone()?;
         Some(&self.values[range])
+    }
+}
+
+/// Copies the weights of some taps of each kernel, `OC` side by side.
+fn select<const OC: usize>(from: &[f32], taps: usize, places: &[usize], to: &mut [f32]) {
+    let kernels = from.as_chunks::<OC>().0.chunks_exact(taps);
+    let selected = to.as_chunks_mut::<OC>().0.chunks_exact_mut(places.len());
+    for (kernel, selected) in kernels.zip(selected) {
+        for (to, place) in selected.iter_mut().zip(places) {
+            *to = kernel[*place];
+        }
     }
 }
 
