@@ -771,6 +771,59 @@ fn an_inversion_that_is_ended_early_gives_what_it_found() {
 }
 
 #[test]
+fn the_study_of_refinement_compares_each_way_with_the_plain_search_and_keeps_whole_images() {
+    use study::refinement::{Options, Way, run};
+    let out = tempfile::tempdir().unwrap();
+    let options = Options {
+        models: vec!["openPeeps".to_owned()],
+        images: 2,
+        without: vec![Way::Regressed, Way::Prior],
+        tune_steps: 2,
+        pictures: Some(out.path().to_owned()),
+        inversion: invert::Settings {
+            steps: 4,
+            refine_steps: 4,
+            ..invert::Settings::default()
+        },
+        ..Options::default()
+    };
+    let mut witness = Witness {
+        cancel_at: Some(1),
+        ..Witness::default()
+    };
+    let outcome = run(&options, &context(), &mut witness).unwrap();
+    // The second image was ended on its way.
+    assert!(outcome.cancelled);
+    assert_eq!(witness.phases, [("images".to_owned(), 2)]);
+    assert_eq!(witness.positions, [1]);
+    let ways: Vec<_> = outcome
+        .rows
+        .iter()
+        .map(|row| (row.way, row.images))
+        .collect();
+    assert_eq!(ways, [(Way::WPlus, 1), (Way::Refined, 1), (Way::Tuned, 1)]);
+    let [plain, refined, tuned] = &outcome.rows[..] else {
+        panic!("three rows");
+    };
+    // Both start from the plain search's result and only go down from there; they have its latents and take its time and more.
+    for row in [refined, tuned] {
+        assert!(row.psnr > plain.psnr, "{row:?}");
+        assert_eq!(row.w_plus_distance, plain.w_plus_distance);
+        assert!(row.seconds > plain.seconds);
+        assert!(row.edit_kept.is_some());
+    }
+    assert!(refined.mask.is_some() && refined.moved.is_none());
+    assert!(tuned.mask.is_none() && tuned.moved.is_some());
+    assert_eq!((plain.edit_kept, plain.side_effect), (None, None));
+    // Target, plain, refined, tuned, and both ends of the first named edit on the plain and on the refined one, 128 pixels each.
+    let picture =
+        decode_file(out.path().join("openPeeps-0.png"), &DecodeLimits::default()).unwrap();
+    assert_eq!(picture.height(), 128 + 2 * 2);
+    assert_eq!(picture.width(), 8 * 128 + 9 * 2);
+    assert!(!out.path().join("openPeeps-1.png").exists());
+}
+
+#[test]
 fn a_query_is_inverted_with_the_models_that_are_found() {
     let context = context();
     let queries = context.weights().unwrap().queries();

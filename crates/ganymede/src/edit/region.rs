@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ganspace::NamedEdit;
 use image_tensor::RgbImage;
 use serde::{Deserialize, Serialize};
+
+use crate::Error;
 
 /// A rectangle, in fractions of the picture's width and height from its upper left corner.
 ///
@@ -212,6 +215,18 @@ impl fmt::Display for RegionColor {
 }
 
 impl RegionColor {
+    /// What a named edit is said to move, where its entry says so.
+    pub(crate) fn of_edit(name: &str, edit: &NamedEdit) -> Result<Option<Self>, Error> {
+        if edit.attribute.is_empty() {
+            return Ok(None);
+        }
+        let read = edit.attribute.parse().map_err(|reason| Error::Model {
+            model: edit.model.clone(),
+            problem: format!("edit {name:?} of {}: attribute {reason}", edit.model),
+        })?;
+        Ok(Some(read))
+    }
+
     /// The channel over the region, every pixel weighted by its share in it.
     pub fn of(&self, image: &RgbImage) -> f64 {
         let value = |pixel: [f64; 3]| {

@@ -292,15 +292,7 @@ pub fn run(
             job.finish(batch, &model, None, observer)?;
         }
     } else if !waiting.is_empty() {
-        let tuned = tuning::tune(
-            options,
-            &model,
-            &metric,
-            &waiting,
-            &job.search,
-            context,
-            observer,
-        )?;
+        let tuned = tuning::tune(options, &model, &waiting, &job.search, context, observer)?;
         for (batch, reached) in waiting.into_iter().zip(tuned.reached) {
             job.finish(
                 batch,

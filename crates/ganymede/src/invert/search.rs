@@ -19,9 +19,9 @@ use crate::{Context, Error, Model, Observer, Phase};
 pub struct Search<'a> {
     settings: &'a Settings,
     config: InversionConfig,
-    model: &'a Model,
-    metric: &'a Lpips,
-    context: &'a Context,
+    pub(super) model: &'a Model,
+    pub(super) metric: &'a Lpips,
+    pub(super) context: &'a Context,
     start: Option<RegressedStart>,
 }
 

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use inversion::{InversionError, Locality, Progress, StopReason, TuningConfig};
-use lpips::Lpips;
+use inversion::{Inversion, InversionError, Locality, Progress, StopReason, Tuning, TuningConfig};
 use serde::Serialize;
 use stylegan2::WeightDelta;
 
@@ -83,48 +82,66 @@ fn bytes_of(model: &Model) -> u64 {
     model.path.metadata().map_or(0, |data| data.len())
 }
 
+impl Search<'_> {
+    /// Tunes the searched model to images `[images, channels, side, side]` whose latents were found, and gives it as it is then. `names` are those of the
+    /// images' previews.
+    pub(crate) fn tuned(
+        &self,
+        options: &Options,
+        inversions: &[Inversion],
+        targets: Tensor<4>,
+        names: Vec<String>,
+        observer: &mut dyn Observer,
+    ) -> Result<(Tuning, Model), Error> {
+        let model = self.model;
+        let every = DeviceChoice::of(self.context.device()).steps_between_reads();
+        let config = config(options, bytes_of(model), every);
+        let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
+        let mut seen = Seen::within(config.steps, every, names, false);
+        observer.begin(&Phase::new("tuning", config.steps));
+        let tuning = inversion::tune(
+            &model.generator,
+            self.metric,
+            targets,
+            Tensor::cat(w_plus, 0),
+            &self.noise(inversions),
+            &config,
+            |progress| {
+                tell(observer, progress);
+                if let Progress::Step(step) = progress {
+                    seen.see(observer, step);
+                }
+                observer.flow()
+            },
+        )?;
+        observer.end();
+        let tuned = Model {
+            name: model.name.clone(),
+            path: model.path.clone(),
+            generator: model.generator.with_changes(&tuning.delta.weights),
+        };
+        Ok((tuning, tuned))
+    }
+}
+
 /// Tunes a model to all images of the batches together.
 pub(super) fn tune(
     options: &Options,
     model: &Model,
-    metric: &Lpips,
     batches: &[Batch<'_>],
     search: &Search<'_>,
     context: &Context,
     observer: &mut dyn Observer,
 ) -> Result<Tuned, Error> {
     let started = Instant::now();
-    let device = context.device();
     let pixels: Vec<_> = batches.iter().flat_map(Batch::pixels).collect();
-    let targets = to_targets(&pixels, &model.generator, device);
+    let targets = to_targets(&pixels, &model.generator, context.device());
     let inversions: Vec<_> = batches
         .iter()
         .flat_map(|batch| batch.inversions.iter().cloned())
         .collect();
-    let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
-    let w_plus = Tensor::cat(w_plus, 0);
-    let every = DeviceChoice::of(device).steps_between_reads();
-    let config = config(options, bytes_of(model), every);
     let names = batches.iter().flat_map(|batch| batch.seen.names.clone());
-    let mut seen = Seen::within(config.steps, every, names.collect(), false);
-    observer.begin(&Phase::new("tuning", config.steps));
-    let noise = search.noise(&inversions);
-    let tuning = inversion::tune(
-        &model.generator,
-        metric,
-        targets,
-        w_plus,
-        &noise,
-        &config,
-        |progress| {
-            tell(observer, progress);
-            if let Progress::Step(step) = progress {
-                seen.see(observer, step);
-            }
-            observer.flow()
-        },
-    )?;
-    observer.end();
+    let (tuning, tuned) = search.tuned(options, &inversions, targets, names.collect(), observer)?;
     let file = match &options.out {
         Some(out) => {
             let file = files::file(out, &model.name, "tuned.safetensors");
@@ -158,10 +175,6 @@ pub(super) fn tune(
             moved: tuning.moved,
             seconds,
         },
-        model: Model {
-            name: model.name.clone(),
-            path: model.path.clone(),
-            generator: model.generator.with_changes(&tuning.delta.weights),
-        },
+        model: tuned,
     })
 }

@@ -223,7 +223,7 @@ impl Gallery<'_> {
         for (name, named) in book.iter() {
             let directions = bases.directions(&named.basis, observer)?;
             let edit = named.edit(name, &model.name, &directions)?;
-            let attribute = attribute(name, named)?;
+            let attribute = RegionColor::of_edit(name, named)?;
             let ends = Ends {
                 model: &model,
                 metric: self.settings.metric,
@@ -348,18 +348,6 @@ impl Gallery<'_> {
 
 fn paths(images: &[PathBuf]) -> Vec<ShownPath> {
     images.iter().cloned().map(ShownPath).collect()
-}
-
-/// What an edit's entry says it moves.
-fn attribute(name: &str, named: &NamedEdit) -> Result<Option<RegionColor>, Error> {
-    if named.attribute.is_empty() {
-        return Ok(None);
-    }
-    let color = named.attribute.parse().map_err(|reason| Error::Model {
-        model: named.model.clone(),
-        problem: format!("edit {name:?} of {}: attribute {reason}", named.model),
-    })?;
-    Ok(Some(color))
 }
 
 /// Standard deviation of an attribute over images.

@@ -2,17 +2,16 @@
 
 use burn::tensor::{Device, Tensor};
 use ganspace::Edit;
-use ganymede::edit::{RegionColor, in_strengths};
-use ganymede::latents::from_tensor;
-use ganymede::{Context, Model, rendering};
 use image_tensor::{RgbImage, from_signed_unit, to_signed_unit};
 use stylegan2::FeatureOffset;
 
-use crate::measures::{EditSums, Metrics};
-use examples::Failure;
+use super::rows::{EditSums, Metrics};
+use crate::edit::{RegionColor, in_strengths};
+use crate::latents::from_tensor;
+use crate::{Context, Error, Model, rendering};
 
 /// Those with an attribute that is measured.
-pub struct Edits(Vec<Named>);
+pub(super) struct Edits(Vec<Named>);
 
 struct Named {
     edit: Edit,
@@ -21,38 +20,41 @@ struct Named {
 }
 
 /// What an edit makes of an inversion.
-pub struct Made {
+pub(super) struct Made {
     attribute: RegionColor,
     unedited: RgbImage,
     /// At both ends of its range.
-    pub ends: Vec<RgbImage>,
+    pub(super) ends: Vec<RgbImage>,
 }
 
 impl Edits {
-    pub fn of(model: &Model, context: &Context) -> Result<Self, Failure> {
+    pub(super) fn of(model: &Model, context: &Context) -> Result<Self, Error> {
         let book = model.edits()?;
         let mut edits = Vec::new();
-        for (name, named) in book.iter().filter(|(_, named)| !named.attribute.is_empty()) {
+        for (name, named) in book.iter() {
+            let Some(attribute) = RegionColor::of_edit(name, named)? else {
+                continue;
+            };
             let directions = model.directions(&named.basis, context)?;
             edits.push(Named {
                 edit: named.edit(name, &model.name, &directions)?,
                 range: named.range,
-                attribute: named.attribute.parse()?,
+                attribute,
             });
         }
         Ok(Self(edits))
     }
 
     /// All edits of latents `[1, num_ws, w_dim]`.
-    pub fn made(
+    pub(super) fn made(
         &self,
         model: &Model,
         w_plus: &Tensor<3>,
         offset: Option<&FeatureOffset>,
         device: &Device,
-    ) -> Result<Vec<Made>, Failure> {
+    ) -> Result<Vec<Made>, Error> {
         let latent = from_tensor(w_plus.clone()).remove(0);
-        let pictures = |latents: &[ndarray::Array2<f32>]| -> Result<Vec<RgbImage>, Failure> {
+        let pictures = |latents: &[ndarray::Array2<f32>]| -> Result<Vec<RgbImage>, Error> {
             Ok(from_signed_unit(rendering::render_with(
                 model, latents, offset, device,
             )?))
@@ -76,7 +78,7 @@ impl Made {
     }
 
     /// Mean LPIPS of the ends from the unedited picture, outside the attribute's region.
-    fn rest(&self, metrics: &Metrics) -> Result<f64, Failure> {
+    fn rest(&self, metrics: &Metrics) -> Result<f64, Error> {
         let restored = self.ends.iter().map(|end| {
             let region = self.attribute.region;
             region.restored(end, &self.unedited)
@@ -92,7 +94,11 @@ impl Made {
     }
 
     /// Sums over edits: each counts by how far it goes on the plain inversion, and in that direction.
-    pub fn compare(plain: &[Self], other: &[Self], metrics: &Metrics) -> Result<EditSums, Failure> {
+    pub(super) fn compare(
+        plain: &[Self],
+        other: &[Self],
+        metrics: &Metrics,
+    ) -> Result<EditSums, Error> {
         let mut sums = EditSums::default();
         for (plain, other) in plain.iter().zip(other) {
             let direction = plain.change().signum();

@@ -1,291 +1,123 @@
-//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of `invert`, side by side in one table.
-//!
-//! `cargo run --release --example study_refinement -- --images 1` takes the first held-out image of every kind.
+//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of [`invert`](crate::invert), side by side.
 
 mod edits;
-mod measures;
+mod image;
+mod options;
+mod rows;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Instant;
+use std::path::Path;
 
-use burn::tensor::Tensor;
-use clap::Parser;
-use ganymede::images::{Target, image_of, to_targets};
-use ganymede::invert::{Schedule, Search, Settings, StartChoice};
-use ganymede::search::{Method, Searcher};
-use ganymede::{Context, Model, Observer, Phase};
-use image_tensor::{Rgb, RgbImage, magnify, strip, write_png};
-use inversion::{Refinement, TuningConfig, refine, tune};
+use image_tensor::{DecodeLimits, Rgb, RgbImage, decode_file, magnify, strip, write_png};
 use retrieval_gaussian::Query;
-use stylegan2::NoiseMode;
+use serde::Serialize;
 
-use edits::{Edits, Made};
-use examples::terminal::Terminal;
-use examples::{CommonArgs, Failure, output, table};
-use measures::{Measured, Metrics, Row, summary};
+pub use options::{Options, Way};
+pub use rows::Row;
 
-/// Compare what goes beyond W+ on held-out images of the zoo
-#[derive(Parser, Debug)]
-#[command(name = "study_refinement")]
-struct Args {
-    /// Models of the zoo [default: all]
-    #[arg(long, value_name = "NAME", num_args = 1..)]
-    models: Vec<String>,
-    /// Held-out images of each kind
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..))]
-    images: u16,
-    /// Invert into the model that search gives this rank, in place of the images' own
-    #[arg(long, value_name = "RANK", value_parser = ganymede::search::rank)]
-    rank: Option<usize>,
-    /// Leave out some rows: regressed, prior, refined, tuned
-    #[arg(long, value_name = "ROW", num_args = 1.., value_parser = ["regressed", "prior", "refined", "tuned"])]
-    without: Vec<String>,
-    /// Steps of the regressed start
-    #[arg(long, default_value_t = 100)]
-    regressed_steps: usize,
-    /// Steps of the tuning
-    #[arg(long, default_value_t = TuningConfig::default().steps)]
-    tune_steps: usize,
-    /// Adam's learning rate of the tuning
-    #[arg(long, default_value_t = TuningConfig::default().learning_rate)]
-    tune_learning_rate: f64,
-    /// Weight of what keeps other images in the tuning
-    #[arg(long, default_value_t = TuningConfig::default().locality.lambda)]
-    lambda_locality: f32,
-    /// Write a picture of each image into this folder: target, W+, refined, tuned, and the first named edit of the model on W+ and on refined
-    #[arg(long, value_name = "DIR")]
-    pictures: Option<PathBuf>,
-    /// How inversions go
-    #[command(flatten)]
-    settings: Settings,
-    #[command(flatten)]
-    common: CommonArgs,
+use crate::files::{self, make_folder};
+use crate::search::{Method, Searcher};
+use crate::{Context, Error, Observer, Phase};
+use edits::Edits;
+use image::ImageStudy;
+use rows::{Measured, Metrics, summary};
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    /// One for each way that was tried, in their order.
+    pub rows: Vec<Row>,
+    /// Whether the observer ended the job: images are missing from the rows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
 }
 
-fn main() -> ExitCode {
-    examples::start();
-    examples::exit(run(&examples::parse::<Args>()).map(|()| ExitCode::SUCCESS))
-}
-
-fn run(args: &Args) -> Result<(), Failure> {
-    args.settings.validate()?;
-    let context = args.common.context()?;
+/// Inverts held-out images of kinds of the zoo in every way that is asked for. What was measured of whole images is given when the observer ends the job.
+///
+/// # Errors
+///
+/// An option, a model or an image cannot be used, the zoo has no index where a rank is asked for, or a picture cannot be written.
+pub fn run(
+    options: &Options,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    options.validate()?;
     let weights = context.weights()?;
-    let names = match args.models.is_empty() {
+    let names = match options.models.is_empty() {
         true => weights.model_names(),
-        false => args.models.clone(),
+        false => options.models.clone(),
     };
-    let searcher = match args.rank {
+    let searcher = match options.rank {
         Some(_) => Some(Searcher::open(None, None, &weights, context.device())?),
         None => None,
     };
-    let metrics = Metrics::load(&context)?;
-    let mut terminal = Terminal::listen()?;
-    let mut rows: BTreeMap<&'static str, Vec<Measured>> = BTreeMap::new();
-    terminal.begin(&Phase::new(
-        "images",
-        names.len() * usize::from(args.images),
-    ));
-    let mut done = 0;
-    for name in &names {
-        for number in 0..args.images {
-            terminal.go_on()?;
-            let file = weights.queries().join(name).join(format!("{number}.png"));
-            let which = match (&searcher, args.rank) {
-                (Some(searcher), Some(rank)) => ranked(searcher, &file, rank)?,
-                _ => name.clone(),
-            };
-            let model = context.model(&which)?;
-            let study = Study {
-                args,
-                model: &model,
-                metrics: &metrics,
-                context: &context,
-                edits: Edits::of(&model, &context)?,
-            };
-            let label = format!("{name}-{number}");
-            for (row, measured) in study.image(&file, &label)? {
-                rows.entry(row).or_default().push(measured);
-            }
-            done += 1;
-            terminal.position(done);
-        }
+    if let Some(folder) = &options.pictures {
+        make_folder(folder)?;
     }
-    terminal.end();
-    let found: Vec<Row> = ROWS
+    let metrics = Metrics::load(context)?;
+    let mut measured: BTreeMap<Way, Vec<Measured>> = BTreeMap::new();
+    let count = usize::from(options.images);
+    observer.begin(&Phase::new("images", names.len() * count));
+    let mut images = names
         .iter()
-        .filter_map(|name| Some(summary(name, rows.get(name)?)))
-        .collect();
-    table::print(
-        &Row::HEADER,
-        &found.iter().map(Row::cells).collect::<Vec<_>>(),
-    );
-    if let Some(path) = &args.common.json {
-        output::write_json(path, &found)?;
-    }
-    Ok(())
+        .flat_map(|name| (0..count).map(move |number| (name, number)));
+    let cancelled = loop {
+        let Some((name, number)) = images.next() else {
+            break false;
+        };
+        let file = weights.queries().join(name).join(format!("{number}.png"));
+        let which = match (&searcher, options.rank) {
+            (Some(searcher), Some(rank)) => ranked(searcher, &file, rank)?,
+            _ => name.clone(),
+        };
+        let model = context.model(&which)?;
+        let study = ImageStudy {
+            options,
+            model: &model,
+            metrics: &metrics,
+            context,
+            edits: Edits::of(&model, context)?,
+        };
+        let found = study.image(&file, observer)?;
+        if observer.cancelled() {
+            // What was ended on its way says nothing about the way.
+            break true;
+        }
+        for (way, of_image) in found.measured {
+            measured.entry(way).or_default().push(of_image);
+        }
+        if let Some(folder) = &options.pictures {
+            write_strip(folder, &format!("{name}-{number}"), &found.pictures)?;
+        }
+        let done: usize = measured.get(&Way::WPlus).map_or(0, Vec::len);
+        observer.position(done as u64);
+    };
+    observer.end();
+    let rows = measured.iter().map(|(way, of)| summary(*way, of));
+    Ok(Outcome {
+        rows: rows.collect(),
+        cancelled,
+    })
 }
 
-const PLAIN: &str = "W+";
-const REGRESSED: &str = "regressed start";
-const PRIOR: &str = "prior";
-const REFINED: &str = "refined";
-const TUNED: &str = "tuned";
-const ROWS: [&str; 5] = [PLAIN, REGRESSED, PRIOR, REFINED, TUNED];
-
 /// The model at a rank for an image.
-fn ranked(searcher: &Searcher, file: &std::path::Path, rank: usize) -> Result<String, Failure> {
-    let image = image_tensor::decode_file(file, &image_tensor::DecodeLimits::default())?;
+fn ranked(searcher: &Searcher, file: &Path, rank: usize) -> Result<String, Error> {
+    let image = decode_file(file, &DecodeLimits::default())?;
     let features = searcher.features(&[image]);
     let query = Query::feature(&features.row(0).to_vec());
     let (ranking, _) = searcher.rank(&query, Method::GaussianDensity)?;
+    let models = ranking.models.len();
     let found = ranking.models.into_iter().nth(rank - 1);
-    let found = found.ok_or_else(|| format!("--rank {rank}: the zoo has fewer models"))?;
+    let found = found
+        .ok_or_else(|| Error::option("rank", rank, format!("only {models} models are ranked")))?;
     Ok(found.model)
 }
 
-/// One model's images.
-struct Study<'a> {
-    args: &'a Args,
-    model: &'a Model,
-    metrics: &'a Metrics,
-    context: &'a Context,
-    edits: Edits,
-}
-
-impl Study<'_> {
-    fn image(
-        &self,
-        file: &std::path::Path,
-        label: &str,
-    ) -> Result<Vec<(&'static str, Measured)>, Failure> {
-        let (args, model, context) = (self.args, self.model, self.context);
-        let device = context.device();
-        let wants = |row: &str| !args.without.iter().any(|without| without == row);
-        let target = Target::load(file, model.resolution())?.pixels;
-        let targets = to_targets(std::slice::from_ref(&target), &model.generator, device);
-        let metric = context.lpips(args.settings.lpips.network())?;
-        let mut rows = Vec::new();
-        let mut search = |row: &'static str, settings: &Settings| -> Result<_, Failure> {
-            // What is fitted once is not a part of an image's time.
-            let search = Search::new(settings, args.common.seed, model, &metric, context, &mut ())?;
-            let started = Instant::now();
-            let pixels = std::slice::from_ref(&target);
-            let found = search.run(pixels, row, &mut (), |_, _| {})?.remove(0);
-            let seconds = started.elapsed().as_secs_f64();
-            let best = found.inversion.best;
-            let mut measured = self.metrics.measure(&best.image, &targets, seconds)?;
-            measured.distance = best.w_plus_distance;
-            measured.total = best.losses.total;
-            rows.push((row, measured));
-            Ok(best.w_plus)
-        };
-        let plain = search(PLAIN, &args.settings)?;
-        if wants("regressed") {
-            let settings = Settings {
-                start: StartChoice::Regressed,
-                steps: args.regressed_steps,
-                schedule: Schedule::Ramp,
-                ..args.settings.clone()
-            };
-            search(REGRESSED, &settings)?;
-        }
-        if wants("prior") {
-            let settings = Settings {
-                prior: true,
-                ..args.settings.clone()
-            };
-            search(PRIOR, &settings)?;
-        }
-        let before = self.edits.made(model, &plain, None, device)?;
-        let base = rows[0].1.clone();
-        let mut strip_of = vec![target, picture(model, &plain)];
-        let mut refined: Option<Refinement> = None;
-        if wants("refined") {
-            let config = args.settings.refinement(device);
-            let started = Instant::now();
-            let noise = NoiseMode::Constant;
-            let found = refine(
-                &model.generator,
-                &metric,
-                targets.clone(),
-                plain.clone(),
-                &noise,
-                &config,
-                |_| std::ops::ControlFlow::Continue(()),
-            )?
-            .remove(0);
-            let seconds = base.seconds + started.elapsed().as_secs_f64();
-            let mut measured = self.metrics.measure(&found.image, &targets, seconds)?;
-            measured.distance = base.distance;
-            measured.mask = Some(f64::from(found.mask.clone().mean().into_scalar::<f32>()));
-            let after = self
-                .edits
-                .made(model, &plain, Some(&found.offset), device)?;
-            measured.edits = Made::compare(&before, &after, self.metrics)?;
-            rows.push((REFINED, measured));
-            strip_of.push(image_of(&found.image));
-            refined = Some(found);
-        }
-        if wants("tuned") {
-            let usual = TuningConfig::default();
-            let config = TuningConfig {
-                steps: args.tune_steps,
-                learning_rate: args.tune_learning_rate,
-                locality: inversion::Locality {
-                    lambda: args.lambda_locality,
-                    ..usual.locality
-                },
-                ..usual
-            };
-            let started = Instant::now();
-            let noise = NoiseMode::Constant;
-            let found = tune(
-                &model.generator,
-                &metric,
-                targets.clone(),
-                plain.clone(),
-                &noise,
-                &config,
-                |_| std::ops::ControlFlow::Continue(()),
-            )?;
-            let seconds = base.seconds + started.elapsed().as_secs_f64();
-            let mut measured = self.metrics.measure(&found.images, &targets, seconds)?;
-            measured.distance = base.distance;
-            measured.moved = Some(found.moved);
-            let tuned = Model {
-                name: model.name.clone(),
-                path: model.path.clone(),
-                generator: model.generator.with_changes(&found.delta.weights),
-            };
-            let after = self.edits.made(&tuned, &plain, None, device)?;
-            measured.edits = Made::compare(&before, &after, self.metrics)?;
-            rows.push((TUNED, measured));
-            strip_of.push(image_of(&found.images));
-        }
-        if let Some(folder) = &args.pictures {
-            strip_of.extend(before.iter().take(1).flat_map(|made| made.ends.clone()));
-            let offset = refined.as_ref().map(|refined| &refined.offset);
-            let after = self.edits.made(model, &plain, offset, device)?;
-            strip_of.extend(after.into_iter().take(1).flat_map(|made| made.ends));
-            write_strip(folder, label, &strip_of)?;
-        }
-        Ok(rows)
-    }
-}
-
-fn picture(model: &Model, w_plus: &Tensor<3>) -> RgbImage {
-    let noise = NoiseMode::Constant;
-    image_of(&model.generator.synthesis.forward(w_plus.clone(), &noise))
-}
-
-fn write_strip(folder: &std::path::Path, label: &str, images: &[RgbImage]) -> Result<(), Failure> {
+fn write_strip(folder: &Path, label: &str, images: &[RgbImage]) -> Result<(), Error> {
     const FACTOR: u32 = 2;
     const PADDING: u32 = 2;
-    ganymede::files::make_folder(folder)?;
     let shown: Vec<RgbImage> = images.iter().map(|image| magnify(image, FACTOR)).collect();
-    let file = folder.join(format!("{label}.png"));
+    let file = files::file(folder, label, "png");
     Ok(write_png(file, &strip(&shown, PADDING, Rgb([255; 3])))?)
 }

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use ganymede::median::median;
-use ganymede::{Context, rendering};
 use inversion::psnr_of_pictures;
 use lpips::{Lpips, Network};
 use serde::Serialize;
 
-use examples::Failure;
+use super::options::Way;
+use crate::median::median;
+use crate::{Context, Error, rendering};
 
 /// Both distances that results are given in.
-pub struct Metrics {
+pub(super) struct Metrics {
     pub alex: Arc<Lpips>,
     pub vgg: Arc<Lpips>,
 }
 
 /// How named edits work on an inversion: sums over edits.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct EditSums {
+pub(super) struct EditSums {
     /// How far attributes move on the plain inversion and on this one.
     pub change: [f64; 2],
     /// LPIPS of what the edits should not touch.
@@ -28,14 +28,14 @@ pub struct EditSums {
 
 /// One inversion.
 #[derive(Clone, Debug, Default)]
-pub struct Measured {
+pub(super) struct Measured {
     pub psnr: f64,
     pub alex: f64,
     pub vgg: f64,
     pub distance: f64,
     pub seconds: f64,
     /// The objective, of searches for latents.
-    pub total: f64,
+    pub total: Option<f64>,
     /// Mean of a refinement's mask.
     pub mask: Option<f64>,
     /// LPIPS that other images of a tuned model have moved by.
@@ -44,7 +44,7 @@ pub struct Measured {
 }
 
 impl Metrics {
-    pub fn load(context: &Context) -> Result<Self, Failure> {
+    pub(super) fn load(context: &Context) -> Result<Self, Error> {
         Ok(Self {
             alex: context.lpips(Network::AlexNet)?,
             vgg: context.lpips(Network::Vgg16)?,
@@ -52,14 +52,14 @@ impl Metrics {
     }
 
     /// Of an image and its target, both `[1, channels, side, side]`.
-    pub fn measure(
+    pub(super) fn measure(
         &self,
         image: &Tensor<4>,
         target: &Tensor<4>,
         seconds: f64,
-    ) -> Result<Measured, Failure> {
+    ) -> Result<Measured, Error> {
         let shown = image.clone().clamp(-1.0, 1.0);
-        let distance = |metric: &Lpips| -> Result<f64, Failure> {
+        let distance = |metric: &Lpips| -> Result<f64, Error> {
             Ok(rendering::distances(metric, shown.clone(), target.clone())?[0])
         };
         Ok(Measured {
@@ -72,60 +72,37 @@ impl Metrics {
     }
 }
 
-/// A row of the table.
-#[derive(Clone, Debug, Serialize)]
+/// A way over all images: medians, and of edits sums.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    pub row: &'static str,
+    /// How images were inverted.
+    pub way: Way,
+    /// How many.
     pub images: usize,
+    /// Median peak signal-to-noise ratio of the pictures, in dB.
     pub psnr: f64,
+    /// Median LPIPS of AlexNet.
     pub lpips_alex: f64,
+    /// Median LPIPS of VGG16.
     pub lpips_vgg: f64,
+    /// Median Euclidean distance of the latents from the mean latent, over all layers.
     pub w_plus_distance: f64,
+    /// Median wall time of an image, of everything before it included.
     pub seconds: f64,
-    pub objective: f64,
+    /// Median objective in the end, of searches for latents.
+    pub objective: Option<f64>,
+    /// How far named edits move what they are named after, as a share of how far they move it on the plain search's result.
     pub edit_kept: Option<f64>,
+    /// LPIPS of what they should leave as it is, as such a share.
     pub side_effect: Option<f64>,
+    /// Median over images of the mean of a refinement's mask.
     pub mask: Option<f64>,
+    /// Median LPIPS that other images of a tuned model have moved by.
     pub moved: Option<f64>,
 }
 
-impl Row {
-    pub const HEADER: [&'static str; 11] = [
-        "",
-        "images",
-        "PSNR dB",
-        "LPIPS alex",
-        "vgg",
-        "distance",
-        "seconds",
-        "edit kept",
-        "side effect",
-        "mask",
-        "others moved",
-    ];
-
-    pub fn cells(&self) -> Vec<String> {
-        let optional = |value: Option<f64>, decimals: usize| {
-            value.map_or(String::new(), |value| format!("{value:.decimals$}"))
-        };
-        vec![
-            self.row.to_owned(),
-            self.images.to_string(),
-            format!("{:.2}", self.psnr),
-            format!("{:.4}", self.lpips_alex),
-            format!("{:.4}", self.lpips_vgg),
-            format!("{:.1}", self.w_plus_distance),
-            format!("{:.2}", self.seconds),
-            optional(self.edit_kept, 3),
-            optional(self.side_effect, 3),
-            optional(self.mask, 3),
-            optional(self.moved, 4),
-        ]
-    }
-}
-
 /// Medians over images, and edits over all of them together.
-pub fn summary(row: &'static str, measured: &[Measured]) -> Row {
+pub(super) fn summary(way: Way, measured: &[Measured]) -> Row {
     let of_some =
         |value: fn(&Measured) -> Option<f64>| median(measured.iter().filter_map(value).collect());
     let of = |value: fn(&Measured) -> f64| {
@@ -139,17 +116,46 @@ pub fn summary(row: &'static str, measured: &[Measured]) -> Row {
         (plain > 0.0).then(|| this / plain)
     };
     Row {
-        row,
+        way,
         images: measured.len(),
         psnr: of(|m| m.psnr),
         lpips_alex: of(|m| m.alex),
         lpips_vgg: of(|m| m.vgg),
         w_plus_distance: of(|m| m.distance),
         seconds: of(|m| m.seconds),
-        objective: of(|m| m.total),
+        objective: of_some(|m| m.total),
         edit_kept: share(|edits| edits.change),
         side_effect: share(|edits| edits.rest),
         mask: of_some(|m| m.mask),
         moved: of_some(|m| m.moved),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_medians_and_edits_by_how_far_they_went() {
+        let measured = |psnr: f64, change: [f64; 2], mask: Option<f64>| Measured {
+            psnr,
+            mask,
+            edits: EditSums {
+                change,
+                rest: [0.0, 0.0],
+            },
+            ..Measured::default()
+        };
+        let of = [
+            measured(20.0, [1.0, 0.5], Some(0.25)),
+            measured(30.0, [3.0, 2.5], None),
+            measured(22.0, [0.0, 0.0], Some(0.75)),
+        ];
+        let row = summary(Way::Refined, &of);
+        assert_eq!((row.images, row.psnr, row.mask), (3, 22.0, Some(0.5)));
+        // An edit that moves more counts for more: (0.5 + 2.5) / (1 + 3).
+        assert_eq!(row.edit_kept, Some(0.75));
+        // Nothing was to be left as it is.
+        assert_eq!((row.side_effect, row.objective), (None, None));
     }
 }
