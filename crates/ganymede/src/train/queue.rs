@@ -292,7 +292,7 @@ impl<'a> Queue<'a> {
             resume: true,
             publish: true,
             anneal: Some(format!("{kimg}:{end}:{ANNEALED_RATE}").parse()?),
-            ..Options::default()
+            ..self.options.along()
         };
         run(&annealed, self.context, observer)?;
         observer.go_on()?;
@@ -340,6 +340,16 @@ impl Options {
             augment: self.augment,
             vision_aided_augment: self.vision_aided_augment,
             resume: true,
+            ..self.along()
+        }
+    }
+
+    /// What a run writes and measures on its way, which decides nothing.
+    fn along(&self) -> Self {
+        Self {
+            snapshot_kimg: self.snapshot_kimg,
+            checkpoint_minutes: self.checkpoint_minutes,
+            frechet_images: self.frechet_images,
             ..Self::default()
         }
     }
@@ -373,12 +383,23 @@ mod tests {
             "--vision-aided-augment=cutout",
             "--mirror",
             "--noise",
+            "--snapshot-kimg=7",
+            "--checkpoint-minutes=2",
+            "--frechet-images=50",
         ])
         .unwrap();
         let given = all.decisive();
         assert_eq!(given.len(), 19);
         assert_eq!(all.first_turn().decisive(), given[1..]);
         assert_eq!(all.resumed_turn().decisive(), all.changed());
+        for turn in [all.first_turn(), all.resumed_turn(), all.along()] {
+            let along = (
+                turn.snapshot_kimg,
+                turn.checkpoint_minutes,
+                turn.frechet_images,
+            );
+            assert_eq!(along, (7.0, 2.0, 50));
+        }
         let usual = written(&["--zoo=all"]).unwrap().first_turn().decisive();
         assert_eq!(usual, ["--learning-rate 0.005", "--slow-average-kimg 8"]);
     }
