@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use backbones::{Interpolation, resize};
+use backbones::{ResizeMethod, resize};
 use burn::tensor::{Device, Int, Tensor};
 use checkpoint::Checkpoint;
 
@@ -215,7 +215,7 @@ impl Lpips {
     pub fn spatial_distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<4> {
         total(
             self.compare(target, x, Reduction::None)
-                .map(|map| resize(map, target.size(), Interpolation::Bilinear)),
+                .map(|map| resize(map, target.size(), ResizeMethod::Bilinear)),
         )
     }
 
