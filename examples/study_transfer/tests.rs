@@ -22,7 +22,7 @@ use crate::{Args, run};
 use examples::Failure;
 use examples::terminal::Asking;
 use ganymede::Weights;
-use ganymede::features::{FeatureRecord, Features};
+use ganymede::features::{FeatureRecord, UnitFeatures};
 use ganymede::index_record::IndexRecord;
 use ganymede::runs::samples;
 
@@ -43,7 +43,7 @@ impl Workplace {
             side: SIDE,
         };
         let weights = Weights::open(None).unwrap();
-        let network = Features::load(&features, None, &weights, &device).unwrap();
+        let network = UnitFeatures::load(&features, None, &weights, &device).unwrap();
         let mut zoo = Zoo::create(folder.path().join("zoo")).unwrap();
         let settings = IndexSettings::new(network.dimension())
             .with_ridge(Ridge::new(1e-3).unwrap())

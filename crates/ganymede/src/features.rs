@@ -68,8 +68,8 @@ impl FeatureOptions {
     /// # Errors
     ///
     /// Its weights are missing, or are not those of this network.
-    pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Error> {
-        Features::load(
+    pub fn load(&self, weights: &Weights, device: &Device) -> Result<UnitFeatures, Error> {
+        UnitFeatures::load(
             &self.record(),
             self.features_file.as_deref(),
             weights,
@@ -79,12 +79,12 @@ impl FeatureOptions {
 }
 
 /// A network that gives features of length 1.
-pub struct Features {
+pub struct UnitFeatures {
     extractor: FeatureExtractor,
     device: Device,
 }
 
-impl Features {
+impl UnitFeatures {
     /// The network of a record; `file` are its weights where they are not in the weights folder.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use model_zoo::ZooModel;
 use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use crate::features::{FeatureRecord, Features};
+use crate::features::{FeatureRecord, UnitFeatures};
 use crate::{Error, Model, Observer, digest, files, kept_moments};
 
 /// How samples become statistics.
@@ -27,7 +27,7 @@ impl Protocol {
         &self,
         model: &ZooModel,
         class: Option<usize>,
-        features: &Features,
+        features: &UnitFeatures,
         folder: Option<&Path>,
         device: &Device,
         observer: &mut dyn Observer,
