@@ -13,7 +13,7 @@ use clap::Parser;
 use feature_stats::{Ddof, Moments, Ridge};
 use image_tensor::write_png;
 use model_zoo::{Card, Zoo};
-use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
+use retrieval_gaussian::{IndexBuilder, IndexPrecision, IndexSettings};
 use serde_json::Value;
 use stylegan2::{Generator, GeneratorConfig, Truncation};
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ impl Workplace {
         let mut zoo = Zoo::create(folder.path().join("zoo")).unwrap();
         let settings = IndexSettings::new(network.dimension())
             .with_ridge(Ridge::new(1e-3).unwrap())
-            .with_precision(Precision::F32);
+            .with_precision(IndexPrecision::F32);
         let mut builder = IndexBuilder::new(settings).unwrap();
         let images = folder.path().join("images");
         std::fs::create_dir(&images).unwrap();

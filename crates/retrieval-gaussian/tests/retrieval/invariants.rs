@@ -3,7 +3,7 @@
 use feature_stats::{Gaussian, Moments, Pca, Ridge};
 use ndarray::{Array2, Axis};
 use retrieval_gaussian::{
-    IndexBuilder, IndexSettings, Precision, Query, Ranking, RetrievalMethod, SearchOptions,
+    IndexBuilder, IndexPrecision, IndexSettings, Query, Ranking, RetrievalMethod, SearchOptions,
 };
 
 use crate::models::{features, index, statistics};
@@ -69,7 +69,7 @@ fn a_query_from_a_model_finds_it() {
 fn half_precision_moves_scores_by_little() {
     let single = index(IndexSettings::new(DIMENSION), MODELS);
     let half = index(
-        IndexSettings::new(DIMENSION).with_precision(Precision::F16),
+        IndexSettings::new(DIMENSION).with_precision(IndexPrecision::F16),
         MODELS,
     );
     assert!(half.size_in_bytes() * 2 < single.size_in_bytes() + 40_000);
