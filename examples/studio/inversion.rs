@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ganymede::images::{Target, opaque, to_targets};
 use ganymede::inversion::{Inversion, Progress, invert};
-use ganymede::invert::{Noise, Settings, StartChoice, Stop, ended};
+use ganymede::invert::{NoiseChoice, Settings, StartChoice, Stop, ended};
 use ganymede::latents::from_tensor;
 use ganymede::picture::LatentsText;
 use ganymede::{Context, Error, Number, Observer, Phase, Preview};
@@ -35,7 +35,7 @@ pub fn validate(settings: &Settings) -> Result<(), Error> {
             return Err(refused(option, found.to_string(), problem));
         }
     }
-    if settings.noise == Noise::Optimized {
+    if settings.noise == NoiseChoice::Optimized {
         let problem = "a recipe has no optimised noise; use constant or none".to_owned();
         return Err(refused("noise", "optimized".to_owned(), problem));
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use clap::Parser;
 use ganymede::images::{Target, image_of, to_targets};
-use ganymede::invert::{Schedule, Search, Settings, StartChoice};
+use ganymede::invert::{ScheduleChoice, Search, Settings, StartChoice};
 use ganymede::search::{Method, Searcher};
 use ganymede::{Context, Model, Observer, Phase};
 use image_tensor::{Rgb, RgbImage, magnify, strip, write_png};
@@ -187,7 +187,7 @@ impl Study<'_> {
             let settings = Settings {
                 start: StartChoice::Regressed,
                 steps: args.regressed_steps,
-                schedule: Schedule::Ramp,
+                schedule: ScheduleChoice::Ramp,
                 ..args.settings.clone()
             };
             search(REGRESSED, &settings)?;

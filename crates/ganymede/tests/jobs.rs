@@ -75,7 +75,7 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
     }
     check(generate::Options {
         seeds: Seeds(vec![5, 6, 7, 1]),
-        noise_mode: generate::Noise::Random,
+        noise_mode: generate::LayerNoise::Random,
         truncation_cutoff: Some(3),
         ..generate::Options::default()
     });

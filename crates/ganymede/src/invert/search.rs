@@ -8,7 +8,7 @@ use inversion::{
 use lpips::Lpips;
 use stylegan2::NoiseMode;
 
-use super::settings::{Noise, Settings, StartChoice};
+use super::settings::{NoiseChoice, Settings, StartChoice};
 use super::tell;
 use crate::images::to_targets;
 use crate::latents::{FoundLatent, Offset, from_tensor};
@@ -251,9 +251,9 @@ impl<'a> Search<'a> {
     /// The noise images that the latents were found with.
     pub(crate) fn noise(&self, found: &[Inversion]) -> NoiseMode {
         match self.settings.noise {
-            Noise::Constant => NoiseMode::Constant,
-            Noise::None => NoiseMode::None,
-            Noise::Optimized => {
+            NoiseChoice::Constant => NoiseMode::Constant,
+            NoiseChoice::None => NoiseMode::None,
+            NoiseChoice::Optimized => {
                 let layers = found
                     .first()
                     .map_or(0, |first| first.best.noise_images.len());

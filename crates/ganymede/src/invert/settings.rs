@@ -33,7 +33,7 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Course of the learning rate
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
-    pub schedule: Schedule,
+    pub schedule: ScheduleChoice,
     /// Weight of the LPIPS distance
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_lpips))]
     pub lambda_lpips: f32,
@@ -60,7 +60,7 @@ pub struct Settings {
     pub start_psi: f32,
     /// Noise images of the model
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
-    pub noise: Noise,
+    pub noise: NoiseChoice,
     /// Weight that keeps optimised noise images white
     #[serde(alias = "noise_regularisation")]
     #[cfg_attr(feature = "clap", arg(long, alias = "noise-regularisation", default_value_t = Settings::default().noise_regularization))]
@@ -104,7 +104,7 @@ impl Default for Settings {
             lpips: LpipsNetwork::default(),
             batch: 4,
             learning_rate: config.learning_rate,
-            schedule: Schedule::default(),
+            schedule: ScheduleChoice::default(),
             lambda_lpips: config.lambda_lpips,
             lambda_mse: config.lambda_mse,
             lambda_w_avg: config.lambda_w_avg,
@@ -113,7 +113,7 @@ impl Default for Settings {
             start: StartChoice::default(),
             start_samples: 0,
             start_psi: 0.7,
-            noise: Noise::default(),
+            noise: NoiseChoice::default(),
             noise_regularization: NoiseOptimization::OFFICIAL_REGULARIZATION,
             perturb: false,
             patience: None,
@@ -190,7 +190,7 @@ impl LpipsNetwork {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Schedule {
+pub enum ScheduleChoice {
     /// The same at every step
     #[default]
     Constant,
@@ -202,7 +202,7 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Noise {
+pub enum NoiseChoice {
     /// The model's own
     #[default]
     Constant,
@@ -294,8 +294,8 @@ impl Settings {
             steps: self.steps,
             learning_rate: self.learning_rate,
             schedule: match self.schedule {
-                Schedule::Constant => inversion::Schedule::Constant,
-                Schedule::Ramp => inversion::Schedule::OFFICIAL_RAMP,
+                ScheduleChoice::Constant => inversion::Schedule::Constant,
+                ScheduleChoice::Ramp => inversion::Schedule::OFFICIAL_RAMP,
             },
             lambda_lpips: self.lambda_lpips,
             lambda_mse: self.lambda_mse,
@@ -313,9 +313,9 @@ impl Settings {
                 },
             },
             noise: match self.noise {
-                Noise::Constant => inversion::Noise::Constant,
-                Noise::None => inversion::Noise::None,
-                Noise::Optimized => inversion::Noise::Optimized(NoiseOptimization {
+                NoiseChoice::Constant => inversion::Noise::Constant,
+                NoiseChoice::None => inversion::Noise::None,
+                NoiseChoice::Optimized => inversion::Noise::Optimized(NoiseOptimization {
                     start: NoiseStart::Random { seed },
                     regularization: self.noise_regularization,
                 }),

@@ -194,7 +194,7 @@ fn settings_with_the_spelling_of_earlier_versions_are_read() {
     let settings: Settings = serde_json::from_str(earlier).unwrap();
     assert_eq!(
         (settings.noise, settings.noise_regularization),
-        (Noise::Optimized, 7.0)
+        (NoiseChoice::Optimized, 7.0)
     );
     let written = serde_json::to_value(&settings).unwrap();
     assert_eq!(written["noise"], "optimized");
