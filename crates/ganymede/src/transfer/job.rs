@@ -10,7 +10,7 @@ use vision_aided_finetune::vision_aided::VisionBackbone;
 use vision_aided_finetune::{HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers};
 
 use super::distance::{Measurement, Yardstick};
-use super::options::{Settings, Tuning};
+use super::options::{FineTuning, Settings};
 use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
@@ -41,7 +41,7 @@ pub(crate) struct Job<'a> {
     /// What decides the run.
     pub settings: Settings,
     /// The rest of its options.
-    pub options: &'a Tuning,
+    pub options: &'a FineTuning,
     /// Where networks are that are named without a file.
     pub weights: Option<&'a Weights>,
     /// The network of the distances.
