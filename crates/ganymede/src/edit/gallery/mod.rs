@@ -90,12 +90,12 @@ impl Options {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Model by model.
-    pub edits: Vec<Shown>,
+    pub edits: Vec<ShownEdit>,
 }
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Shown {
+pub struct ShownEdit {
     /// Its model.
     pub model: String,
     /// Its name.
@@ -200,7 +200,7 @@ impl Gallery<'_> {
         book: &EditBook,
         weights: &Weights,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Shown>, Error> {
+    ) -> Result<Vec<ShownEdit>, Error> {
         let device = self.settings.context.device();
         let model = Model {
             name: card.name.clone(),
@@ -256,7 +256,7 @@ impl Gallery<'_> {
                 .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
                 .collect::<Result<Vec<_>, _>>()?;
             write_sheet(&picture, &rows, &model)?;
-            shown.push(Shown {
+            shown.push(ShownEdit {
                 model: model.name.clone(),
                 edit: name.to_owned(),
                 description: named.description.clone(),
