@@ -16,14 +16,14 @@ pub(super) const NETWORK: Network = Network::AlexNet;
 
 /// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
 #[derive(Clone, Copy, Debug)]
-pub struct Diversity {
+pub struct DiversityComparison {
     /// Of samples at psi 1, seeds 0 to 63.
     pub samples: f32,
     /// Of training images, spread evenly over the set.
     pub real: f32,
 }
 
-impl Diversity {
+impl DiversityComparison {
     /// Of a generator and of real images of its size, by the LPIPS of AlexNet.
     ///
     /// # Errors
