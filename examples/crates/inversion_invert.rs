@@ -8,13 +8,18 @@ use std::ops::ControlFlow;
 use burn::tensor::Device;
 use image_tensor::{DecodeLimits, decode_file, to_signed_unit};
 use inversion::{InversionConfig, Progress, invert};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::Generator;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let generator = Generator::load("weights/zoo/micah/generator.safetensors", &device)?;
-    let metric = Lpips::load(Network::AlexNet, Version::V0_1, "weights/features", &device)?;
+    let metric = Lpips::load(
+        LpipsNetwork::AlexNet,
+        Version::V0_1,
+        "weights/features",
+        &device,
+    )?;
     let image = decode_file("weights/queries/micah/2.png", &DecodeLimits::default())?;
     let target = to_signed_unit(&[image], &device);
     let config = InversionConfig {

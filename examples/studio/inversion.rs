@@ -74,7 +74,7 @@ pub fn run(
     let model = context.model(which)?;
     settings.check_side(&model.name, model.resolution())?;
     let target = Target::load(image, model.resolution())?;
-    let metric = context.lpips(settings.lpips.network())?;
+    let metric = context.lpips(settings.lpips)?;
     let targets = to_targets(&[target.pixels], &model.generator, context.device());
     observer.begin(&Phase::new("inversion", settings.steps));
     let started = Instant::now();

@@ -166,7 +166,7 @@ impl Study<'_> {
         let wants = |row: &str| !args.without.iter().any(|without| without == row);
         let target = Target::load(file, model.resolution())?.pixels;
         let targets = to_targets(std::slice::from_ref(&target), &model.generator, device);
-        let metric = context.lpips(args.settings.lpips.network())?;
+        let metric = context.lpips(args.settings.lpips)?;
         let mut rows = Vec::new();
         let mut search = |row: &'static str, settings: &Settings| -> Result<_, Failure> {
             // What is fitted once is not a part of an image's time.

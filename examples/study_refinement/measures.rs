@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use ganymede::median::median;
 use ganymede::{Context, rendering};
 use inversion::psnr_of_pictures;
-use lpips::{Lpips, Network};
+use lpips::{Lpips, LpipsNetwork};
 use serde::Serialize;
 
 use examples::Failure;
@@ -46,8 +46,8 @@ pub struct Measured {
 impl Metrics {
     pub fn load(context: &Context) -> Result<Self, Failure> {
         Ok(Self {
-            alex: context.lpips(Network::AlexNet)?,
-            vgg: context.lpips(Network::Vgg16)?,
+            alex: context.lpips(LpipsNetwork::AlexNet)?,
+            vgg: context.lpips(LpipsNetwork::Vgg16)?,
         })
     }
 

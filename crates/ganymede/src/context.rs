@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use burn::tensor::Device;
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use model_zoo::ZooModel;
 use stylegan2::WeightDelta;
 
@@ -19,7 +19,7 @@ pub struct Context {
     device: Device,
     weights: Option<PathBuf>,
     models: Mutex<Recent<ModelKey, Arc<Model>>>,
-    metrics: Mutex<Recent<Network, Arc<Lpips>>>,
+    metrics: Mutex<Recent<LpipsNetwork, Arc<Lpips>>>,
     pub(crate) directions: KeptDirections,
     tuned: Option<(PathBuf, WeightDelta)>,
 }
@@ -149,7 +149,7 @@ impl Context {
     /// # Errors
     ///
     /// There is no weights folder, or the network or its heads are not in it.
-    pub fn lpips(&self, network: Network) -> Result<Arc<Lpips>, Error> {
+    pub fn lpips(&self, network: LpipsNetwork) -> Result<Arc<Lpips>, Error> {
         if let Some(metric) = lock(&self.metrics).get(&network) {
             return Ok(metric);
         }

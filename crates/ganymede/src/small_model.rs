@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};
 
 use crate::{Model, Weights};
@@ -26,6 +26,6 @@ pub fn metric(device: &Device) -> Lpips {
     let features = Weights::open(None)
         .expect("the repository has its weights")
         .features();
-    Lpips::load(Network::AlexNet, Version::V0_1, features, device)
+    Lpips::load(LpipsNetwork::AlexNet, Version::V0_1, features, device)
         .expect("the repository has the metric's weights")
 }

@@ -88,7 +88,7 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
         image: vec![PathBuf::from("a.png")],
         inversion: invert::Settings {
             space: invert::Space::W,
-            lpips: invert::LpipsNetwork::Vgg,
+            lpips: ganymede::lpips::LpipsNetwork::Vgg16,
             patience: Some(3),
             ..invert::Settings::default()
         },

@@ -25,7 +25,7 @@
 //!
 //! use burn::tensor::Device;
 //! use inversion::{InversionConfig, Progress, invert};
-//! use lpips::{Lpips, Network, Version};
+//! use lpips::{Lpips, LpipsNetwork, Version};
 //! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
 //!
 //! # let features = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/features");
@@ -35,7 +35,7 @@
 //!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
 //! )?;
 //! let generator = Generator::init(&config, 0, &device)?;
-//! let metric = Lpips::load(Network::AlexNet, Version::V0_1, features, &device)?;
+//! let metric = Lpips::load(LpipsNetwork::AlexNet, Version::V0_1, features, &device)?;
 //! let z = latents_from_seeds(&[7], 8, &device);
 //! let target = generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant);
 //!

@@ -1,6 +1,6 @@
 use checkpoint::CheckpointError;
 
-use crate::Network;
+use crate::LpipsNetwork;
 
 /// Why a metric could not be loaded or an image not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum LpipsError {
     )]
     ImageTooSmall {
         /// The network.
-        network: Network,
+        network: LpipsNetwork,
         /// The image's height.
         height: usize,
         /// The image's width.
@@ -34,7 +34,7 @@ pub enum LpipsError {
 
 /// What to do about an image that is too small for a network: another network where one takes it.
 fn other_network(side: usize, minimum: usize) -> String {
-    let least = Network::Vgg16.min_size();
+    let least = LpipsNetwork::Vgg16.min_size();
     if side >= least && least < minimum {
         format!("; choose vgg, which takes {least} x {least} and more")
     } else {

@@ -8,7 +8,7 @@ use crate::LpipsError;
 use crate::feature_distance::{Reduction, feature_distance, normalize_columns};
 use crate::heads::Heads;
 use crate::input_scaling::InputScaling;
-use crate::network::{Backbone, Network};
+use crate::network::{Backbone, LpipsNetwork};
 
 /// The authors' releases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ pub enum InputRange {
 /// LPIPS with one network, one version, and learned heads or none.
 #[derive(Clone, Debug)]
 pub struct Lpips {
-    network: Network,
+    network: LpipsNetwork,
     version: Version,
     input_range: InputRange,
     scaling: InputScaling,
@@ -63,7 +63,7 @@ pub struct TargetFeatures {
 /// What the features of an image depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Metric {
-    network: Network,
+    network: LpipsNetwork,
     version: Version,
     input_range: InputRange,
 }
@@ -104,7 +104,7 @@ impl Lpips {
     /// # Errors
     /// When a file is missing, damaged, or not that network's.
     pub fn load(
-        network: Network,
+        network: LpipsNetwork,
         version: Version,
         folder: impl AsRef<Path>,
         device: &Device,
@@ -120,7 +120,7 @@ impl Lpips {
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or left over.
     pub fn from_checkpoints(
-        network: Network,
+        network: LpipsNetwork,
         version: Version,
         weights: &Checkpoint,
         heads: Option<&Checkpoint>,
@@ -161,14 +161,14 @@ impl Lpips {
     }
 
     /// The network whose features are compared.
-    pub fn network(&self) -> Network {
+    pub fn network(&self) -> LpipsNetwork {
         self.network
     }
 
     /// Computes the features of `target` `[batch, 3, height, width]` once, as constants: no gradient reaches `target`.
     ///
     /// # Errors
-    /// When the images are smaller than [`Network::min_size`].
+    /// When the images are smaller than [`LpipsNetwork::min_size`].
     ///
     /// # Panics
     /// When `target` has other than 3 channels.
@@ -223,7 +223,7 @@ impl Lpips {
     /// images. Gradients reach both.
     ///
     /// # Errors
-    /// When the images are smaller than [`Network::min_size`].
+    /// When the images are smaller than [`LpipsNetwork::min_size`].
     ///
     /// # Panics
     /// When an image has other than 3 channels or the shapes do not fit.

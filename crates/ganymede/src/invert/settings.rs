@@ -5,7 +5,7 @@ use inversion::{
     EarlyStopping, InversionConfig, LatentSpace, NoiseOptimization, NoiseStart, Perturbation,
     RefinementConfig, Start,
 };
-use lpips::Network;
+use lpips::LpipsNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -23,7 +23,7 @@ pub struct Settings {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().steps))]
     pub steps: usize,
     /// Network of the LPIPS distance
-    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t, value_parser = lpips_network()))]
     pub lpips: LpipsNetwork,
     /// Images optimised together; results depend on it by rounding only
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
@@ -164,28 +164,6 @@ impl Space {
     }
 }
 
-/// Networks that LPIPS has weights for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum LpipsNetwork {
-    /// AlexNet
-    #[default]
-    Alex,
-    /// VGG16
-    Vgg,
-}
-
-impl LpipsNetwork {
-    /// The library's name for it.
-    pub fn network(self) -> Network {
-        match self {
-            Self::Alex => Network::AlexNet,
-            Self::Vgg => Network::Vgg16,
-        }
-    }
-}
-
 /// How the learning rate goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -212,6 +190,14 @@ pub enum NoiseChoice {
     #[serde(alias = "optimised")]
     #[cfg_attr(feature = "clap", value(alias = "optimised"))]
     Optimized,
+}
+
+/// The names of LPIPS' networks.
+#[cfg(feature = "clap")]
+fn lpips_network() -> impl clap::builder::TypedValueParser<Value = LpipsNetwork> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    let names = LpipsNetwork::ALL.map(LpipsNetwork::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<LpipsNetwork>())
 }
 
 impl Settings {
@@ -241,12 +227,12 @@ impl Settings {
     ///
     /// They are too small for it; the error says which network takes them.
     pub fn check_side(&self, model: &str, side: u32) -> Result<(), Error> {
-        let network = self.lpips.network();
+        let network = self.lpips;
         let (side, least) = (side as usize, network.min_size());
         if side >= least {
             return Ok(());
         }
-        let vgg = Network::Vgg16.min_size();
+        let vgg = LpipsNetwork::Vgg16.min_size();
         let what_to_do = if side >= vgg {
             "use vgg".to_owned()
         } else {

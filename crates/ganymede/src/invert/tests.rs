@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use image_tensor::{DecodeLimits, RgbImage, decode_file};
-use lpips::Network;
+use lpips::LpipsNetwork;
 
 use super::*;
 use crate::latents::{LatentSettings, LatentSource, Offset};
@@ -52,7 +52,7 @@ fn a_refined_file_gives_the_picture_and_is_edited_and_interpolated() {
     // Latents of 640 numbers and features of 16384, of two bytes each, and the header.
     assert!(file.0.metadata().unwrap().len() < 36_000);
     let source = LatentSource::File(file.0.clone());
-    let metric = context.lpips(Network::AlexNet).unwrap();
+    let metric = context.lpips(LpipsNetwork::AlexNet).unwrap();
     let model = context.model("lorelei").unwrap();
     let found = LatentSettings {
         truncation_psi: 1.0,

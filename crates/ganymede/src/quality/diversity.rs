@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use image_tensor::rgb_over_white;
-use lpips::{Lpips, Network};
+use lpips::{Lpips, LpipsNetwork};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
@@ -12,7 +12,7 @@ use crate::images::spread;
 /// Images whose pairs are compared, of the model and of its data.
 pub(super) const IMAGES: usize = 64;
 /// Whose distance it is.
-pub(super) const NETWORK: Network = Network::AlexNet;
+pub(super) const NETWORK: LpipsNetwork = LpipsNetwork::AlexNet;
 
 /// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use backbones::SqueezeNet;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, StoredTensor};
 use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule, Step};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};
 use testkit::{Golden, reference_path, seeded};
 
@@ -126,7 +126,7 @@ fn seeded_squeeze(device: &Device) -> Lpips {
     let weights = Checkpoint::from_tensors("seeded SqueezeNet", weights.collect(), BTreeMap::new());
     let heads = Checkpoint::open(heads).unwrap();
     Lpips::from_checkpoints(
-        Network::SqueezeNet,
+        LpipsNetwork::SqueezeNet,
         Version::V0_1,
         &weights,
         Some(&heads),

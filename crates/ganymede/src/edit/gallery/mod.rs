@@ -142,7 +142,7 @@ pub fn run(
     let file = options.file.as_path();
     let weights = &context.weights()?;
     let zoo = Zoo::open_without(weights.zoo(), &[BASE])?;
-    let network = options.inversion.lpips.network();
+    let network = options.inversion.lpips;
     let metric = context.lpips(network)?;
     let settings = LatentSettings {
         truncation_psi: options.truncation_psi,

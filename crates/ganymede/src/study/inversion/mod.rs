@@ -21,7 +21,7 @@ mod statistics;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use lpips::Network;
+use lpips::LpipsNetwork;
 use serde::Serialize;
 
 pub use claims::{Claim, Comparison, Sign, Verdict};
@@ -80,7 +80,7 @@ pub fn run(
     let config = options.inversion.config(options.seed, device);
     let recipe = Recipe {
         config: &config,
-        loss: options.inversion.lpips.network(),
+        loss: options.inversion.lpips,
         batch: options.batch(),
         device: DeviceChoice::of(device),
     };
@@ -108,8 +108,8 @@ pub fn run(
     });
 
     let (alex, vgg) = (
-        context.lpips(Network::AlexNet)?,
-        context.lpips(Network::Vgg16)?,
+        context.lpips(LpipsNetwork::AlexNet)?,
+        context.lpips(LpipsNetwork::Vgg16)?,
     );
     let loss = [&alex, &vgg]
         .into_iter()
