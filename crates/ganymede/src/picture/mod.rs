@@ -24,7 +24,7 @@ use stylegan2::NoiseMode;
 
 pub use directions::{Change, Direction};
 pub(crate) use latent::tensor;
-pub use latent::{Course, Easing, Interpolation, Latent, OnCourse, Point, Refined, Seeded};
+pub use latent::{Course, CourseShape, Latent, OnCourse, Point, Refined, Seeded};
 pub use latents_text::LatentsText;
 pub use offset_text::OffsetText;
 

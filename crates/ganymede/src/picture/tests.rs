@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use burn::tensor::Device;
+use ganspace::Easing;
 
 use super::*;
 use crate::generate;
@@ -33,7 +34,7 @@ fn course(points: &[u32], time: f64) -> Picture {
     let course = Course {
         points,
         easing: Easing::Cosine,
-        interpolation: Interpolation::Spherical,
+        interpolation: CourseShape::Spherical,
         closed: false,
     };
     Picture {
