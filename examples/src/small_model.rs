@@ -16,11 +16,13 @@ pub fn model(folder: &Path, device: &Device) -> Model {
 
 /// The same with images of so many channels.
 pub fn model_of(channels: usize, folder: &Path, device: &Device) -> Model {
-    let config = format!(
-        r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": {channels},
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 256, "channel_max": 16}}}}"#
-    );
-    let config = GeneratorConfig::from_json(&config).expect("the configuration is valid");
+    let config = GeneratorConfig::new(32)
+        .with_z_dim(8)
+        .with_w_dim(8)
+        .with_img_channels(channels)
+        .with_mapping_layers(2)
+        .with_channel_base(256)
+        .with_channel_max(16);
     Model {
         name: "small".into(),
         path: folder.join("generator.safetensors"),

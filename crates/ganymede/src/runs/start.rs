@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+use stylegan2::{Discriminator, DiscriminatorConfig, Generator};
 use vision_aided_finetune::SavedNetworks;
 
 use super::export::DISCRIMINATOR;
@@ -95,7 +95,11 @@ impl Networks {
                 NetworkOrigin::file(path, weights)?,
             ),
             None => (
-                Discriminator::init(&partner(generator.config())?, seeds[1], device)?,
+                Discriminator::init(
+                    &DiscriminatorConfig::for_generator(generator.config()),
+                    seeds[1],
+                    device,
+                )?,
                 NetworkOrigin::random(seeds[1]),
             ),
         };
@@ -107,19 +111,6 @@ impl Networks {
             discriminator_start,
         })
     }
-}
-
-/// A discriminator for the images of a generator, with as many feature maps.
-fn partner(generator: &GeneratorConfig) -> Result<DiscriminatorConfig, Error> {
-    let synthesis = &generator.synthesis_kwargs;
-    Ok(DiscriminatorConfig::from_json(&format!(
-        r#"{{"c_dim": {}, "img_resolution": {}, "img_channels": {}, "channel_base": {}, "channel_max": {}}}"#,
-        generator.c_dim,
-        generator.img_resolution,
-        generator.img_channels,
-        synthesis.channel_base,
-        synthesis.channel_max
-    ))?)
 }
 
 /// What a run on a folder or file is called: its name without the extension, also for `.`.
