@@ -24,6 +24,12 @@ pub enum LpipsError {
         /// The least height and width.
         minimum: usize,
     },
+    /// The networks see RGB.
+    #[error("images of {found} channels, but LPIPS compares RGB; repeat a grey image's channel three times")]
+    Channels {
+        /// Channels of the images.
+        found: usize,
+    },
     /// A name that stands for no network.
     #[error("{found:?} is not an LPIPS network; expected alex, vgg or squeeze")]
     UnknownNetwork {

@@ -40,6 +40,9 @@ pub enum InputRange {
     ZeroToOne,
 }
 
+/// Channels that the networks see.
+const RGB: usize = 3;
+
 /// LPIPS with one network, one version, and learned heads or none.
 #[derive(Clone, Debug)]
 pub struct Lpips {
@@ -168,10 +171,7 @@ impl Lpips {
     /// Computes the features of `target` `[batch, 3, height, width]` once, as constants: no gradient reaches `target`.
     ///
     /// # Errors
-    /// When the images are smaller than [`LpipsNetwork::min_size`].
-    ///
-    /// # Panics
-    /// When `target` has other than 3 channels.
+    /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
     pub fn prepare(&self, target: Tensor<4>) -> Result<TargetFeatures, LpipsError> {
         self.check_size(&target)?;
         Ok(TargetFeatures {
@@ -223,10 +223,10 @@ impl Lpips {
     /// images. Gradients reach both.
     ///
     /// # Errors
-    /// When the images are smaller than [`LpipsNetwork::min_size`].
+    /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
     ///
     /// # Panics
-    /// When an image has other than 3 channels or the shapes do not fit.
+    /// When the shapes do not fit each other.
     pub fn distance(&self, x0: Tensor<4>, x1: Tensor<4>) -> Result<Tensor<1>, LpipsError> {
         self.check_size(&x1)?;
         let target = TargetFeatures {
@@ -270,12 +270,9 @@ impl Lpips {
 
     fn check_size(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
         let [_, channels, height, width] = x.dims();
-        assert_eq!(
-            channels,
-            3,
-            "LPIPS takes images of shape [batch, 3, height, width], found {:?}",
-            x.dims()
-        );
+        if channels != RGB {
+            return Err(LpipsError::Channels { found: channels });
+        }
         let minimum = self.network.min_size();
         if height.min(width) < minimum {
             return Err(LpipsError::ImageTooSmall {

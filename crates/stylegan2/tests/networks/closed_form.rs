@@ -74,7 +74,7 @@ fn psi_zero_is_the_average_and_the_cutoff_leaves_later_layers() {
         let generator = filled(&tiny(SMALL_CHANNELS), &device);
         let mapping = &generator.mapping;
         let z = || random::<2>("z", [2, 6], &device);
-        let average = values(mapping.w_avg());
+        let average = values(mapping.w_avg().unwrap());
         let w = values(mapping.w(z(), None));
         let truncation = Truncation {
             psi: 0.0,
@@ -115,7 +115,7 @@ fn psi_zero_is_the_average_and_the_cutoff_leaves_later_layers() {
 fn the_average_of_w_moves_by_one_minus_beta() {
     for (_, device) in devices() {
         let mut generator = filled(&tiny(SMALL_CHANNELS), &device);
-        let before = values(generator.mapping.w_avg());
+        let before = values(generator.mapping.w_avg().unwrap());
         let w = random::<2>("w", [3, 5], &device);
         let batch = values(w.clone());
         generator.mapping.update_w_avg(w);
@@ -127,7 +127,7 @@ fn the_average_of_w_moves_by_one_minus_beta() {
             .collect();
         assert_close(
             "w_avg",
-            &values(generator.mapping.w_avg()),
+            &values(generator.mapping.w_avg().unwrap()),
             &expected,
             ROUNDING,
         );
