@@ -25,7 +25,9 @@ pub enum LpipsError {
         minimum: usize,
     },
     /// The networks see RGB.
-    #[error("images of {found} channels, but LPIPS compares RGB; repeat a grey image's channel three times")]
+    #[error(
+        "images of {found} channels, but LPIPS compares RGB; repeat a grey image's channel three times"
+    )]
     Channels {
         /// Channels of the images.
         found: usize,

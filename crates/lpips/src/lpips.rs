@@ -173,7 +173,7 @@ impl Lpips {
     /// # Errors
     /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
     pub fn prepare(&self, target: Tensor<4>) -> Result<TargetFeatures, LpipsError> {
-        self.check_size(&target)?;
+        self.check_images(&target)?;
         Ok(TargetFeatures {
             metric: self.metric(),
             image_shape: target.dims(),
@@ -228,7 +228,7 @@ impl Lpips {
     /// # Panics
     /// When the shapes do not fit each other.
     pub fn distance(&self, x0: Tensor<4>, x1: Tensor<4>) -> Result<Tensor<1>, LpipsError> {
-        self.check_size(&x1)?;
+        self.check_images(&x1)?;
         let target = TargetFeatures {
             metric: self.metric(),
             image_shape: x1.dims(),
@@ -268,7 +268,7 @@ impl Lpips {
         }
     }
 
-    fn check_size(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
+    fn check_images(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
         let [_, channels, height, width] = x.dims();
         if channels != RGB {
             return Err(LpipsError::Channels { found: channels });

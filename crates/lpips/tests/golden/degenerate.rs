@@ -98,7 +98,10 @@ fn images_that_are_not_rgb_are_refused_with_what_to_do() {
     let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device);
     let gray = Tensor::<4>::ones([1, 1, 40, 40], &device);
     let found = lpips.prepare(gray.clone()).unwrap_err();
-    assert!(matches!(found, LpipsError::Channels { found: 1 }), "{found}");
+    assert!(
+        matches!(found, LpipsError::Channels { found: 1 }),
+        "{found}"
+    );
     let found = lpips.distance(gray.clone(), gray).unwrap_err();
     assert!(found.to_string().contains("three times"), "{found}");
 }
