@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use backbones::FeatureExtractor;
 use burn::tensor::Tensor;
-use inversion::{InversionConfig, Progress, Schedule, invert};
+use inversion::{InversionConfig, Progress, Schedule, invert_with};
 use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 use vision_aided_finetune::Trainer;
@@ -99,7 +99,7 @@ fn optimize(
         lambda_mse: 1.0,
         ..InversionConfig::default()
     };
-    invert(
+    invert_with(
         generator,
         lpips,
         targets,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ganymede::images::{Target, opaque, to_targets};
-use ganymede::inversion::{Inversion, Progress, invert};
+use ganymede::inversion::{Inversion, Progress, invert_with};
 use ganymede::invert::{NoiseChoice, Settings, StartChoice, Stop, ended};
 use ganymede::latents::from_tensor;
 use ganymede::picture::LatentsText;
@@ -78,7 +78,7 @@ pub fn run(
     let targets = to_targets(&[target.pixels], &model.generator, context.device());
     observer.begin(&Phase::new("inversion", settings.steps));
     let started = Instant::now();
-    let inversion = invert(
+    let inversion = invert_with(
         &model.generator,
         &metric,
         targets,

@@ -214,7 +214,6 @@ impl Study<'_> {
                 plain.clone(),
                 &noise,
                 &config,
-                |_| std::ops::ControlFlow::Continue(()),
             )?
             .remove(0);
             let seconds = base.seconds + started.elapsed().as_secs_f64();
@@ -249,7 +248,6 @@ impl Study<'_> {
                 plain.clone(),
                 &noise,
                 &config,
-                |_| std::ops::ControlFlow::Continue(()),
             )?;
             let seconds = base.seconds + started.elapsed().as_secs_f64();
             let mut measured = self.metrics.measure(&found.images, &targets, seconds)?;

@@ -182,7 +182,7 @@ impl<'a> Search<'a> {
         };
         observer.begin(&Phase::new(what, config.steps));
         let generator = &self.model.generator;
-        let found = inversion::invert(generator, self.metric, targets, config, |progress| {
+        let found = inversion::invert_with(generator, self.metric, targets, config, |progress| {
             tell(observer, progress);
             if let Progress::Step(step) = progress {
                 seen(observer, step);
@@ -222,7 +222,7 @@ impl<'a> Search<'a> {
         let w_plus = found.iter().map(|i| i.best.w_plus.clone()).collect();
         let noise = self.noise(&found);
         observer.begin(&Phase::new(&format!("{what}, refined"), config.steps));
-        let refined = inversion::refine(
+        let refined = inversion::refine_with(
             &model.generator,
             self.metric,
             targets,

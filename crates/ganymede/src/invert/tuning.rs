@@ -107,7 +107,7 @@ pub(super) fn tune(
     let config = config(options, bytes_of(model), every);
     observer.begin(&Phase::new("tuning", config.steps));
     let noise = search.noise(&inversions);
-    let tuning = inversion::tune(
+    let tuning = inversion::tune_with(
         &model.generator,
         metric,
         targets,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::rgb_over_white;
-use inversion::{Inversion, InversionConfig, invert};
+use inversion::{Inversion, InversionConfig, invert_with};
 use lpips::{Lpips, LpipsNetwork, Version};
 use metrics_fid::{
     FeatureSet, ImageFeatures, Keep, density_coverage, frechet_distance, precision_recall,
@@ -250,7 +250,7 @@ pub fn held_out_inversion(
     let (metric, judge) = (load(LpipsNetwork::AlexNet)?, load(LpipsNetwork::Vgg16)?);
     let config = InversionConfig::default();
     let pixels = to_targets(&targets, generator, device);
-    let found = invert(generator, &metric, pixels.clone(), &config, |_| {
+    let found = invert_with(generator, &metric, pixels.clone(), &config, |_| {
         observer.flow()
     })?;
     observer.go_on()?;

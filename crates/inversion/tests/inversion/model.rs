@@ -1,7 +1,6 @@
 //! The networks of the reference trajectories: a small generator, and LPIPS with a seeded SqueezeNet and the published heads.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use backbones::SqueezeNet;
@@ -61,12 +60,8 @@ impl Model {
         targets: Tensor<4>,
         config: &InversionConfig,
     ) -> Result<Vec<Inversion>, InversionError> {
-        inversion::invert(&self.generator, &self.lpips, targets, config, go_on)
+        inversion::invert(&self.generator, &self.lpips, targets, config)
     }
-}
-
-pub fn go_on(_: &Progress<'_>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 /// The step that a search from a fixed start reports.

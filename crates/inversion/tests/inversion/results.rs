@@ -258,7 +258,7 @@ fn reading_less_often_changes_nothing_but_the_choice_of_the_best() {
         report_every: 4,
         ..short()
     };
-    let seldom = inversion::invert(
+    let seldom = inversion::invert_with(
         &model.generator,
         &model.lpips,
         targets(&device),

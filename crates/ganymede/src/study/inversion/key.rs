@@ -12,7 +12,7 @@ use crate::device::DeviceChoice;
 use crate::{Error, digest};
 
 /// To be raised when a change of the program changes results.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 
 /// Networks that inversions are measured with: the authors' metric, and the one that they train with.
 pub const JUDGES: [LpipsNetwork; 2] = [LpipsNetwork::AlexNet, LpipsNetwork::Vgg16];
@@ -49,28 +49,29 @@ impl Keys {
                 Ok((model.name().to_owned(), file))
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self::from_parts(recipe, &metrics, generators))
+        Self::from_parts(recipe, &metrics, generators)
     }
 
     pub fn from_parts(
         recipe: &Recipe<'_>,
         metrics: &[String],
         generators: BTreeMap<String, String>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let Recipe {
             config,
             loss,
             batch,
             device,
         } = recipe;
-        Self {
-            // The settings' debug text names every field and writes numbers so that they can be told apart.
+        let device = serde_json::to_string(device)?;
+        let config = serde_json::to_string(config)?;
+        Ok(Self {
             recipe: format!(
-                "protocol {PROTOCOL}\nloss {loss}\nbatch {batch}\ndevice {device:?}\nmetrics {}\n{config:?}",
+                "protocol {PROTOCOL}\nloss {loss}\nbatch {batch}\ndevice {device}\nmetrics {}\n{config}",
                 metrics.join(" ")
             ),
             generators,
-        }
+        })
     }
 
     /// The key of an image in a model of the study.
@@ -110,6 +111,7 @@ mod tests {
                 .map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned()))
                 .collect(),
         )
+        .expect("settings without tensors")
     }
 
     #[test]
