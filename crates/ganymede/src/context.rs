@@ -153,7 +153,11 @@ impl Context {
         if let Some(metric) = lock(&self.metrics).get(&network) {
             return Ok(metric);
         }
-        let folder = self.weights()?.features();
+        let weights = self.weights()?;
+        for file in network.weight_files(Version::V0_1) {
+            weights.feature_file(&file)?;
+        }
+        let folder = weights.features();
         let metric = Arc::new(Lpips::load(network, Version::V0_1, folder, &self.device)?);
         lock(&self.metrics).insert(network, Arc::clone(&metric));
         Ok(metric)

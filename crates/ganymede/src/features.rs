@@ -97,13 +97,10 @@ impl UnitFeatures {
         device: &Device,
     ) -> Result<Self, Error> {
         let kind: FeatureNetworkKind = record.network.parse()?;
-        let path = file.map_or_else(|| embedded(kind, weights), Path::to_owned);
-        if !path.is_file() {
-            return Err(Error::File {
-                path,
-                problem: format!("missing; name the file of the weights of {kind}"),
-            });
-        }
+        let path = match file {
+            Some(file) => file.to_owned(),
+            None => embedded(kind, weights)?,
+        };
         let extractor = kind.load(&Checkpoint::open(path)?, device)?;
         let extractor = if record.side == 0 {
             extractor
@@ -150,9 +147,13 @@ pub fn whole_picture(
     })
 }
 
-/// The file in the weights folder that has the network's weights, for those that are there.
-pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> PathBuf {
-    weights.features().join(format!("{kind}.safetensors"))
+/// The file in the weights folder that has the network's weights.
+///
+/// # Errors
+///
+/// It is not there.
+pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> Result<PathBuf, Error> {
+    weights.feature_file(&format!("{kind}.safetensors"))
 }
 
 /// The rows, each scaled to length 1.

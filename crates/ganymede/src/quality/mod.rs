@@ -59,7 +59,7 @@ impl<'a> QualityMeter<'a> {
         device: &'a Device,
     ) -> Result<Self, Error> {
         let kind = FeatureNetworkKind::EfficientNetLite0;
-        let file = features::embedded(kind, weights);
+        let file = features::embedded(kind, weights)?;
         let extractor = kind.load(&Checkpoint::open(&file)?, device)?;
         Ok(Self {
             lpips: Lpips::load(
