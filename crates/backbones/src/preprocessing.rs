@@ -8,6 +8,7 @@ use crate::resize::{ResizeMethod, resize};
 
 /// What happens to an image's size before the crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sizing {
     /// The shorter side gets this many pixels, the longer one follows, rounded down (torchvision's `Resize`).
     ShorterSide(u32),

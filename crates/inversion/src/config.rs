@@ -6,6 +6,7 @@ use crate::{InversionError, Schedule};
 /// Which latents are optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LatentSpace {
     /// One w for all layers: stays close to what the generator was trained on, and reaches less.
     W,
@@ -21,6 +22,7 @@ pub enum LatentSpace {
     clippy::large_enum_variant,
     reason = "there is one of it, and a box would be in the way of every caller"
 )]
+#[non_exhaustive]
 pub enum Start {
     /// The mean latent in every layer, as the official projector.
     WAvg,
@@ -43,6 +45,7 @@ pub enum Start {
 /// Which noise images the generator adds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Noise {
     /// The generator's own, fixed.
     #[default]
@@ -81,6 +84,7 @@ impl Default for NoiseOptimization {
 /// Noise images before the first step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NoiseStart {
     /// The generator's own.
     Constant,

@@ -119,6 +119,7 @@ impl RefinementConfig {
 
 /// The refined inversion of one target. All tensors are on the plain device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Refinement {
     /// What is added to the features, `[1, channels, side, side]`, with the mask applied.
     pub offset: FeatureOffset,

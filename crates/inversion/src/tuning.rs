@@ -125,6 +125,7 @@ impl TuningConfig {
 
 /// A generator that was tuned to some images. All tensors are on the plain device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Tuning {
     /// The change of its weights.
     pub delta: WeightDelta,

@@ -12,6 +12,7 @@ use crate::network::{Backbone, LpipsNetwork};
 
 /// The authors' releases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// The release with the paper's first version. Images go into the network as they are, without the shift and scale that its weights expect.
     V0_0,
@@ -32,6 +33,7 @@ impl Version {
 
 /// The range of the image values that a metric takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InputRange {
     /// `[-1, 1]`.
     #[default]

@@ -14,6 +14,7 @@ const NORMALIZE_EPSILON: f64 = 1e-12;
 
 /// How an index stores its factors and samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IndexPrecision {
     /// Scores within 1e-5 or so of f64.
     F32,

@@ -13,6 +13,7 @@ use crate::StyleGan2Error;
 /// Arguments of the official `Discriminator`; the field names are the official ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct DiscriminatorConfig {
     /// Features of the label; 0 for an unconditional network.
     pub c_dim: usize,
@@ -69,6 +70,7 @@ fn channel_max() -> usize {
 /// Arguments of the official `DiscriminatorBlock` that have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct BlockConfig {
     /// Activation of every convolution layer.
     pub activation: ActivationName,
@@ -83,6 +85,7 @@ pub struct BlockConfig {
 /// Arguments of the official `DiscriminatorEpilogue` that have defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct EpilogueConfig {
     /// Images of a group of the minibatch standard deviation, 4 by default; `None` is the entire batch.
     pub mbstd_group_size: Option<usize>,

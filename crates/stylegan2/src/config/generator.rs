@@ -12,6 +12,7 @@ use crate::StyleGan2Error;
 /// How blocks pass on what they made (Karras et al. 2020, figure 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Architecture {
     /// Features only, the image is made by (or read into) the block of the full resolution.
     Orig,
@@ -67,6 +68,7 @@ pub struct GeneratorConfig {
 /// Arguments of the official `MappingNetwork` that have defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct MappingConfig {
     /// Number of fully connected layers, 8 by default.
     pub num_layers: usize,
