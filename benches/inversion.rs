@@ -5,7 +5,7 @@ mod measure;
 use benches::{Error, TargetImages, Workload, official_generator, weights_folder};
 use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::Generator;
 
 const BATCHES: [usize; 3] = [1, 4, 16];
@@ -14,7 +14,7 @@ fn group(
     criterion: &mut Criterion,
     name: &str,
     generator: &Generator,
-    network: Network,
+    network: LpipsNetwork,
     batches: &[usize],
 ) -> Result<(), Error> {
     let device = Device::flex();
@@ -46,10 +46,16 @@ fn inversion(criterion: &mut Criterion) {
             weights_folder().join("zoo/funEmoji/generator.safetensors"),
             &device,
         )?;
-        group(criterion, "64", &zoo, Network::AlexNet, &BATCHES)?;
+        group(criterion, "64", &zoo, LpipsNetwork::AlexNet, &BATCHES)?;
         let medium = official_generator(256, 16384, &device)?;
-        group(criterion, "256", &medium, Network::AlexNet, &BATCHES)?;
-        group(criterion, "256", &medium, Network::Vgg16, &BATCHES[..1])
+        group(criterion, "256", &medium, LpipsNetwork::AlexNet, &BATCHES)?;
+        group(
+            criterion,
+            "256",
+            &medium,
+            LpipsNetwork::Vgg16,
+            &BATCHES[..1],
+        )
     };
     if let Err(error) = run(criterion) {
         panic!("inversion: {error}");

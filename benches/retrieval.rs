@@ -12,7 +12,7 @@ use feature_stats::MeanCovariance;
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 use retrieval_gaussian::{
-    Index, IndexBuilder, IndexFile, IndexSettings, Precision, Query, Ranking, RetrievalMethod,
+    Index, IndexBuilder, IndexFile, IndexPrecision, IndexSettings, Query, Ranking, RetrievalMethod,
     SearchOptions, Verification,
 };
 
@@ -107,7 +107,7 @@ impl Synthetic {
 }
 
 fn build(path: &Path, count: usize) -> Result<Duration, Box<dyn std::error::Error>> {
-    let settings = IndexSettings::new(DIMENSION).with_precision(Precision::F16);
+    let settings = IndexSettings::new(DIMENSION).with_precision(IndexPrecision::F16);
     let mut time = Duration::ZERO;
     let mut file = IndexFile::create(path, &settings)?;
     for first in (0..count).step_by(BATCH) {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::Checkpoint;
-use stylegan2::{Generator, GeneratorConfig, SynthesisConfig};
+use stylegan2::{Generator, GeneratorConfig};
 
 use crate::Error;
 
@@ -21,13 +21,7 @@ pub fn official_generator(
     channel_base: usize,
     device: &Device,
 ) -> Result<Generator, Error> {
-    let mut config = GeneratorConfig::from_json(&format!(
-        r#"{{"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_resolution": {resolution}, "img_channels": 3}}"#
-    ))?;
-    config.synthesis_kwargs = SynthesisConfig {
-        channel_base,
-        ..config.synthesis_kwargs
-    };
+    let config = GeneratorConfig::new(resolution).with_channel_base(channel_base);
     Ok(Generator::init(&config, 0, device)?)
 }
 

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 
 use backbones::FeatureExtractor;
 use burn::tensor::Tensor;
-use inversion::{InversionConfig, Progress, Schedule, invert};
+use inversion::{InversionConfig, Progress, Schedule, invert_with};
 use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 use vision_aided_finetune::Trainer;
@@ -99,7 +99,7 @@ fn optimize(
         lambda_mse: 1.0,
         ..InversionConfig::default()
     };
-    invert(
+    invert_with(
         generator,
         lpips,
         targets,
@@ -114,7 +114,8 @@ fn optimize(
 
 fn synthesize(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> ControlFlow<()>) {
     let synthesis = &generator.synthesis;
-    let w_avg: Tensor<2> = generator.mapping.w_avg().unsqueeze();
+    let w_avg = generator.mapping.w_avg();
+    let w_avg: Tensor<2> = w_avg.expect("official generators track it").unsqueeze();
     let w_plus = synthesis.broadcast(w_avg.repeat_dim(0, batch));
     loop {
         let images = synthesis.forward(w_plus.clone(), &NoiseMode::Constant);

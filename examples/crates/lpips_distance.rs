@@ -6,11 +6,16 @@ use std::error::Error;
 
 use burn::tensor::{Device, Tensor};
 use image_tensor::{DecodeLimits, decode_file, to_signed_unit};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
-    let metric = Lpips::load(Network::AlexNet, Version::V0_1, "weights/features", &device)?;
+    let metric = Lpips::load(
+        LpipsNetwork::AlexNet,
+        Version::V0_1,
+        "weights/features",
+        &device,
+    )?;
     let read = |file: &str| -> Result<Tensor<4>, Box<dyn Error>> {
         let image = decode_file(file, &DecodeLimits::default())?;
         Ok(to_signed_unit(&[image], &device))

@@ -22,11 +22,14 @@ fn generator(seed: u32) -> Generator {
 }
 
 fn generator_with(seed: u32, classes: usize, channels: usize) -> Generator {
-    let config = format!(
-        r#"{{"z_dim": 4, "c_dim": {classes}, "w_dim": 4, "img_resolution": 8, "img_channels": {channels},
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 32, "channel_max": 4}}}}"#
-    );
-    let config = GeneratorConfig::from_json(&config).unwrap();
+    let config = GeneratorConfig::new(8)
+        .with_z_dim(4)
+        .with_c_dim(classes)
+        .with_w_dim(4)
+        .with_img_channels(channels)
+        .with_mapping_layers(2)
+        .with_channel_base(32)
+        .with_channel_max(4);
     Generator::init(&config, seed, &Device::flex()).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};
 
 use ganymede::Model;
@@ -16,11 +16,13 @@ pub fn model(folder: &Path, device: &Device) -> Model {
 
 /// The same with images of so many channels.
 pub fn model_of(channels: usize, folder: &Path, device: &Device) -> Model {
-    let config = format!(
-        r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": {channels},
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 256, "channel_max": 16}}}}"#
-    );
-    let config = GeneratorConfig::from_json(&config).expect("the configuration is valid");
+    let config = GeneratorConfig::new(32)
+        .with_z_dim(8)
+        .with_w_dim(8)
+        .with_img_channels(channels)
+        .with_mapping_layers(2)
+        .with_channel_base(256)
+        .with_channel_max(16);
     Model {
         name: "small".into(),
         path: folder.join("generator.safetensors"),
@@ -33,6 +35,6 @@ pub fn metric(device: &Device) -> Lpips {
     let features = Weights::open(None)
         .expect("the repository has its weights")
         .features();
-    Lpips::load(Network::AlexNet, Version::V0_1, features, device)
+    Lpips::load(LpipsNetwork::AlexNet, Version::V0_1, features, device)
         .expect("the repository has the metric's weights")
 }

@@ -69,6 +69,7 @@ impl From<Error> for Failure {
         match error {
             Error::Io { .. }
             | Error::NoWeights { .. }
+            | Error::NoWeightsFound { .. }
             | Error::NoIndex { .. }
             | Error::Device(_) => Self::internal(message),
             _ => Self::refused(message),

@@ -13,7 +13,7 @@ use clap::Parser;
 use feature_stats::{Ddof, Moments, Ridge};
 use image_tensor::write_png;
 use model_zoo::{Card, Zoo};
-use retrieval_gaussian::{IndexBuilder, IndexSettings, Precision};
+use retrieval_gaussian::{IndexBuilder, IndexPrecision, IndexSettings};
 use serde_json::Value;
 use stylegan2::{Generator, GeneratorConfig, Truncation};
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ use crate::{Args, run};
 use examples::Failure;
 use examples::terminal::Asking;
 use ganymede::Weights;
-use ganymede::features::{FeatureRecord, Features};
+use ganymede::features::{FeatureRecord, UnitFeatures};
 use ganymede::index_record::IndexRecord;
 use ganymede::runs::samples;
 
@@ -43,11 +43,11 @@ impl Workplace {
             side: SIDE,
         };
         let weights = Weights::open(None).unwrap();
-        let network = Features::load(&features, None, &weights, &device).unwrap();
+        let network = UnitFeatures::load(&features, None, &weights, &device).unwrap();
         let mut zoo = Zoo::create(folder.path().join("zoo")).unwrap();
         let settings = IndexSettings::new(network.dimension())
             .with_ridge(Ridge::new(1e-3).unwrap())
-            .with_precision(Precision::F32);
+            .with_precision(IndexPrecision::F32);
         let mut builder = IndexBuilder::new(settings).unwrap();
         let images = folder.path().join("images");
         std::fs::create_dir(&images).unwrap();

@@ -39,6 +39,7 @@ pub struct DinoVitB16 {
 
 /// What [`DinoVitB16::forward`] returns.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DinoActivations {
     /// Output of each of the 12 blocks before the final norm, `[batch, 197, 768]`: the class token, then 14 x 14 patches row by row.
     pub blocks: Vec<Tensor<3>>,

@@ -108,6 +108,7 @@ pub struct EfficientNetLite0 {
 
 /// What [`EfficientNetLite0::forward`] returns.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EfficientNetLite0Activations {
     /// Output of each stage, of 16, 24, 40, 80, 112, 192 and 320 channels at 1/2, 1/4, 1/8, 1/16, 1/16, 1/32 and 1/32 of the image's size.
     pub stages: [Tensor<4>; EfficientNetLite0::STAGES],

@@ -46,6 +46,7 @@ pub struct InceptionV3 {
 
 /// What [`InceptionV3::forward`] returns: the four outputs that pytorch-fid offers under their lengths 64, 192, 768 and 2048.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InceptionV3Activations {
     /// After the first max pooling, `[batch, 64, 73, 73]` for an input of 299 pixels.
     pub block0: Tensor<4>,

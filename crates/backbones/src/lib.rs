@@ -66,6 +66,6 @@ pub use error::BackbonesError;
 pub use feature_extractor::{FeatureExtractor, FeatureNetwork, FeatureNetworkKind};
 pub use inception_v3::{InceptionV3, InceptionV3Activations};
 pub use preprocessing::{Preprocessing, Sizing};
-pub use resize::{Interpolation, resize};
+pub use resize::{ResizeMethod, resize};
 pub use squeezenet::SqueezeNet;
 pub use vgg16::Vgg16;

@@ -4,10 +4,11 @@ use image_tensor::{
     shorter_side_size, to_unit,
 };
 
-use crate::resize::{Interpolation, resize};
+use crate::resize::{ResizeMethod, resize};
 
 /// What happens to an image's size before the crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sizing {
     /// The shorter side gets this many pixels, the longer one follows, rounded down (torchvision's `Resize`).
     ShorterSide(u32),
@@ -37,7 +38,7 @@ pub struct Preprocessing {
     /// The resize.
     pub sizing: Sizing,
     /// Its kernel.
-    pub interpolation: Interpolation,
+    pub interpolation: ResizeMethod,
     /// Height and width of the input, cut from the centre.
     pub crop: u32,
     /// Per channel, of values in [0, 1].
@@ -57,7 +58,7 @@ impl Preprocessing {
     pub const EFFICIENTNET_LITE0: Self = Self {
         name: "efficientnet_lite0",
         sizing: Sizing::ShorterSide(256),
-        interpolation: Interpolation::Pillow(ResizeProtocol::PillowBicubic),
+        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: [127.0 / 255.0; 3],
         std: [128.0 / 255.0; 3],
@@ -67,7 +68,7 @@ impl Preprocessing {
     pub const CLIP_VIT_B32: Self = Self {
         name: "clip_vit_b32",
         sizing: Sizing::ShorterSide(224),
-        interpolation: Interpolation::Pillow(ResizeProtocol::PillowBicubic),
+        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
         std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
@@ -77,7 +78,7 @@ impl Preprocessing {
     pub const DINO_VIT_B16: Self = Self {
         name: "dino_vit_b16",
         sizing: Sizing::ShorterSide(256),
-        interpolation: Interpolation::Pillow(ResizeProtocol::PillowBicubic),
+        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
@@ -87,7 +88,7 @@ impl Preprocessing {
     pub const ALEXNET: Self = Self {
         name: "alexnet",
         sizing: Sizing::ShorterSide(256),
-        interpolation: Interpolation::Pillow(ResizeProtocol::PillowBilinear),
+        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBilinear),
         crop: 224,
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
@@ -103,7 +104,7 @@ impl Preprocessing {
     pub const INCEPTION_V3_FID: Self = Self {
         name: "inception_v3_fid",
         sizing: Sizing::Square(299),
-        interpolation: Interpolation::Bilinear,
+        interpolation: ResizeMethod::Bilinear,
         crop: 299,
         mean: [0.5; 3],
         std: [0.5; 3],
@@ -117,7 +118,7 @@ impl Preprocessing {
     pub fn images(&self, images: &[RgbImage], device: &Device) -> Tensor<4> {
         let device = &device.clone().without_autodiff();
         let unit = match self.interpolation {
-            Interpolation::Pillow(protocol) => {
+            ResizeMethod::Pillow(protocol) => {
                 let sized: Vec<RgbImage> = images
                     .iter()
                     .map(|image| {

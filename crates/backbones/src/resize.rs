@@ -7,7 +7,7 @@ use stylegan2_ops::matmul;
 /// How planes of one size become planes of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Interpolation {
+pub enum ResizeMethod {
     /// Between the two nearest pixel centres a direction, the edge repeated, nothing averaged when shrinking: PyTorch's
     /// `interpolate(mode='bilinear', align_corners=False)`.
     Bilinear,
@@ -26,15 +26,15 @@ pub enum Interpolation {
 ///
 /// ```
 /// # #[cfg(feature = "cpu")] {
-/// use backbones::{Interpolation, resize};
+/// use backbones::{ResizeMethod, resize};
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let x = Tensor::<4>::from_floats([[[[0.0, 4.0, 8.0]]]], &Device::flex());
-/// let doubled = resize(x, [1, 6], Interpolation::Bilinear);
+/// let doubled = resize(x, [1, 6], ResizeMethod::Bilinear);
 /// assert_eq!(doubled.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 3.0, 5.0, 7.0, 8.0]);
 /// # }
 /// ```
-pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> Tensor<4> {
+pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: ResizeMethod) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let device = x.device().without_autodiff();
     // A side that stays is its own image under all of these filters.
@@ -56,11 +56,11 @@ pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: Interpolation) -> T
 }
 
 /// The matrix `[1, 1, output, input]`.
-fn matrix(interpolation: Interpolation, input: usize, output: usize, device: &Device) -> Tensor<4> {
+fn matrix(interpolation: ResizeMethod, input: usize, output: usize, device: &Device) -> Tensor<4> {
     let values = match interpolation {
-        Interpolation::Bilinear => bilinear_matrix(input, output),
-        Interpolation::Area => area_matrix(input, output),
-        Interpolation::Pillow(protocol) => resampling_matrix(protocol, input as u32, output as u32),
+        ResizeMethod::Bilinear => bilinear_matrix(input, output),
+        ResizeMethod::Area => area_matrix(input, output),
+        ResizeMethod::Pillow(protocol) => resampling_matrix(protocol, input as u32, output as u32),
     };
     Tensor::from_data(TensorData::new(values, [1, 1, output, input]), device)
 }
@@ -101,12 +101,7 @@ fn area_matrix(input: usize, output: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    fn row(
-        input: &[f32],
-        output: usize,
-        interpolation: Interpolation,
-        device: &Device,
-    ) -> Vec<f32> {
+    fn row(input: &[f32], output: usize, interpolation: ResizeMethod, device: &Device) -> Vec<f32> {
         let x = TensorData::new(input.to_vec(), [1, 1, 1, input.len()]);
         resize(Tensor::from_data(x, device), [1, output], interpolation)
             .into_data()
@@ -118,14 +113,11 @@ mod tests {
     fn halving_takes_the_central_pixels_or_averages() {
         for (_, device) in testkit::devices() {
             let pixels = [0.0, 2.0, 4.0, 8.0];
-            assert_eq!(
-                row(&pixels, 2, Interpolation::Bilinear, &device),
-                [1.0, 6.0]
-            );
-            let averaged = Interpolation::Pillow(ResizeProtocol::PillowBox);
+            assert_eq!(row(&pixels, 2, ResizeMethod::Bilinear, &device), [1.0, 6.0]);
+            let averaged = ResizeMethod::Pillow(ResizeProtocol::PillowBox);
             assert_eq!(row(&pixels, 2, averaged, &device), [1.0, 6.0]);
             // A triangle of support 2: weights 3, 3, 1 of 7 at the edge.
-            let triangle = Interpolation::Pillow(ResizeProtocol::PillowBilinear);
+            let triangle = ResizeMethod::Pillow(ResizeProtocol::PillowBilinear);
             let found = row(&[0.0, 7.0, 14.0, 21.0], 2, triangle, &device);
             for (found, expected) in found.iter().zip([5.0, 16.0]) {
                 assert!(
@@ -140,7 +132,7 @@ mod tests {
     fn bilinear_interpolates_at_quarters_and_repeats_the_edge() {
         for (_, device) in testkit::devices() {
             let bilinear =
-                |input: &[f32], output| row(input, output, Interpolation::Bilinear, &device);
+                |input: &[f32], output| row(input, output, ResizeMethod::Bilinear, &device);
             assert_eq!(
                 bilinear(&[0.0, 4.0, 8.0], 6),
                 [0.0, 1.0, 3.0, 5.0, 7.0, 8.0]
@@ -152,7 +144,7 @@ mod tests {
     #[test]
     fn area_averages_the_pixels_that_an_output_touches() {
         for (_, device) in testkit::devices() {
-            let area = |input: &[f32], output| row(input, output, Interpolation::Area, &device);
+            let area = |input: &[f32], output| row(input, output, ResizeMethod::Area, &device);
             assert_eq!(area(&[0.0, 2.0, 4.0, 8.0], 2), [1.0, 6.0]);
             assert_eq!(area(&[1.0, 3.0], 4), [1.0, 1.0, 3.0, 3.0]);
             // Three pixels onto two: the middle one counts in full on both sides.
@@ -165,7 +157,7 @@ mod tests {
     fn constants_stay() {
         for (_, device) in testkit::devices() {
             for protocol in [ResizeProtocol::PillowBicubic, ResizeProtocol::PillowLanczos] {
-                for value in row(&[2.5; 7], 5, Interpolation::Pillow(protocol), &device) {
+                for value in row(&[2.5; 7], 5, ResizeMethod::Pillow(protocol), &device) {
                     // Weights of sum 1, each rounded.
                     assert!((value - 2.5).abs() < 1e-6, "{value}");
                 }
@@ -180,9 +172,9 @@ mod tests {
         let probe = testkit::seeded("resize/probe", 2 * 7 * 4, 1.0);
         for (name, device) in testkit::devices() {
             for interpolation in [
-                Interpolation::Bilinear,
-                Interpolation::Pillow(ResizeProtocol::PillowBicubic),
-                Interpolation::Area,
+                ResizeMethod::Bilinear,
+                ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
+                ResizeMethod::Area,
             ] {
                 let what = format!("{interpolation:?} on {name}");
                 // The function is linear, so differences are exact up to rounding (about 1e-7 / step).

@@ -14,6 +14,7 @@ use crate::{CheckpointError, StoredDType, StoredTensor};
 /// How floating-point tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the types")]
+#[non_exhaustive]
 pub enum FloatPrecision {
     F64,
     F32,

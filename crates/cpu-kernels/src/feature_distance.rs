@@ -16,7 +16,7 @@ const PARALLEL_FEATURES: usize = 1 << 16;
 
 /// Activations and what they are compared with.
 #[derive(Clone, Copy, Debug)]
-pub struct Features<'a> {
+pub struct FeatureSlices<'a> {
     /// Activations, `[batch, channels, pixels]`.
     pub x: &'a [f32],
     /// Feature columns of unit length, `[batch, channels, pixels]`, or one image's for all.
@@ -35,7 +35,7 @@ pub struct Features<'a> {
 ///
 /// # Panics
 /// When `x` or `target` has no whole number of images, or the targets are neither one nor as many as images.
-pub fn distances(features: &Features<'_>) -> Vec<f32> {
+pub fn distances(features: &FeatureSlices<'_>) -> Vec<f32> {
     let mut distances = vec![0.0; features.batch() * features.pixels];
     let shared = Shared::new(&mut distances);
     features.for_each_strip(|strip| {
@@ -55,7 +55,7 @@ pub fn distances(features: &Features<'_>) -> Vec<f32> {
 /// # Panics
 /// As for [`distances`].
 pub fn gradient(
-    features: &Features<'_>,
+    features: &FeatureSlices<'_>,
     gradient: impl Fn(usize, usize) -> f32 + Sync,
 ) -> Vec<f32> {
     let columns = features.batch() * features.pixels;
@@ -112,7 +112,7 @@ impl Strip {
     }
 }
 
-impl<'a> Features<'a> {
+impl<'a> FeatureSlices<'a> {
     fn batch(&self) -> usize {
         let image = self.head.len() * self.pixels;
         assert!(
@@ -200,7 +200,7 @@ impl<'a> Features<'a> {
 
 /// Distances of a strip's pixels, added to zeros.
 struct Distances<'a> {
-    features: &'a Features<'a>,
+    features: &'a FeatureSlices<'a>,
     strip: &'a Strip,
     distances: &'a mut [f32],
 }
@@ -228,7 +228,7 @@ impl Kernel for Distances<'_> {
 
 /// What the gradient of a strip's features has per pixel: for channel `c` it is `head_c scale (u_c - target_c) - along x_c`.
 struct Factors<'a> {
-    features: &'a Features<'a>,
+    features: &'a FeatureSlices<'a>,
     strip: &'a Strip,
     /// 1 / (length + epsilon), which makes `x` into `u`
     inverse: &'a mut [f32],

@@ -1,7 +1,11 @@
 use std::f64::consts::PI;
 
+use serde::{Deserialize, Serialize};
+
 /// How a path's position depends on time: both run from 0 to 1, and the second half mirrors the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Easing {
     /// `t`: the same speed throughout.
     #[default]

@@ -9,6 +9,7 @@ const PARALLEL: f64 = 1e-5;
 
 /// How latents between two latents are made.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Interpolation {
     /// `(1 - t) a + t b`. W is close to flat, so this is what StyleGAN's authors use there.
     #[default]

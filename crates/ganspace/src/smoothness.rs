@@ -3,6 +3,7 @@ use crate::sample_checks::check_distances;
 
 /// How evenly images change along a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Smoothness {
     /// Mean over the steps of `distance / dt^2`, with `dt` the step's share of the path: the perceptual path length of Karras et al. ("A
     /// style-based generator architecture", 2019, section 4.1) of this one path, with the frames' spacing for its epsilon. Like theirs it is in the

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use burn::tensor::Device;
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use model_zoo::ZooModel;
 use stylegan2::WeightDelta;
 
@@ -20,7 +20,7 @@ pub struct Context {
     weights: Option<PathBuf>,
     /// By the model's file and that of the change of its weights, where there is one.
     models: Mutex<Recent<(ModelKey, Option<ModelKey>), Arc<Model>>>,
-    metrics: Mutex<Recent<Network, Arc<Lpips>>>,
+    metrics: Mutex<Recent<LpipsNetwork, Arc<Lpips>>>,
     pub(crate) directions: KeptDirections,
     tuned: Option<(PathBuf, WeightDelta)>,
 }
@@ -167,11 +167,15 @@ impl Context {
     /// # Errors
     ///
     /// There is no weights folder, or the network or its heads are not in it.
-    pub fn lpips(&self, network: Network) -> Result<Arc<Lpips>, Error> {
+    pub fn lpips(&self, network: LpipsNetwork) -> Result<Arc<Lpips>, Error> {
         if let Some(metric) = lock(&self.metrics).get(&network) {
             return Ok(metric);
         }
-        let folder = self.weights()?.features();
+        let weights = self.weights()?;
+        for file in network.weight_files(Version::V0_1) {
+            weights.feature_file(&file)?;
+        }
+        let folder = weights.features();
         let metric = Arc::new(Lpips::load(network, Version::V0_1, folder, &self.device)?);
         lock(&self.metrics).insert(network, Arc::clone(&metric));
         Ok(metric)

@@ -41,6 +41,14 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// No folder of weights was named, and there is none where they are looked for.
+    #[error(
+        "no folder of weights was found: name it as an argument, name it in the environment variable GANYMEDE_WEIGHTS, make it {data}, or start in a folder that has weights/; it has features/ and zoo/, and docs/weights.md in the repository says who publishes what is in it"
+    )]
+    NoWeightsFound {
+        /// The place in the user's data folder.
+        data: PathBuf,
+    },
     /// There is no such device, or no support for it was compiled in.
     #[error("{0}")]
     Device(String),

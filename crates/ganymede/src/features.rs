@@ -68,8 +68,8 @@ impl FeatureOptions {
     /// # Errors
     ///
     /// Its weights are missing, or are not those of this network.
-    pub fn load(&self, weights: &Weights, device: &Device) -> Result<Features, Error> {
-        Features::load(
+    pub fn load(&self, weights: &Weights, device: &Device) -> Result<UnitFeatures, Error> {
+        UnitFeatures::load(
             &self.record(),
             self.features_file.as_deref(),
             weights,
@@ -79,12 +79,12 @@ impl FeatureOptions {
 }
 
 /// A network that gives features of length 1.
-pub struct Features {
+pub struct UnitFeatures {
     extractor: FeatureExtractor,
     device: Device,
 }
 
-impl Features {
+impl UnitFeatures {
     /// The network of a record; `file` are its weights where they are not in the weights folder.
     ///
     /// # Errors
@@ -97,13 +97,10 @@ impl Features {
         device: &Device,
     ) -> Result<Self, Error> {
         let kind: FeatureNetworkKind = record.network.parse()?;
-        let path = file.map_or_else(|| embedded(kind, weights), Path::to_owned);
-        if !path.is_file() {
-            return Err(Error::File {
-                path,
-                problem: format!("missing; name the file of the weights of {kind}"),
-            });
-        }
+        let path = match file {
+            Some(file) => file.to_owned(),
+            None => embedded(kind, weights)?,
+        };
         let extractor = kind.load(&Checkpoint::open(path)?, device)?;
         let extractor = if record.side == 0 {
             extractor
@@ -150,9 +147,13 @@ pub fn whole_picture(
     })
 }
 
-/// The file in the weights folder that has the network's weights, for those that are there.
-pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> PathBuf {
-    weights.features().join(format!("{kind}.safetensors"))
+/// The file in the weights folder that has the network's weights.
+///
+/// # Errors
+///
+/// It is not there.
+pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> Result<PathBuf, Error> {
+    weights.feature_file(&format!("{kind}.safetensors"))
 }
 
 /// The rows, each scaled to length 1.

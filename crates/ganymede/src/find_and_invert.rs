@@ -344,7 +344,7 @@ impl Found<'_> {
         let settings = &self.options.inversion;
         let target = Target::of(self.image.clone(), model.resolution());
         let name = format!("rank-{rank:02}-{}", model.name);
-        let metric = self.context.lpips(settings.lpips.network())?;
+        let metric = self.context.lpips(settings.lpips)?;
         let seed = self.options.seed;
         let search = Search::new(settings, seed, &model, &metric, self.context, observer)?;
         let mut seen = invert::Seen::new(&search, vec![name.clone()], false);

@@ -46,7 +46,7 @@ pub struct Options {
     pub truncation_cutoff: Option<usize>,
     /// Noise images; random ones are drawn from --seed
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
-    pub noise_mode: Noise,
+    pub noise_mode: LayerNoise,
     /// Class of a conditional model, counted from 0
     #[cfg_attr(feature = "clap", arg(long))]
     pub class: Option<usize>,
@@ -75,7 +75,7 @@ impl Default for Options {
             latents: Vec::new(),
             truncation_psi: 1.0,
             truncation_cutoff: None,
-            noise_mode: Noise::default(),
+            noise_mode: LayerNoise::default(),
             class: None,
             single: false,
             columns: 8,
@@ -90,7 +90,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Noise {
+pub enum LayerNoise {
     /// The model's own
     #[default]
     Constant,
@@ -171,16 +171,16 @@ impl Options {
     fn at_once(&self) -> usize {
         match self.noise_mode {
             // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand beside it.
-            Noise::Random => 1,
-            Noise::Constant | Noise::None => usize::from(self.batch),
+            LayerNoise::Random => 1,
+            LayerNoise::Constant | LayerNoise::None => usize::from(self.batch),
         }
     }
 
     fn noise(&self, seed: u32) -> NoiseMode {
         match self.noise_mode {
-            Noise::Constant => NoiseMode::Constant,
-            Noise::None => NoiseMode::None,
-            Noise::Random => NoiseMode::Random {
+            LayerNoise::Constant => NoiseMode::Constant,
+            LayerNoise::None => NoiseMode::None,
+            LayerNoise::Random => NoiseMode::Random {
                 seed: (u64::from(self.seed) << 32) | u64::from(seed),
             },
         }

@@ -85,6 +85,8 @@ pub mod shard;
 mod small_model;
 pub mod study;
 mod text;
+#[cfg(test)]
+mod threads;
 pub mod train;
 pub mod training_images;
 pub mod transfer;

@@ -95,15 +95,14 @@ impl Model {
     ///
     /// The model has none.
     pub(crate) fn mean_latent(&self, interpolation: &str) -> Result<Array1<f32>, Error> {
-        let mapping = &self.generator.mapping;
-        if !mapping.tracks_w_avg() {
-            return Err(Error::option(
+        match self.generator.mapping.w_avg() {
+            Some(w_avg) => Ok(w_avg.into_data().iter::<f32>().collect()),
+            None => Err(Error::option(
                 "interpolation",
                 interpolation,
                 format!("{} has no mean latent to turn about; use linear", self.name),
-            ));
+            )),
         }
-        Ok(mapping.w_avg().into_data().iter::<f32>().collect())
     }
 
     /// The file of its named edits, which need not be there.

@@ -59,7 +59,7 @@ impl Protocol {
     ) -> Result<ImageFeatures, Error> {
         let path = match (file, self.embedded()) {
             (Some(file), _) => file.to_owned(),
-            (None, Some(kind)) => features::embedded(kind, &Weights::open(weights)?),
+            (None, Some(kind)) => features::embedded(kind, &Weights::open(weights)?)?,
             (None, None) => return Err(self.weights_needed()),
         };
         let checkpoint = Checkpoint::open(&path)?;

@@ -9,7 +9,7 @@ use image_tensor::RgbImage;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use crate::features::{BATCH, FeatureOptions, FeatureRecord, Features};
+use crate::features::{BATCH, FeatureOptions, FeatureRecord, UnitFeatures};
 use crate::index_record::IndexRecord;
 use crate::{Context, Error, Model, Observer, Phase, digest};
 
@@ -22,7 +22,7 @@ const RELATIVE_RIDGE: f64 = 0.03;
 
 /// A regression with the network of its features.
 pub struct RegressedStart {
-    features: Arc<Features>,
+    features: Arc<UnitFeatures>,
     regression: Arc<LinearRegression>,
 }
 
@@ -43,7 +43,12 @@ impl RegressedStart {
             Ok(record) => record.features,
             Err(_) => FeatureOptions::default().record(),
         };
-        let features = Arc::new(Features::load(&record, None, &weights, context.device())?);
+        let features = Arc::new(UnitFeatures::load(
+            &record,
+            None,
+            &weights,
+            context.device(),
+        )?);
         let file = file(model, &record);
         let regression = match LinearRegression::load(&file) {
             Ok(kept)
@@ -106,7 +111,7 @@ fn file(model: &Model, record: &FeatureRecord) -> PathBuf {
 
 fn fit(
     model: &Model,
-    features: &Features,
+    features: &UnitFeatures,
     device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<LinearRegression, Error> {

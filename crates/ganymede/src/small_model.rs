@@ -3,17 +3,19 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};
 
 use crate::{Model, Weights};
 
-const CONFIG: &str = r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": 3,
-    "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "channel_max": 16}}"#;
-
 /// The model, as if it lay in `folder`.
 pub fn model(folder: &Path, device: &Device) -> Model {
-    let config = GeneratorConfig::from_json(CONFIG).expect("the configuration is valid");
+    let config = GeneratorConfig::new(32)
+        .with_z_dim(8)
+        .with_w_dim(8)
+        .with_mapping_layers(2)
+        .with_channel_base(256)
+        .with_channel_max(16);
     Model {
         name: "small".into(),
         path: folder.join("generator.safetensors"),
@@ -26,6 +28,6 @@ pub fn metric(device: &Device) -> Lpips {
     let features = Weights::open(None)
         .expect("the repository has its weights")
         .features();
-    Lpips::load(Network::AlexNet, Version::V0_1, features, device)
+    Lpips::load(LpipsNetwork::AlexNet, Version::V0_1, features, device)
         .expect("the repository has the metric's weights")
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ganymede::checkpoint::Checkpoint;
 use ganymede::image_tensor::{DecodeLimits, decode_file};
 use ganymede::latents::LatentSource;
+use ganymede::lpips::LpipsNetwork;
 use ganymede::{
     Context, Device, Error, Milestone, Number, Observer, Phase, Preview, Seeds, Warning, convert,
     edit, find_and_invert, generate, index, interpolate, invert, measure, search, study, train,
@@ -75,7 +76,7 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
     }
     check(generate::Options {
         seeds: Seeds(vec![5, 6, 7, 1]),
-        noise_mode: generate::Noise::Random,
+        noise_mode: generate::LayerNoise::Random,
         truncation_cutoff: Some(3),
         ..generate::Options::default()
     });
@@ -88,7 +89,7 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
         image: vec![PathBuf::from("a.png")],
         inversion: invert::Settings {
             space: invert::Space::W,
-            lpips: invert::LpipsNetwork::Vgg,
+            lpips: LpipsNetwork::Vgg16,
             patience: Some(3),
             ..invert::Settings::default()
         },
@@ -155,7 +156,7 @@ fn options_are_read_from_json_and_unknown_ones_are_refused() {
     });
     let text = serde_json::to_value(generate::Options::default()).unwrap();
     assert_eq!(text["seeds"], "0-31");
-    let text = serde_json::to_value(transfer::Tuning::default()).unwrap();
+    let text = serde_json::to_value(transfer::FineTuning::default()).unwrap();
     assert_eq!(text["vision_aided"][0], "efficientnet_lite0");
 }
 

@@ -19,7 +19,7 @@ const GROUPS: usize = 8;
 
 /// Activations and what they are compared with, all `f32`.
 #[derive(Clone, Debug)]
-pub struct Features {
+pub struct FeatureTensors {
     /// Activations, `[batch, channels, height, width]`.
     pub x: CubeTensor,
     /// Feature columns of unit length, of the same shape or for one image that all are compared with.
@@ -45,7 +45,7 @@ pub enum Gradient {
 ///
 /// # Panics
 /// When the shapes do not fit each other.
-pub fn distances(features: Features) -> CubeTensor {
+pub fn distances(features: FeatureTensors) -> CubeTensor {
     let columns = Columns::new(features);
     let [batch, _, height, width] = columns.x.meta.shape().dims();
     let map = columns.empty(&[batch, 1, height, width]);
@@ -101,7 +101,7 @@ pub fn means(map: CubeTensor) -> CubeTensor {
 ///
 /// # Panics
 /// When the shapes do not fit each other.
-pub fn gradient(features: Features, gradient: CubeTensor, of: Gradient) -> CubeTensor {
+pub fn gradient(features: FeatureTensors, gradient: CubeTensor, of: Gradient) -> CubeTensor {
     let columns = Columns::new(features);
     let [batch, channels, height, width] = columns.x.meta.shape().dims();
     let (expected, factor) = match of {
@@ -143,8 +143,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(features: Features) -> Self {
-        let Features {
+    fn new(features: FeatureTensors) -> Self {
+        let FeatureTensors {
             x,
             target,
             head,

@@ -34,4 +34,4 @@ mod upfirdn2d;
 pub use inner_product::rows_dot;
 pub use limits::addressable;
 pub use matmul::matrix_product;
-pub use upfirdn2d::{Resampling, upfirdn2d};
+pub use upfirdn2d::{CubeResampling, upfirdn2d};

@@ -14,7 +14,7 @@ use crate::limits::addressable;
 /// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
 /// `o down + k - before`, and zero outside it.
 #[derive(Clone, Debug)]
-pub struct Resampling {
+pub struct CubeResampling {
     /// Height and width of the output.
     pub output: [usize; 2],
     /// Upsampling factors: zeros are inserted between pixels.
@@ -30,8 +30,8 @@ pub struct Resampling {
 }
 
 /// Resamples the planes of `x` `[batch, channels, height, width]`, `f32`.
-pub fn upfirdn2d(x: CubeTensor, resampling: Resampling) -> CubeTensor {
-    let Resampling {
+pub fn upfirdn2d(x: CubeTensor, resampling: CubeResampling) -> CubeTensor {
+    let CubeResampling {
         output,
         up,
         down,

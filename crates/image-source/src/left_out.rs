@@ -2,6 +2,7 @@ use std::fmt;
 
 /// How many files of a set were not taken for images, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LeftOut {
     /// Files and folders whose names begin with a dot, such as the `._x.png` that Macs write.
     pub hidden: usize,

@@ -68,6 +68,7 @@ pub enum BadImages {
 
 /// An image of an [`ImageSource`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceImage {
     /// The path, or `archive.zip:folder/image.png`, escaped so that it can be shown.
     pub name: String,

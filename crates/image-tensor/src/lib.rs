@@ -56,6 +56,6 @@ pub use resize::{
     ResizeProtocol, center_crop_and_resize, center_crop_square, resampling_matrix, resize,
 };
 pub use tensor::{
-    from_signed_unit, from_signed_unit_rgba, from_unit, luma, to_gray_signed_unit, to_signed_unit,
-    to_unit,
+    from_signed_unit, from_signed_unit_rgba, from_unit, luma, read_target, to_gray_signed_unit,
+    to_signed_unit, to_unit,
 };

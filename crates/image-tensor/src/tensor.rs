@@ -1,6 +1,11 @@
-use crate::over_white;
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
+
+use crate::{
+    DecodeLimits, ImageTensorError, ResizeProtocol, center_crop_and_resize, decode_file, over_white,
+};
 
 /// Channels of an RGB tensor.
 const RGB: usize = 3;
@@ -18,6 +23,42 @@ const FULL_RANGE: f32 = 255.0;
 /// When there is no image, or the images differ in size.
 pub fn to_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
     to_planes(images, device, |value| f32::from(value) / HALF_RANGE - 1.0)
+}
+
+/// The image of a file as a target for a generator of RGB images: `[1, 3, side, side]` in [-1, 1].
+///
+/// The largest centred square is cut out and resized with Pillow's Lanczos filter, as the official projector does; an image that has the size already is as it
+/// is in the file. What files are read is said at [`decode_bytes`](crate::decode_bytes).
+///
+/// # Errors
+/// As [`decode_file`].
+///
+/// # Panics
+/// When `side` is 0.
+///
+/// ```
+/// # #[cfg(feature = "cpu")] {
+/// use burn::tensor::Device;
+/// use image_tensor::{Rgb, RgbImage, read_target, write_png};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("photo.png");
+/// write_png(&file, &RgbImage::from_pixel(48, 40, Rgb([255, 0, 51])))?;
+/// let target = read_target(&file, 32, &Device::flex())?;
+/// assert_eq!(target.dims(), [1, 3, 32, 32]);
+/// let red = target.slice([0..1, 0..1, 0..1, 0..1]).into_scalar::<f32>();
+/// assert_eq!(red, 1.0);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_target(
+    path: impl AsRef<Path>,
+    side: u32,
+    device: &Device,
+) -> Result<Tensor<4>, ImageTensorError> {
+    let decoded = decode_file(path, &DecodeLimits::default())?;
+    let image = center_crop_and_resize(&decoded, side, ResizeProtocol::PillowLanczos);
+    Ok(to_signed_unit(&[image], device))
 }
 
 /// RGB images as `[batch, 3, height, width]` in [0, 1]: `u8 / 255`.

@@ -1,9 +1,12 @@
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::{InversionError, Schedule};
 
 /// Which latents are optimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LatentSpace {
     /// One w for all layers: stays close to what the generator was trained on, and reaches less.
     W,
@@ -13,11 +16,13 @@ pub enum LatentSpace {
 }
 
 /// Where the optimisation starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(
     clippy::large_enum_variant,
     reason = "there is one of it, and a box would be in the way of every caller"
 )]
+#[non_exhaustive]
 pub enum Start {
     /// The mean latent in every layer, as the official projector.
     WAvg,
@@ -31,11 +36,16 @@ pub enum Start {
         seed: u32,
     },
     /// Given latents, `[1 or batch, num_ws, w_dim]`, or `[1 or batch, 1, w_dim]` for one w in all layers (the only shape in W).
+    ///
+    /// Serde refuses to write them: tensors are no settings.
+    #[serde(skip)]
     Given(Tensor<3>),
 }
 
 /// Which noise images the generator adds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Noise {
     /// The generator's own, fixed.
     #[default]
@@ -47,7 +57,8 @@ pub enum Noise {
 }
 
 /// Optimisation of the noise images.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct NoiseOptimization {
     /// Their values before the first step.
     pub start: NoiseStart,
@@ -71,7 +82,9 @@ impl Default for NoiseOptimization {
 }
 
 /// Noise images before the first step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NoiseStart {
     /// The generator's own.
     Constant,
@@ -81,7 +94,8 @@ pub enum NoiseStart {
         seed: u32,
     },
     /// These, in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
-    /// `[1 or batch, 1, resolution, resolution]`.
+    /// `[1 or batch, 1, resolution, resolution]`. Serde refuses to write them.
+    #[serde(skip)]
     Given(Vec<Tensor<4>>),
 }
 
@@ -89,7 +103,8 @@ pub enum NoiseStart {
 ///
 /// At t = step / steps the latents get normal noise of standard deviation `w_std initial_factor max(0, 1 - t / ramp)^2`, where
 /// `w_std = sqrt(E |w - w_avg|^2)` over `w_std_samples` random latents. Every target gets the same noise.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Perturbation {
     /// Size at the start, in units of `w_std`.
     pub initial_factor: f64,
@@ -114,7 +129,8 @@ impl Default for Perturbation {
 }
 
 /// When an image is done before the last step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Steps without improvement after which an image stops.
     pub patience: usize,
@@ -122,8 +138,28 @@ pub struct EarlyStopping {
     pub min_improvement: f64,
 }
 
-/// Settings of [`invert`](crate::invert).
-#[derive(Debug, Clone)]
+/// Settings of [`invert`](crate::invert). Serde reads and writes them, all but tensors to start from.
+///
+/// ```
+/// use inversion::{InversionConfig, Start};
+///
+/// let config = InversionConfig {
+///     steps: 50,
+///     start: Start::BestOf { samples: 100, truncation_psi: 0.7, seed: 1 },
+///     ..InversionConfig::default()
+/// };
+/// let text = serde_json::to_string(&config)?;
+/// let read: InversionConfig = serde_json::from_str(&text)?;
+/// assert_eq!(serde_json::to_string(&read)?, text);
+///
+/// // What is left out is as by default, and a name that is not known is an error.
+/// let short: InversionConfig = serde_json::from_str(r#"{"steps": 50}"#)?;
+/// assert_eq!((short.steps, short.learning_rate), (50, 0.1));
+/// assert!(serde_json::from_str::<InversionConfig>(r#"{"stepz": 50}"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct InversionConfig {
     /// Which latents are optimised.
     pub space: LatentSpace,

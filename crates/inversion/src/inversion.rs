@@ -18,6 +18,7 @@ pub struct Inversion {
 
 /// Latents, their image and how like the target it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Solution {
     /// Number of updates before these latents.
     pub step: usize,

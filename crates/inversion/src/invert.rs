@@ -20,6 +20,23 @@ use crate::{
 /// `channels` and `resolution` are the generator's; a grey generator's images are compared as three equal channels. `lpips` takes
 /// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
 ///
+/// [`invert_with`] tells how far it is and can be ended.
+///
+/// # Errors
+/// As there.
+pub fn invert(
+    generator: &Generator,
+    lpips: &Lpips,
+    targets: Tensor<4>,
+    config: &InversionConfig,
+) -> Result<Vec<Inversion>, InversionError> {
+    invert_with(generator, lpips, targets, config, |_| {
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`invert`], heard by `on_progress`.
+///
 /// `on_progress` is called while the start is chosen, then with the losses of every [`report_every`](InversionConfig::report_every)th step, and may end the
 /// search with [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after it
 /// had fallen, leaves the batch with its best latents and the others go on.
@@ -27,7 +44,7 @@ use crate::{
 /// # Errors
 /// When the targets, the start or a setting do not fit, or an image's loss is not finite before it has fallen below
 /// that of the start.
-pub fn invert(
+pub fn invert_with(
     generator: &Generator,
     lpips: &Lpips,
     targets: Tensor<4>,

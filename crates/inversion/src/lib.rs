@@ -21,32 +21,21 @@
 //! times as long.
 //!
 //! ```
-//! use std::ops::ControlFlow;
-//!
 //! use burn::tensor::Device;
-//! use inversion::{InversionConfig, Progress, invert};
-//! use lpips::{Lpips, Network, Version};
+//! use inversion::{InversionConfig, invert};
+//! use lpips::{Lpips, LpipsNetwork, Version};
 //! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
 //!
 //! # let features = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/features");
 //! let device = Device::flex();
-//! let config = GeneratorConfig::from_json(
-//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 64, "img_channels": 3,
-//!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
-//! )?;
+//! let config = GeneratorConfig::new(64).with_z_dim(8).with_w_dim(8).with_mapping_layers(2).with_channel_base(256);
 //! let generator = Generator::init(&config, 0, &device)?;
-//! let metric = Lpips::load(Network::AlexNet, Version::V0_1, features, &device)?;
+//! let metric = Lpips::load(LpipsNetwork::AlexNet, Version::V0_1, features, &device)?;
 //! let z = latents_from_seeds(&[7], 8, &device);
 //! let target = generator.forward(z, None, Truncation::NONE, &NoiseMode::Constant);
 //!
 //! let config = InversionConfig { steps: 20, ..InversionConfig::default() };
-//! let results = invert(&generator, &metric, target, &config, |progress| {
-//!     // Here a program shows its progress, or ends the search with `Break`.
-//!     if let Progress::Step(step) = progress {
-//!         assert_eq!(step.active, [0]);
-//!     }
-//!     ControlFlow::Continue(())
-//! })?;
+//! let results = invert(&generator, &metric, target, &config)?;
 //! assert!(results[0].best.losses.total < results[0].curve[0].total);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -85,11 +74,11 @@ pub use config::{
 };
 pub use error::InversionError;
 pub use inversion::{Inversion, Solution, StopReason, psnr, psnr_of_pictures};
-pub use invert::invert;
+pub use invert::{invert, invert_with};
 pub use noise_regularization::{noise_regularization, normalize_noise};
 pub use objective::LossTerms;
 pub use prior::LatentPrior;
 pub use progress::{Progress, Step};
-pub use refinement::{Refinement, RefinementConfig, offset_mask, refine};
+pub use refinement::{Refinement, RefinementConfig, offset_mask, refine, refine_with};
 pub use schedule::Schedule;
-pub use tuning::{Locality, Tuning, TuningConfig, tune};
+pub use tuning::{Locality, Tuning, TuningConfig, tune, tune_with};

@@ -13,6 +13,7 @@ const RGB: usize = 3;
 
 /// The parts of one image's objective at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
 pub struct LossTerms {
     /// The weighted sum that is minimised.
     pub total: f64,

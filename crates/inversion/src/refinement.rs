@@ -2,6 +2,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 use lpips::Lpips;
+use serde::{Deserialize, Serialize};
 use stylegan2::{BlockOutput, FeatureOffset, Generator, NoiseMode};
 
 use crate::adam_variable::AdamVariable;
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// Settings of [`refine`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
     /// Side of the output of the block behind which features are changed; `None` for a quarter of the image's side.
     pub block: Option<usize>,
@@ -117,6 +119,7 @@ impl RefinementConfig {
 
 /// The refined inversion of one target. All tensors are on the plain device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Refinement {
     /// What is added to the features, `[1, channels, side, side]`, with the mask applied.
     pub offset: FeatureOffset,
@@ -184,12 +187,28 @@ pub fn offset_mask(map: Tensor<4>, side: usize, level: f32) -> Tensor<4> {
 /// feature map is that of BDInvert (Kang et al. 2021, "GAN Inversion for Out-of-Range Images with Geometric Transformations"), and that of changing only where the
 /// generator fails of Xu et al. 2023, "Domain-specific Hybrid Refinement".
 ///
-/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion. `on_progress` hears
-/// of every [`report_every`](RefinementConfig::report_every)th step and may end the search; the results are the best that were read.
+/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion. The
+/// results are the best that were read. [`refine_with`] tells how far it is and can be ended.
+///
+/// # Errors
+/// As there.
+pub fn refine(
+    generator: &Generator,
+    lpips: &Lpips,
+    targets: Tensor<4>,
+    w_plus: Tensor<3>,
+    noise: &NoiseMode,
+    config: &RefinementConfig,
+) -> Result<Vec<Refinement>, InversionError> {
+    let unheard = |_: &Progress<'_>| ControlFlow::Continue(());
+    refine_with(generator, lpips, targets, w_plus, noise, config, unheard)
+}
+
+/// As [`refine`]; `on_progress` hears of every [`report_every`](RefinementConfig::report_every)th step and may end the search.
 ///
 /// # Errors
 /// When targets, latents, the block or a setting do not fit, or an image's loss is not finite before the first update.
-pub fn refine(
+pub fn refine_with(
     generator: &Generator,
     lpips: &Lpips,
     targets: Tensor<4>,

@@ -3,6 +3,7 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use lpips::Lpips;
+use serde::{Deserialize, Serialize};
 use stylegan2::{Generator, LowRank, NoiseMode, RandomState, WeightDelta};
 
 use crate::adam_variable::AdamVariable;
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// Settings of [`tune`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct TuningConfig {
     /// Number of Adam steps.
     pub steps: usize,
@@ -38,7 +40,8 @@ pub struct TuningConfig {
 }
 
 /// The regulariser that keeps the images of random latents.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Locality {
     /// Weight of LPIPS and MSE of such images from what they were, in the weights of the targets' terms.
     pub lambda: f32,
@@ -122,6 +125,7 @@ impl TuningConfig {
 
 /// A generator that was tuned to some images. All tensors are on the plain device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Tuning {
     /// The change of its weights.
     pub delta: WeightDelta,
@@ -159,12 +163,28 @@ const SEED_OF_FACTORS: u32 = 11;
 /// Differs from the authors' code: there the regulariser's latents lie near the pivots, on the way to random ones. Here they are the random ones, as it is their images that must stay, and as
 /// edits of a pivot should keep what was tuned for it.
 ///
-/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion. `on_progress` hears
-/// of every [`report_every`](TuningConfig::report_every)th step and may end the search with what it has.
+/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion.
+/// [`tune_with`] tells how far it is and can be ended.
+///
+/// # Errors
+/// As there.
+pub fn tune(
+    generator: &Generator,
+    lpips: &Lpips,
+    targets: Tensor<4>,
+    w_plus: Tensor<3>,
+    noise: &NoiseMode,
+    config: &TuningConfig,
+) -> Result<Tuning, InversionError> {
+    let unheard = |_: &Progress<'_>| ControlFlow::Continue(());
+    tune_with(generator, lpips, targets, w_plus, noise, config, unheard)
+}
+
+/// As [`tune`]; `on_progress` hears of every [`report_every`](TuningConfig::report_every)th step and may end the search with what it has.
 ///
 /// # Errors
 /// When targets, latents or a setting do not fit, no change is small enough, or a loss is not finite.
-pub fn tune(
+pub fn tune_with(
     generator: &Generator,
     lpips: &Lpips,
     targets: Tensor<4>,

@@ -9,8 +9,8 @@ const MEAN_SEED: u32 = 123;
 
 /// The generator's running average of w, `[w_dim]`; where it has none, the mean over random latents.
 pub(crate) fn mean_latent(generator: &Generator) -> Tensor<1> {
-    if generator.mapping.tracks_w_avg() {
-        return generator.mapping.w_avg();
+    if let Some(w_avg) = generator.mapping.w_avg() {
+        return w_avg;
     }
     let w = sample_w(generator, MEAN_SAMPLES, MEAN_SEED);
     let w_dim = w.dims()[1];

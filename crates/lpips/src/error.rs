@@ -1,6 +1,6 @@
 use checkpoint::CheckpointError;
 
-use crate::Network;
+use crate::LpipsNetwork;
 
 /// Why a metric could not be loaded or an image not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +16,21 @@ pub enum LpipsError {
     )]
     ImageTooSmall {
         /// The network.
-        network: Network,
+        network: LpipsNetwork,
         /// The image's height.
         height: usize,
         /// The image's width.
         width: usize,
         /// The least height and width.
         minimum: usize,
+    },
+    /// The networks see RGB.
+    #[error(
+        "images of {found} channels, but LPIPS compares RGB; repeat a grey image's channel three times"
+    )]
+    Channels {
+        /// Channels of the images.
+        found: usize,
     },
     /// A name that stands for no network.
     #[error("{found:?} is not an LPIPS network; expected alex, vgg or squeeze")]
@@ -34,7 +42,7 @@ pub enum LpipsError {
 
 /// What to do about an image that is too small for a network: another network where one takes it.
 fn other_network(side: usize, minimum: usize) -> String {
-    let least = Network::Vgg16.min_size();
+    let least = LpipsNetwork::Vgg16.min_size();
     if side >= least && least < minimum {
         format!("; choose vgg, which takes {least} x {least} and more")
     } else {

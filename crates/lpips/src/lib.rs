@@ -19,13 +19,13 @@
 //! use backbones::AlexNet;
 //! use burn::tensor::{Device, Tensor};
 //! use checkpoint::Checkpoint;
-//! use lpips::{Lpips, Network, Version};
+//! use lpips::{Lpips, LpipsNetwork, Version};
 //!
 //! # fn main() -> Result<(), lpips::LpipsError> {
 //! let device = Device::flex();
 //! // `Lpips::load` takes a folder of weights; here they come from memory, and `None` heads make it the un-linear baseline.
 //! let weights = Checkpoint::from_tensors("zeros", AlexNet::init(&device).tensors(), BTreeMap::new());
-//! let lpips = Lpips::from_checkpoints(Network::AlexNet, Version::V0_1, &weights, None, &device)?;
+//! let lpips = Lpips::from_checkpoints(LpipsNetwork::AlexNet, Version::V0_1, &weights, None, &device)?;
 //!
 //! let target = lpips.prepare(Tensor::ones([2, 3, 64, 64], &device))?;
 //! let image = Tensor::<4>::zeros([2, 3, 64, 64], &device.autodiff()).require_grad();
@@ -56,4 +56,4 @@ mod network;
 
 pub use error::LpipsError;
 pub use lpips::{InputRange, Lpips, TargetFeatures, Version};
-pub use network::Network;
+pub use network::LpipsNetwork;

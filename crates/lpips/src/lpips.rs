@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use backbones::{Interpolation, resize};
+use backbones::{ResizeMethod, resize};
 use burn::tensor::{Device, Int, Tensor};
 use checkpoint::Checkpoint;
 
@@ -8,10 +8,11 @@ use crate::LpipsError;
 use crate::feature_distance::{Reduction, feature_distance, normalize_columns};
 use crate::heads::Heads;
 use crate::input_scaling::InputScaling;
-use crate::network::{Backbone, Network};
+use crate::network::{Backbone, LpipsNetwork};
 
 /// The authors' releases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// The release with the paper's first version. Images go into the network as they are, without the shift and scale that its weights expect.
     V0_0,
@@ -32,6 +33,7 @@ impl Version {
 
 /// The range of the image values that a metric takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum InputRange {
     /// `[-1, 1]`.
     #[default]
@@ -40,10 +42,13 @@ pub enum InputRange {
     ZeroToOne,
 }
 
+/// Channels that the networks see.
+const RGB: usize = 3;
+
 /// LPIPS with one network, one version, and learned heads or none.
 #[derive(Clone, Debug)]
 pub struct Lpips {
-    network: Network,
+    network: LpipsNetwork,
     version: Version,
     input_range: InputRange,
     scaling: InputScaling,
@@ -63,7 +68,7 @@ pub struct TargetFeatures {
 /// What the features of an image depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Metric {
-    network: Network,
+    network: LpipsNetwork,
     version: Version,
     input_range: InputRange,
 }
@@ -104,7 +109,7 @@ impl Lpips {
     /// # Errors
     /// When a file is missing, damaged, or not that network's.
     pub fn load(
-        network: Network,
+        network: LpipsNetwork,
         version: Version,
         folder: impl AsRef<Path>,
         device: &Device,
@@ -120,7 +125,7 @@ impl Lpips {
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or left over.
     pub fn from_checkpoints(
-        network: Network,
+        network: LpipsNetwork,
         version: Version,
         weights: &Checkpoint,
         heads: Option<&Checkpoint>,
@@ -161,19 +166,16 @@ impl Lpips {
     }
 
     /// The network whose features are compared.
-    pub fn network(&self) -> Network {
+    pub fn network(&self) -> LpipsNetwork {
         self.network
     }
 
     /// Computes the features of `target` `[batch, 3, height, width]` once, as constants: no gradient reaches `target`.
     ///
     /// # Errors
-    /// When the images are smaller than [`Network::min_size`].
-    ///
-    /// # Panics
-    /// When `target` has other than 3 channels.
+    /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
     pub fn prepare(&self, target: Tensor<4>) -> Result<TargetFeatures, LpipsError> {
-        self.check_size(&target)?;
+        self.check_images(&target)?;
         Ok(TargetFeatures {
             metric: self.metric(),
             image_shape: target.dims(),
@@ -215,7 +217,7 @@ impl Lpips {
     pub fn spatial_distance_to(&self, target: &TargetFeatures, x: Tensor<4>) -> Tensor<4> {
         total(
             self.compare(target, x, Reduction::None)
-                .map(|map| resize(map, target.size(), Interpolation::Bilinear)),
+                .map(|map| resize(map, target.size(), ResizeMethod::Bilinear)),
         )
     }
 
@@ -223,12 +225,12 @@ impl Lpips {
     /// images. Gradients reach both.
     ///
     /// # Errors
-    /// When the images are smaller than [`Network::min_size`].
+    /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
     ///
     /// # Panics
-    /// When an image has other than 3 channels or the shapes do not fit.
+    /// When the shapes do not fit each other.
     pub fn distance(&self, x0: Tensor<4>, x1: Tensor<4>) -> Result<Tensor<1>, LpipsError> {
-        self.check_size(&x1)?;
+        self.check_images(&x1)?;
         let target = TargetFeatures {
             metric: self.metric(),
             image_shape: x1.dims(),
@@ -268,14 +270,11 @@ impl Lpips {
         }
     }
 
-    fn check_size(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
+    fn check_images(&self, x: &Tensor<4>) -> Result<(), LpipsError> {
         let [_, channels, height, width] = x.dims();
-        assert_eq!(
-            channels,
-            3,
-            "LPIPS takes images of shape [batch, 3, height, width], found {:?}",
-            x.dims()
-        );
+        if channels != RGB {
+            return Err(LpipsError::Channels { found: channels });
+        }
         let minimum = self.network.min_size();
         if height.min(width) < minimum {
             return Err(LpipsError::ImageTooSmall {

@@ -4,25 +4,41 @@ use std::str::FromStr;
 use backbones::{AlexNet, SqueezeNet, Vgg16};
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, CheckpointError};
+use serde::{Deserialize, Serialize};
 
 use crate::{LpipsError, Version};
 
 /// The network whose features are compared.
 ///
 /// The authors use AlexNet to judge images and VGG16 as a loss; its names in the authors' package (`alex`, `vgg`, `squeeze`) are what
-/// [`fmt::Display`] writes and [`FromStr`] reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Network {
+/// [`fmt::Display`] and serde write and [`FromStr`] reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LpipsNetwork {
     /// `alex`: the five ReLUs of AlexNet.
     #[default]
+    #[serde(rename = "alex")]
     AlexNet,
     /// `vgg`: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG16.
+    #[serde(rename = "vgg")]
     Vgg16,
     /// `squeeze`: seven activations of SqueezeNet 1.1.
+    #[serde(rename = "squeeze")]
     SqueezeNet,
 }
 
-impl Network {
+impl LpipsNetwork {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::AlexNet, Self::Vgg16, Self::SqueezeNet];
+
+    /// Its name in the authors' package.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AlexNet => "alex",
+            Self::Vgg16 => "vgg",
+            Self::SqueezeNet => "squeeze",
+        }
+    }
+
     /// Channels of the compared activations.
     pub fn channels(self) -> &'static [usize] {
         match self {
@@ -44,9 +60,9 @@ impl Network {
     /// Names of the files that [`Lpips::load`](crate::Lpips::load) reads: the network's weights and the heads.
     ///
     /// ```
-    /// use lpips::{Network, Version};
+    /// use lpips::{LpipsNetwork, Version};
     ///
-    /// let [weights, heads] = Network::AlexNet.weight_files(Version::V0_1);
+    /// let [weights, heads] = LpipsNetwork::AlexNet.weight_files(Version::V0_1);
     /// assert_eq!(weights, "alexnet.safetensors");
     /// assert_eq!(heads, "lpips_v0.1_alex.safetensors");
     /// ```
@@ -63,28 +79,22 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for LpipsNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AlexNet => "alex",
-            Self::Vgg16 => "vgg",
-            Self::SqueezeNet => "squeeze",
-        })
+        f.write_str(self.name())
     }
 }
 
-impl FromStr for Network {
+impl FromStr for LpipsNetwork {
     type Err = LpipsError;
 
     fn from_str(name: &str) -> Result<Self, LpipsError> {
-        match name {
-            "alex" => Ok(Self::AlexNet),
-            "vgg" => Ok(Self::Vgg16),
-            "squeeze" => Ok(Self::SqueezeNet),
-            _ => Err(LpipsError::UnknownNetwork {
+        Self::ALL
+            .into_iter()
+            .find(|network| network.name() == name)
+            .ok_or_else(|| LpipsError::UnknownNetwork {
                 found: name.to_owned(),
-            }),
-        }
+            })
     }
 }
 
@@ -98,14 +108,14 @@ pub(crate) enum Backbone {
 
 impl Backbone {
     pub fn load(
-        network: Network,
+        network: LpipsNetwork,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
         Ok(match network {
-            Network::AlexNet => Self::AlexNet(AlexNet::load(checkpoint, device)?),
-            Network::Vgg16 => Self::Vgg16(Vgg16::load(checkpoint, device)?),
-            Network::SqueezeNet => Self::SqueezeNet(SqueezeNet::load(checkpoint, device)?),
+            LpipsNetwork::AlexNet => Self::AlexNet(AlexNet::load(checkpoint, device)?),
+            LpipsNetwork::Vgg16 => Self::Vgg16(Vgg16::load(checkpoint, device)?),
+            LpipsNetwork::SqueezeNet => Self::SqueezeNet(SqueezeNet::load(checkpoint, device)?),
         })
     }
 

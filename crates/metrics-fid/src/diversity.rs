@@ -27,6 +27,7 @@ fn pair(index: usize) -> (usize, usize) {
 
 /// Mean perceptual distance between the images of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Diversity {
     /// Mean over the pairs.
     pub mean: f64,

@@ -29,6 +29,7 @@ impl Default for Extrapolation {
 
 /// A Fréchet distance as a function of the number of generated images.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ExtrapolatedDistance {
     /// Where the line meets infinitely many images. For sets that are hardly different it may be below zero by the spread of the points.
     pub distance: f64,

@@ -12,6 +12,7 @@ use factor::CovarianceFactor;
 
 /// The two parts of a Fréchet distance; they have the unit of the features, squared.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FrechetTerms {
     /// `|mu_a - mu_b|^2`: how far apart the sets lie.
     pub mean: f64,

@@ -77,6 +77,7 @@ impl Default for KernelSubsets {
 
 /// Mean and spread of [`kernel_distance`] over subsets.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct KernelEstimate {
     /// Mean over the subsets.
     pub mean: f64,

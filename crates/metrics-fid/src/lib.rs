@@ -6,6 +6,7 @@
 //! | network and protocol | [`ImageFeatures`]: a [`FidProtocol`] with Inception-v3, or any `FeatureExtractor` of `backbones` under its own name |
 //! | images to features | [`stored_features`] of a folder or archive ([`ImageSource`]), [`generated_features`] of a generator, [`feature_moments`] where mean and covariance are enough |
 //! | statistics of others | [`read_npz_statistics`], [`write_npz_statistics`]; our own are `feature_stats::Moments`, which are saved and merged |
+//! | two folders | [`fid`], all of it in one call |
 //! | two sets | [`frechet_distance`], [`kernel_distance`], [`precision_recall`], [`density_coverage`] |
 //! | few images | [`extrapolated_frechet_distance`] |
 //! | one set, one model | [`diversity`], [`perceptual_path_length`] |
@@ -51,6 +52,7 @@ mod diversity;
 mod error;
 mod extrapolation;
 mod feature_set;
+mod fid;
 mod frechet;
 mod gram;
 mod image_features;
@@ -66,6 +68,7 @@ pub use diversity::{Diversity, diversity, image_pairs};
 pub use error::MetricsError;
 pub use extrapolation::{ExtrapolatedDistance, Extrapolation, extrapolated_frechet_distance};
 pub use feature_set::{FeatureSet, Keep};
+pub use fid::{FidOptions, fid};
 pub use frechet::{FrechetReference, FrechetTerms, frechet_distance, frechet_terms};
 pub use image_features::ImageFeatures;
 pub use image_source::{BadImages, ImageSource};

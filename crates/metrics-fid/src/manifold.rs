@@ -14,6 +14,7 @@ const EQUAL: f64 = 1e-9;
 
 /// Fidelity and diversity, each in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PrecisionRecall {
     /// The part of the generated images that lie in the manifold of the real ones.
     pub precision: f64,
@@ -65,6 +66,7 @@ pub fn precision_recall(
 
 /// Fidelity and diversity that single outliers do not spoil.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct DensityCoverage {
     /// In how many balls of real images a generated image lies, over the number of neighbours; 1 is expected of equal distributions, and more is possible.
     pub density: f64,

@@ -5,6 +5,7 @@ use crate::diversity::check_distances;
 
 /// The latent space whose paths are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PathSpace {
     /// Along great circles; the points have unit norm, as the mapping network normalises them anyway.
     Z,

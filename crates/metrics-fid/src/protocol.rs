@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use backbones::{Interpolation, Preprocessing, Sizing, resize};
+use backbones::{Preprocessing, ResizeMethod, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
 use stylegan2_ops::matmul;
@@ -52,7 +52,7 @@ impl FidProtocol {
         Preprocessing {
             name: self.name(),
             sizing: Sizing::Square(SIDE),
-            interpolation: Interpolation::Bilinear,
+            interpolation: ResizeMethod::Bilinear,
             crop: SIDE,
             mean: [mean; 3],
             std: [std; 3],
@@ -80,9 +80,9 @@ impl FidProtocol {
     fn resized_tensor(self, images: Tensor<4>) -> Tensor<4> {
         let size = [SIDE as usize; 2];
         match self {
-            Self::PytorchFid => resize(images, size, Interpolation::Bilinear),
+            Self::PytorchFid => resize(images, size, ResizeMethod::Bilinear),
             Self::CleanFid => {
-                let filter = Interpolation::Pillow(ResizeProtocol::PillowBicubic);
+                let filter = ResizeMethod::Pillow(ResizeProtocol::PillowBicubic);
                 resize(images, size, filter).clamp(-1.0, 1.0)
             }
             Self::TorchFidelity => resize_from_corner(images, size),

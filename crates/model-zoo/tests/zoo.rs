@@ -18,11 +18,12 @@ fn device() -> Device {
 }
 
 fn generator(resolution: usize) -> Generator {
-    let config = GeneratorConfig::from_json(&format!(
-        r#"{{"z_dim": 4, "c_dim": 0, "w_dim": 4, "img_resolution": {resolution}, "img_channels": 3,
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 32, "channel_max": 4}}}}"#
-    ))
-    .unwrap();
+    let config = GeneratorConfig::new(resolution)
+        .with_z_dim(4)
+        .with_w_dim(4)
+        .with_mapping_layers(2)
+        .with_channel_base(32)
+        .with_channel_max(4);
     Generator::init(&config, 3, &device()).unwrap()
 }
 

@@ -8,7 +8,7 @@ use half::f16;
 use ndarray::ArrayView2;
 
 use crate::format::{self, NAME_LIMIT, Record, is_valid_name};
-use crate::settings::{IndexSettings, Precision};
+use crate::settings::{IndexPrecision, IndexSettings};
 use crate::storage::Storage;
 use crate::{Index, RetrievalError};
 
@@ -160,13 +160,17 @@ impl Model {
 }
 
 /// Little-endian bytes in the precision of an index.
-fn encode(model: &str, precision: Precision, values: &[f32]) -> Result<Vec<u8>, RetrievalError> {
+fn encode(
+    model: &str,
+    precision: IndexPrecision,
+    values: &[f32],
+) -> Result<Vec<u8>, RetrievalError> {
     match precision {
-        Precision::F32 => {
+        IndexPrecision::F32 => {
             check_fits(model, values, f32::is_finite)?;
             Ok(values.iter().flat_map(|v| v.to_le_bytes()).collect())
         }
-        Precision::F16 => {
+        IndexPrecision::F16 => {
             check_fits(model, values, |v| f16::from_f32(v).is_finite())?;
             Ok(values
                 .iter()

@@ -7,7 +7,7 @@ use ndarray::Array1;
 
 use crate::RetrievalError;
 use crate::format::{self, Layout, ModelSegment, Record, Verification};
-use crate::settings::{IndexSettings, Precision};
+use crate::settings::{IndexPrecision, IndexSettings};
 use crate::storage::{Storage, io};
 
 /// Gaussian statistics of many models, factored once and ready to be searched; from [`IndexBuilder`](crate::IndexBuilder) or mapped from a file.
@@ -193,11 +193,11 @@ impl Index {
     pub(crate) fn model(&self, position: usize) -> ModelView<'_> {
         let record = self.record(position);
         let (factor, samples) = match self.settings().precision {
-            Precision::F32 => (
+            IndexPrecision::F32 => (
                 Triangle::F32(bytemuck::cast_slice(record.factor)),
                 Samples::F32(bytemuck::cast_slice(record.samples)),
             ),
-            Precision::F16 => (
+            IndexPrecision::F16 => (
                 Triangle::F16(bytemuck::cast_slice(record.factor)),
                 Samples::F16(bytemuck::cast_slice(record.samples)),
             ),
@@ -245,8 +245,8 @@ impl Index {
     /// Bytes of some of the rows that lie in `range`, of `width` numbers each.
     fn rows(&self, range: &Range<usize>, rows: Range<usize>, width: usize) -> &[u8] {
         let size = match self.settings().precision {
-            Precision::F32 => 4,
-            Precision::F16 => 2,
+            IndexPrecision::F32 => 4,
+            IndexPrecision::F16 => 2,
         };
         &self.storage.segments()[range.clone()][rows.start * width * size..rows.end * width * size]
     }

@@ -50,4 +50,4 @@ pub use index_file::IndexFile;
 pub use method::{PUBLISHED_INVERSE_TEMPERATURE, RetrievalMethod, SearchOptions};
 pub use query::Query;
 pub use ranking::{RankedModel, Ranking};
-pub use settings::{IndexSettings, MAX_DIMENSION, MAX_INPUT_DIMENSION, Precision};
+pub use settings::{IndexPrecision, IndexSettings, MAX_DIMENSION, MAX_INPUT_DIMENSION};

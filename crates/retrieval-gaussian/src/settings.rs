@@ -14,7 +14,8 @@ const NORMALIZE_EPSILON: f64 = 1e-12;
 
 /// How an index stores its factors and samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
+#[non_exhaustive]
+pub enum IndexPrecision {
     /// Scores within 1e-5 or so of f64.
     F32,
     /// Half the memory and, as scoring is bound by reading it, half the time. Errors of 2^-11 in each entry of a factor; `docs/results.md` has what
@@ -27,7 +28,7 @@ pub enum Precision {
 pub struct IndexSettings {
     pub(crate) input_dimension: usize,
     pub(crate) ridge: Ridge,
-    pub(crate) precision: Precision,
+    pub(crate) precision: IndexPrecision,
     pub(crate) l2_normalize: bool,
     pub(crate) projection: Option<Projection>,
 }
@@ -47,7 +48,7 @@ impl IndexSettings {
         Self {
             input_dimension,
             ridge: Ridge::CONTENT_BASED_SEARCH,
-            precision: Precision::F32,
+            precision: IndexPrecision::F32,
             l2_normalize: false,
             projection: None,
         }
@@ -60,7 +61,7 @@ impl IndexSettings {
     }
 
     /// How factors and samples are stored.
-    pub fn with_precision(mut self, precision: Precision) -> Self {
+    pub fn with_precision(mut self, precision: IndexPrecision) -> Self {
         self.precision = precision;
         self
     }
@@ -111,7 +112,7 @@ impl IndexSettings {
     }
 
     /// How factors and samples are stored.
-    pub fn precision(&self) -> Precision {
+    pub fn precision(&self) -> IndexPrecision {
         self.precision
     }
 

@@ -15,10 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (resolution, channel_base) = (next(1024)?, next(32768)?);
     let (batch, passes) = (next(1)?, next(3)?);
     let gradient = arguments.next().as_deref() == Some("gradient");
-    let config = GeneratorConfig::from_json(&format!(
-        r#"{{"z_dim": 512, "c_dim": 0, "w_dim": 512, "img_resolution": {resolution}, "img_channels": 3,
-            "synthesis_kwargs": {{"channel_base": {channel_base}}}}}"#
-    ))?;
+    let config = GeneratorConfig::new(resolution).with_channel_base(channel_base);
     let device = Device::flex();
     let start = Instant::now();
     let generator = Generator::init(&config, 0, &device)?;

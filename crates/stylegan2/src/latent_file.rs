@@ -33,6 +33,7 @@ const MOST_LAYERS: usize = 18;
 
 /// The latents of one file.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LatentFile {
     /// In the order of the file.
     pub latents: Vec<FileLatent>,
@@ -44,6 +45,7 @@ pub struct LatentFile {
 
 /// An offset of features as a file has it: the tensor `feature_offset.bN`, `[1, channels, N, N]`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FileOffset {
     /// Side of the block's output, N.
     pub resolution: usize,
@@ -65,6 +67,7 @@ const OFFSET_PREFIX: &str = "feature_offset.b";
 
 /// One latent of a file.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FileLatent {
     /// Where it stands in the file: the tensor's name, and its row where there are several.
     pub name: String,

@@ -198,7 +198,10 @@ impl MappingNetwork {
         if truncation.psi == 1.0 || cutoff == 0 {
             return broadcast(w, num_ws);
         }
-        let center: Tensor<2> = self.w_avg().unsqueeze();
+        let center: Tensor<2> = self
+            .w_avg()
+            .expect("truncation towards the running average of w, found a network whose w_avg_beta is null")
+            .unsqueeze();
         let truncated = center.clone() + (w.clone() - center).mul_scalar(truncation.psi);
         if cutoff == num_ws {
             return broadcast(truncated, num_ws);
@@ -214,17 +217,9 @@ impl MappingNetwork {
         self.w_avg.is_some()
     }
 
-    /// The running average of w, `[w_dim]`.
-    ///
-    /// # Panics
-    /// When the network tracks none, because its `w_avg_beta` is null: see [`tracks_w_avg`](Self::tracks_w_avg).
-    pub fn w_avg(&self) -> Tensor<1> {
-        match &self.w_avg {
-            Some(w_avg) => w_avg.val(),
-            None => panic!(
-                "expected a mapping network with a running average of w, found one whose w_avg_beta is null"
-            ),
-        }
+    /// The running average of w, `[w_dim]`; none where the network's `w_avg_beta` is null.
+    pub fn w_avg(&self) -> Option<Tensor<1>> {
+        self.w_avg.as_ref().map(Param::val)
     }
 
     /// Moves the running average towards the mean of w `[batch, w_dim]`: `w_avg <- mean(w) + beta (w_avg - mean(w))`.

@@ -405,6 +405,7 @@ fn check_backbones(expected: &[VisionAidedRecord], found: &[VisionBackbone]) -> 
 
 /// The networks of a checkpoint of a training run, to start another run from.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SavedNetworks {
     /// The generator in training.
     pub generator: Generator,

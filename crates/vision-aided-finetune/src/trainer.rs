@@ -45,6 +45,7 @@ pub struct Trainer {
 
 /// What one iteration measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct StepReport {
     /// Iterations so far.
     pub iteration: u64,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
-use ganymede::invert::{self, Inverted, Noise, Options, Settings, Stop, TuningResult};
+use ganymede::invert::{self, Inverted, NoiseChoice, Options, Settings, Stop, TuningResult};
 use ganymede::picture::Latent;
 use ganymede::{Error, Observer};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ impl Wanted {
                 });
             }
         }
-        if settings.noise == Noise::Optimized {
+        if settings.noise == NoiseChoice::Optimized {
             return Err(Error::Option {
                 option: "noise",
                 found: "optimized".to_owned(),

@@ -29,6 +29,7 @@ pub struct ClipImage {
 
 /// What [`ClipImage::forward`] returns.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ClipImageActivations {
     /// Output of each of the 12 residual blocks, `[batch, 50, 768]`: the class token, then 7 x 7 patches row by row.
     pub blocks: Vec<Tensor<3>>,

@@ -1,6 +1,6 @@
 //! Inputs of networks against Pillow and torchvision on photographs; `tests/fixtures/preprocessing.py` makes the expected values.
 
-use backbones::{FeatureNetworkKind, Interpolation, Preprocessing, Sizing, resize};
+use backbones::{FeatureNetworkKind, Preprocessing, ResizeMethod, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint::Checkpoint;
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
@@ -78,7 +78,7 @@ fn photographs_become_the_inputs_that_the_references_make() {
                 let image = std::slice::from_ref(image);
                 let found = every_step(protocol(kind).images(image, &device));
                 let tolerance = match protocol(kind).interpolation {
-                    Interpolation::Bilinear => INTERPOLATED,
+                    ResizeMethod::Bilinear => INTERPOLATED,
                     _ => NORMALIZED,
                 };
                 assert_close(&what, &found, &expected, tolerance);
@@ -106,7 +106,7 @@ fn tensors_are_resized_as_floating_point_images() {
                 let what = format!("{name}, {kernel} on {device_name}");
                 let x = to_signed_unit(std::slice::from_ref(&image), &device);
                 // `FLOAT_SIZE` of the script.
-                let found = every_step(resize(x, [320, 96], Interpolation::Pillow(protocol)));
+                let found = every_step(resize(x, [320, 96], ResizeMethod::Pillow(protocol)));
                 let expected = fixture.tensors()[&format!("{name}/float_{kernel}")].to_f32();
                 assert_close(&what, &found, &expected, FLOAT);
             }

@@ -1,4 +1,4 @@
-use backbones::{Interpolation, resize};
+use backbones::{ResizeMethod, resize};
 use burn::tensor::Tensor;
 use stylegan2::NoiseMode;
 use stylegan2_ops::matmul;
@@ -27,7 +27,7 @@ pub(super) fn of(
         .into_iter()
         .find(|block| block.resolution == sizes.block);
     let features = block.expect("a block of a checked resolution").features;
-    let map = resize(features, [sizes.side, sizes.side], Interpolation::Bilinear);
+    let map = resize(features, [sizes.side, sizes.side], ResizeMethod::Bilinear);
     (FeatureMap(map), image)
 }
 

@@ -110,7 +110,7 @@ fn options(handles: &[([f64; 2], [f64; 2])]) -> Options {
             ..Seeded::default()
         }),
         edits: Vec::new(),
-        noise_mode: crate::generate::Noise::Constant,
+        noise_mode: crate::generate::LayerNoise::Constant,
         noise_seed: 0,
     };
     Options {

@@ -8,7 +8,7 @@ use image_source::BadImages;
 use image_tensor::{RgbImage, from_signed_unit};
 
 use super::region::RegionColor;
-use crate::features::Features;
+use crate::features::UnitFeatures;
 use crate::images::{Target, to_targets};
 use crate::{Error, Model, Observer};
 
@@ -16,7 +16,7 @@ use crate::{Error, Model, Observer};
 pub enum Attribute {
     /// A linear score of image features, fitted on images with and without the attribute.
     Fitted {
-        features: Box<Features>,
+        features: Box<UnitFeatures>,
         score: LinearScore,
         /// On images that were left out of the fit, one at a time; none where there are too few.
         accuracy: Option<f64>,
@@ -32,7 +32,7 @@ impl Attribute {
         without: &[PathBuf],
         bad_images: BadImages,
         model: &Model,
-        features: Features,
+        features: UnitFeatures,
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {

@@ -77,7 +77,7 @@ pub fn run(
     let num_ws = model.generator.synthesis.num_ws();
     options.layers.rows(num_ws)?;
     let class = class::check(options.class, &model)?;
-    let network = options.inversion.lpips.network();
+    let network = options.inversion.lpips;
     let metric = context.lpips(network)?;
     if let Some(out) = &options.out {
         files::make_folder(out)?;

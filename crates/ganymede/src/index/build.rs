@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use feature_stats::{Ddof, Moments, Pca, Ridge};
 use model_zoo::{Zoo, ZooModel};
-use retrieval_gaussian::{Index, IndexBuilder, IndexSettings, Precision};
+use retrieval_gaussian::{Index, IndexBuilder, IndexPrecision, IndexSettings};
 use serde::{Deserialize, Serialize};
 
 use super::options::{BuildOptions, Sampling};
@@ -106,7 +106,7 @@ pub(super) fn builder<'m>(
 ) -> Result<IndexBuilder, Error> {
     let settings = IndexSettings::new(components.mean().len())
         .with_ridge(Ridge::new(ridge)?)
-        .with_precision(Precision::F16)
+        .with_precision(IndexPrecision::F16)
         .with_projection(components)?;
     let mut builder = IndexBuilder::new(settings)?;
     for model in models {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::build::{builder, in_memory, sampled_moments, shared_components};
 use super::options::EvaluateOptions;
 use super::training_moments::training_moments;
-use crate::features::Features;
+use crate::features::UnitFeatures;
 use crate::images::{bad_images, for_each_image};
 use crate::{Context, Error, Observer};
 
@@ -121,7 +121,7 @@ fn queries(
     zoo: &Zoo,
     folder: &Path,
     skip_bad: bool,
-    features: &Features,
+    features: &UnitFeatures,
     observer: &mut dyn Observer,
 ) -> Result<Vec<HeldOut>, Error> {
     let mut all = Vec::new();

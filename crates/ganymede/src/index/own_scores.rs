@@ -6,7 +6,7 @@ use model_zoo::Zoo;
 use retrieval_gaussian::Index;
 
 use super::protocol::Protocol;
-use crate::features::Features;
+use crate::features::UnitFeatures;
 use crate::index_record::IndexRecord;
 use crate::search::{KEPT_QUANTILES, OwnScores};
 use crate::{Context, Error, Observer};
@@ -37,7 +37,7 @@ pub(super) fn keep_own_scores(
         return Ok(());
     }
     let (weights, device) = (context.weights()?, context.device());
-    let network = Features::load(&record.features, features_file, &weights, device)?;
+    let network = UnitFeatures::load(&record.features, features_file, &weights, device)?;
     let protocol = Protocol::of(&record);
     let mut unwritten = 0;
     for name in wanting {

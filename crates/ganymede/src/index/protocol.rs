@@ -9,7 +9,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use crate::features::{FeatureRecord, Features};
+use crate::features::{FeatureRecord, UnitFeatures};
 use crate::index_record::IndexRecord;
 use crate::search::{KEPT_SAMPLES, OwnSamples};
 use crate::{Error, Model, Observer, digest, files, kept_moments};
@@ -42,7 +42,7 @@ impl Protocol {
         &self,
         model: &ZooModel,
         class: Option<usize>,
-        features: &Features,
+        features: &UnitFeatures,
         folder: Option<&Path>,
         device: &Device,
         observer: &mut dyn Observer,
@@ -88,7 +88,7 @@ impl Protocol {
         &self,
         model: &ZooModel,
         class: Option<usize>,
-        network: &Features,
+        network: &UnitFeatures,
         folder: Option<&Path>,
         device: &Device,
         observer: &mut dyn Observer,

@@ -11,7 +11,7 @@ use super::build;
 use super::options::ChangeOptions;
 use super::own_scores::keep_own_scores;
 use super::protocol::Protocol;
-use crate::features::Features;
+use crate::features::UnitFeatures;
 use crate::files::ShownPath;
 use crate::index_record::IndexRecord;
 use crate::{Context, Error, Observer, digest};
@@ -187,7 +187,7 @@ impl Sampled {
             return Ok(Self { models, record });
         }
         let device = context.device();
-        let features = Features::load(
+        let features = UnitFeatures::load(
             &record.features,
             options.features_file.as_deref(),
             &context.weights()?,

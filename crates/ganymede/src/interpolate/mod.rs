@@ -125,7 +125,7 @@ pub fn run(
         .iter()
         .map(|which| context.model(which))
         .collect::<Result<_, _>>()?;
-    let network = options.inversion.lpips.network();
+    let network = options.inversion.lpips;
     let metric = context.lpips(network)?;
     if let Some(out) = &options.out {
         files::make_folder(out)?;

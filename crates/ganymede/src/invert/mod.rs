@@ -21,7 +21,7 @@ pub use course::tell;
 pub use files::InversionFiles;
 pub(crate) use files::write;
 pub use search::{Found, Reached, Search};
-pub use settings::{LpipsNetwork, Noise, Schedule, Settings, Space, StartChoice};
+pub use settings::{NoiseChoice, ScheduleChoice, Settings, Space, StartChoice};
 pub use tuning::TuningResult;
 
 use crate::device::DeviceChoice;
@@ -251,7 +251,7 @@ pub fn run(
     settings.check_side(&model.name, model.resolution())?;
     let bad_images = bad_images(options.skip_bad);
     let targets = Target::load_all(&paths, model.resolution(), bad_images, observer)?;
-    let network = settings.lpips.network();
+    let network = settings.lpips;
     let metric = context.lpips(network)?;
     if let Some(out) = &options.out {
         make_folder(out)?;

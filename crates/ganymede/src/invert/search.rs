@@ -8,7 +8,7 @@ use inversion::{
 use lpips::Lpips;
 use stylegan2::NoiseMode;
 
-use super::settings::{Noise, Settings, StartChoice};
+use super::settings::{NoiseChoice, Settings, StartChoice};
 use super::tell;
 use crate::images::to_targets;
 use crate::latents::{FoundLatent, Offset, from_tensor};
@@ -182,7 +182,7 @@ impl<'a> Search<'a> {
         };
         observer.begin(&Phase::new(what, config.steps));
         let generator = &self.model.generator;
-        let found = inversion::invert(generator, self.metric, targets, config, |progress| {
+        let found = inversion::invert_with(generator, self.metric, targets, config, |progress| {
             tell(observer, progress);
             if let Progress::Step(step) = progress {
                 seen(observer, step);
@@ -222,7 +222,7 @@ impl<'a> Search<'a> {
         let w_plus = found.iter().map(|i| i.best.w_plus.clone()).collect();
         let noise = self.noise(&found);
         observer.begin(&Phase::new(&format!("{what}, refined"), config.steps));
-        let refined = inversion::refine(
+        let refined = inversion::refine_with(
             &model.generator,
             self.metric,
             targets,
@@ -251,9 +251,9 @@ impl<'a> Search<'a> {
     /// The noise images that the latents were found with.
     pub(crate) fn noise(&self, found: &[Inversion]) -> NoiseMode {
         match self.settings.noise {
-            Noise::Constant => NoiseMode::Constant,
-            Noise::None => NoiseMode::None,
-            Noise::Optimized => {
+            NoiseChoice::Constant => NoiseMode::Constant,
+            NoiseChoice::None => NoiseMode::None,
+            NoiseChoice::Optimized => {
                 let layers = found
                     .first()
                     .map_or(0, |first| first.best.noise_images.len());

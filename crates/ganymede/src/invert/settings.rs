@@ -5,7 +5,7 @@ use inversion::{
     EarlyStopping, InversionConfig, LatentSpace, NoiseOptimization, NoiseStart, Perturbation,
     RefinementConfig, Start,
 };
-use lpips::Network;
+use lpips::LpipsNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -23,7 +23,7 @@ pub struct Settings {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().steps))]
     pub steps: usize,
     /// Network of the LPIPS distance
-    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    #[cfg_attr(feature = "clap", arg(long, default_value_t, value_parser = lpips_network()))]
     pub lpips: LpipsNetwork,
     /// Images optimised together; results depend on it by rounding only
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
@@ -33,7 +33,7 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Course of the learning rate
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
-    pub schedule: Schedule,
+    pub schedule: ScheduleChoice,
     /// Weight of the LPIPS distance
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_lpips))]
     pub lambda_lpips: f32,
@@ -60,7 +60,7 @@ pub struct Settings {
     pub start_psi: f32,
     /// Noise images of the model
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
-    pub noise: Noise,
+    pub noise: NoiseChoice,
     /// Weight that keeps optimised noise images white
     #[serde(alias = "noise_regularisation")]
     #[cfg_attr(feature = "clap", arg(long, alias = "noise-regularisation", default_value_t = Settings::default().noise_regularization))]
@@ -104,7 +104,7 @@ impl Default for Settings {
             lpips: LpipsNetwork::default(),
             batch: 4,
             learning_rate: config.learning_rate,
-            schedule: Schedule::default(),
+            schedule: ScheduleChoice::default(),
             lambda_lpips: config.lambda_lpips,
             lambda_mse: config.lambda_mse,
             lambda_w_avg: config.lambda_w_avg,
@@ -113,7 +113,7 @@ impl Default for Settings {
             start: StartChoice::default(),
             start_samples: 0,
             start_psi: 0.7,
-            noise: Noise::default(),
+            noise: NoiseChoice::default(),
             noise_regularization: NoiseOptimization::OFFICIAL_REGULARIZATION,
             perturb: false,
             patience: None,
@@ -164,33 +164,11 @@ impl Space {
     }
 }
 
-/// Networks that LPIPS has weights for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum LpipsNetwork {
-    /// AlexNet
-    #[default]
-    Alex,
-    /// VGG16
-    Vgg,
-}
-
-impl LpipsNetwork {
-    /// The library's name for it.
-    pub fn network(self) -> Network {
-        match self {
-            Self::Alex => Network::AlexNet,
-            Self::Vgg => Network::Vgg16,
-        }
-    }
-}
-
 /// How the learning rate goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Schedule {
+pub enum ScheduleChoice {
     /// The same at every step
     #[default]
     Constant,
@@ -202,7 +180,7 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Noise {
+pub enum NoiseChoice {
     /// The model's own
     #[default]
     Constant,
@@ -212,6 +190,14 @@ pub enum Noise {
     #[serde(alias = "optimised")]
     #[cfg_attr(feature = "clap", value(alias = "optimised"))]
     Optimized,
+}
+
+/// The names of LPIPS' networks.
+#[cfg(feature = "clap")]
+fn lpips_network() -> impl clap::builder::TypedValueParser<Value = LpipsNetwork> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    let names = LpipsNetwork::ALL.map(LpipsNetwork::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<LpipsNetwork>())
 }
 
 impl Settings {
@@ -241,12 +227,12 @@ impl Settings {
     ///
     /// They are too small for it; the error says which network takes them.
     pub fn check_side(&self, model: &str, side: u32) -> Result<(), Error> {
-        let network = self.lpips.network();
+        let network = self.lpips;
         let (side, least) = (side as usize, network.min_size());
         if side >= least {
             return Ok(());
         }
-        let vgg = Network::Vgg16.min_size();
+        let vgg = LpipsNetwork::Vgg16.min_size();
         let what_to_do = if side >= vgg {
             "use vgg".to_owned()
         } else {
@@ -294,8 +280,8 @@ impl Settings {
             steps: self.steps,
             learning_rate: self.learning_rate,
             schedule: match self.schedule {
-                Schedule::Constant => inversion::Schedule::Constant,
-                Schedule::Ramp => inversion::Schedule::OFFICIAL_RAMP,
+                ScheduleChoice::Constant => inversion::Schedule::Constant,
+                ScheduleChoice::Ramp => inversion::Schedule::OFFICIAL_RAMP,
             },
             lambda_lpips: self.lambda_lpips,
             lambda_mse: self.lambda_mse,
@@ -313,9 +299,9 @@ impl Settings {
                 },
             },
             noise: match self.noise {
-                Noise::Constant => inversion::Noise::Constant,
-                Noise::None => inversion::Noise::None,
-                Noise::Optimized => inversion::Noise::Optimized(NoiseOptimization {
+                NoiseChoice::Constant => inversion::Noise::Constant,
+                NoiseChoice::None => inversion::Noise::None,
+                NoiseChoice::Optimized => inversion::Noise::Optimized(NoiseOptimization {
                     start: NoiseStart::Random { seed },
                     regularization: self.noise_regularization,
                 }),

@@ -2,10 +2,10 @@
 
 use burn::tensor::Device;
 use image_tensor::{DecodeLimits, RgbImage, decode_file};
-use lpips::Network;
+use lpips::LpipsNetwork;
 
 use super::*;
-use crate::latents::{LatentSettings, LatentSource, Offset};
+use crate::latents::{LatentSettings, LatentSource, Offset, from_tensor};
 use crate::picture::Picture;
 use crate::{edit, feature_offset, generate, interpolate, rendering};
 
@@ -53,7 +53,7 @@ fn a_refined_file_gives_the_picture_and_is_edited_and_interpolated() {
     // Latents of 640 numbers and features of 16384, of two bytes each, and the header.
     assert!(file.0.metadata().unwrap().len() < 36_000);
     let source = LatentSource::File(file.0.clone());
-    let metric = context.lpips(Network::AlexNet).unwrap();
+    let metric = context.lpips(LpipsNetwork::AlexNet).unwrap();
     let model = context.model("lorelei").unwrap();
     let found = LatentSettings {
         truncation_psi: 1.0,
@@ -79,7 +79,7 @@ fn a_refined_file_gives_the_picture_and_is_edited_and_interpolated() {
         tuned: None,
         latent: refined.inversions[0].latent(),
         edits: Vec::new(),
-        noise_mode: generate::Noise::Constant,
+        noise_mode: generate::LayerNoise::Constant,
         noise_seed: 0,
     };
     let of_recipe = recipe.render(&context).unwrap();
@@ -156,7 +156,7 @@ fn a_tuned_model_is_a_small_file_that_one_place_loads() {
     assert!(change.moved > 0.0 && change.moved < 0.1, "{}", change.moved);
     let with = Context::new(Device::flex()).with_tuned(&file).unwrap();
     let model = with.model("lorelei").unwrap();
-    let w_plus = crate::latents::from_tensor(tuned.inversions[0].w_plus.clone());
+    let w_plus = from_tensor(tuned.inversions[0].w_plus.clone());
     let image = rendering::render(&model, &w_plus, with.device()).unwrap();
     let files = tuned.inversions[0].files.as_ref().unwrap();
     let written = decoded(files.reconstruction.as_ref());
@@ -168,7 +168,7 @@ fn a_tuned_model_is_a_small_file_that_one_place_loads() {
         tuned: tuned.cloned(),
         latent: tuned_latent.clone(),
         edits: Vec::new(),
-        noise_mode: generate::Noise::Constant,
+        noise_mode: generate::LayerNoise::Constant,
         noise_seed: 0,
     };
     // A context that has the model as it was has the tuned one beside it.
@@ -234,7 +234,7 @@ fn settings_with_the_spelling_of_earlier_versions_are_read() {
     let settings: Settings = serde_json::from_str(earlier).unwrap();
     assert_eq!(
         (settings.noise, settings.noise_regularization),
-        (Noise::Optimized, 7.0)
+        (NoiseChoice::Optimized, 7.0)
     );
     let written = serde_json::to_value(&settings).unwrap();
     assert_eq!(written["noise"], "optimized");

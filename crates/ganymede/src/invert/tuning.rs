@@ -99,7 +99,7 @@ impl Search<'_> {
         let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
         let mut seen = Seen::within(config.steps, every, names, false);
         observer.begin(&Phase::new("tuning", config.steps));
-        let tuning = inversion::tune(
+        let tuning = inversion::tune_with(
             &model.generator,
             self.metric,
             targets,

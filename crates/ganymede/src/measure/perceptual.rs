@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use image_tensor::{DecodeLimits, RgbImage, rgb_over_white, to_signed_unit};
-use lpips::{Lpips, Network};
+use lpips::{Lpips, LpipsNetwork};
 use metrics_fid::{
     ImageSource, PATH_EPSILON, PathSpace, diversity, image_pairs, perceptual_path_length,
 };
@@ -40,12 +40,12 @@ impl Perceptual {
             perceptual_path_length: None,
         };
         if options.diversity > 0 {
-            let metric = context.lpips(Network::AlexNet)?;
+            let metric = context.lpips(LpipsNetwork::AlexNet)?;
             perceptual.diversity = set_diversity(options, generated, &metric, device, observer)?;
             perceptual.real_diversity = set_diversity(options, real, &metric, device, observer)?;
         }
         if let (Some(model), true) = (model, options.path_length > 0) {
-            let metric = context.lpips(Network::Vgg16)?;
+            let metric = context.lpips(LpipsNetwork::Vgg16)?;
             perceptual.perceptual_path_length =
                 Some(path_length(options, model, &metric, device, observer)?);
         }

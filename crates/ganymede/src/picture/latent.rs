@@ -1,5 +1,5 @@
 use burn::tensor::{Device, Tensor};
-use ganspace::Path;
+use ganspace::{Easing, Path};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{Truncation, latents_from_seeds};
@@ -80,7 +80,7 @@ pub struct Course {
     pub easing: Easing,
     /// How latents between two points are made.
     #[serde(default)]
-    pub interpolation: Interpolation,
+    pub interpolation: CourseShape,
     /// Whether it goes back to the first point.
     #[serde(default)]
     pub closed: bool,
@@ -97,37 +97,14 @@ pub struct Point {
     pub edits: Vec<Change>,
 }
 
-/// As [`ganspace::Easing`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "ganspace has the curves")]
-pub enum Easing {
-    #[default]
-    Linear,
-    Cosine,
-    SmoothStep,
-    SmootherStep,
-}
-
-/// As [`ganspace::Interpolation`], about the mean latent.
+/// The line that a course follows: as [`ganspace::Interpolation`], about the mean latent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "ganspace has the formulas")]
-pub enum Interpolation {
+pub enum CourseShape {
     #[default]
     Linear,
     Spherical,
-}
-
-impl From<Easing> for ganspace::Easing {
-    fn from(easing: Easing) -> Self {
-        match easing {
-            Easing::Linear => Self::Linear,
-            Easing::Cosine => Self::Cosine,
-            Easing::SmoothStep => Self::SmoothStep,
-            Easing::SmootherStep => Self::SmootherStep,
-        }
-    }
 }
 
 impl Course {
@@ -140,7 +117,7 @@ impl Course {
         let offsets = self.points.iter().map(|point| offset(&point.latent, model));
         let offsets = offsets.collect::<Result<Vec<Option<Offset>>, Error>>()?;
         let offsets: Vec<Option<&Offset>> = offsets.iter().map(Option::as_ref).collect();
-        OffsetPath::new(&offsets, self.easing.into(), self.closed)
+        OffsetPath::new(&offsets, self.easing, self.closed)
     }
 
     /// The path through the model's latents.
@@ -154,12 +131,12 @@ impl Course {
             .map(|point| edited(&point.latent, &point.edits, model, context))
             .collect::<Result<Vec<_>, Error>>()?;
         let interpolation = match self.interpolation {
-            Interpolation::Linear => ganspace::Interpolation::Linear,
-            Interpolation::Spherical => ganspace::Interpolation::Spherical {
+            CourseShape::Linear => ganspace::Interpolation::Linear,
+            CourseShape::Spherical => ganspace::Interpolation::Spherical {
                 center: model.mean_latent("spherical")?,
             },
         };
-        let path = Path::new(latents, interpolation, self.easing.into())?;
+        let path = Path::new(latents, interpolation, self.easing)?;
         Ok(if self.closed { path.closed() } else { path })
     }
 }

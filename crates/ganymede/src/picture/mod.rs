@@ -27,12 +27,12 @@ use stylegan2::NoiseMode;
 
 pub use directions::{Change, Direction};
 pub(crate) use latent::tensor;
-pub use latent::{Course, Easing, Interpolation, Latent, OnCourse, Point, Refined, Seeded};
+pub use latent::{Course, CourseShape, Latent, OnCourse, Point, Refined, Seeded};
 pub use latents_text::LatentsText;
 pub use offset_text::OffsetText;
 
 use crate::feature_offset::{self, Offset};
-use crate::generate::Noise;
+use crate::generate::LayerNoise;
 use crate::images::opaque;
 use crate::rendering::synthesize;
 use crate::{Context, Error, Model};
@@ -53,7 +53,7 @@ pub struct Picture {
     pub edits: Vec<Change>,
     /// The noise images.
     #[serde(default)]
-    pub noise_mode: Noise,
+    pub noise_mode: LayerNoise,
     /// Seed of random noise images.
     #[serde(default)]
     pub noise_seed: u32,
@@ -139,9 +139,9 @@ impl Picture {
 
     pub(crate) fn noise(&self) -> NoiseMode {
         match self.noise_mode {
-            Noise::Constant => NoiseMode::Constant,
-            Noise::None => NoiseMode::None,
-            Noise::Random => {
+            LayerNoise::Constant => NoiseMode::Constant,
+            LayerNoise::None => NoiseMode::None,
+            LayerNoise::Random => {
                 // The seed's own noise, as `generate` draws it.
                 let low = match &self.latent {
                     Latent::Seed(seeded) => seeded.seed,

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use burn::tensor::Device;
+use ganspace::Easing;
 
 use super::*;
 use crate::generate;
@@ -18,7 +19,7 @@ fn of_seed(seed: u32) -> Picture {
             ..Seeded::default()
         }),
         edits: Vec::new(),
-        noise_mode: Noise::default(),
+        noise_mode: LayerNoise::default(),
         noise_seed: 0,
     }
 }
@@ -34,7 +35,7 @@ fn course(points: &[u32], time: f64) -> Picture {
     let course = Course {
         points,
         easing: Easing::Cosine,
-        interpolation: Interpolation::Spherical,
+        interpolation: CourseShape::Spherical,
         closed: false,
     };
     Picture {
@@ -44,7 +45,7 @@ fn course(points: &[u32], time: f64) -> Picture {
 }
 
 /// Bytes of the picture that `generate` writes for a seed.
-fn generated(seed: u32, noise: Noise, context: &Context) -> RgbImage {
+fn generated(seed: u32, noise: LayerNoise, context: &Context) -> RgbImage {
     let out = tempfile::tempdir().unwrap();
     let options = generate::Options {
         model: "adventurer".to_owned(),
@@ -63,7 +64,7 @@ fn generated(seed: u32, noise: Noise, context: &Context) -> RgbImage {
 #[test]
 fn a_seed_is_the_picture_that_generate_makes_of_it() {
     let context = context();
-    for noise in [Noise::Constant, Noise::None, Noise::Random] {
+    for noise in [LayerNoise::Constant, LayerNoise::None, LayerNoise::Random] {
         let picture = Picture {
             noise_mode: noise,
             noise_seed: 3,

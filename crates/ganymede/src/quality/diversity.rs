@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use image_tensor::rgb_over_white;
-use lpips::{Lpips, Network};
+use lpips::{Lpips, LpipsNetwork};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::ImageSet;
 
@@ -12,18 +12,18 @@ use crate::images::spread;
 /// Images whose pairs are compared, of the model and of its data.
 pub(super) const IMAGES: usize = 64;
 /// Whose distance it is.
-pub(super) const NETWORK: Network = Network::AlexNet;
+pub(super) const NETWORK: LpipsNetwork = LpipsNetwork::AlexNet;
 
 /// Mean LPIPS (AlexNet) over all pairs of images: how much they differ from each other.
 #[derive(Clone, Copy, Debug)]
-pub struct Diversity {
+pub struct DiversityComparison {
     /// Of samples at psi 1, seeds 0 to 63.
     pub samples: f32,
     /// Of training images, spread evenly over the set.
     pub real: f32,
 }
 
-impl Diversity {
+impl DiversityComparison {
     /// Of a generator and of real images of its size, by the LPIPS of AlexNet.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::rgb_over_white;
-use inversion::{Inversion, InversionConfig, invert};
-use lpips::{Lpips, Network, Version};
+use inversion::{Inversion, InversionConfig, invert_with};
+use lpips::{Lpips, LpipsNetwork, Version};
 use metrics_fid::{
     FeatureSet, ImageFeatures, Keep, density_coverage, frechet_distance, precision_recall,
 };
@@ -247,10 +247,10 @@ pub fn held_out_inversion(
         return Ok(None);
     }
     let load = |network| Lpips::load(network, Version::V0_1, weights.features(), device);
-    let (metric, judge) = (load(Network::AlexNet)?, load(Network::Vgg16)?);
+    let (metric, judge) = (load(LpipsNetwork::AlexNet)?, load(LpipsNetwork::Vgg16)?);
     let config = InversionConfig::default();
     let pixels = to_targets(&targets, generator, device);
-    let found = invert(generator, &metric, pixels.clone(), &config, |_| {
+    let found = invert_with(generator, &metric, pixels.clone(), &config, |_| {
         observer.flow()
     })?;
     observer.go_on()?;

@@ -16,7 +16,7 @@ use model_zoo::Quality;
 use stylegan2::Generator;
 use vision_aided_finetune::ImageSet;
 
-pub use diversity::Diversity;
+pub use diversity::DiversityComparison;
 pub use gates::{FeatureMeter, Gates, JUDGES, compared, held_out_inversion};
 
 use crate::images::spread;
@@ -59,7 +59,7 @@ impl<'a> QualityMeter<'a> {
         device: &'a Device,
     ) -> Result<Self, Error> {
         let kind = FeatureNetworkKind::EfficientNetLite0;
-        let file = features::embedded(kind, weights);
+        let file = features::embedded(kind, weights)?;
         let extractor = kind.load(&Checkpoint::open(&file)?, device)?;
         Ok(Self {
             lpips: Lpips::load(
@@ -131,7 +131,7 @@ impl<'a> QualityMeter<'a> {
             &real.mean_covariance(Ddof::Sample)?,
             &samples.mean_covariance(Ddof::Sample)?,
         )?;
-        let diversity = Diversity::measure(&generator, images, &self.lpips, self.device)?;
+        let diversity = DiversityComparison::measure(&generator, images, &self.lpips, self.device)?;
         Ok(Quality {
             diversity_protocol: Some(format!(
                 "mean LPIPS (alex, v0.1) of all pairs of {0} images: seeds 0 to {1} at psi 1, and training images",

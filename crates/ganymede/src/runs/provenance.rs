@@ -11,9 +11,9 @@ use crate::{Error, Weights, digest};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// What the generator started from.
-    pub generator: Start,
+    pub generator: NetworkOrigin,
     /// What the discriminator started from.
-    pub discriminator: Start,
+    pub discriminator: NetworkOrigin,
     /// What the run was trained on.
     pub data: Vec<DataFile>,
     /// Options that decide what is trained, as they were written, without the length of the run.
@@ -24,7 +24,7 @@ pub struct Provenance {
 
 /// What a network started from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
+pub struct NetworkOrigin {
     /// A file, or random weights and their seed.
     pub from: String,
     /// Of the file.
@@ -79,7 +79,7 @@ impl Provenance {
     }
 }
 
-impl Start {
+impl NetworkOrigin {
     /// Random weights of a seed.
     pub fn random(seed: u32) -> Self {
         Self {

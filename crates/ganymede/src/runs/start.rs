@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+use stylegan2::{Discriminator, DiscriminatorConfig, Generator};
 use vision_aided_finetune::SavedNetworks;
 
 use super::export::DISCRIMINATOR;
-use super::provenance::Start;
+use super::provenance::NetworkOrigin;
 use crate::{BASE, Error, Weights};
 
 /// The networks that a run starts from, on the plain device, and where they come from.
@@ -19,9 +19,9 @@ pub struct Networks {
     /// The discriminator that is trained.
     pub discriminator: Discriminator,
     /// Where the generator's weights are from.
-    pub generator_start: Start,
+    pub generator_start: NetworkOrigin,
     /// Where the discriminator's weights are from.
-    pub discriminator_start: Start,
+    pub discriminator_start: NetworkOrigin,
 }
 
 impl Networks {
@@ -40,7 +40,7 @@ impl Networks {
         weights: Option<&Weights>,
         device: &Device,
     ) -> Result<Self, Error> {
-        let start = Start::file(path, weights)?;
+        let start = NetworkOrigin::file(path, weights)?;
         let Some(saved) = SavedNetworks::open(path, device)? else {
             let generator = Generator::load(path, device)?;
             // The one it was trained against; another generator's would tell its images from real ones at once.
@@ -52,7 +52,7 @@ impl Networks {
         let (discriminator, discriminator_start) = match discriminator {
             Some(path) => (
                 Discriminator::load(path, device)?,
-                Start::file(path, weights)?,
+                NetworkOrigin::file(path, weights)?,
             ),
             None => (saved.discriminator, start.clone()),
         };
@@ -77,13 +77,13 @@ impl Networks {
         weights: Option<&Weights>,
         device: &Device,
     ) -> Result<Self, Error> {
-        let start = Start::random(seeds[0]);
+        let start = NetworkOrigin::random(seeds[0]);
         Self::with(generator, start, discriminator, seeds, weights, device)
     }
 
     fn with(
         generator: Generator,
-        generator_start: Start,
+        generator_start: NetworkOrigin,
         discriminator: Option<&Path>,
         seeds: [u32; 2],
         weights: Option<&Weights>,
@@ -92,11 +92,15 @@ impl Networks {
         let (discriminator, discriminator_start) = match discriminator {
             Some(path) => (
                 Discriminator::load(path, device)?,
-                Start::file(path, weights)?,
+                NetworkOrigin::file(path, weights)?,
             ),
             None => (
-                Discriminator::init(&partner(generator.config())?, seeds[1], device)?,
-                Start::random(seeds[1]),
+                Discriminator::init(
+                    &DiscriminatorConfig::for_generator(generator.config()),
+                    seeds[1],
+                    device,
+                )?,
+                NetworkOrigin::random(seeds[1]),
             ),
         };
         Ok(Self {
@@ -107,19 +111,6 @@ impl Networks {
             discriminator_start,
         })
     }
-}
-
-/// A discriminator for the images of a generator, with as many feature maps.
-fn partner(generator: &GeneratorConfig) -> Result<DiscriminatorConfig, Error> {
-    let synthesis = &generator.synthesis_kwargs;
-    Ok(DiscriminatorConfig::from_json(&format!(
-        r#"{{"c_dim": {}, "img_resolution": {}, "img_channels": {}, "channel_base": {}, "channel_max": {}}}"#,
-        generator.c_dim,
-        generator.img_resolution,
-        generator.img_channels,
-        synthesis.channel_base,
-        synthesis.channel_max
-    ))?)
 }
 
 /// What a run on a folder or file is called: its name without the extension, also for `.`.

@@ -5,7 +5,7 @@ use model_zoo::ZooModel;
 use ndarray::{Array2, Axis};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
 
-use crate::features::{BATCH, Features};
+use crate::features::{BATCH, UnitFeatures};
 use crate::{Error, Model, Observer, Phase};
 
 /// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is likelier than another.
@@ -24,7 +24,7 @@ impl OwnSamples {
     pub fn features(
         &self,
         model: &ZooModel,
-        network: &Features,
+        network: &UnitFeatures,
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Array2<f32>, Error> {

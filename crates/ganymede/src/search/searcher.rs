@@ -10,7 +10,7 @@ use retrieval_gaussian::{Index, Query, Ranking, RetrievalMethod, SearchOptions};
 use serde::{Deserialize, Serialize};
 
 use super::OwnScores;
-use crate::features::Features;
+use crate::features::UnitFeatures;
 use crate::index_record::{IndexRecord, Outdated};
 use crate::{BASE, Error, Weights};
 
@@ -55,7 +55,7 @@ pub struct Searcher {
     pub index: Index,
     /// What the index does not know of the models.
     pub outdated: Outdated,
-    pub(super) features: Features,
+    pub(super) features: UnitFeatures,
     pub(super) kept_scores: BTreeMap<String, OwnScores>,
     /// How samples of the index were made.
     pub(super) truncation_psi: f32,
@@ -84,7 +84,7 @@ impl Searcher {
         let record = IndexRecord::read(&zoo.index_path())?;
         let indexed: Vec<&str> = index.names().collect();
         let outdated = record.outdated_by_time(&zoo, &indexed)?;
-        let features = Features::load(&record.features, features_file, weights, device)?;
+        let features = UnitFeatures::load(&record.features, features_file, weights, device)?;
         Ok(Self {
             zoo,
             index,

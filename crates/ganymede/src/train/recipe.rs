@@ -183,7 +183,7 @@ impl Recipe {
             None => {
                 let first = config.progressive.first();
                 let side = first.map_or(resolution, |stage| stage.resolution);
-                let generator = Generator::init(&generator_config(side)?, seeds[0], device)?;
+                let generator = Generator::init(&generator_config(side), seeds[0], device)?;
                 Networks::random(generator, chosen, seeds, weights, device)?
             }
         };
@@ -270,9 +270,11 @@ fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// The zoo's generator: 275,144 parameters at 64x64 pixels.
-fn generator_config(side: usize) -> Result<GeneratorConfig, Error> {
-    Ok(GeneratorConfig::from_json(&format!(
-        r#"{{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": {side}, "img_channels": 3,
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 1024, "channel_max": 64}}}}"#
-    ))?)
+fn generator_config(side: usize) -> GeneratorConfig {
+    GeneratorConfig::new(side)
+        .with_z_dim(64)
+        .with_w_dim(64)
+        .with_mapping_layers(2)
+        .with_channel_base(1024)
+        .with_channel_max(64)
 }

@@ -10,12 +10,12 @@ use vision_aided_finetune::vision_aided::VisionBackbone;
 use vision_aided_finetune::{HistoryEntry, ImageSet, Trainer, freeze_discriminator_layers};
 
 use super::distance::{Measurement, Yardstick};
-use super::options::{Settings, Tuning};
+use super::options::{FineTuning, Settings};
 use super::record::Record;
 use super::run::{Run, begin_stage, resumed};
 use super::stages::Schedule;
 use crate::runs::image_sets::training_set;
-use crate::runs::provenance::{DataFile, Start};
+use crate::runs::provenance::{DataFile, NetworkOrigin};
 use crate::runs::run_folder::RunFolder;
 use crate::runs::start::Networks;
 use crate::{Error, Observer, Weights, files};
@@ -41,7 +41,7 @@ pub(crate) struct Job<'a> {
     /// What decides the run.
     pub settings: Settings,
     /// The rest of its options.
-    pub options: &'a Tuning,
+    pub options: &'a FineTuning,
     /// Where networks are that are named without a file.
     pub weights: Option<&'a Weights>,
     /// The network of the distances.
@@ -92,8 +92,8 @@ impl Job<'_> {
         let networks = self.networks(device)?;
         let schedule = Schedule::new(self.kimg.clone(), networks)?;
         let mut record = Record {
-            source: Start::file(&self.source, self.weights)?,
-            discriminator: Start::random(0),
+            source: NetworkOrigin::file(&self.source, self.weights)?,
+            discriminator: NetworkOrigin::random(0),
             images: DataFile::new(&self.images, &images, self.weights),
             reference: DataFile::new(reference_path, &reference, self.weights),
             settings: self.settings.clone(),

@@ -34,7 +34,7 @@ use std::time::Instant;
 use serde::Serialize;
 use vision_aided_finetune::HistoryEntry;
 
-pub use options::{Options, Settings, Tuning};
+pub use options::{FineTuning, Options, Settings};
 
 use crate::device::DeviceChoice;
 use crate::files::ShownPath;

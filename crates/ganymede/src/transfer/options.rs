@@ -48,7 +48,7 @@ pub struct Options {
     pub models: Option<PathBuf>,
     /// How the generator is fine-tuned and measured.
     #[cfg_attr(feature = "clap", command(flatten))]
-    pub tuning: Tuning,
+    pub tuning: FineTuning,
     /// Seed of everything random
     #[cfg_attr(feature = "clap", arg(skip))]
     pub seed: u32,
@@ -65,7 +65,7 @@ impl Default for Options {
             plain: false,
             out: None,
             models: None,
-            tuning: Tuning::default(),
+            tuning: FineTuning::default(),
             seed: 0,
         }
     }
@@ -104,16 +104,16 @@ impl Options {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
-pub struct Tuning {
+pub struct FineTuning {
     /// Leave out images that cannot be read, and say so
     #[cfg_attr(feature = "clap", arg(long))]
     pub skip_bad: bool,
     /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
     /// (the last two need a file)
-    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Tuning::default().vision_aided))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = FineTuning::default().vision_aided))]
     pub vision_aided: Vec<VisionNetwork>,
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
-    #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = Tuning::default().vision_aided_input))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = FineTuning::default().vision_aided_input))]
     pub vision_aided_input: usize,
     /// Layers of the heads on frozen networks: equalized (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
     #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalized", value_parser = head_form))]
@@ -122,25 +122,25 @@ pub struct Tuning {
     #[cfg_attr(feature = "clap", arg(long, value_name = "LOSS", default_value = "sigmoid-smoothed", value_parser = head_loss))]
     pub heads_loss: VisionAidedLoss,
     /// Augmentations of what frozen networks see
-    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = Tuning::default().vision_aided_augment))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = FineTuning::default().vision_aided_augment))]
     pub vision_aided_augment: DiffAugment,
     /// Augmentations of what the image discriminator sees
-    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = Tuning::default().augment))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", default_value_t = FineTuning::default().augment))]
     pub augment: DiffAugment,
     /// Images of a batch
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().batch))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = FineTuning::default().batch))]
     pub batch: usize,
     /// Learning rate of all networks
-    #[cfg_attr(feature = "clap", arg(long, value_name = "RATE", default_value_t = Tuning::default().learning_rate, value_parser = positive))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "RATE", default_value_t = FineTuning::default().learning_rate, value_parser = positive))]
     pub learning_rate: f64,
     /// Weight of R1
-    #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", default_value_t = Tuning::default().gamma, value_parser = not_negative))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", default_value_t = FineTuning::default().gamma, value_parser = not_negative))]
     pub gamma: f64,
     /// Half-life of the generator's average, in thousands of images; StyleGAN2's would be longer than half of a run of 5 kimg
-    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = Tuning::default().average_kimg, value_parser = positive))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = FineTuning::default().average_kimg, value_parser = positive))]
     pub average_kimg: f64,
     /// Leave the first N layers of the image discriminator, from the image on, as they are (Freeze-D)
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().freeze_layers))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = FineTuning::default().freeze_layers))]
     pub freeze_layers: usize,
     /// Flip half of the images left to right
     #[cfg_attr(feature = "clap", arg(long))]
@@ -149,10 +149,10 @@ pub struct Tuning {
     #[cfg_attr(feature = "clap", arg(long))]
     pub noise: bool,
     /// Measure, and keep the run, every so many thousand images
-    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = Tuning::default().snapshot_kimg, value_parser = positive))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = FineTuning::default().snapshot_kimg, value_parser = positive))]
     pub snapshot_kimg: f64,
     /// Generated images of a measurement: seeds 0, 1, ..
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Tuning::default().samples, value_parser = clap::value_parser!(u32).range(2..)))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = FineTuning::default().samples, value_parser = clap::value_parser!(u32).range(2..)))]
     pub samples: u32,
     /// Features of the Fréchet distance and how images become the network's input
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
@@ -161,11 +161,11 @@ pub struct Tuning {
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features: Option<PathBuf>,
     /// Also write the checkpoint every so many minutes
-    #[cfg_attr(feature = "clap", arg(long, value_name = "MINUTES", default_value_t = Tuning::default().checkpoint_minutes, value_parser = minutes))]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "MINUTES", default_value_t = FineTuning::default().checkpoint_minutes, value_parser = minutes))]
     pub checkpoint_minutes: f64,
 }
 
-impl Default for Tuning {
+impl Default for FineTuning {
     fn default() -> Self {
         let all = DiffAugment {
             color: true,
@@ -215,7 +215,7 @@ pub struct Settings {
     pub snapshot_kimg: f64,
 }
 
-impl Tuning {
+impl FineTuning {
     /// Whether the values can be used, as far as that can be said before anything is opened.
     ///
     /// # Errors
@@ -349,7 +349,7 @@ mod tests {
     #[derive(Parser)]
     struct Program {
         #[command(flatten)]
-        transfer: Tuning,
+        transfer: FineTuning,
     }
 
     fn settings(args: &[&str]) -> Settings {

@@ -8,15 +8,15 @@ use vision_aided_finetune::Trainer;
 use super::options::Settings;
 use super::stages::Stage;
 use crate::Error;
-use crate::runs::provenance::{DataFile, Start};
+use crate::runs::provenance::{DataFile, NetworkOrigin};
 
 /// Where a run comes from and what it has gone through; kept in its checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// What the generator started from.
-    pub source: Start,
+    pub source: NetworkOrigin,
     /// What the discriminator started from.
-    pub discriminator: Start,
+    pub discriminator: NetworkOrigin,
     /// What the run is trained on.
     pub images: DataFile,
     /// What the Fréchet distance is measured against.

@@ -20,7 +20,7 @@ use pack::{Axes, Packed};
 
 /// Which of the two linear maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub enum Pass {
     /// From the input to the output.
     Forward,
     /// From the output's gradient to the input's.
@@ -31,7 +31,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution {
     /// Forward, or the adjoint in the input.
-    pub direction: Direction,
+    pub direction: Pass,
     /// Stride of the forward map, `[y, x]`.
     pub stride: [usize; 2],
     /// Zeros on both sides of its input, `[y, x]`.
@@ -44,8 +44,8 @@ impl Convolution {
     /// Distance of the result's pixels that meet the same taps.
     fn steps(&self) -> [usize; 2] {
         match self.direction {
-            Direction::Forward => [1, 1],
-            Direction::Adjoint => self.stride,
+            Pass::Forward => [1, 1],
+            Pass::Adjoint => self.stride,
         }
     }
 
@@ -118,8 +118,8 @@ impl Problem {
     fn new(weight: &CubeTensor, convolution: Convolution) -> Self {
         let shape: [usize; 4] = weight.meta.shape().dims();
         let axes = match convolution.direction {
-            Direction::Forward => Axes { oc: 0, ic: 1 },
-            Direction::Adjoint => Axes { oc: 1, ic: 0 },
+            Pass::Forward => Axes { oc: 0, ic: 1 },
+            Pass::Adjoint => Axes { oc: 1, ic: 0 },
         };
         let kernel = [shape[2], shape[3]];
         let steps = convolution.steps();
@@ -228,7 +228,7 @@ impl Problem {
                     padding[1],
                 ),
                 tile,
-                direction == Direction::Adjoint,
+                direction == Pass::Adjoint,
                 self.convolution.vectors_keep_to_images(),
             );
         }

@@ -5,7 +5,7 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use testkit::{assert_close, seeded};
 
-use super::{Convolution, Direction, Problem, Scales};
+use super::{Convolution, Pass, Problem, Scales};
 use crate::tile::{Distribution, Tile};
 
 /// Sums of up to a thousand products in another order: a few rounding errors of f32.
@@ -67,10 +67,10 @@ fn every_distribution_computes_the_same() {
             } = case;
             let [batch, channels, height, width] = case.x;
             let size = [height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
-            for direction in [Direction::Forward, Direction::Adjoint] {
+            for direction in [Pass::Forward, Pass::Adjoint] {
                 let (from, to, result) = match direction {
-                    Direction::Forward => (case.x, case.out, size),
-                    Direction::Adjoint => (
+                    Pass::Forward => (case.x, case.out, size),
+                    Pass::Adjoint => (
                         [batch, case.out, size[0], size[1]],
                         channels,
                         [height, width],
@@ -86,11 +86,11 @@ fn every_distribution_computes_the_same() {
                 let cpu = Device::flex();
                 let scaled = x(&cpu) * input(&cpu).reshape([batch, from[1], 1, 1]);
                 let y = match direction {
-                    Direction::Forward => {
+                    Pass::Forward => {
                         let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
                         conv2d(scaled, weight(&cpu), None, options)
                     }
-                    Direction::Adjoint => {
+                    Pass::Adjoint => {
                         let reached = size.map(|size| (size - 1) * stride + kernel - 2 * padding);
                         let rest = [height - reached[0], width - reached[1]];
                         let options =

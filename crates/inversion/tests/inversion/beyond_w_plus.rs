@@ -6,13 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use feature_stats::{MeanCovariance, Ridge};
 use inversion::{
     InversionConfig, InversionError, LatentPrior, Locality, Progress, RefinementConfig, Schedule,
-    StopReason, TuningConfig, refine, tune,
+    StopReason, TuningConfig, refine, refine_with, tune,
 };
 use ndarray::{Array1, Array2};
 use stylegan2::NoiseMode;
 use testkit::{assert_close, seeded};
 
-use crate::model::{Model, go_on, short, targets, values};
+use crate::model::{Model, short, targets, values};
 
 fn pivots(model: &Model, targets: Tensor<4>) -> Tensor<3> {
     let found = model.invert(targets, &short()).unwrap();
@@ -41,7 +41,6 @@ fn an_offset_brings_the_image_closer_and_gives_the_image_it_says() {
             w_plus.clone(),
             &noise,
             &few_steps(),
-            go_on,
         )
         .unwrap();
         for (row, refined) in found.iter().enumerate() {
@@ -85,7 +84,6 @@ fn images_are_refined_as_if_alone_and_where_the_mask_says() {
             w_plus,
             &noise,
             &config,
-            go_on,
         )
         .unwrap()
     };
@@ -143,7 +141,7 @@ fn a_refinement_can_be_ended_and_keeps_its_best() {
     };
     let noise = NoiseMode::Constant;
     let config = few_steps();
-    let found = refine(
+    let found = refine_with(
         &model.generator,
         &model.lpips,
         targets,
@@ -183,7 +181,6 @@ fn blocks_and_latents_that_do_not_fit_are_refused() {
             w_plus,
             &noise,
             &config,
-            go_on,
         )
         .unwrap_err()
     };
@@ -238,7 +235,6 @@ fn tuning_brings_images_closer_and_its_file_gives_them() {
             w_plus.clone(),
             &noise,
             config,
-            go_on,
         )
         .unwrap()
     };
@@ -279,7 +275,6 @@ fn tuning_brings_images_closer_and_its_file_gives_them() {
         w_plus.clone(),
         &noise,
         &none,
-        go_on,
     );
     assert!(matches!(
         refused,

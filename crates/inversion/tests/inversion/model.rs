@@ -1,14 +1,13 @@
 //! The networks of the reference trajectories: a small generator, and LPIPS with a seeded SqueezeNet and the published heads.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use backbones::SqueezeNet;
 use burn::tensor::{Device, Tensor};
 use checkpoint::{Checkpoint, StoredTensor};
 use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule, Step};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};
 use testkit::{Golden, reference_path, seeded};
 
@@ -61,12 +60,8 @@ impl Model {
         targets: Tensor<4>,
         config: &InversionConfig,
     ) -> Result<Vec<Inversion>, InversionError> {
-        inversion::invert(&self.generator, &self.lpips, targets, config, go_on)
+        inversion::invert(&self.generator, &self.lpips, targets, config)
     }
-}
-
-pub fn go_on(_: &Progress<'_>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
 }
 
 /// The step that a search from a fixed start reports.
@@ -126,7 +121,7 @@ fn seeded_squeeze(device: &Device) -> Lpips {
     let weights = Checkpoint::from_tensors("seeded SqueezeNet", weights.collect(), BTreeMap::new());
     let heads = Checkpoint::open(heads).unwrap();
     Lpips::from_checkpoints(
-        Network::SqueezeNet,
+        LpipsNetwork::SqueezeNet,
         Version::V0_1,
         &weights,
         Some(&heads),

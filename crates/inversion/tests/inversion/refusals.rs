@@ -89,7 +89,7 @@ fn images_too_small_for_the_metric_are_refused() {
     let target = Tensor::zeros([1, synthesis.img_channels(), side, side], &device);
     let result = model.invert(target, &short());
     // Another reference generator may be large enough.
-    if side < lpips::Network::SqueezeNet.min_size() {
+    if side < lpips::LpipsNetwork::SqueezeNet.min_size() {
         let error = result.unwrap_err();
         assert!(matches!(error, InversionError::Lpips(_)), "{error}");
     } else {

@@ -66,7 +66,7 @@ fn the_best_is_the_least_of_all_and_measures_belong_to_its_image() {
             &image,
             ROUNDING,
         );
-        let w_avg = values(&model.generator.mapping.w_avg());
+        let w_avg = values(&model.generator.mapping.w_avg().unwrap());
         let distance = values(&best.w_plus)
             .chunks(w_avg.len())
             .flat_map(|w| w.iter().zip(&w_avg))
@@ -207,7 +207,7 @@ fn noise_modes_are_those_of_the_generator() {
     let w_plus = model
         .generator
         .synthesis
-        .broadcast(model.generator.mapping.w_avg().unsqueeze());
+        .broadcast(model.generator.mapping.w_avg().unwrap().unsqueeze());
     for (noise, mode) in [
         (Noise::Constant, stylegan2::NoiseMode::Constant),
         (Noise::None, stylegan2::NoiseMode::None),
@@ -258,7 +258,7 @@ fn reading_less_often_changes_nothing_but_the_choice_of_the_best() {
         report_every: 4,
         ..short()
     };
-    let seldom = inversion::invert(
+    let seldom = inversion::invert_with(
         &model.generator,
         &model.lpips,
         targets(&device),

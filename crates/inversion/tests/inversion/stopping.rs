@@ -32,7 +32,7 @@ fn cancelling_returns_the_best_so_far() {
     for config in [short(), perturbed] {
         let whole = model.invert(targets(&device), &config).unwrap();
         for stop in [0, 3] {
-            let results = inversion::invert(
+            let results = inversion::invert_with(
                 &model.generator,
                 &model.lpips,
                 targets(&device),
@@ -72,7 +72,7 @@ fn the_choice_of_a_start_is_reported_and_may_be_cut_short() {
         ..short()
     };
     let mut heard = Vec::new();
-    let results = inversion::invert(
+    let results = inversion::invert_with(
         &model.generator,
         &model.lpips,
         targets(&device),
@@ -114,7 +114,7 @@ fn every_report_is_of_images_that_were_optimized() {
             ..short()
         };
         let mut steps = Vec::new();
-        let results = inversion::invert(
+        let results = inversion::invert_with(
             &model.generator,
             &model.lpips,
             targets(&device),

@@ -49,7 +49,7 @@ fn plain_optimization_follows_the_reference_at_every_step() {
             w_plus.push(values(step_of(progress).w_plus));
             ControlFlow::Continue(())
         };
-        let results = inversion::invert(
+        let results = inversion::invert_with(
             &model.generator,
             &model.lpips,
             targets(&device),
@@ -144,7 +144,7 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
         };
         let first = targets(&device).narrow(0, 0, 1);
         let results =
-            inversion::invert(&model.generator, &model.lpips, first, &config, keep).unwrap();
+            inversion::invert_with(&model.generator, &model.lpips, first, &config, keep).unwrap();
         let result = &results[0];
 
         let expected_rates = golden.values("projector/learning_rate");

@@ -1,6 +1,6 @@
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
-use gpu_kernels::feature_distance::{Features, Gradient, distances, gradient, means};
+use gpu_kernels::feature_distance::{FeatureTensors, Gradient, distances, gradient, means};
 
 use super::backend::{FeatureDistanceGradientOps, FeatureDistanceOps};
 use super::{LENGTH_EPSILON, Reduction, SQUARED_LENGTH_EPSILON};
@@ -36,8 +36,8 @@ impl FeatureDistanceGradientOps for CubeBackend {
     }
 }
 
-fn features(x: CubeTensor, target: CubeTensor, head: CubeTensor) -> Features {
-    Features {
+fn features(x: CubeTensor, target: CubeTensor, head: CubeTensor) -> FeatureTensors {
+    FeatureTensors {
         x,
         target,
         head,

@@ -1,6 +1,6 @@
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::TensorData;
-use cpu_kernels::feature_distance::{self, Features};
+use cpu_kernels::feature_distance::{self, FeatureSlices};
 
 use super::backend::{FeatureDistanceGradientOps, FeatureDistanceOps};
 use super::{LENGTH_EPSILON, Reduction, SQUARED_LENGTH_EPSILON};
@@ -51,9 +51,13 @@ impl FeatureDistanceGradientOps for Flex {
     }
 }
 
-fn features<'a>(x: &'a FlexTensor, target: &'a FlexTensor, head: &'a FlexTensor) -> Features<'a> {
+fn features<'a>(
+    x: &'a FlexTensor,
+    target: &'a FlexTensor,
+    head: &'a FlexTensor,
+) -> FeatureSlices<'a> {
     let [_, _, height, width] = x.layout().shape().dims();
-    Features {
+    FeatureSlices {
         x: values(x),
         target: values(target),
         head: values(head),

@@ -1,7 +1,7 @@
 //! Images without differences, without features, and too small.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use lpips::{LpipsError, Network, Version};
+use lpips::{LpipsError, LpipsNetwork, Version};
 
 use crate::values;
 use crate::weights::{NETWORKS, seeded_lpips};
@@ -74,19 +74,34 @@ fn the_least_size_works_and_one_pixel_less_is_an_error() {
 fn targets_of_another_network_are_refused() {
     let device = Device::flex();
     let image = Tensor::<4>::ones([1, 3, 40, 40], &device);
-    let target = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device)
+    let target = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device)
         .prepare(image.clone())
         .unwrap();
-    let _ = seeded_lpips(Network::SqueezeNet, Version::V0_0, &device).distance_to(&target, image);
+    let _ =
+        seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_0, &device).distance_to(&target, image);
 }
 
 #[test]
 #[should_panic = "images of one shape"]
 fn targets_of_another_size_are_refused() {
     let device = Device::flex();
-    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+    let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device);
     let target = lpips
         .prepare(Tensor::ones([1, 3, 40, 40], &device))
         .unwrap();
     let _ = lpips.distance_to(&target, Tensor::ones([1, 3, 40, 41], &device));
+}
+
+#[test]
+fn images_that_are_not_rgb_are_refused_with_what_to_do() {
+    let device = Device::flex();
+    let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device);
+    let gray = Tensor::<4>::ones([1, 1, 40, 40], &device);
+    let found = lpips.prepare(gray.clone()).unwrap_err();
+    assert!(
+        matches!(found, LpipsError::Channels { found: 1 }),
+        "{found}"
+    );
+    let found = lpips.distance(gray.clone(), gray).unwrap_err();
+    assert!(found.to_string().contains("three times"), "{found}");
 }

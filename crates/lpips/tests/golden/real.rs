@@ -1,7 +1,7 @@
 //! The weights that the repository ships, on pairs of photographs.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 use testkit::{Golden, assert_close, devices};
 
 use crate::values;
@@ -34,7 +34,7 @@ fn photograph(golden: &Golden, name: &str, device: &Device) -> Tensor<4> {
     Tensor::<4>::from_data(pixels, device).permute([0, 3, 1, 2]) / 127.5 - 1.0
 }
 
-fn check(network: Network, tolerance: Tolerance) {
+fn check(network: LpipsNetwork, tolerance: Tolerance) {
     let golden = Golden::open(
         env!("CARGO_MANIFEST_DIR"),
         "features/lpips_real.expected.safetensors",
@@ -80,10 +80,10 @@ fn check(network: Network, tolerance: Tolerance) {
 
 #[test]
 fn alexnet_on_photographs() {
-    check(Network::AlexNet, F32);
+    check(LpipsNetwork::AlexNet, F32);
 }
 
 #[test]
 fn vgg16_on_photographs() {
-    check(Network::Vgg16, F16);
+    check(LpipsNetwork::Vgg16, F16);
 }

@@ -1,7 +1,7 @@
 //! Networks of seeded weights: distances, their terms and maps, the baseline, and gradients.
 
 use burn::tensor::{Device, Int, Tensor};
-use lpips::{InputRange, Lpips, Network, Version};
+use lpips::{InputRange, Lpips, LpipsNetwork, Version};
 use testkit::{Golden, assert_close, devices, relative_l2};
 
 use crate::values;
@@ -197,7 +197,7 @@ fn assert_exact_but_for_switches(what: &str, errors: &[f64]) {
 #[test]
 fn one_target_for_a_batch() {
     let device = Device::flex();
-    let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+    let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device);
     let golden = golden();
     let x: Tensor<4> = golden.tensor("x0", &device);
     let last = x.dims()[0] - 1;
@@ -217,7 +217,7 @@ fn one_target_for_a_batch() {
 fn features_are_compared_as_images_are() {
     let golden = golden();
     for (name, device) in devices() {
-        let lpips = seeded_lpips(Network::SqueezeNet, Version::V0_1, &device);
+        let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, Version::V0_1, &device);
         let (x0, x1): (Tensor<4>, Tensor<4>) =
             (golden.tensor("x0", &device), golden.tensor("x1", &device));
         let [first, second] = [&x0, &x1].map(|x| lpips.prepare(x.clone()).unwrap());
@@ -244,7 +244,7 @@ fn input_ranges_agree() {
     let device = Device::flex();
     let golden = golden();
     for version in [Version::V0_0, Version::V0_1] {
-        let lpips = seeded_lpips(Network::SqueezeNet, version, &device);
+        let lpips = seeded_lpips(LpipsNetwork::SqueezeNet, version, &device);
         let (x0, x1): (Tensor<4>, Tensor<4>) =
             (golden.tensor("x0", &device), golden.tensor("x1", &device));
         let expected = values(lpips.distance(x0.clone(), x1.clone()).unwrap());

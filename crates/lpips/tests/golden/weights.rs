@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use backbones::{AlexNet, SqueezeNet, Vgg16};
 use burn::tensor::Device;
 use checkpoint::{Checkpoint, StoredTensor};
-use lpips::{Lpips, Network, Version};
+use lpips::{Lpips, LpipsNetwork, Version};
 
-pub const NETWORKS: [Network; 3] = [Network::AlexNet, Network::Vgg16, Network::SqueezeNet];
+pub const NETWORKS: [LpipsNetwork; 3] = [
+    LpipsNetwork::AlexNet,
+    LpipsNetwork::Vgg16,
+    LpipsNetwork::SqueezeNet,
+];
 
 /// The weights that the repository ships.
 pub fn shipped() -> PathBuf {
@@ -16,7 +20,7 @@ pub fn shipped() -> PathBuf {
 }
 
 /// The seeded network with the real heads.
-pub fn seeded_lpips(network: Network, version: Version, device: &Device) -> Lpips {
+pub fn seeded_lpips(network: LpipsNetwork, version: Version, device: &Device) -> Lpips {
     let heads = format!("lpips_v{}_{network}.safetensors", version.name());
     let heads = Checkpoint::open(shipped().join(heads)).unwrap();
     Lpips::from_checkpoints(
@@ -30,12 +34,12 @@ pub fn seeded_lpips(network: Network, version: Version, device: &Device) -> Lpip
 }
 
 /// A network whose weights follow from their names: biases have standard deviation 0.1, weights sqrt(2 / fan_in).
-pub fn seeded_network(network: Network) -> Checkpoint {
+pub fn seeded_network(network: LpipsNetwork) -> Checkpoint {
     let device = Device::flex();
     let zeros = match network {
-        Network::AlexNet => AlexNet::init(&device).tensors(),
-        Network::Vgg16 => Vgg16::init(&device).tensors(),
-        Network::SqueezeNet => SqueezeNet::init(&device).tensors(),
+        LpipsNetwork::AlexNet => AlexNet::init(&device).tensors(),
+        LpipsNetwork::Vgg16 => Vgg16::init(&device).tensors(),
+        LpipsNetwork::SqueezeNet => SqueezeNet::init(&device).tensors(),
     };
     let tensors = zeros.iter().map(|(key, zero)| {
         let shape = zero.shape();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use backbones::InceptionV3;
 use burn::tensor::Device;
 use metrics_fid::{
-    FidProtocol, ImageFeatures, ImageSource, StoredImages, StreamOptions, frechet_distance,
-    kernel_distance, stored_features,
+    FidOptions, FidProtocol, ImageFeatures, ImageSource, StoredImages, StreamOptions, fid,
+    frechet_distance, kernel_distance, stored_features,
 };
 use ndarray::s;
 use testkit::{assert_close, reference_salt};
@@ -73,6 +73,11 @@ fn distances_of_pictures_equal_those_of_each_tool() {
             (found / exact - 1.0).abs() < 1e-4,
             "{protocol}: {found} instead of {exact}"
         );
+        if protocol == FidProtocol::CleanFid {
+            let options = FidOptions::new(network.clone(), &device).with_protocol(protocol);
+            let in_one_call = fid(fixture("real"), fixture("generated"), &options).unwrap();
+            assert_eq!(in_one_call, found);
+        }
         if let Some(tool) = expected["tool"].as_f64() {
             // Of singular covariances the tools' own roots are accurate to 1e-5 only.
             assert!(

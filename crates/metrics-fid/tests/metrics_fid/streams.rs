@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use backbones::{FeatureExtractor, FeatureNetwork, Interpolation, Preprocessing, Sizing};
+use backbones::{FeatureExtractor, FeatureNetwork, Preprocessing, ResizeMethod, Sizing};
 use burn::tensor::{Device, Tensor};
 use image_source::ImageSourceError;
 use image_tensor::{DecodeLimits, RgbImage, encode_png, to_signed_unit, write_png};
@@ -32,7 +32,7 @@ impl FeatureNetwork for Pixels {
         Preprocessing {
             name: "pixels",
             sizing: Sizing::Square(2),
-            interpolation: Interpolation::Bilinear,
+            interpolation: ResizeMethod::Bilinear,
             crop: 2,
             mean: [0.0; 3],
             std: [1.0; 3],

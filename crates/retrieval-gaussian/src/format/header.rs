@@ -3,7 +3,7 @@ use std::path::Path;
 use feature_stats::Ridge;
 
 use crate::RetrievalError;
-use crate::settings::{IndexSettings, Precision};
+use crate::settings::{IndexPrecision, IndexSettings};
 
 const MAGIC: [u8; 8] = *b"GAUSSIDX";
 
@@ -20,7 +20,7 @@ const CHECKSUM: usize = Header::SIZE - 4;
 pub(crate) struct Header {
     pub(crate) dimension: u32,
     pub(crate) input_dimension: u32,
-    pub(crate) precision: Precision,
+    pub(crate) precision: IndexPrecision,
     pub(crate) l2_normalize: bool,
     pub(crate) has_projection: bool,
     pub(crate) ridge: Ridge,
@@ -68,8 +68,8 @@ impl Header {
 
     pub(crate) fn to_bytes(self) -> [u8; Self::SIZE] {
         let precision = match self.precision {
-            Precision::F32 => 0u32,
-            Precision::F16 => 1,
+            IndexPrecision::F32 => 0u32,
+            IndexPrecision::F16 => 1,
         };
         let flags = u32::from(self.l2_normalize) * FLAG_L2_NORMALIZE
             + u32::from(self.has_projection) * FLAG_PROJECTION;
@@ -133,8 +133,8 @@ impl Header {
             reason,
         };
         let precision = match word(16) {
-            0 => Precision::F32,
-            1 => Precision::F16,
+            0 => IndexPrecision::F32,
+            1 => IndexPrecision::F16,
             other => return Err(malformed(format!("precision {other}, expected 0 or 1"))),
         };
         let flags = word(20);

@@ -13,7 +13,7 @@ use super::header::Header;
 use super::segment::{self, Kind, SegmentHeader};
 use super::{ALIGNMENT, is_valid_name};
 use crate::RetrievalError;
-use crate::settings::{IndexSettings, Precision, Projection, check_dimensions};
+use crate::settings::{IndexPrecision, IndexSettings, Projection, check_dimensions};
 use crate::storage::Storage;
 
 /// How much of a file is compared with its checksums when it is opened.
@@ -329,8 +329,8 @@ impl Reader<'_> {
         }
         let dimension = self.layout.settings.dimension();
         let size = match self.header.precision {
-            Precision::F32 => 4,
-            Precision::F16 => 2,
+            IndexPrecision::F32 => 4,
+            IndexPrecision::F16 => 2,
         };
         let count = header.count as usize;
         let too_large = |what: &str| {
@@ -478,7 +478,7 @@ impl Reader<'_> {
 pub(crate) fn verify_bulk(
     path: &Path,
     segments: &[u8],
-    precision: Precision,
+    precision: IndexPrecision,
     segment: &ModelSegment,
 ) -> Result<(), RetrievalError> {
     let bulk = &segments[segment.bulk.clone()];
@@ -490,10 +490,10 @@ pub(crate) fn verify_bulk(
         });
     }
     let finite = match precision {
-        Precision::F32 => bytemuck::cast_slice::<u8, f32>(bulk)
+        IndexPrecision::F32 => bytemuck::cast_slice::<u8, f32>(bulk)
             .iter()
             .all(|v| v.is_finite()),
-        Precision::F16 => bytemuck::cast_slice::<u8, f16>(bulk)
+        IndexPrecision::F16 => bytemuck::cast_slice::<u8, f16>(bulk)
             .iter()
             .all(|v| v.is_finite()),
     };

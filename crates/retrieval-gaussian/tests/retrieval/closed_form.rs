@@ -238,7 +238,7 @@ fn models_that_cannot_be_kept_are_refused() {
     assert_eq!(builder.len(), 1);
 
     let half = IndexSettings::new(1)
-        .with_precision(retrieval_gaussian::Precision::F16)
+        .with_precision(retrieval_gaussian::IndexPrecision::F16)
         .with_ridge(Ridge::NONE);
     let narrow = MeanCovariance::new(array![0.0], array![[1e-12]]).unwrap();
     // 1 / sqrt(1e-12) is beyond 65504.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use feature_stats::Pca;
 use retrieval_gaussian::{
-    Index, IndexFile, IndexSettings, Precision, Query, RetrievalError, RetrievalMethod,
+    Index, IndexFile, IndexPrecision, IndexSettings, Query, RetrievalError, RetrievalMethod,
     SearchOptions, Verification,
 };
 
@@ -16,7 +16,7 @@ const DIMENSION: usize = 6;
 fn original(path: &Path) -> Vec<u8> {
     let pca = Pca::fit(&statistics(&features("all", 50, DIMENSION)), 4).unwrap();
     let settings = IndexSettings::new(DIMENSION)
-        .with_precision(Precision::F16)
+        .with_precision(IndexPrecision::F16)
         .with_projection(&pca)
         .unwrap();
     let mut file = IndexFile::create(path, &settings).unwrap();

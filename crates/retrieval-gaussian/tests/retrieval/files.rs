@@ -2,7 +2,7 @@
 
 use feature_stats::{Pca, Ridge};
 use retrieval_gaussian::{
-    Index, IndexBuilder, IndexFile, IndexSettings, Precision, Query, Ranking, RetrievalError,
+    Index, IndexBuilder, IndexFile, IndexPrecision, IndexSettings, Query, Ranking, RetrievalError,
     RetrievalMethod, SearchOptions, Verification,
 };
 
@@ -10,7 +10,7 @@ use crate::models::{builder, features, index, statistics};
 
 const DIMENSION: usize = 11;
 
-fn settings(precision: Precision) -> IndexSettings {
+fn settings(precision: IndexPrecision) -> IndexSettings {
     IndexSettings::new(DIMENSION).with_precision(precision)
 }
 
@@ -26,13 +26,13 @@ fn what_is_saved_is_mapped_and_scores_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
     let pca = Pca::fit(&statistics(&features("all", 50, DIMENSION)), 7).unwrap();
-    let projected = settings(Precision::F16)
+    let projected = settings(IndexPrecision::F16)
         .with_l2_normalization()
         .with_projection(&pca)
         .unwrap();
     for settings in [
-        settings(Precision::F32),
-        settings(Precision::F16),
+        settings(IndexPrecision::F32),
+        settings(IndexPrecision::F16),
         projected,
     ] {
         let original = index(settings, 5);
@@ -64,7 +64,7 @@ fn what_is_saved_is_mapped_and_scores_the_same() {
 fn appended_and_removed_models_give_the_index_that_was_built_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    let settings = settings(Precision::F32);
+    let settings = settings(IndexPrecision::F32);
     let mut file = IndexFile::create(&path, &settings).unwrap();
     assert!(Index::open(&path).unwrap().is_empty());
     file.append(&builder(settings.clone(), 0..3)).unwrap();
@@ -115,7 +115,7 @@ fn appended_and_removed_models_give_the_index_that_was_built_at_once() {
 fn refused_changes_leave_the_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    let settings = settings(Precision::F32);
+    let settings = settings(IndexPrecision::F32);
     index(settings.clone(), 3).save(&path).unwrap();
     let original = std::fs::read(&path).unwrap();
     let mut file = IndexFile::open(&path).unwrap();
@@ -132,7 +132,7 @@ fn refused_changes_leave_the_file_as_it_was() {
         Err(RetrievalError::UnknownModel { .. })
     ));
     let others = [
-        settings.clone().with_precision(Precision::F16),
+        settings.clone().with_precision(IndexPrecision::F16),
         settings.clone().with_ridge(Ridge::new(0.5).unwrap()),
         settings.clone().with_l2_normalization(),
     ];
@@ -164,7 +164,7 @@ fn refused_changes_leave_the_file_as_it_was() {
 fn an_append_that_was_cut_off_does_not_count_and_is_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    let settings = settings(Precision::F16);
+    let settings = settings(IndexPrecision::F16);
     index(settings.clone(), 2).save(&path).unwrap();
     let before = std::fs::read(&path).unwrap();
     let append = |count| {
@@ -192,7 +192,7 @@ fn an_append_that_was_cut_off_does_not_count_and_is_written_over() {
 fn bytes_that_no_append_has_written_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    index(settings(Precision::F32), 2).save(&path).unwrap();
+    index(settings(IndexPrecision::F32), 2).save(&path).unwrap();
     let whole = std::fs::read(&path).unwrap();
     let first_segment = &whole[64..128];
     for junk in [

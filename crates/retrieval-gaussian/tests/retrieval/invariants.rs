@@ -3,7 +3,7 @@
 use feature_stats::{Gaussian, Moments, Pca, Ridge};
 use ndarray::{Array2, Axis};
 use retrieval_gaussian::{
-    IndexBuilder, IndexSettings, Precision, Query, Ranking, RetrievalMethod, SearchOptions,
+    IndexBuilder, IndexPrecision, IndexSettings, Query, Ranking, RetrievalMethod, SearchOptions,
 };
 
 use crate::models::{features, index, statistics};
@@ -35,7 +35,7 @@ fn difference(a: &Ranking, b: &Ranking) -> f64 {
 
 #[test]
 fn one_model_s_log_densities_are_those_of_a_search() {
-    let settings = IndexSettings::new(DIMENSION).with_precision(Precision::F16);
+    let settings = IndexSettings::new(DIMENSION).with_precision(IndexPrecision::F16);
     let index = index(settings, 3);
     let rows = features("m1", 200, DIMENSION);
     let found = index.log_densities("m1", rows.view()).unwrap();
@@ -92,7 +92,7 @@ fn a_query_from_a_model_finds_it() {
 fn half_precision_moves_scores_by_little() {
     let single = index(IndexSettings::new(DIMENSION), MODELS);
     let half = index(
-        IndexSettings::new(DIMENSION).with_precision(Precision::F16),
+        IndexSettings::new(DIMENSION).with_precision(IndexPrecision::F16),
         MODELS,
     );
     assert!(half.size_in_bytes() * 2 < single.size_in_bytes() + 40_000);

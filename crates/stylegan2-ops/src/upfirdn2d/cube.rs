@@ -1,6 +1,6 @@
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
-use gpu_kernels::{Resampling, upfirdn2d};
+use gpu_kernels::{CubeResampling, upfirdn2d};
 
 use super::backend::UpFirDn2dOps;
 use super::{UpFirDn2d, correlation_taps};
@@ -16,7 +16,7 @@ impl UpFirDn2dOps for CubeBackend {
             flip_filter,
             gain,
         } = parameters;
-        let resampling = Resampling {
+        let resampling = CubeResampling {
             output: [height, width],
             up,
             down,

@@ -2,16 +2,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::generator::RGB;
 use super::limits::{
     MAX_FEATURES, MIN_RESOLUTION, channels, check_channels, check_positive, check_range,
     check_resolution,
 };
-use super::{ActivationName, Architecture, MappingConfig, ResampleTaps};
+use super::{ActivationName, Architecture, GeneratorConfig, MappingConfig, ResampleTaps};
 use crate::StyleGan2Error;
 
 /// Arguments of the official `Discriminator`; the field names are the official ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct DiscriminatorConfig {
     /// Features of the label; 0 for an unconditional network.
     pub c_dim: usize,
@@ -68,6 +70,7 @@ fn channel_max() -> usize {
 /// Arguments of the official `DiscriminatorBlock` that have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct BlockConfig {
     /// Activation of every convolution layer.
     pub activation: ActivationName,
@@ -82,6 +85,7 @@ pub struct BlockConfig {
 /// Arguments of the official `DiscriminatorEpilogue` that have defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct EpilogueConfig {
     /// Images of a group of the minibatch standard deviation, 4 by default; `None` is the entire batch.
     pub mbstd_group_size: Option<usize>,
@@ -105,6 +109,75 @@ impl Default for EpilogueConfig {
 const MIN_IMAGE: usize = 2 * MIN_RESOLUTION;
 
 impl DiscriminatorConfig {
+    /// The official network's arguments for RGB images of a side, without labels.
+    ///
+    /// Nothing is checked yet; [`validate`](Self::validate) and [`Discriminator::init`](crate::Discriminator::init) do.
+    pub fn new(img_resolution: usize) -> Self {
+        Self {
+            c_dim: 0,
+            img_resolution,
+            img_channels: RGB,
+            architecture: resnet(),
+            channel_base: channel_base(),
+            channel_max: channel_max(),
+            channels: None,
+            num_fp16_res: 0,
+            conv_clamp: None,
+            cmap_dim: None,
+            block_kwargs: BlockConfig::default(),
+            mapping_kwargs: MappingConfig::default(),
+            epilogue_kwargs: EpilogueConfig::default(),
+        }
+    }
+
+    /// For the images and labels of a generator, with as many feature maps at each resolution.
+    ///
+    /// ```
+    /// use stylegan2::{DiscriminatorConfig, GeneratorConfig};
+    ///
+    /// let generator = GeneratorConfig::new(256).with_channel_base(16384).with_img_channels(1);
+    /// let discriminator = DiscriminatorConfig::for_generator(&generator);
+    /// assert_eq!((discriminator.img_resolution, discriminator.img_channels), (256, 1));
+    /// assert_eq!(discriminator.channels(256), generator.channels(256));
+    /// discriminator.validate()?;
+    /// # Ok::<(), stylegan2::StyleGan2Error>(())
+    /// ```
+    pub fn for_generator(generator: &GeneratorConfig) -> Self {
+        let synthesis = &generator.synthesis_kwargs;
+        Self {
+            c_dim: generator.c_dim,
+            img_channels: generator.img_channels,
+            channel_base: synthesis.channel_base,
+            channel_max: synthesis.channel_max,
+            channels: synthesis.channels.clone(),
+            ..Self::new(generator.img_resolution)
+        }
+    }
+
+    /// With labels of so many classes.
+    pub fn with_c_dim(mut self, c_dim: usize) -> Self {
+        self.c_dim = c_dim;
+        self
+    }
+
+    /// With images of so many channels.
+    pub fn with_img_channels(mut self, img_channels: usize) -> Self {
+        self.img_channels = img_channels;
+        self
+    }
+
+    /// With `min(channel_base / r, channel_max)` feature maps at resolution r.
+    pub fn with_channel_base(mut self, channel_base: usize) -> Self {
+        self.channel_base = channel_base;
+        self
+    }
+
+    /// With at most so many feature maps of any block.
+    pub fn with_channel_max(mut self, channel_max: usize) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
     /// Parses and validates a JSON object of official arguments.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use crate::StyleGan2Error;
 /// How blocks pass on what they made (Karras et al. 2020, figure 7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Architecture {
     /// Features only, the image is made by (or read into) the block of the full resolution.
     Orig,
@@ -25,12 +26,22 @@ pub enum Architecture {
 /// Arguments of the official `Generator`; the field names are the official ones.
 ///
 /// ```
-/// let config = stylegan2::GeneratorConfig::from_json(
+/// use stylegan2::GeneratorConfig;
+///
+/// let config = GeneratorConfig::new(64)
+///     .with_z_dim(64)
+///     .with_w_dim(64)
+///     .with_mapping_layers(2)
+///     .with_channel_base(1024);
+/// assert_eq!(config.num_ws(), 10);
+/// assert_eq!(config.channels(64), 16);
+///
+/// // As files have it.
+/// let same = GeneratorConfig::from_json(
 ///     r#"{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": 64, "img_channels": 3,
 ///         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 1024}}"#,
 /// )?;
-/// assert_eq!(config.num_ws(), 10);
-/// assert_eq!(config.channels(64), 16);
+/// assert_eq!(same, config);
 /// # Ok::<(), stylegan2::StyleGan2Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +68,7 @@ pub struct GeneratorConfig {
 /// Arguments of the official `MappingNetwork` that have defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct MappingConfig {
     /// Number of fully connected layers, 8 by default.
     pub num_layers: usize,
@@ -74,6 +86,11 @@ pub struct MappingConfig {
     #[serde(skip_serializing_if = "is_default_w_avg_beta")]
     pub w_avg_beta: Option<f32>,
 }
+
+/// Features of z and w in the official training configurations.
+const OFFICIAL_LATENT_DIM: usize = 512;
+
+pub(super) const RGB: usize = 3;
 
 const DEFAULT_W_AVG_BETA: Option<f32> = Some(0.995);
 
@@ -146,6 +163,63 @@ impl Default for SynthesisConfig {
 }
 
 impl GeneratorConfig {
+    /// The official networks' arguments for RGB images of a side, without labels: 512 features of z and w, 8 mapping layers.
+    ///
+    /// Nothing is checked yet; [`validate`](Self::validate) and whatever makes a network do.
+    pub fn new(img_resolution: usize) -> Self {
+        Self {
+            z_dim: OFFICIAL_LATENT_DIM,
+            c_dim: 0,
+            w_dim: OFFICIAL_LATENT_DIM,
+            img_resolution,
+            img_channels: RGB,
+            mapping_kwargs: MappingConfig::default(),
+            synthesis_kwargs: SynthesisConfig::default(),
+        }
+    }
+
+    /// With so many features of z.
+    pub fn with_z_dim(mut self, z_dim: usize) -> Self {
+        self.z_dim = z_dim;
+        self
+    }
+
+    /// With labels of so many classes.
+    pub fn with_c_dim(mut self, c_dim: usize) -> Self {
+        self.c_dim = c_dim;
+        self
+    }
+
+    /// With so many features of w.
+    pub fn with_w_dim(mut self, w_dim: usize) -> Self {
+        self.w_dim = w_dim;
+        self
+    }
+
+    /// With images of so many channels.
+    pub fn with_img_channels(mut self, img_channels: usize) -> Self {
+        self.img_channels = img_channels;
+        self
+    }
+
+    /// With so many fully connected layers of the mapping network.
+    pub fn with_mapping_layers(mut self, num_layers: usize) -> Self {
+        self.mapping_kwargs.num_layers = num_layers;
+        self
+    }
+
+    /// With `min(channel_base / r, channel_max)` feature maps at resolution r.
+    pub fn with_channel_base(mut self, channel_base: usize) -> Self {
+        self.synthesis_kwargs.channel_base = channel_base;
+        self
+    }
+
+    /// With at most so many feature maps of any block.
+    pub fn with_channel_max(mut self, channel_max: usize) -> Self {
+        self.synthesis_kwargs.channel_max = channel_max;
+        self
+    }
+
     /// Parses and validates a JSON object of official arguments.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ impl Default for PathLengthMean {
 
 /// The result of [`path_length_penalty`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PathLengthPenalty {
     /// Length of every image, `[batch]`; on the plain device.
     pub lengths: Tensor<1>,

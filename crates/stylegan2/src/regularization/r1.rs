@@ -6,6 +6,7 @@ use crate::Discriminator;
 
 /// The result of [`r1_penalty`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct R1Penalty {
     /// `|d Σ D / dx|²` of every image, `[batch]`, without `gamma / 2`; on the plain device.
     pub per_image: Tensor<1>,

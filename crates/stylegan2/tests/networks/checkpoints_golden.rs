@@ -87,7 +87,7 @@ fn assert_rosinality_images(generator: &Generator, what: &str, device: &Device) 
     );
     assert_close(
         &format!("{what} latent_avg"),
-        &values(generator.mapping.w_avg()),
+        &values(generator.mapping.w_avg().unwrap()),
         &expected.values("latent_avg"),
         // Copied, not computed.
         0.0,
@@ -148,7 +148,7 @@ fn a_missing_average_of_w_is_estimated() {
             .mean_dim(0)
             .sum()
             .into_scalar();
-        let distance: f32 = (mean - generator.mapping.w_avg().unsqueeze())
+        let distance: f32 = (mean - generator.mapping.w_avg().unwrap().unsqueeze())
             .powi_scalar(2)
             .sum()
             .into_scalar();

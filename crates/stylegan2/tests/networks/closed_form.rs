@@ -3,8 +3,8 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData, s};
 use stylegan2::{
-    Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode, RandomState,
-    Truncation, latent_from_seed, latents_from_seeds, mix_styles,
+    Architecture, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode,
+    RandomState, Truncation, latent_from_seed, latents_from_seeds, mix_styles,
 };
 use testkit::{assert_close, devices, seeded};
 
@@ -19,6 +19,9 @@ fn tiny(json_options: &str) -> GeneratorConfig {
     ))
     .unwrap()
 }
+
+const ARCHITECTURES: [Architecture; 3] =
+    [Architecture::Skip, Architecture::Resnet, Architecture::Orig];
 
 const SMALL_CHANNELS: &str = r#", "c_dim": 0, "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 64, "channel_max": 8}"#;
 
@@ -71,7 +74,7 @@ fn psi_zero_is_the_average_and_the_cutoff_leaves_later_layers() {
         let generator = filled(&tiny(SMALL_CHANNELS), &device);
         let mapping = &generator.mapping;
         let z = || random::<2>("z", [2, 6], &device);
-        let average = values(mapping.w_avg());
+        let average = values(mapping.w_avg().unwrap());
         let w = values(mapping.w(z(), None));
         let truncation = Truncation {
             psi: 0.0,
@@ -112,7 +115,7 @@ fn psi_zero_is_the_average_and_the_cutoff_leaves_later_layers() {
 fn the_average_of_w_moves_by_one_minus_beta() {
     for (_, device) in devices() {
         let mut generator = filled(&tiny(SMALL_CHANNELS), &device);
-        let before = values(generator.mapping.w_avg());
+        let before = values(generator.mapping.w_avg().unwrap());
         let w = random::<2>("w", [3, 5], &device);
         let batch = values(w.clone());
         generator.mapping.update_w_avg(w);
@@ -124,7 +127,7 @@ fn the_average_of_w_moves_by_one_minus_beta() {
             .collect();
         assert_close(
             "w_avg",
-            &values(generator.mapping.w_avg()),
+            &values(generator.mapping.w_avg().unwrap()),
             &expected,
             ROUNDING,
         );
@@ -228,13 +231,17 @@ fn a_network_without_noise_ignores_the_mode() {
 #[test]
 fn blocks_end_in_the_image_and_w_equals_its_repetition() {
     for (_, device) in devices() {
-        for architecture in ["skip", "resnet", "orig"] {
-            let config = GeneratorConfig::from_json(&format!(
-                r#"{{"z_dim": 6, "c_dim": 3, "w_dim": 5, "img_resolution": 16, "img_channels": 1,
-                    "mapping_kwargs": {{"num_layers": 1, "embed_features": 4}},
-                    "synthesis_kwargs": {{"channel_base": 64, "channel_max": 8, "architecture": "{architecture}"}}}}"#
-            ))
-            .unwrap();
+        for architecture in ARCHITECTURES {
+            let mut config = GeneratorConfig::new(16)
+                .with_z_dim(6)
+                .with_c_dim(3)
+                .with_w_dim(5)
+                .with_img_channels(1)
+                .with_mapping_layers(1)
+                .with_channel_base(64)
+                .with_channel_max(8);
+            config.mapping_kwargs.embed_features = Some(4);
+            config.synthesis_kwargs.architecture = architecture;
             let generator = filled(&config, &device);
             let (z, c) = (random("z", [2, 6], &device), random("c", [2, 3], &device));
             let w = generator.mapping.w(z.clone(), Some(c.clone()));
@@ -257,7 +264,7 @@ fn blocks_end_in_the_image_and_w_equals_its_repetition() {
                 let side = block.resolution;
                 let channels = config.channels(side);
                 assert_eq!(block.features.dims(), [2, channels, side, side]);
-                let colors = architecture == "skip" || side == 16;
+                let colors = architecture == Architecture::Skip || side == 16;
                 assert_eq!(
                     block.rgb.as_ref().map(Tensor::dims),
                     colors.then_some([2, 1, side, side])
@@ -392,12 +399,12 @@ fn latents_and_features_of_a_new_generator_have_unit_scale() {
 #[test]
 fn discriminators_of_every_architecture_read_the_whole_image() {
     for (_, device) in devices() {
-        for architecture in ["skip", "resnet", "orig"] {
-            let config = DiscriminatorConfig::from_json(&format!(
-                r#"{{"c_dim": 0, "img_resolution": 16, "img_channels": 3, "channel_base": 64, "channel_max": 8,
-                    "architecture": "{architecture}", "epilogue_kwargs": {{"mbstd_num_channels": 0}}}}"#
-            ))
-            .unwrap();
+        for architecture in ARCHITECTURES {
+            let mut config = DiscriminatorConfig::new(16)
+                .with_channel_base(64)
+                .with_channel_max(8);
+            config.architecture = architecture;
+            config.epilogue_kwargs.mbstd_num_channels = 0;
             let discriminator = Discriminator::init(&config, 5, &device).unwrap();
             let images = random::<4>("images", [3, 3, 16, 16], &device);
             let logits = values(discriminator.forward(images.clone(), None));
@@ -525,23 +532,24 @@ fn given_noise_of_another_size_is_a_programming_error() {
 #[test]
 fn no_filter_is_a_filter_of_one_tap_between_zeros() {
     for (backend, device) in devices() {
-        for architecture in ["orig", "skip", "resnet"] {
-            let what = format!("{backend} {architecture}");
+        for architecture in ARCHITECTURES {
+            let what = format!("{backend} {architecture:?}");
             let generator = |filter: &str| {
-                let config = tiny(&format!(
-                    r#", "c_dim": 0, "mapping_kwargs": {{"num_layers": 1}}, "synthesis_kwargs": {{"channel_base": 64,
-                        "architecture": "{architecture}", "resample_filter": {filter}}}"#
-                ));
+                let mut config = GeneratorConfig::new(8)
+                    .with_z_dim(6)
+                    .with_w_dim(5)
+                    .with_mapping_layers(1)
+                    .with_channel_base(64);
+                config.synthesis_kwargs.architecture = architecture;
+                config.synthesis_kwargs.resample_filter = serde_json::from_str(filter).unwrap();
                 let generator = filled(&config, &device);
                 let w_plus = random("w_plus", [2, config.num_ws(), 5], &device);
                 values(generator.synthesis.forward(w_plus, &NoiseMode::Constant))
             };
             let discriminator = |filter: &str| {
-                let config = DiscriminatorConfig::from_json(&format!(
-                    r#"{{"c_dim": 0, "img_resolution": 16, "img_channels": 3, "channel_base": 64,
-                        "architecture": "{architecture}", "block_kwargs": {{"resample_filter": {filter}}}}}"#
-                ))
-                .unwrap();
+                let mut config = DiscriminatorConfig::new(16).with_channel_base(64);
+                config.architecture = architecture;
+                config.block_kwargs.resample_filter = serde_json::from_str(filter).unwrap();
                 let discriminator = Discriminator::init(&config, 0, &device).unwrap();
                 values(discriminator.forward(random("image", [4, 3, 16, 16], &device), None))
             };

@@ -110,16 +110,14 @@ fn feature_maps_that_follow_no_rule_are_inferred_and_written() {
         (32, vec![(4, 8), (8, 8), (16, 12), (32, 6)]),
     ] {
         let table: BTreeMap<usize, usize> = table.into_iter().collect();
-        let channels = serde_json::to_string(&table).unwrap();
-        let generator = GeneratorConfig::from_json(&format!(
-            r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": {side}, "img_channels": 3,
-                "mapping_kwargs": {{"num_layers": 1}}, "synthesis_kwargs": {{"channels": {channels}}}}}"#
-        ));
-        let generator = Generator::init(&generator.unwrap(), 0, &device).unwrap();
-        let discriminator = DiscriminatorConfig::from_json(&format!(
-            r#"{{"c_dim": 0, "img_resolution": {side}, "img_channels": 3, "channels": {channels}}}"#
-        ));
-        let discriminator = Discriminator::init(&discriminator.unwrap(), 0, &device).unwrap();
+        let mut generator = GeneratorConfig::new(side)
+            .with_z_dim(8)
+            .with_w_dim(8)
+            .with_mapping_layers(1);
+        generator.synthesis_kwargs.channels = Some(table.clone());
+        let discriminator = DiscriminatorConfig::for_generator(&generator);
+        let generator = Generator::init(&generator, 0, &device).unwrap();
+        let discriminator = Discriminator::init(&discriminator, 0, &device).unwrap();
         let last = format!("synthesis.b{side}.conv1.weight");
         assert_eq!(generator.tensors()[&last].shape()[0], table[&side]);
 

@@ -78,7 +78,10 @@ fn decoders_of_encoders_are_found_with_their_mean_latent() {
         let width = *average.shape().last().unwrap();
         let rows = average.to_f32();
         let rows: Vec<&[f32]> = rows.chunks_exact(width).collect();
-        for (feature, found) in values(generator.mapping.w_avg()).into_iter().enumerate() {
+        for (feature, found) in values(generator.mapping.w_avg().unwrap())
+            .into_iter()
+            .enumerate()
+        {
             let sum: f64 = rows.iter().map(|row| f64::from(row[feature])).sum();
             let expected = (sum / rows.len() as f64) as f32;
             // The mean of at most 18 rows in double precision, rounded once.

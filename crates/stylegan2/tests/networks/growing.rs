@@ -1,8 +1,8 @@
 //! Progressive growing: what a grown network keeps of the one it comes from.
 
 use stylegan2::{
-    Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode, Truncation,
-    latents_from_seeds,
+    Architecture, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, NoiseMode,
+    Truncation, latents_from_seeds,
 };
 use stylegan2_ops::{Filter, upsample2d};
 use testkit::{assert_close, devices};
@@ -12,18 +12,21 @@ use crate::values;
 /// A few roundings of f32.
 const ROUNDING: f64 = 1e-6;
 
-fn generator_config(synthesis: &str) -> GeneratorConfig {
-    GeneratorConfig::from_json(&format!(
-        r#"{{"z_dim": 6, "c_dim": 0, "w_dim": 5, "img_resolution": 8, "img_channels": 3,
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 64, "channel_max": 8{synthesis}}}}}"#
-    ))
-    .unwrap()
+fn generator_config(architecture: Architecture) -> GeneratorConfig {
+    let mut config = GeneratorConfig::new(8)
+        .with_z_dim(6)
+        .with_w_dim(5)
+        .with_mapping_layers(2)
+        .with_channel_base(64)
+        .with_channel_max(8);
+    config.synthesis_kwargs.architecture = architecture;
+    config
 }
 
 #[test]
 fn a_grown_generator_makes_the_same_images_upsampled() {
     for (_, device) in devices() {
-        let small = Generator::init(&generator_config(""), 1, &device).unwrap();
+        let small = Generator::init(&generator_config(Architecture::Skip), 1, &device).unwrap();
         let grown = small.grown(32, 2, &device).unwrap();
         let z = || latents_from_seeds(&[3, 4], 6, &device);
         let noise = NoiseMode::None;
@@ -74,16 +77,11 @@ fn a_grown_discriminator_keeps_the_blocks_that_read_features() {
 #[test]
 fn networks_that_cannot_grow_say_why() {
     let device = devices().remove(0).1;
-    let small = Generator::init(&generator_config(""), 1, &device).unwrap();
+    let small = Generator::init(&generator_config(Architecture::Skip), 1, &device).unwrap();
     for resolution in [4, 8, 24] {
         assert!(small.grown(resolution, 2, &device).is_err(), "{resolution}");
     }
-    let residual = Generator::init(
-        &generator_config(r#", "architecture": "resnet""#),
-        1,
-        &device,
-    )
-    .unwrap();
+    let residual = Generator::init(&generator_config(Architecture::Resnet), 1, &device).unwrap();
     let message = residual.grown(16, 2, &device).unwrap_err().to_string();
     assert!(message.contains("architecture is resnet"), "{message}");
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use backbones::{
-    ClipImage, DinoVitB16, EfficientNetLite0, Interpolation, Preprocessing, Sizing, Vgg16,
+    ClipImage, DinoVitB16, EfficientNetLite0, Preprocessing, ResizeMethod, Sizing, Vgg16,
 };
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
@@ -345,7 +345,7 @@ impl VisionBackbone {
         Preprocessing {
             name: "vision-aided discriminator",
             sizing: Sizing::Square(side),
-            interpolation: Interpolation::Area,
+            interpolation: ResizeMethod::Area,
             crop: side,
             ..published
         }
@@ -402,7 +402,7 @@ mod tests {
         ] {
             let found = VisionBackbone::init(kind, &device).preprocessing();
             assert_eq!((found.mean, found.std), (mean, std), "{kind}");
-            assert_eq!(found.interpolation, Interpolation::Area);
+            assert_eq!(found.interpolation, ResizeMethod::Area);
             assert_eq!((found.sizing, found.crop), (Sizing::Square(224), 224));
         }
     }

@@ -64,6 +64,7 @@ impl Default for LinearProbe {
 
 /// What a [`LinearProbe`] finds on the images that it was not fitted to, mean over the splits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ProbeScore {
     /// Share of images on the right side, from 0 to 1; 0.5 is chance.
     pub accuracy: f64,
@@ -73,6 +74,7 @@ pub struct ProbeScore {
 
 /// A network with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RankedBackbone {
     /// Which network.
     pub kind: VisionBackboneKind,

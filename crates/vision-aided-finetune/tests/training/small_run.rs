@@ -25,16 +25,22 @@ pub fn images(count: usize) -> Arc<ImageSet> {
     Arc::new(ImageSet::from_bytes(SIDE, bytes))
 }
 
+fn generator_config() -> GeneratorConfig {
+    GeneratorConfig::new(16)
+        .with_z_dim(8)
+        .with_w_dim(8)
+        .with_mapping_layers(2)
+        .with_channel_base(128)
+        .with_channel_max(8)
+}
+
 pub fn generator(seed: u32, device: &Device) -> Generator {
     generator_of(3, seed, device)
 }
 
 pub fn generator_of(channels: usize, seed: u32, device: &Device) -> Generator {
-    let config = format!(
-        r#"{{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": {channels},
-            "mapping_kwargs": {{"num_layers": 2}}, "synthesis_kwargs": {{"channel_base": 128, "channel_max": 8}}}}"#
-    );
-    Generator::init(&GeneratorConfig::from_json(&config).unwrap(), seed, device).unwrap()
+    let config = generator_config().with_img_channels(channels);
+    Generator::init(&config, seed, device).unwrap()
 }
 
 pub fn discriminator(seed: u32, device: &Device) -> Discriminator {
@@ -42,11 +48,9 @@ pub fn discriminator(seed: u32, device: &Device) -> Discriminator {
 }
 
 pub fn discriminator_of(channels: usize, seed: u32, device: &Device) -> Discriminator {
-    let config = format!(
-        r#"{{"c_dim": 0, "img_resolution": 16, "img_channels": {channels}, "channel_base": 128, "channel_max": 8}}"#
-    );
+    let generator = generator_config().with_img_channels(channels);
     Discriminator::init(
-        &DiscriminatorConfig::from_json(&config).unwrap(),
+        &DiscriminatorConfig::for_generator(&generator),
         seed,
         device,
     )

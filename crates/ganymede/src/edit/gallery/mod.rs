@@ -90,12 +90,12 @@ impl Options {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Model by model.
-    pub edits: Vec<Shown>,
+    pub edits: Vec<ShownEdit>,
 }
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Shown {
+pub struct ShownEdit {
     /// Its model.
     pub model: String,
     /// Its name.
@@ -142,7 +142,7 @@ pub fn run(
     let file = options.file.as_path();
     let weights = &context.weights()?;
     let zoo = Zoo::open_without(weights.zoo(), &[BASE])?;
-    let network = options.inversion.lpips.network();
+    let network = options.inversion.lpips;
     let metric = context.lpips(network)?;
     let settings = LatentSettings {
         truncation_psi: options.truncation_psi,
@@ -200,7 +200,7 @@ impl Gallery<'_> {
         book: &EditBook,
         weights: &Weights,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Shown>, Error> {
+    ) -> Result<Vec<ShownEdit>, Error> {
         let device = self.settings.context.device();
         let model = Model {
             name: card.name.clone(),
@@ -256,7 +256,7 @@ impl Gallery<'_> {
                 .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
                 .collect::<Result<Vec<_>, _>>()?;
             write_sheet(&picture, &rows, &model)?;
-            shown.push(Shown {
+            shown.push(ShownEdit {
                 model: model.name.clone(),
                 edit: name.to_owned(),
                 description: named.description.clone(),

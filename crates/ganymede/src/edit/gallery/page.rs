@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::Shown;
+use super::ShownEdit;
 
 const BEGIN: &str = "<!-- edits: written by `edit --gallery` -->";
 const END: &str = "<!-- end of the edits -->";
@@ -35,7 +35,7 @@ pub(super) fn replace_section(text: &str, section: &str) -> Result<String, Strin
 }
 
 /// A heading, a picture and the command for each edit, and a table of all numbers.
-pub(super) fn section(shown: &[Shown], file: &Path, network: &str) -> String {
+pub(super) fn section(shown: &[ShownEdit], file: &Path, network: &str) -> String {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut text = String::new();
     for edit in shown {
@@ -77,7 +77,7 @@ pub(super) fn section(shown: &[Shown], file: &Path, network: &str) -> String {
     text
 }
 
-fn table(shown: &[Shown], network: &str) -> String {
+fn table(shown: &[ShownEdit], network: &str) -> String {
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
     };
@@ -112,7 +112,7 @@ fn table(shown: &[Shown], network: &str) -> String {
 }
 
 /// Which images the numbers are of.
-fn measured(shown: &[Shown]) -> String {
+fn measured(shown: &[ShownEdit]) -> String {
     let further = shown.iter().filter(|edit| edit.measured != edit.images);
     let counts = further.clone().map(|edit| edit.measured.len());
     let (Some(least), Some(most)) = (counts.clone().min(), counts.max()) else {
@@ -144,11 +144,11 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::EndEffect;
-    use super::{Shown, measured};
+    use super::{ShownEdit, measured};
     use crate::files::ShownPath;
 
     /// An edit shown on one image and measured on those of these numbers.
-    fn shown(numbers: &[u32]) -> Shown {
+    fn shown(numbers: &[u32]) -> ShownEdit {
         let image = |number: &u32| ShownPath(format!("{number}.png").into());
         let effect = EndEffect {
             change: None,
@@ -156,7 +156,7 @@ mod tests {
             lpips: 0.0,
             rest_lpips: None,
         };
-        Shown {
+        ShownEdit {
             model: String::new(),
             edit: String::new(),
             description: String::new(),

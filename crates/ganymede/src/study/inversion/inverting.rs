@@ -72,7 +72,7 @@ impl Inverter<'_> {
             .map(|work| self.plan.image(work).pixels.clone())
             .collect();
         let targets = to_targets(&pixels, &model.generator, self.device);
-        let inversions = inversion::invert(
+        let inversions = inversion::invert_with(
             &model.generator,
             self.loss,
             targets.clone(),

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use image_tensor::RgbImage;
 use inversion::InversionConfig;
-use lpips::{Network, Version};
+use lpips::{LpipsNetwork, Version};
 use model_zoo::ZooModel;
 
 use crate::device::DeviceChoice;
 use crate::{Error, digest};
 
 /// To be raised when a change of the program changes results.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 
 /// Networks that inversions are measured with: the authors' metric, and the one that they train with.
-pub const JUDGES: [Network; 2] = [Network::AlexNet, Network::Vgg16];
+pub const JUDGES: [LpipsNetwork; 2] = [LpipsNetwork::AlexNet, LpipsNetwork::Vgg16];
 
 /// The keys of a study's inversions.
 pub struct Keys {
@@ -28,7 +28,7 @@ pub struct Keys {
 pub struct Recipe<'a> {
     pub config: &'a InversionConfig,
     /// Network of the loss.
-    pub loss: Network,
+    pub loss: LpipsNetwork,
     /// Images that are optimised together.
     pub batch: usize,
     pub device: DeviceChoice,
@@ -49,28 +49,29 @@ impl Keys {
                 Ok((model.name().to_owned(), file))
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self::from_parts(recipe, &metrics, generators))
+        Self::from_parts(recipe, &metrics, generators)
     }
 
     pub fn from_parts(
         recipe: &Recipe<'_>,
         metrics: &[String],
         generators: BTreeMap<String, String>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let Recipe {
             config,
             loss,
             batch,
             device,
         } = recipe;
-        Self {
-            // The settings' debug text names every field and writes numbers so that they can be told apart.
+        let device = serde_json::to_string(device)?;
+        let config = serde_json::to_string(config)?;
+        Ok(Self {
             recipe: format!(
-                "protocol {PROTOCOL}\nloss {loss}\nbatch {batch}\ndevice {device:?}\nmetrics {}\n{config:?}",
+                "protocol {PROTOCOL}\nloss {loss}\nbatch {batch}\ndevice {device}\nmetrics {}\n{config}",
                 metrics.join(" ")
             ),
             generators,
-        }
+        })
     }
 
     /// How all inversions are made, but for their models and images.
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
     use image_tensor::Rgb;
 
-    fn keys(change: impl Fn(&mut InversionConfig), metrics: &[&str], loss: Network) -> Keys {
+    fn keys(change: impl Fn(&mut InversionConfig), metrics: &[&str], loss: LpipsNetwork) -> Keys {
         let mut config = InversionConfig::default();
         change(&mut config);
         let recipe = Recipe {
@@ -120,12 +121,13 @@ mod tests {
                 .map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned()))
                 .collect(),
         )
+        .expect("settings without tensors")
     }
 
     #[test]
     fn keys_follow_the_content_and_nothing_else() {
         let gray = RgbImage::from_pixel(4, 2, Rgb([7; 3]));
-        let plain = || keys(|_| {}, &["x", "y"], Network::AlexNet);
+        let plain = || keys(|_| {}, &["x", "y"], LpipsNetwork::AlexNet);
         let key = plain().of("a", &gray);
         assert_eq!(key, plain().of("a", &gray.clone()));
         assert_eq!(key, plain().of("copy of a", &gray));
@@ -137,13 +139,13 @@ mod tests {
             plain().of("b", &gray),
             plain().of("a", &other),
             plain().of("a", &turned),
-            keys(|_| {}, &["x", "z"], Network::AlexNet).of("a", &gray),
-            keys(|_| {}, &["x", "y"], Network::Vgg16).of("a", &gray),
-            keys(|c| c.steps += 1, &["x", "y"], Network::AlexNet).of("a", &gray),
+            keys(|_| {}, &["x", "z"], LpipsNetwork::AlexNet).of("a", &gray),
+            keys(|_| {}, &["x", "y"], LpipsNetwork::Vgg16).of("a", &gray),
+            keys(|c| c.steps += 1, &["x", "y"], LpipsNetwork::AlexNet).of("a", &gray),
             keys(
                 |c| c.lambda_mse = c.lambda_mse.next_up(),
                 &["x", "y"],
-                Network::AlexNet,
+                LpipsNetwork::AlexNet,
             )
             .of("a", &gray),
         ];

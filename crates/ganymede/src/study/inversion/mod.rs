@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use lpips::Network;
+use lpips::LpipsNetwork;
 use serde::Serialize;
 
 pub use claims::{Claim, Comparison, Sign, Verdict};
@@ -96,7 +96,7 @@ pub fn run(
     let config = options.inversion.config(options.seed, device);
     let recipe = Recipe {
         config: &config,
-        loss: options.inversion.lpips.network(),
+        loss: options.inversion.lpips,
         batch: options.batch(),
         device: DeviceChoice::of(device),
     };
@@ -128,8 +128,8 @@ pub fn run(
     });
 
     let (alex, vgg) = (
-        context.lpips(Network::AlexNet)?,
-        context.lpips(Network::Vgg16)?,
+        context.lpips(LpipsNetwork::AlexNet)?,
+        context.lpips(LpipsNetwork::Vgg16)?,
     );
     let loss = [&alex, &vgg]
         .into_iter()

@@ -59,7 +59,7 @@ impl ImageStudy<'_> {
             &model.generator,
             self.context.device(),
         );
-        let metric = self.context.lpips(options.inversion.lpips.network())?;
+        let metric = self.context.lpips(options.inversion.lpips)?;
         let mut quiet = Quiet(observer);
         let mut measured = Vec::new();
         let mut plain = None;

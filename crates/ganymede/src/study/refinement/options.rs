@@ -5,7 +5,7 @@ use inversion::TuningConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::invert::{self, Noise, Schedule, Settings, StartChoice};
+use crate::invert::{self, NoiseChoice, ScheduleChoice, Settings, StartChoice};
 #[cfg(feature = "clap")]
 use crate::search::rank;
 
@@ -89,7 +89,7 @@ impl Options {
                 ));
             }
         }
-        if settings.noise != Noise::Constant {
+        if settings.noise != NoiseChoice::Constant {
             return Err(Error::option(
                 "noise",
                 "",
@@ -130,7 +130,7 @@ impl Options {
             Way::Regressed => Settings {
                 start: StartChoice::Regressed,
                 steps: self.regressed_steps,
-                schedule: Schedule::Ramp,
+                schedule: ScheduleChoice::Ramp,
                 ..plain
             },
             Way::Prior => Settings {

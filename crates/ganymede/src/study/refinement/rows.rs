@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use inversion::psnr_of_pictures;
-use lpips::{Lpips, Network};
+use lpips::{Lpips, LpipsNetwork};
 use serde::Serialize;
 
 use super::options::Way;
@@ -46,8 +46,8 @@ pub(super) struct Measured {
 impl Metrics {
     pub(super) fn load(context: &Context) -> Result<Self, Error> {
         Ok(Self {
-            alex: context.lpips(Network::AlexNet)?,
-            vgg: context.lpips(Network::Vgg16)?,
+            alex: context.lpips(LpipsNetwork::AlexNet)?,
+            vgg: context.lpips(LpipsNetwork::Vgg16)?,
         })
     }
 

@@ -11,7 +11,7 @@ use vision_aided_finetune::ImageSet;
 use super::plan::Target;
 use crate::runs::export::GENERATOR;
 use crate::runs::image_sets::training_set;
-use crate::transfer::Tuning;
+use crate::transfer::FineTuning;
 use crate::transfer::distance::Yardstick;
 use crate::{Error, Observer, digest, files};
 
@@ -36,7 +36,7 @@ impl Independent {
     /// Measures what the run in `folder` started from and came to, unless that was done.
     pub(super) fn measure(
         features: &ImageFeatures,
-        tuning: &Tuning,
+        tuning: &FineTuning,
         target: &Target,
         source: &Path,
         folder: &Path,

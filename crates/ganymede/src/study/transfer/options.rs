@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 #[cfg(feature = "clap")]
 use crate::search::rank;
 use crate::shard::Shard;
-use crate::transfer::Tuning;
+use crate::transfer::FineTuning;
 
 /// Which targets, which sources, and how each run goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub struct Options {
     pub out: PathBuf,
     /// How each source is fine-tuned and measured.
     #[cfg_attr(feature = "clap", command(flatten))]
-    pub tuning: Tuning,
+    pub tuning: FineTuning,
     /// Of each source's first run
     #[cfg_attr(feature = "clap", arg(skip))]
     pub seed: u32,
@@ -86,7 +86,7 @@ impl Default for Options {
             parts: None,
             merge: Vec::new(),
             out: PathBuf::from("out/study_transfer"),
-            tuning: Tuning::default(),
+            tuning: FineTuning::default(),
             seed: 0,
         }
     }

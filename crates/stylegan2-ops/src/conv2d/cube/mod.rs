@@ -6,7 +6,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
-use gpu_kernels::conv2d::{Convolution, Direction, convolve};
+use gpu_kernels::conv2d::{Convolution, Pass, convolve};
 use gpu_kernels::rows_dot;
 
 use super::extension::{ConvolutionKernels, Scales, plane};
@@ -29,7 +29,7 @@ impl ConvolutionKernels for CubeBackend {
             return by_burn::correlate(x, weight, bias, scales, options);
         }
         let size = options.output_size(plane::<Self>(&x), plane::<Self>(&weight));
-        run(x, weight, bias, scales, options, Direction::Forward, size)
+        run(x, weight, bias, scales, options, Pass::Forward, size)
     }
 
     fn correlate_adjoint(
@@ -42,15 +42,7 @@ impl ConvolutionKernels for CubeBackend {
         if options.groups > 1 {
             return by_burn::correlate_adjoint(gradient, weight, scales, options, size);
         }
-        run(
-            gradient,
-            weight,
-            None,
-            scales,
-            options,
-            Direction::Adjoint,
-            size,
-        )
+        run(gradient, weight, None, scales, options, Pass::Adjoint, size)
     }
 
     fn correlate_weight_adjoint(
@@ -71,7 +63,7 @@ fn run(
     bias: Option<CubeTensor>,
     Scales { input, output }: Scales<CubeBackend>,
     options: Conv2d,
-    direction: Direction,
+    direction: Pass,
     size: [usize; 2],
 ) -> CubeTensor {
     let scales = gpu_kernels::conv2d::Scales { input, output };

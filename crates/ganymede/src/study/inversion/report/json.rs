@@ -119,7 +119,7 @@ impl Study<'_> {
             ranks: plan.ranks.clone(),
             space: options.inversion.space.name(),
             steps: options.inversion.steps,
-            loss: options.inversion.lpips.network().to_string(),
+            loss: options.inversion.lpips.to_string(),
             lambda_lpips: options.inversion.lambda_lpips,
             lambda_mse: options.inversion.lambda_mse,
             batch: options.batch(),

@@ -1,3 +1,7 @@
+mod published;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -18,16 +22,26 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// `chosen`, or the folder that the environment variable `GANYMEDE_WEIGHTS` names, or the repository's.
+    /// `chosen`, or the folder that the environment variable `GANYMEDE_WEIGHTS` names.
+    ///
+    /// Where neither is given, the first that there is: `weights` in the current folder or in one above it, `weights` in a folder above the program (so that the
+    /// repository's programs find the repository's), and `ganymede` in the user's data folder ([`dirs::data_dir`]).
     ///
     /// # Errors
     ///
-    /// There is no such folder.
+    /// There is no such folder; the error names the places.
     pub fn open(chosen: Option<&Path>) -> Result<Self, Error> {
-        let root = chosen
+        let named = chosen
             .map(Path::to_owned)
-            .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
-            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights"));
+            .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from));
+        let root = match named {
+            Some(root) => root,
+            None => {
+                let here = std::env::current_dir().ok();
+                let program = std::env::current_exe().ok();
+                found_in(&[here, program], dirs::data_dir())?
+            }
+        };
         // Without the way back in it, paths in messages are easier to read.
         match root.canonicalize() {
             Ok(root) => Ok(Self { root }),
@@ -42,12 +56,32 @@ impl Weights {
 
     /// Feature networks and LPIPS heads.
     pub fn features(&self) -> PathBuf {
-        self.root.join("features")
+        self.root.join(FEATURES)
+    }
+
+    /// A file of [`features`](Self::features), such as `vgg16.safetensors`.
+    ///
+    /// # Errors
+    ///
+    /// It is not there; the error says who publishes it.
+    pub fn feature_file(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.features().join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let publisher = published::publisher(name).map(|by| format!("; {by}"));
+        Err(Error::File {
+            path,
+            problem: format!(
+                "missing; put it there or name another folder of weights (an argument, or the environment variable {VARIABLE}){}",
+                publisher.unwrap_or_default()
+            ),
+        })
     }
 
     /// Generators, a folder each.
     pub fn zoo(&self) -> PathBuf {
-        self.root.join("zoo")
+        self.root.join(ZOO)
     }
 
     /// The statistics of the generators' features.
@@ -101,10 +135,32 @@ impl Weights {
     }
 }
 
+/// `weights` in a folder of these or above it, or the one in the user's data folder.
+fn found_in(starts: &[Option<PathBuf>], data: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let above = starts.iter().flatten().flat_map(|start| start.ancestors());
+    let mut places = above.map(|folder| folder.join(FOLDER)).collect::<Vec<_>>();
+    let data = data.map(|data| data.join(DATA_FOLDER));
+    places.extend(data.clone());
+    // Other projects have folders of this name too.
+    let of_ours = |place: &&PathBuf| place.join(FEATURES).is_dir() || place.join(ZOO).is_dir();
+    places
+        .iter()
+        .find(of_ours)
+        .cloned()
+        .ok_or_else(|| Error::NoWeightsFound {
+            data: data.unwrap_or_else(|| PathBuf::from(DATA_FOLDER)),
+        })
+}
+
 /// The model of all styles, which those of single styles start from.
 pub const BASE: &str = "base";
 
 /// Names a weights folder for all programs.
 const VARIABLE: &str = "GANYMEDE_WEIGHTS";
+const FOLDER: &str = "weights";
+/// Of this project in the user's data folder.
+const DATA_FOLDER: &str = "ganymede";
+const FEATURES: &str = "features";
+const ZOO: &str = "zoo";
 const INDEX: &str = "index.ganymede";
 const GENERATOR: &str = "generator.safetensors";

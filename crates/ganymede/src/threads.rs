@@ -1,0 +1,28 @@
+//! What programs keep for many requests can be sent to other threads and shared among them. This compiles or does not.
+
+fn shared<T: Send + Sync>() {}
+
+#[test]
+fn what_is_loaded_once_is_shared_among_threads() {
+    shared::<crate::Context>();
+    shared::<crate::Error>();
+    shared::<crate::Model>();
+    shared::<crate::Weights>();
+    shared::<backbones::FeatureExtractor>();
+    shared::<checkpoint::Checkpoint>();
+    shared::<feature_stats::Moments>();
+    shared::<feature_stats::Pca>();
+    shared::<ganspace::Path>();
+    shared::<image_source::ImageSource>();
+    shared::<inversion::InversionConfig>();
+    shared::<inversion::Inversion>();
+    shared::<lpips::Lpips>();
+    shared::<lpips::TargetFeatures>();
+    shared::<metrics_fid::ImageFeatures>();
+    shared::<model_zoo::Zoo>();
+    shared::<retrieval_gaussian::Index>();
+    shared::<stylegan2::Discriminator>();
+    shared::<stylegan2::Generator>();
+    shared::<vision_aided_finetune::ImageSet>();
+    shared::<vision_aided_finetune::Trainer>();
+}
