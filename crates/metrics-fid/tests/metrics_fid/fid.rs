@@ -76,7 +76,8 @@ fn distances_of_pictures_equal_those_of_each_tool() {
         if protocol == FidProtocol::CleanFid {
             let options = FidOptions::new(network.clone(), &device).with_protocol(protocol);
             let in_one_call = fid(fixture("real"), fixture("generated"), &options).unwrap();
-            assert_eq!(in_one_call, found);
+            // The same sums in f64; how threads share them is not the same.
+            assert!((in_one_call / found - 1.0).abs() < 1e-9, "{in_one_call}");
         }
         if let Some(tool) = expected["tool"].as_f64() {
             // Of singular covariances the tools' own roots are accurate to 1e-5 only.
