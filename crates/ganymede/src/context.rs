@@ -18,8 +18,7 @@ use crate::{Error, Model, Weights, model};
 pub struct Context {
     device: Device,
     weights: Option<PathBuf>,
-    /// By the model's file and that of the change of its weights, where there is one.
-    models: Mutex<Recent<(ModelKey, Option<ModelKey>), Arc<Model>>>,
+    models: Mutex<Recent<LoadedKey, Arc<Model>>>,
     metrics: Mutex<Recent<LpipsNetwork, Arc<Lpips>>>,
     pub(crate) directions: KeptDirections,
     tuned: Option<(PathBuf, WeightDelta)>,
@@ -32,6 +31,9 @@ pub(crate) struct ModelKey {
     length: u64,
     changed: Option<SystemTime>,
 }
+
+/// A model's file, and that of the change of its weights, where there is one.
+type LoadedKey = (ModelKey, Option<ModelKey>);
 
 impl Context {
     /// Generators that are kept unless another number is asked for. One for 1024x1024 pixels takes 120 MB.

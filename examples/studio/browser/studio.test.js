@@ -140,7 +140,7 @@ test('model: seeds, truncation, noise, named edits and components are new pictur
   await changes(() => page.keyboard.press('ArrowRight'));
   await changes(() => slide('Truncation ψ', 0.5));
   await changes(() => slide('Cutoff', 4));
-  await changes(() => slide('hair', 3));
+  await changes(() => slide('hair', 2));
   await changes(() => slide('Component 1', 2));
   await changes(() => page.getByLabel('Layers from').fill('4').then(() => page.keyboard.press('Tab')));
   await changes(() => page.getByRole('button', { name: 'Reset edits' }).click());
