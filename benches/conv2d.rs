@@ -79,7 +79,7 @@ const FORWARD: [Layer; 9] = [
 ];
 
 const ADJOINT: [Layer; 4] = [
-    Layer::by_two(1, [512, 512], 16),
+    Layer::by_two(1, [512, 256], 32),
     Layer::by_two(1, [256, 128], 64),
     Layer::by_two(1, [128, 64], 128),
     Layer::by_two(8, [256, 128], 32),

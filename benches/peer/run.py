@@ -49,9 +49,15 @@ SETTLE_SECONDS = 0.05
 # runs with the defaults, as the official scripts do.
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
 
-# A machine with wide vectors stands in for one without: the widest set that each side may use, in its own variables.
+# A machine with wide vectors stands in for one without: the widest set that each side may use, in its own variables. The matrix
+# products of `gemm` and Burn's Flex have none and keep what the machine has.
 NARROWER = {
-    "avx2": {"KERNELS_SIMD": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    "avx2": {
+        "KERNELS_SIMD": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+    },
 }
 
 
@@ -239,7 +245,7 @@ def parse() -> argparse.Namespace:
     features = ROOT / "weights/features/efficientnet_lite0.safetensors"
     parser.add_argument("--features", type=Path, default=features, help="weights of EfficientNet-lite0")
     parser.add_argument("--work", type=Path, default=ROOT / "target/peer", help="folder for seeded weights and results")
-    parser.add_argument("--results", type=Path, help="JSON file the results are merged into (default: WORK/results.json)")
+    parser.add_argument("--results", type=Path, help="JSON file of all results (default: WORK/results.json; its own with --widest)")
     parser.add_argument("--case", default="", help="regular expression: only cases whose name matches")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each side")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a round of the slowest side lasts, about")
@@ -253,7 +259,9 @@ def main() -> None:
     options = parse()
     # What the workers inherit.
     os.environ.update(NARROWER.get(options.widest, {}))
-    path = options.results or options.work / "results.json"
+    # Rows of other vectors are of another table.
+    name = f"results-{options.widest}.json" if options.widest else "results.json"
+    path = options.results or options.work / name
     results = json.loads(path.read_text()) if path.exists() else {"cases": {}}
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     for case in CASES:

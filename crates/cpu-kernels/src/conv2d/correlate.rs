@@ -102,20 +102,7 @@ pub(super) fn correlate_packed(
             .passes
             .iter()
             .all(|pass| flat_positions(&plan.packing, pass) >= MAX_POSITIONS);
-    if in_place {
-        for (index, pass) in plan.passes.iter().enumerate() {
-            let weights = weights.pass(index);
-            run_pass(
-                kernels,
-                &plan.packing,
-                pass,
-                operands,
-                operands.x,
-                weights,
-                out,
-            );
-        }
-    } else {
+    let packed = (!in_place).then(|| {
         let planes = operands.n * operands.groups * operands.ic;
         let mut packed = Scratch::new(planes * plan.packing.plane() + MAX_POSITIONS);
         pack(
@@ -125,18 +112,12 @@ pub(super) fn correlate_packed(
             operands.input_scale,
             &mut packed,
         );
-        for (index, pass) in plan.passes.iter().enumerate() {
-            let weights = weights.pass(index);
-            run_pass(
-                kernels,
-                &plan.packing,
-                pass,
-                operands,
-                &packed,
-                weights,
-                out,
-            );
-        }
+        packed
+    });
+    let x = packed.as_deref().unwrap_or(operands.x);
+    for (index, pass) in plan.passes.iter().enumerate() {
+        let weights = weights.pass(index);
+        run_pass(kernels, &plan.packing, pass, operands, x, weights, out);
     }
 }
 

@@ -104,7 +104,7 @@ impl Bands {
         let out_image = out.len() / operands.n;
         let out = Shared::new(out);
         let sweep = |images: Range<usize>, bands: Range<usize>| {
-            // SAFETY: an image lies inside the output.
+            // SAFETY: the images lie inside the output.
             let out = unsafe { out.offset(images.start * out_image) };
             self.sweep(kernels, &operands.images(images), bands, &weights, out);
         };

@@ -38,8 +38,8 @@ fn rows_may_be_shorter_than_the_kernel() {
 
 #[test]
 fn equals_the_direct_correlation() {
-    // Whole and partial bands, rows shorter and longer than a vector, row blocks that end early, one image and several, and an image
-    // whose bands are several tasks.
+    // Whole and partial bands, rows shorter and longer than a vector, row blocks that end early, one image and several, an image
+    // whose bands are several tasks, and images that share panels, as their weights are more than they are.
     for shape in [
         [1, 1, 3, 3, 3, 3],
         [2, 1, 5, 9, 8, 7],
@@ -48,6 +48,7 @@ fn equals_the_direct_correlation() {
         [1, 1, 2, 5, 4, 70],
         [2, 3, 4, 5, 11, 12],
         [1, 1, 64, 12, 66, 64],
+        [3, 1, 24, 464, 9, 7],
     ] {
         for padding in [[0, 0], [1, 1], [2, 2], [0, 2], [2, 1], [3, 1], [1, 3]] {
             let window = Window::padded(padding);
