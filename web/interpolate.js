@@ -79,9 +79,11 @@ export function interpolateView({ go }) {
   const playButton = button('Pause', () => { playing = !playing; playButton.textContent = playing ? 'Pause' : 'Play'; });
   const exportButton = button('Export', () => exportDialog(wanted(), { course }), { className: 'primary' });
   const addSeed = () => {
-    const model = store.strip[0]?.model ?? store.picture?.model ?? store.models[0]?.id;
+    const from = store.strip[0] ?? store.picture;
+    const model = from?.model ?? store.models[0]?.id;
     if (!model) { notice('No models here yet.'); return; }
-    const picture = ofSeed(model, Math.floor(Math.random() * 10000));
+    const seed = Math.floor(Math.random() * 10000);
+    const picture = { ...ofSeed(model, seed), ...(from?.tuned ? { tuned: from.tuned } : {}) };
     store.strip.push({ ...picture, title: titleOf(picture) });
     changed();
   };

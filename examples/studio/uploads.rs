@@ -74,12 +74,12 @@ impl Uploads {
 
     /// Keeps a file of pivotal tuning, if it is one, under the name of its content.
     pub fn add_tuned(&self, bytes: &[u8], device: &Device) -> Result<String, Failure> {
-        let refused = |error: std::io::Error| Failure::internal(error.to_string());
+        let internal = |error: std::io::Error| Failure::internal(error.to_string());
         let file = tempfile::Builder::new()
             .suffix(ENDING)
             .tempfile()
-            .map_err(refused)?;
-        std::fs::write(file.path(), bytes).map_err(refused)?;
+            .map_err(internal)?;
+        std::fs::write(file.path(), bytes).map_err(internal)?;
         WeightDelta::read(file.path(), device).map_err(|error| {
             let path = file.path().display().to_string();
             Failure::refused(error.to_string().replace(&path, "the change"))

@@ -24,7 +24,7 @@ pub struct Context {
     tuned: Option<(PathBuf, WeightDelta)>,
 }
 
-/// A file as it is now: a model that was trained on is another.
+/// A file as it is now: a model that was trained on is another. [`LoadedKey`] has its tuning too.
 #[derive(PartialEq)]
 pub(crate) struct ModelKey {
     path: PathBuf,

@@ -66,17 +66,18 @@ pub async fn typicality(
     Input(Scored { model, score }): Input<Scored>,
 ) -> Result<Json<Fit>, Failure> {
     let fit = studio.soon(move |studio| {
-        let context = &studio.context;
-        let searcher = Searcher::open(None, None, &context.weights()?, context.device())?;
-        if let Some(share) = searcher.typicality(&model, score) {
-            return Ok(Fit::new(model, share));
-        }
+        // Pictures and searches take turns, so that nobody waits for this lock.
         let mut known = studio
             .own_scores
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = known.get(&model) {
             return Ok(Fit::new(model, own.typicality(score)));
+        }
+        let context = &studio.context;
+        let searcher = Searcher::open(None, None, &context.weights()?, context.device())?;
+        if let Some(share) = searcher.typicality(&model, score) {
+            return Ok(Fit::new(model, share));
         }
         let own = searcher.own_scores(&model, SAMPLES, context, &mut ())?;
         let share = own.typicality(score);

@@ -62,7 +62,7 @@ pub struct Options {
     /// Weight of what keeps other images of the model in --tune
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().lambda_locality))]
     pub lambda_locality: f32,
-    /// Most bytes of the file of --tune [default: 100000, or 5 % of a larger model's file]
+    /// Most bytes of the file of --tune [default: 100000, or 5 % of a larger model's weights]
     #[cfg_attr(feature = "clap", arg(long, value_name = "BYTES"))]
     pub tune_bytes: Option<u64>,
     /// How the inversion goes.

@@ -46,7 +46,7 @@ pub(super) struct Tuned {
 const LEAST_BYTES: u64 = 100_000;
 const SHARE_OF_MODEL: u64 = 20;
 
-/// As [`inversion::tune`] takes it, for a model whose file has so many bytes.
+/// As [`inversion::tune`] takes it, for a model whose weights take so many bytes.
 pub(super) fn config(options: &Options, model_bytes: u64, report_every: usize) -> TuningConfig {
     let usual = TuningConfig::default();
     TuningConfig {
@@ -70,16 +70,11 @@ pub(super) fn config(options: &Options, model_bytes: u64, report_every: usize) -
 
 /// Whether a change of the model can be as small as is asked for, which is to be known before the work.
 pub(super) fn check(options: &Options, model: &Model) -> Result<(), Error> {
-    let bytes = config(options, bytes_of(model), 1).bytes;
+    let bytes = config(options, model.size_in_bytes(), 1).bytes;
     match WeightDelta::rank_within(&model.generator.weight_shapes(), bytes) {
         0 => Err(InversionError::NoRank { bytes }.into()),
         _ => Ok(()),
     }
-}
-
-/// Of its file.
-fn bytes_of(model: &Model) -> u64 {
-    model.path.metadata().map_or(0, |data| data.len())
 }
 
 impl Search<'_> {
@@ -95,7 +90,7 @@ impl Search<'_> {
     ) -> Result<(Tuning, Model), Error> {
         let model = self.model;
         let every = DeviceChoice::of(self.context.device()).steps_between_reads();
-        let config = config(options, bytes_of(model), every);
+        let config = config(options, model.size_in_bytes(), every);
         let w_plus = inversions.iter().map(|i| i.best.w_plus.clone()).collect();
         let mut seen = Seen::within(config.steps, every, names, false);
         observer.begin(&Phase::new("tuning", config.steps));

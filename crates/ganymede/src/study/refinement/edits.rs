@@ -60,10 +60,11 @@ impl Edits {
             )?))
         };
         let mut made = Vec::new();
+        let unedited = pictures(std::slice::from_ref(&latent))?.remove(0);
         for named in &self.0 {
             made.push(Made {
                 attribute: named.attribute,
-                unedited: pictures(std::slice::from_ref(&latent))?.remove(0),
+                unedited: unedited.clone(),
                 ends: pictures(&in_strengths(&named.edit, &latent, &named.range)?)?,
             });
         }
@@ -78,17 +79,16 @@ impl Made {
     }
 
     /// Mean LPIPS of the ends from the unedited picture, outside the attribute's region.
-    fn rest(&self, metrics: &Metrics) -> Result<f64, Error> {
+    fn rest(&self, metrics: &Metrics, device: &Device) -> Result<f64, Error> {
         let restored = self.ends.iter().map(|end| {
             let region = self.attribute.region;
             region.restored(end, &self.unedited)
         });
         let restored: Vec<RgbImage> = restored.collect();
-        let device = Device::flex();
         let distances = rendering::distances(
             &metrics.alex,
-            to_signed_unit(&restored, &device),
-            to_signed_unit(std::slice::from_ref(&self.unedited), &device),
+            to_signed_unit(&restored, device),
+            to_signed_unit(std::slice::from_ref(&self.unedited), device),
         )?;
         Ok(distances.iter().sum::<f64>() / distances.len() as f64)
     }
@@ -98,14 +98,15 @@ impl Made {
         plain: &[Self],
         other: &[Self],
         metrics: &Metrics,
+        device: &Device,
     ) -> Result<EditSums, Error> {
         let mut sums = EditSums::default();
         for (plain, other) in plain.iter().zip(other) {
             let direction = plain.change().signum();
             sums.change[0] += plain.change() * direction;
             sums.change[1] += other.change() * direction;
-            sums.rest[0] += plain.rest(metrics)?;
-            sums.rest[1] += other.rest(metrics)?;
+            sums.rest[0] += plain.rest(metrics, device)?;
+            sums.rest[1] += other.rest(metrics, device)?;
         }
         Ok(sums)
     }

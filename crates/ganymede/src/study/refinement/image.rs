@@ -61,29 +61,20 @@ impl ImageStudy<'_> {
         );
         let metric = self.context.lpips(options.inversion.lpips)?;
         let mut quiet = Quiet(observer);
-        let mut measured = Vec::new();
-        let mut plain = None;
-        for way in [Way::WPlus, Way::Regressed, Way::Prior] {
-            if !options.has(way) {
-                continue;
-            }
-            let (inversion, of_way) = self.search(way, &target, &targets, &metric, &mut quiet)?;
-            if way == Way::WPlus {
-                plain = Some(Plain {
-                    edits: self.made(model, &inversion, None)?,
-                    inversion,
-                    measured: of_way.clone(),
-                });
-            }
-            measured.push((way, of_way));
-        }
-        let Some(plain) = plain else {
-            return Err(Error::option(
-                "without",
-                Way::WPlus,
-                "the others are compared with it",
-            ));
+        let (inversion, of_plain) =
+            self.search(Way::WPlus, &target, &targets, &metric, &mut quiet)?;
+        let plain = Plain {
+            edits: self.made(model, &inversion, None)?,
+            inversion,
+            measured: of_plain.clone(),
         };
+        let mut measured = vec![(Way::WPlus, of_plain)];
+        for way in [Way::Regressed, Way::Prior] {
+            if options.has(way) {
+                let (_, of_way) = self.search(way, &target, &targets, &metric, &mut quiet)?;
+                measured.push((way, of_way));
+            }
+        }
         let mut pictures = vec![target.clone(), image_of(&plain.inversion.best.image)];
         let mut refined_edits = None;
         if options.has(Way::Refined) {
@@ -169,7 +160,7 @@ impl ImageStudy<'_> {
             distance: plain.measured.distance,
             mask: refinement
                 .map(|refinement| f64::from(refinement.mask.clone().mean().into_scalar::<f32>())),
-            edits: Made::compare(&plain.edits, &edits, self.metrics)?,
+            edits: Made::compare(&plain.edits, &edits, self.metrics, self.context.device())?,
             ..self
                 .metrics
                 .measure(&found.reached.image, targets, seconds)?
@@ -202,7 +193,7 @@ impl ImageStudy<'_> {
         let measured = Measured {
             distance: plain.measured.distance,
             moved: Some(tuning.moved),
-            edits: Made::compare(&plain.edits, &edits, self.metrics)?,
+            edits: Made::compare(&plain.edits, &edits, self.metrics, self.context.device())?,
             ..self.metrics.measure(&tuning.images, targets, seconds)?
         };
         Ok((measured, image_of(&tuning.images)))

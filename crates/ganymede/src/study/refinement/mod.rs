@@ -111,7 +111,8 @@ fn ranked(searcher: &Searcher, file: &Path, rank: usize) -> Result<String, Error
     let found = ranking.models.into_iter().nth(rank - 1);
     let found = found
         .ok_or_else(|| Error::option("rank", rank, format!("only {models} models are ranked")))?;
-    Ok(found.model)
+    // Only what the zoo has: a name of the index is no path.
+    Ok(searcher.zoo.model(&found.model)?.name().to_owned())
 }
 
 fn write_strip(folder: &Path, label: &str, images: &[RgbImage]) -> Result<(), Error> {
