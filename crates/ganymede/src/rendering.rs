@@ -14,7 +14,7 @@ use crate::{Error, Model};
 ///
 /// # Errors
 ///
-/// [`Error::Model`] for those.
+/// [`Error::Model`] for those, and for latents of another shape than the model's.
 pub fn render(model: &Model, latents: &[Array2<f32>], device: &Device) -> Result<Tensor<4>, Error> {
     render_with(model, latents, None, device)
 }
@@ -35,6 +35,16 @@ pub fn render_with(
     device: &Device,
 ) -> Result<Tensor<4>, Error> {
     let generator = &model.generator;
+    let shape = (generator.synthesis.num_ws(), generator.synthesis.w_dim());
+    if let Some(other) = latents.iter().find(|latent| latent.dim() != shape) {
+        return Err(Error::Model {
+            model: model.name.clone(),
+            problem: format!(
+                "latents of {:?} layers and features, expected {shape:?}; they are of another model",
+                other.dim()
+            ),
+        });
+    }
     let w_plus = to_tensor(latents, device);
     let images = synthesize(generator, w_plus.clone(), &NoiseMode::Constant, offset);
     generator

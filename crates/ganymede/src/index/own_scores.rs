@@ -11,8 +11,8 @@ use crate::index_record::IndexRecord;
 use crate::search::{KEPT_QUANTILES, OwnScores};
 use crate::{Context, Error, Observer};
 
-/// The record is written again when this share of its scores is new: so it is not written once for each of many models, and what a killed process loses
-/// is small beside what it has done.
+/// The record is written again when this share of the scores of a call is not in it: so it is not written once for each of many models, and what a killed
+/// process loses is small beside what it has done.
 const UNWRITTEN_SHARE: usize = 16;
 
 /// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those. Each model is scored by its own density
@@ -40,7 +40,7 @@ pub(super) fn keep_own_scores(
     let network = UnitFeatures::load(&record.features, features_file, &weights, device)?;
     let protocol = Protocol::of(&record);
     let mut unwritten = 0;
-    for name in wanting {
+    for (done, name) in (1..).zip(wanting) {
         let class = record.classes.get(name).copied();
         let model = zoo.model(name)?;
         let scores = protocol
@@ -56,7 +56,7 @@ pub(super) fn keep_own_scores(
         let kept = scores.quantiles(KEPT_QUANTILES);
         record.own_scores.insert(name.to_owned(), kept);
         unwritten += 1;
-        if unwritten > record.own_scores.len() / UNWRITTEN_SHARE {
+        if unwritten > done / UNWRITTEN_SHARE {
             record.write(&path)?;
             unwritten = 0;
         }

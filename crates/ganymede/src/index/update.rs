@@ -34,13 +34,7 @@ pub fn add(
     added.record.write(&zoo.index_path())?;
     let models = file.len();
     drop(file);
-    keep_own_scores(
-        &zoo,
-        options.features_file.as_deref(),
-        options.moments.as_deref(),
-        context,
-        observer,
-    )?;
+    keep(&zoo, options, context, observer)?;
     Ok(models)
 }
 
@@ -126,13 +120,7 @@ pub fn update(
         .collect();
     if wanted.is_empty() && stale.is_empty() {
         // Indexes of earlier versions keep no scores.
-        keep_own_scores(
-            &zoo,
-            options.features_file.as_deref(),
-            options.moments.as_deref(),
-            context,
-            observer,
-        )?;
+        keep(&zoo, options, context, observer)?;
         return Ok(updated(before));
     }
     let mut sampled = Sampled::new(&zoo, &wanted, options, context, observer)?;
@@ -155,13 +143,7 @@ pub fn update(
         sampled.record.own_scores.remove(name);
     }
     sampled.record.write(&path)?;
-    keep_own_scores(
-        &zoo,
-        options.features_file.as_deref(),
-        options.moments.as_deref(),
-        context,
-        observer,
-    )?;
+    keep(&zoo, options, context, observer)?;
     Ok(updated(models))
 }
 
@@ -222,4 +204,16 @@ impl Sampled {
         }
         Ok(Self { models, record })
     }
+}
+
+/// Keeps the scores of own samples that the record does not have yet.
+fn keep(
+    zoo: &Zoo,
+    options: &ChangeOptions,
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let features_file = options.features_file.as_deref();
+    let moments = options.moments.as_deref();
+    keep_own_scores(zoo, features_file, moments, context, observer)
 }

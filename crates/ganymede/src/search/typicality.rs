@@ -56,7 +56,15 @@ impl OwnScores {
         model: &str,
         features: ArrayView2<'_, f32>,
     ) -> Result<Self, Error> {
-        Ok(Self::new(index.log_densities(model, features)?))
+        let scores = index.log_densities(model, features)?;
+        if !scores.iter().all(|score| score.is_finite()) {
+            return Err(Error::Model {
+                model: model.to_owned(),
+                problem: "its own samples have no finite log-densities under it; make its statistics again, or take it out"
+                    .to_owned(),
+            });
+        }
+        Ok(Self::new(scores))
     }
 
     /// Evenly spaced quantiles of them, from the least to the largest, rounded to a hundredth: few enough to be kept.

@@ -146,7 +146,7 @@ impl Cache {
             return Err(Error::option(
                 "merge",
                 from.display(),
-                "no folder there; name the caches of the parts",
+                "no folder there, and no part; name parts, folders of parts or caches",
             ));
         }
         let other = Self {

@@ -106,7 +106,7 @@ pub fn run(
     let part = plan.part(options.shard.unwrap_or(Shard::WHOLE), options.batch());
     let mut merged = 0;
     let wanted: BTreeSet<&str> = part.iter().map(|work| work.key.as_str()).collect();
-    for folder in options.merge.iter().filter(|path| path.is_dir()) {
+    for folder in options.merge.iter().filter(|path| !path.is_file()) {
         merged += cache.merge(folder, wanted.iter().copied(), observer)?;
     }
     for file in part_file::files_of(&options.merge)? {

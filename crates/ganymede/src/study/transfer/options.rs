@@ -118,6 +118,13 @@ impl Options {
                 "runs of parts are in files already; leave it out",
             ));
         }
+        if let (true, false) = (self.shard != Shard::WHOLE, self.merge.is_empty()) {
+            return Err(Error::option(
+                "shard",
+                self.shard,
+                "a part makes its own runs; merge those of all parts for the report",
+            ));
+        }
         match (&self.images, self.target.is_empty()) {
             (Some(images), false) => Err(Error::option(
                 "images",

@@ -1,6 +1,6 @@
 //! The runs of a part of a study in one file, and the report of all parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -178,6 +178,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, observer: &mut dyn Observer) -> Resu
     observer.begin(&Phase::new("parts", paths.len()));
     let mut study: Option<(StudyRecord, &Path)> = None;
     let mut found = Parts::default();
+    let mut alike = Alike::default();
     for (position, path) in paths.iter().enumerate() {
         observer.go_on()?;
         let part = PartFile::<PartRecord>::open(path)?;
@@ -193,6 +194,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, observer: &mut dyn Observer) -> Resu
             ));
         }
         for (name, run) in &part.record.runs {
+            alike.check(name, run, path)?;
             let findings = findings(&part, name, run)?;
             found.runs.entry(name.clone()).or_insert(findings);
         }
@@ -230,8 +232,87 @@ pub fn runs(design: &Design) -> impl Iterator<Item = Run<'_>> {
     })
 }
 
+/// What the runs of one study have in common, with the part that said so first. Files are compared by their digests: where they lie differs from machine
+/// to machine.
+#[derive(Default)]
+struct Alike {
+    made_of: BTreeMap<String, (String, PathBuf)>,
+    runs: BTreeMap<String, (RunRecord, PathBuf)>,
+}
+
+impl Alike {
+    fn check(&mut self, name: &str, run: &RunRecord, path: &Path) -> Result<(), Error> {
+        let mut names = name.split('/');
+        let [target, model] = [names.next(), names.next()].map(Option::unwrap_or_default);
+        let Record {
+            source,
+            images,
+            reference,
+            ..
+        } = &run.made_of;
+        for (what, digest) in [
+            (
+                format!("made with the images of {target}"),
+                &images.fingerprint,
+            ),
+            (
+                format!("measured against the images of {target}"),
+                &reference.fingerprint,
+            ),
+            (
+                format!("made from the model {model}"),
+                source.sha256.as_ref().unwrap_or(&source.from),
+            ),
+        ] {
+            self.check_digest(checkpoint::shown(&what).to_string(), digest, path)?;
+        }
+        let (known, first) = self
+            .runs
+            .entry(name.to_owned())
+            .or_insert_with(|| (run.clone(), path.to_owned()));
+        if (&known.history, &known.independent) != (&run.history, &run.independent) {
+            return Err(malformed(
+                path,
+                format!(
+                    "its run {} has other distances than the one of {}; leave one of them out",
+                    checkpoint::shown(name),
+                    first.display()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_digest(&mut self, what: String, digest: &str, path: &Path) -> Result<(), Error> {
+        let first = (digest.to_owned(), path.to_owned());
+        let (known, first) = self.made_of.entry(what.clone()).or_insert(first);
+        match known == digest {
+            true => Ok(()),
+            false => Err(part_file::differs(path, first, &what, &digest, known)),
+        }
+    }
+}
+
 fn findings(part: &PartFile<PartRecord>, name: &str, run: &RunRecord) -> Result<Findings, Error> {
     let history: Vec<Measurement> = run.history.iter().map(Measurement::from).collect();
+    let distances = run.history.iter().flat_map(|measured| {
+        [
+            measured.frechet_distance,
+            measured.frechet_distance_training,
+        ]
+    });
+    let of_start = [run.independent.start, run.independent.best];
+    let is_finite = run.history.iter().all(|measured| measured.kimg.is_finite())
+        && distances.chain(of_start).all(f64::is_finite);
+    if history.is_empty() || !is_finite || !run.history.is_sorted_by(|a, b| a.kimg < b.kimg) {
+        return Err(malformed(
+            part.path(),
+            format!(
+                "the distances of {} are missing, not finite or not in order",
+                checkpoint::shown(name)
+            ),
+        ));
+    }
     let sheet = |iteration: &u64| {
         let measurement = history.iter().find(|m| m.iteration == *iteration);
         let png = part.tensor(&sheet_name(name, *iteration));
@@ -292,6 +373,19 @@ impl StudyRecord {
 
     /// The study of a file, whose names can be those of files and folders.
     fn design(self, path: &Path) -> Result<Design, Error> {
+        let names: BTreeSet<&str> = self.targets.iter().map(|target| &*target.name).collect();
+        let seeds: BTreeSet<u32> = self.seeds.iter().copied().collect();
+        if seeds.is_empty()
+            || names.is_empty()
+            || seeds.len() < self.seeds.len()
+            || names.len() < self.targets.len()
+            || !(self.kimg.is_finite() && self.kimg > 0.0)
+        {
+            return Err(malformed(
+                path,
+                "a study without a length, or whose seeds or targets are missing or there twice",
+            ));
+        }
         let targets = self.targets.into_iter();
         Ok(Design {
             distance: self.distance,
@@ -394,6 +488,75 @@ impl From<IndependentRecord> for Independent {
             generator: record.generator,
             start: record.start,
             best: record.best,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use vision_aided_finetune::TrainingConfig;
+
+    use super::*;
+
+    #[test]
+    fn runs_that_are_made_of_other_files_are_of_another_study() {
+        let mut alike = Alike::default();
+        let mut check = |what: &str, digest: &str, path: &str| {
+            alike.check_digest(what.to_owned(), digest, Path::new(path))
+        };
+        check("measured against the images of cats", "a", "one.part").unwrap();
+        check("measured against the images of cats", "a", "two.part").unwrap();
+        check("measured against the images of dogs", "b", "two.part").unwrap();
+        let error = check("measured against the images of cats", "b", "two.part").unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("one.part") && message.contains("two.part"),
+            "{message}"
+        );
+        assert!(message.contains("cats"), "{message}");
+    }
+
+    #[test]
+    fn a_study_has_each_seed_and_target_once_and_a_length() {
+        let study = |kimg: f64, seeds: &[u32], targets: &[&str]| StudyRecord {
+            distance: String::new(),
+            independent_distance: String::new(),
+            kimg,
+            seeds: seeds.to_vec(),
+            settings: Settings {
+                training: TrainingConfig::default(),
+                vision_aided: Vec::new(),
+                vision_aided_input: 64,
+                freeze_layers: 0,
+                protocol: String::new(),
+                samples: 2,
+                snapshot_kimg: 1.0,
+            },
+            targets: targets
+                .iter()
+                .map(|name| SubjectRecord {
+                    name: (*name).to_owned(),
+                    has_reference: false,
+                    ranking: Vec::new(),
+                    sources: Vec::new(),
+                })
+                .collect(),
+        };
+        let is_read = |study: StudyRecord| study.design(Path::new("a.part")).is_ok();
+        assert!(is_read(study(1.0, &[0, 1], &["cats", "dogs"])));
+        for (kimg, seeds, targets) in [
+            (f64::INFINITY, &[0][..], &["cats"][..]),
+            (0.0, &[0], &["cats"]),
+            (1.0, &[], &["cats"]),
+            (1.0, &[3, 3], &["cats"]),
+            (1.0, &[0], &[]),
+            (1.0, &[0], &["cats", "cats"]),
+        ] {
+            assert!(
+                !is_read(study(kimg, seeds, targets)),
+                "{kimg} {seeds:?} {targets:?}"
+            );
         }
     }
 }
