@@ -81,6 +81,7 @@ pub mod sampling;
 pub mod search;
 mod seeds;
 pub mod shard;
+pub mod statistics;
 #[cfg(test)]
 mod small_model;
 pub mod study;

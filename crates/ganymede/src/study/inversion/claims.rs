@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::metric::Metric;
 use super::results::CategoryResults;
-use super::statistics::{Bootstrap, Interval};
+use crate::statistics::{Bootstrap, Interval};
 
 /// What the paper says, as comparisons that all have to hold: a claim of all of them needs no correction for their number.
 #[derive(Clone, Debug, PartialEq, Serialize)]

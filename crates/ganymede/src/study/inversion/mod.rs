@@ -17,7 +17,6 @@ mod part;
 mod plan;
 mod report;
 mod results;
-mod statistics;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -32,7 +31,7 @@ pub use interpolations::{Kind, Way};
 pub use metric::Metric;
 pub use options::Options;
 pub use report::{CategoryReport, Effort, ImageReport, Line, MetricEstimate, Protocol, Report};
-pub use statistics::{Estimate, Interval};
+pub use crate::statistics::{Estimate, Interval};
 
 use crate::device::DeviceChoice;
 use crate::files::ShownPath;

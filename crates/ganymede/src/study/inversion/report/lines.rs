@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::claims::ALL_IMAGES;
 use super::super::metric::Metric;
 use super::super::results::CategoryResults;
-use super::super::statistics::Estimate;
+use crate::statistics::Estimate;
 use crate::markdown;
 
 /// A row of the table.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::claims::judge;
 use super::results::{CategoryResults, Study};
-use super::statistics::Bootstrap;
+use crate::statistics::Bootstrap;
 use crate::figure::{self, Panel, Row};
 use crate::files::ShownPath;
 use crate::{Error, Observer, files};

@@ -6,7 +6,7 @@ use super::super::claims::{Claim, Scope, Verdict};
 use super::super::interpolations::{Kind, Way};
 use super::super::plan::Plan;
 use super::super::results::CategoryResults;
-use super::super::statistics::{Bootstrap, Estimate};
+use crate::statistics::{Bootstrap, Estimate};
 use super::json::Protocol;
 use crate::markdown;
 
