@@ -81,9 +81,9 @@ pub mod sampling;
 pub mod search;
 mod seeds;
 pub mod shard;
-pub mod statistics;
 #[cfg(test)]
 mod small_model;
+pub mod statistics;
 pub mod study;
 mod text;
 #[cfg(test)]

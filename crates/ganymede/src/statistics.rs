@@ -1,6 +1,6 @@
 //! Means, their standard errors and bootstrap intervals.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stylegan2::RandomState;
 
 /// A mean and how far off it may be.
@@ -13,7 +13,7 @@ pub struct Estimate {
 }
 
 /// A mean with an interval of 95 %.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Of all values.
     pub mean: f64,

@@ -12,6 +12,7 @@ use retrieval_gaussian::{
 use serde::{Deserialize, Serialize};
 
 use super::build::{builder, in_memory, sampled_moments, shared_components};
+use super::cross_fit::{Choice, CrossFitted, Settings, cross_fitted};
 use super::options::EvaluateOptions;
 use super::training_moments::training_moments;
 use crate::features::UnitFeatures;
@@ -48,6 +49,9 @@ pub struct Accuracies {
     pub models: usize,
     /// A row for each method, dimension and ridge.
     pub rows: Vec<Row>,
+    /// A method's accuracy with settings that other images chose; empty without two images of a model.
+    #[serde(default)]
+    pub cross_fitted: Vec<CrossFitted>,
 }
 
 /// Accuracy on held-out images for several dimensions and ridges. The index in the zoo stays as it is.
@@ -75,6 +79,7 @@ pub fn evaluate(
     let queries = queries(&zoo, &folder, sampling.skip_bad, &features, observer)?;
     let components = shared_components(in_memory(&moments), most)?;
     let mut rows = Vec::new();
+    let mut choices = Vec::new();
     for dimension in &options.dimensions {
         let components = components.truncated(*dimension)?;
         for (position, ridge) in options.ridges.iter().enumerate() {
@@ -89,7 +94,16 @@ pub fn evaluate(
             ] {
                 // Only the density has a ridge.
                 if method == RetrievalMethod::GaussianDensity || position == 0 {
-                    let result = evaluation(&index, &queries, method)?;
+                    let (result, of_images) = evaluation(&index, &queries, method)?;
+                    choices.push(Choice {
+                        method: name,
+                        settings: Settings {
+                            dimension: *dimension,
+                            ridge: *ridge,
+                        },
+                        top_1: of_images.iter().map(|image| image.top_1).collect(),
+                        average_precision_5: of_images.iter().map(|image| image.map_5).collect(),
+                    });
                     rows.push(Row {
                         method: name.to_owned(),
                         dimension: *dimension,
@@ -104,10 +118,12 @@ pub fn evaluate(
             }
         }
     }
+    let expected: Vec<String> = queries.iter().map(|query| query.expected.clone()).collect();
     Ok(Accuracies {
         queries: queries.len(),
         models: moments.len(),
         rows,
+        cross_fitted: cross_fitted(&choices, &expected),
     })
 }
 
@@ -152,11 +168,12 @@ fn queries(
     Ok(all)
 }
 
+/// Of all images together, and of each by itself.
 fn evaluation(
     index: &Index,
     queries: &[HeldOut],
     method: RetrievalMethod,
-) -> Result<Evaluation, Error> {
+) -> Result<(Evaluation, Vec<Evaluation>), Error> {
     let options = SearchOptions::new(method);
     let found: Vec<(Ranking, BTreeSet<String>)> = queries
         .iter()
@@ -174,5 +191,9 @@ fn evaluation(
             relevant,
         })
         .collect();
-    Ok(Evaluation::of(&evaluated)?)
+    let of_images = evaluated
+        .iter()
+        .map(|query| Evaluation::of(std::slice::from_ref(query)))
+        .collect::<Result<_, _>>()?;
+    Ok((Evaluation::of(&evaluated)?, of_images))
 }

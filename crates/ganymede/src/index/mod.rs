@@ -27,6 +27,7 @@
 //! ```
 
 mod build;
+mod cross_fit;
 mod evaluate;
 mod merge;
 mod options;
@@ -42,6 +43,7 @@ use std::path::Path;
 use model_zoo::Zoo;
 
 pub use build::{Built, build};
+pub use cross_fit::{CrossFitted, Settings};
 pub use evaluate::{Accuracies, Row, evaluate};
 pub use merge::{merge, merge_parts};
 pub use options::{BuildOptions, ChangeOptions, EvaluateOptions, MergeOptions, Sampling};

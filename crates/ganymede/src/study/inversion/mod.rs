@@ -25,13 +25,13 @@ use burn::tensor::Device;
 use lpips::LpipsNetwork;
 use serde::Serialize;
 
+pub use crate::statistics::{Estimate, Interval};
 pub use claims::{Claim, Comparison, Sign, Verdict};
 pub use edits::Edited;
 pub use interpolations::{Kind, Way};
 pub use metric::Metric;
 pub use options::Options;
 pub use report::{CategoryReport, Effort, ImageReport, Line, MetricEstimate, Protocol, Report};
-pub use crate::statistics::{Estimate, Interval};
 
 use crate::device::DeviceChoice;
 use crate::files::ShownPath;

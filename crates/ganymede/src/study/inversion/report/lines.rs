@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::super::claims::ALL_IMAGES;
 use super::super::metric::Metric;
 use super::super::results::CategoryResults;
-use crate::statistics::Estimate;
 use crate::markdown;
+use crate::statistics::Estimate;
 
 /// A row of the table.
 #[derive(Clone, Debug, Serialize)]

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::claims::judge;
 use super::results::{CategoryResults, Study};
-use crate::statistics::Bootstrap;
 use crate::figure::{self, Panel, Row};
 use crate::files::ShownPath;
+use crate::statistics::Bootstrap;
 use crate::{Error, Observer, files};
 
 pub use json::{CategoryReport, ImageReport, Protocol, Report};

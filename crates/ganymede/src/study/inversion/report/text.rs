@@ -6,9 +6,9 @@ use super::super::claims::{Claim, Scope, Verdict};
 use super::super::interpolations::{Kind, Way};
 use super::super::plan::Plan;
 use super::super::results::CategoryResults;
-use crate::statistics::{Bootstrap, Estimate};
 use super::json::Protocol;
 use crate::markdown;
+use crate::statistics::{Bootstrap, Estimate};
 
 pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults]) -> String {
     let categories: Vec<String> = results
