@@ -5,7 +5,7 @@ mod measure;
 use backbones::{EfficientNetLite0, FeatureNetworkKind};
 use benches::{Error, TargetImages, Workload, feature_extractor, weights_folder};
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const BATCHES: [usize; 2] = [1, 16];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use benches::{Error, Step, Stepper, TargetImages, Workload, weights_folder};
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use criterion::{Criterion, criterion_group, criterion_main};
 use stylegan2::{Discriminator, Generator};
 use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ganymede::checkpoint::{shown, shown_within};
+use ganymede::checkpoint_file::{shown, shown_within};
 use ganymede::convert::{Contents, Converted, Options, Outcome, Source};
 
 use examples::{CommonArgs, Failure, output};

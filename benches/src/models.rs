@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use stylegan2::{Generator, GeneratorConfig};
 
 use crate::Error;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use backbones::{EfficientNetLite0, FeatureExtractor};
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use image_source::ImageSource;
 use metrics_fid::{ImageFeatures, StreamOptions, frechet_distance, stored_features};
 

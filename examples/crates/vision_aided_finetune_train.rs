@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use checkpoint::FloatPrecision;
+use checkpoint_file::FloatPrecision;
 use image_source::{BadImages, ImageSource};
 use stylegan2::{Discriminator, Generator};
 use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision};
+use checkpoint_file::{Checkpoint, FloatPrecision};
 use clap::Parser;
 use image_tensor::write_png;
 use stylegan2::{Discriminator, Truncation};

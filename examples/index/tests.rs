@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use clap::Parser;
 use feature_stats::{Ddof, Moments};
 use model_zoo::{Card, Zoo};

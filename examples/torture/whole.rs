@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use image_tensor::{DecodeLimits, decode_file};
 use retrieval_gaussian::Index;
 

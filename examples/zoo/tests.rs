@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
-use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint_file::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use clap::Parser;
 use model_zoo::{Card, Quality, Zoo};
 use stylegan2::{NoiseMode, Truncation, latents_from_seeds};

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|pickle: &[u8]| {

@@ -1,11 +1,11 @@
 //! Any bytes as a file.
 //!
 //! From the folder above this one, for this target as for the others, which take their own names:
-//! `mkdir -p fuzz/corpus/file && cargo +nightly fuzz run file fuzz/corpus/file crates/checkpoint/tests/fixtures/checkpoints`.
+//! `mkdir -p fuzz/corpus/file && cargo +nightly fuzz run file fuzz/corpus/file crates/checkpoint-file/tests/fixtures/checkpoints`.
 
 #![no_main]
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use libfuzzer_sys::fuzz_target;
 use stylegan2::{Discriminator, Generator};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use backbones::FeatureNetworkKind;
 use benches::{DeviceName, Error, Step, Stepper, Workload, feature_extractor};
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use lpips::{Lpips, Version};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Discriminator, Generator};

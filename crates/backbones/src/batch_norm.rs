@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor};
 
 /// A convolution without bias and the normalisation behind it, by the prefixes of their names.
 pub(crate) struct Normalized {

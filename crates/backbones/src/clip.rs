@@ -4,7 +4,7 @@ mod image;
 mod text;
 mod tokenizer;
 
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 
 use crate::gelu::Gelu;
 use crate::transformer::Variant;

@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError, load_module};
+use checkpoint_file::{Checkpoint, CheckpointError, load_module};
 
 use crate::batch_norm::{self, Normalized};
 use crate::convolution::Convolution;

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use checkpoint::CheckpointError;
+use checkpoint_file::CheckpointError;
 
 /// Why a feature network could not be made or a text not be read.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use image_tensor::RgbImage;
 
 use crate::efficientnet_lite0::spatial_mean;

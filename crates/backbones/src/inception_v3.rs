@@ -3,7 +3,7 @@ mod blocks;
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError, load_module};
+use checkpoint_file::{Checkpoint, CheckpointError, load_module};
 
 use crate::batch_norm::{self, Normalized};
 use crate::efficientnet_lite0::spatial_mean;

@@ -1,6 +1,6 @@
 //! Where a file keeps a network: alone, or in containers of the code that saved it.
 
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 
 /// The tensors below the prefix at which `anchor` stands, without the prefix: `""`, `state_dict.`, `module.`, `teacher.backbone.` and so on.
 /// Of several prefixes the one that `is_preferred` is taken.
@@ -45,7 +45,7 @@ pub(crate) fn below_anchor(
 mod tests {
     use std::collections::BTreeMap;
 
-    use checkpoint::StoredTensor;
+    use checkpoint_file::StoredTensor;
 
     use super::*;
 

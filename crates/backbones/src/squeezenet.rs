@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor};
 
 use crate::convolution::Convolution;
 use crate::input_check::check_input;

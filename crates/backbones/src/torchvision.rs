@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
 
 /// The classifier that torchvision keeps in the same file and that no feature network has.
 const CLASSIFIER: &str = "classifier.";

@@ -13,7 +13,7 @@ const RESERVED: [&str; 22] = [
 /// the last is a dot, and no device of Windows.
 ///
 /// ```
-/// use checkpoint::is_file_name;
+/// use checkpoint_file::is_file_name;
 ///
 /// assert!(is_file_name("G_ema") && is_file_name("state_dict.G_ema"));
 /// assert!(!is_file_name("../G_ema") && !is_file_name(".hidden") && !is_file_name("nul"));
@@ -32,7 +32,7 @@ pub fn is_file_name(name: &str) -> bool {
 /// Every other character becomes `_`, as do dots at both ends; what is too long is cut. Two names can so become one.
 ///
 /// ```
-/// use checkpoint::file_name;
+/// use checkpoint_file::file_name;
 ///
 /// assert_eq!(file_name("G_ema"), "G_ema");
 /// assert_eq!(file_name("/../../evil"), "_.._.._evil");

@@ -9,7 +9,7 @@
 //! A file with several networks, such as `G`, `D` and `G_ema` of stylegan2-ada-pytorch, lists them with their configurations:
 //!
 //! ```
-//! use checkpoint::Checkpoint;
+//! use checkpoint_file::Checkpoint;
 //!
 //! // Python's pickle.dumps({"g_ema": {"scale": numpy.array([2.0], "f4")}, "args": {"size": 64}}), shortened.
 //! let pickle = b"\x80\x04}(X\x05\0\0\0g_ema}X\x05\0\0\0scale\
@@ -26,7 +26,7 @@
 //!
 //! let error = Checkpoint::from_bytes("bad.pkl", b"\x80\x04cos\nsystem\n.").unwrap_err();
 //! assert!(error.to_string().contains("os.system"));
-//! # Ok::<(), checkpoint::CheckpointError>(())
+//! # Ok::<(), checkpoint_file::CheckpointError>(())
 //! ```
 //!
 //! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for paths.

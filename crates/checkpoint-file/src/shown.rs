@@ -19,7 +19,7 @@ pub struct Shown<'t> {
 /// stay as they are, so that names of files read as usual. A longer text is cut in the middle and its length given.
 ///
 /// ```
-/// use checkpoint::shown;
+/// use checkpoint_file::shown;
 ///
 /// assert_eq!(shown("g_ema").to_string(), "g_ema");
 /// assert_eq!(shown("\u{1b}[2Jg").to_string(), r"\u{1b}[2Jg");

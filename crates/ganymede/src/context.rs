@@ -204,7 +204,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-    use checkpoint::FloatPrecision;
+    use checkpoint_file::FloatPrecision;
     use stylegan2::{Generator, GeneratorConfig};
 
     use super::*;

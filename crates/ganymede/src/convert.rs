@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, file_name, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, file_name, save_safetensors};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 use stylegan2::{Discriminator, Generator, StyleGan2Error};

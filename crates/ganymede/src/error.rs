@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use backbones::BackbonesError;
-use checkpoint::CheckpointError;
+use checkpoint_file::CheckpointError;
 use feature_stats::StatsError;
 use ganspace::GanspaceError;
 use image_source::ImageSourceError;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use backbones::{FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use checkpoint::{file_name, shown};
+use checkpoint_file::{file_name, shown};
 use image_tensor::{
     Rgb, RgbImage, Rgba, RgbaImage, from_signed_unit, from_signed_unit_rgba, grid, over_white,
     write_png,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::shown;
+use checkpoint_file::shown;
 use image_source::{BadImages, SourceImage};
 use lpips::Lpips;
 use ndarray::Array2;

@@ -104,7 +104,7 @@ pub use weights::{BASE, Weights};
 pub use burn::tensor::{Device, Tensor};
 
 pub use backbones;
-pub use checkpoint;
+pub use checkpoint_file;
 pub use cpu_kernels;
 pub use feature_stats;
 pub use ganspace;

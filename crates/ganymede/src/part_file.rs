@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Checkpoint, StoredTensor, safetensors_metadata, save_safetensors};
+use checkpoint_file::{Checkpoint, StoredTensor, safetensors_metadata, save_safetensors};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use backbones::{FeatureNetworkKind, InceptionV3};
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use metrics_fid::{FidProtocol, ImageFeatures};
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@ fn what_is_loaded_once_is_shared_among_threads() {
     shared::<crate::Model>();
     shared::<crate::Weights>();
     shared::<backbones::FeatureExtractor>();
-    shared::<checkpoint::Checkpoint>();
+    shared::<checkpoint_file::Checkpoint>();
     shared::<feature_stats::Moments>();
     shared::<feature_stats::Pca>();
     shared::<ganspace::Path>();

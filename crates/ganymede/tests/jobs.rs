@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ganymede::checkpoint::Checkpoint;
+use ganymede::checkpoint_file::Checkpoint;
 use ganymede::image_tensor::{DecodeLimits, decode_file};
 use ganymede::latents::LatentSource;
 use ganymede::lpips::LpipsNetwork;
@@ -455,7 +455,7 @@ fn a_generator_with_opacity_is_written_as_rgba() {
     let context = context();
     let generator = stylegan2::Generator::init(&config, 0, context.device()).unwrap();
     generator
-        .save(&model, checkpoint::FloatPrecision::F32)
+        .save(&model, checkpoint_file::FloatPrecision::F32)
         .unwrap();
     for single in [true, false] {
         let options = generate::Options {
@@ -604,13 +604,13 @@ fn every_tensor_is_counted_in_its_network_and_in_no_other() {
     let folder = tempfile::tempdir().unwrap();
     // Names of which one begins with another.
     let file = folder.path().join("names.safetensors");
-    let tensor = || checkpoint::StoredTensor::from_f32(vec![1], &[1.0]);
-    let counted = |tensors: BTreeMap<String, checkpoint::StoredTensor>| {
-        checkpoint::save_safetensors(
+    let tensor = || checkpoint_file::StoredTensor::from_f32(vec![1], &[1.0]);
+    let counted = |tensors: BTreeMap<String, checkpoint_file::StoredTensor>| {
+        checkpoint_file::save_safetensors(
             &file,
             &tensors,
             &BTreeMap::new(),
-            checkpoint::FloatPrecision::F32,
+            checkpoint_file::FloatPrecision::F32,
         )
         .unwrap();
         let options = convert::Options {

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use checkpoint::CheckpointError;
+use checkpoint_file::CheckpointError;
 use image_tensor::ImageTensorError;
 
 use crate::LeftOut;

@@ -89,7 +89,7 @@ pub(crate) fn has_extension(name: &OsStr, extensions: &[&str]) -> bool {
 
 /// A name from a file as a terminal may have it.
 pub(crate) fn shown(name: &str) -> String {
-    checkpoint::shown_within(name, LONGEST_SHOWN).to_string()
+    checkpoint_file::shown_within(name, LONGEST_SHOWN).to_string()
 }
 
 /// Control characters and marks that change the order in which text is shown.

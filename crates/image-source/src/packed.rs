@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use checkpoint::{Checkpoint, StoredDType, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredDType, StoredTensor};
 use image_tensor::{Rgb, RgbImage};
 
 use crate::ImageSourceError;

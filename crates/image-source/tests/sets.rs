@@ -122,13 +122,16 @@ fn packed_files_are_sets() {
     let path = folder.path().join("packed.safetensors");
     let bytes: Vec<u8> = (0..24).collect();
     let write = |format: &str, shape: Vec<usize>| {
-        let tensor =
-            checkpoint::StoredTensor::new(checkpoint::StoredDType::U8, shape, bytes.clone());
-        checkpoint::save_safetensors(
+        let tensor = checkpoint_file::StoredTensor::new(
+            checkpoint_file::StoredDType::U8,
+            shape,
+            bytes.clone(),
+        );
+        checkpoint_file::save_safetensors(
             &path,
             &[("images".to_owned(), tensor)].into(),
             &[("format".to_owned(), format.to_owned())].into(),
-            checkpoint::FloatPrecision::F32,
+            checkpoint_file::FloatPrecision::F32,
         )
         .unwrap();
     };

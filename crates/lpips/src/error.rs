@@ -1,4 +1,4 @@
-use checkpoint::CheckpointError;
+use checkpoint_file::CheckpointError;
 
 use crate::LpipsNetwork;
 

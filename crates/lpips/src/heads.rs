@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError, load_module};
+use checkpoint_file::{Checkpoint, CheckpointError, load_module};
 
 /// The learned weights `w_lc` as 1x1 convolutions to one channel, without bias.
 #[derive(Module, Debug)]

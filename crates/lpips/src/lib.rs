@@ -18,7 +18,7 @@
 //!
 //! use backbones::AlexNet;
 //! use burn::tensor::{Device, Tensor};
-//! use checkpoint::Checkpoint;
+//! use checkpoint_file::Checkpoint;
 //! use lpips::{Lpips, LpipsNetwork, Version};
 //!
 //! # fn main() -> Result<(), lpips::LpipsError> {

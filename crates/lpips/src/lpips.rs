@@ -2,7 +2,7 @@ use std::path::Path;
 
 use backbones::{ResizeMethod, resize};
 use burn::tensor::{Device, Int, Tensor};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 
 use crate::LpipsError;
 use crate::feature_distance::{Reduction, feature_distance, normalize_columns};

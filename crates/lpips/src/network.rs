@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use backbones::{AlexNet, SqueezeNet, Vgg16};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 use serde::{Deserialize, Serialize};
 
 use crate::{LpipsError, Version};

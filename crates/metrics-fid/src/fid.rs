@@ -56,7 +56,7 @@ impl FidOptions {
 /// ```no_run
 /// use backbones::InceptionV3;
 /// use burn::tensor::Device;
-/// use checkpoint::Checkpoint;
+/// use checkpoint_file::Checkpoint;
 /// use metrics_fid::{FidOptions, FidProtocol, fid};
 ///
 /// let device = Device::flex();

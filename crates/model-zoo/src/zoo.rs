@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use checkpoint::FloatPrecision;
+use checkpoint_file::FloatPrecision;
 use retrieval_gaussian::{Index, IndexBuilder, IndexFile};
 use stylegan2::Generator;
 

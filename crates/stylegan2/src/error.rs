@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use checkpoint::{CheckpointError, Format, shown, shown_within};
+use checkpoint_file::{CheckpointError, Format, shown, shown_within};
 
 /// Why a network could not be configured, loaded or saved.
 #[derive(Debug, thiserror::Error)]

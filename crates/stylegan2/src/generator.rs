@@ -3,7 +3,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor};
 
 use crate::StyleGan2Error;
 use crate::config::{GeneratorConfig, MIN_RESOLUTION};

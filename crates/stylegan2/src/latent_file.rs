@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor, shown};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor, shown};
 
 use crate::StyleGan2Error;
 

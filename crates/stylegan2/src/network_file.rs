@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::module::Module;
-use checkpoint::{
+use checkpoint_file::{
     Checkpoint, CheckpointError, FloatPrecision, Format, StoredTensor, load_module, module_tensors,
     save_safetensors, shown,
 };

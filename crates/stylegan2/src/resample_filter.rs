@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use checkpoint::StoredTensor;
+use checkpoint_file::StoredTensor;
 use stylegan2_ops::Filter;
 
 use crate::StyleGan2Error;

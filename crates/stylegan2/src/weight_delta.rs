@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors, shown};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors, shown};
 use stylegan2_ops::matmul;
 use whole_file::content_sha256;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Discriminator, Generator};
 

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use ganymede::checkpoint::is_file_name;
+use ganymede::checkpoint_file::is_file_name;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 

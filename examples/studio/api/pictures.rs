@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use ganymede::checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
+use ganymede::checkpoint_file::{FloatPrecision, StoredTensor, save_safetensors};
 use ganymede::image_tensor::{encode_png, magnify};
 use ganymede::picture::Picture;
 use ganymede::stylegan2::FileOffset;

@@ -1,6 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use checkpoint::{Checkpoint, CheckpointError, load_module};
+use checkpoint_file::{Checkpoint, CheckpointError, load_module};
 use stylegan2_ops::matmul;
 
 use super::tokenizer::ClipTokens;

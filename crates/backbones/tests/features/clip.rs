@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use backbones::{ClipImage, ClipText, ClipTokenizer, ClipTokens};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, StoredDType, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredDType, StoredTensor};
 use testkit::{assert_close, devices};
 
 use crate::seeded::{self, Rules};

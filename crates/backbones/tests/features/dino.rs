@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use backbones::DinoVitB16;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use testkit::{assert_close, devices};
 
 use crate::seeded::{self, Rules};

@@ -2,7 +2,7 @@
 
 use backbones::EfficientNetLite0;
 use burn::tensor::Device;
-use checkpoint::CheckpointError;
+use checkpoint_file::CheckpointError;
 use testkit::{assert_close, devices};
 
 use crate::{golden, shipped, spatial_means, values};

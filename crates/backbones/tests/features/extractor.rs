@@ -2,7 +2,7 @@
 
 use backbones::{AlexNet, FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use testkit::{assert_close, devices, relative_l2};
 
 use crate::{clip, dino, inception_v3, shipped, values};

@@ -2,7 +2,7 @@
 
 use backbones::{FeatureExtractor, InceptionV3};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 use testkit::{assert_close, devices};
 
 use crate::seeded::{self, Rules};

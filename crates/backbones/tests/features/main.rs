@@ -13,7 +13,7 @@ mod seeded;
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use testkit::Golden;
 
 /// f32 against f64: thousands of products a value, each rounded to 6e-8, the errors mostly cancelling.

@@ -2,7 +2,7 @@
 
 use backbones::{FeatureNetworkKind, Preprocessing, ResizeMethod, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
 use testkit::{assert_close, devices, relative_l2, seeded};
 

@@ -1,6 +1,6 @@
 //! What a short file may make the reader allocate, measured by a counting allocator.
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use testkit::peak_of;
 
 use crate::pickle_writer::Pickle;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use checkpoint::{
+use checkpoint_file::{
     Checkpoint, CheckpointError, FloatPrecision, StoredDType, StoredTensor, save_safetensors,
 };
 

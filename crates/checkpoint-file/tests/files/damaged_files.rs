@@ -1,6 +1,6 @@
 //! Every kind of damage gives an error that names the file, and the tensor where one is concerned.
 
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 
 use crate::pickle_writer::{Pickle, torch_stream};
 use crate::zip_writer::{archive, entries, torch_archive};

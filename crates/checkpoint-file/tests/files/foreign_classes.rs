@@ -1,6 +1,6 @@
 //! Classes and functions outside the closed list: what stands beside them is read, and nothing of them is run.
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 
 use crate::pickle_writer::{Pickle, torch_stream};
 use crate::zip_writer::torch_archive;

@@ -1,6 +1,6 @@
 //! The stack machine, one family of instructions after the other, and what it must refuse.
 
-use checkpoint::{Checkpoint, StoredDType};
+use checkpoint_file::{Checkpoint, StoredDType};
 use serde_json::{Value as Json, json};
 
 use crate::assert_refused;

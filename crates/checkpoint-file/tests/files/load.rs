@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use checkpoint::{
+use checkpoint_file::{
     Checkpoint, CheckpointError, StoredDType, StoredTensor, load_module, module_tensors,
 };
 use testkit::devices;

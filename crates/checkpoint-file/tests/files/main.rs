@@ -30,7 +30,7 @@ fn reference(file: &str) -> Vec<u8> {
 /// The message of the error that `bytes` must give.
 #[track_caller]
 fn refusal(bytes: &[u8]) -> String {
-    match checkpoint::Checkpoint::from_bytes("some.file", bytes) {
+    match checkpoint_file::Checkpoint::from_bytes("some.file", bytes) {
         Ok(checkpoint) => panic!("read as {checkpoint:?}"),
         Err(error) => error.to_string(),
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use testkit::peak_of;
 
 use crate::foreign_classes::module;

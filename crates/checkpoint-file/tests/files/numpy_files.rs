@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use checkpoint::{Checkpoint, Format, StoredDType};
+use checkpoint_file::{Checkpoint, Format, StoredDType};
 
 use crate::zip_writer::archive;
 use crate::{assert_refused, refusal};

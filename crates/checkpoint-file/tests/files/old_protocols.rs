@@ -1,6 +1,6 @@
 //! Pickles of protocols 0 to 2 hold what those of later ones do.
 
-use checkpoint::{Checkpoint, Format, StoredDType};
+use checkpoint_file::{Checkpoint, Format, StoredDType};
 use serde_json::{Value as Json, json};
 
 use crate::assert_refused;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{
+use checkpoint_file::{
     Checkpoint, CheckpointError, FloatPrecision, Format, StoredDType, StoredTensor,
     save_safetensors,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{
+use checkpoint_file::{
     Checkpoint, Format, StoredDType, StoredTensor, safetensors_metadata, save_safetensors,
 };
 

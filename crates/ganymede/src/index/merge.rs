@@ -160,7 +160,7 @@ impl Parts {
                         });
                     }
                     Entry::Occupied(known) if known.get().source != source => {
-                        let what = format!("of {}", checkpoint::shown(known.key()));
+                        let what = format!("of {}", checkpoint_file::shown(known.key()));
                         let (found, known) = (&source, known.get());
                         return Err(differs(path, &known.part, &what, found, &known.source));
                     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use checkpoint::{StoredDType, StoredTensor};
+use checkpoint_file::{StoredDType, StoredTensor};
 use feature_stats::Moments;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ impl PartFile<PartRecord> {
                 self.path(),
                 format!(
                     "the scatter of {} has {} numbers, expected those of a triangle of {dimension} rows",
-                    checkpoint::shown(model),
+                    checkpoint_file::shown(model),
                     scatter.len()
                 ),
             ));
@@ -80,7 +80,7 @@ impl PartFile<PartRecord> {
                 self.path(),
                 format!(
                     "the own samples of {} are {:?} of shape {:?}, expected {samples} rows of F32",
-                    checkpoint::shown(model),
+                    checkpoint_file::shown(model),
                     tensor.dtype(),
                     tensor.shape()
                 ),
@@ -96,7 +96,7 @@ impl PartFile<PartRecord> {
             }
             _ => Err(malformed(
                 self.path(),
-                format!("has no tensor {} of type F64", checkpoint::shown(name)),
+                format!("has no tensor {} of type F64", checkpoint_file::shown(name)),
             )),
         }
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, StoredTensor, save_safetensors};
 use feature_stats::Moments;
 use model_zoo::ZooModel;
 use ndarray::Array2;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use checkpoint::shown_within;
+use checkpoint_file::shown_within;
 use image_tensor::{FrameTiming, RgbImage, encode_gif, magnify};
 
 use crate::Error;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{FloatPrecision, StoredTensor, save_safetensors};
 use ganspace::{Easing, Interpolation};
 use image_tensor::{from_signed_unit, write_png};
 use lpips::Lpips;

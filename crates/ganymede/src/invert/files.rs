@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
-use checkpoint::{FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::{
     FrameTiming, Rgb, RgbImage, absolute_difference, encode_gif, magnify, strip, write_png,
 };

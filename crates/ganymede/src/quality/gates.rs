@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use image_tensor::rgb_over_white;
 use inversion::{Inversion, InversionConfig, invert_with};
 use lpips::{Lpips, LpipsNetwork, Version};

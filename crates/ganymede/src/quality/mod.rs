@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use backbones::FeatureNetworkKind;
 use burn::tensor::{Device, Tensor};
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use feature_stats::{Ddof, Moments};
 use lpips::{Lpips, Version};
 use metrics_fid::{ImageFeatures, frechet_distance};

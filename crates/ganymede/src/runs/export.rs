@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use checkpoint::FloatPrecision;
+use checkpoint_file::FloatPrecision;
 use stylegan2::{Discriminator, Generator, NoiseMode, Truncation, latents_from_seeds};
 use vision_aided_finetune::freeze_discriminator_layers;
 

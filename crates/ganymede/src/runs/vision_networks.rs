@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use serde::{Deserialize, Serialize};
 use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use checkpoint::FloatPrecision;
+use checkpoint_file::FloatPrecision;
 use model_zoo::Quality;
 use serde::Serialize;
 use vision_aided_finetune::{HistoryEntry, Trainer};

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use burn::tensor::Device;
-use checkpoint::shown;
+use checkpoint_file::shown;
 use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
 

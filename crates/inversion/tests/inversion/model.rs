@@ -5,7 +5,7 @@ use std::path::Path;
 
 use backbones::SqueezeNet;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use inversion::{Inversion, InversionConfig, InversionError, Progress, Schedule, Step};
 use lpips::{Lpips, LpipsNetwork, Version};
 use stylegan2::{Generator, GeneratorConfig};

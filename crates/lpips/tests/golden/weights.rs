@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use backbones::{AlexNet, SqueezeNet, Vgg16};
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use lpips::{Lpips, LpipsNetwork, Version};
 
 pub const NETWORKS: [LpipsNetwork; 3] = [

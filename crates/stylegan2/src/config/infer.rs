@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{Checkpoint, Format};
+use checkpoint_file::{Checkpoint, Format};
 
 use super::limits::{MAX_FEATURES, MAX_MAPPING_LAYERS, MAX_RESOLUTION, MIN_RESOLUTION};
 use super::{

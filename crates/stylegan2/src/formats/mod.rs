@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::StoredTensor;
+use checkpoint_file::StoredTensor;
 
 pub(crate) mod official;
 pub(crate) mod other_kind;

@@ -1,6 +1,6 @@
 //! Networks that are often taken for StyleGAN2, told by the names of their tensors.
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 
 /// What a file holds instead, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ fn contains_name(name: &str, part: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use checkpoint::StoredTensor;
+    use checkpoint_file::StoredTensor;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Where in a file a network lies, by what stands before the names of its tensors.
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 
 /// What code that people use puts around a generator: names of networks and attributes, in lower case.
 const GENERATOR_WRAPPERS: [&str; 13] = [
@@ -140,7 +140,7 @@ pub(crate) fn enclosing(prefix: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use checkpoint::StoredTensor;
+    use checkpoint_file::StoredTensor;
 
     use super::*;
 

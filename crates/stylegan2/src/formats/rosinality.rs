@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor};
 
 use super::OtherNames;
 use super::place::enclosing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::{Checkpoint, StoredDType, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredDType, StoredTensor};
 use stylegan2::{
     Discriminator, DiscriminatorConfig, Generator, NoiseMode, Truncation, latents_from_seeds,
 };
@@ -120,7 +120,7 @@ fn a_generator_from_other_names_is_saved_under_official_ones() {
         let path = folder.path().join("converted.safetensors");
         let original = Generator::load(checkpoint_path("rosinality.pt"), &device).unwrap();
         original
-            .save(&path, checkpoint::FloatPrecision::F32)
+            .save(&path, checkpoint_file::FloatPrecision::F32)
             .unwrap();
         let saved = Checkpoint::open(&path).unwrap();
         let side = original.config().img_resolution;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor};
 use stylegan2::{
     Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, MappingConfig, NoiseMode,
     StyleGan2Error, Truncation, latents_from_seeds,

@@ -1,7 +1,7 @@
 //! Files as people's tools write them: small stand-ins with random weights in the layouts of the published code.
 
 use burn::tensor::Tensor;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use stylegan2::{
     Discriminator, Generator, LatentFile, NoiseMode, StyleGan2Error, Truncation, latents_from_seeds,
 };
@@ -205,7 +205,7 @@ fn names_in_errors_cannot_reach_a_terminal_raw() {
         .into_iter()
         .map(|(name, tensor)| (name.replace("g_ema.module", "g"), tensor))
         .collect();
-    let one = checkpoint::StoredTensor::from_f32(vec![1], &[0.0]);
+    let one = checkpoint_file::StoredTensor::from_f32(vec![1], &[0.0]);
     tensors.insert(evil, one);
     let file = Checkpoint::from_tensors("f.pt", tensors, Default::default());
     let message = Generator::from_checkpoint(&file, &device)
@@ -228,7 +228,7 @@ fn values_that_are_not_finite_are_traced_to_where_they_begin() {
         let huge = vec![3e38; shape.iter().product()];
         tensors.insert(
             name.to_owned(),
-            checkpoint::StoredTensor::from_f32(shape, &huge),
+            checkpoint_file::StoredTensor::from_f32(shape, &huge),
         );
         let config = [("config".to_owned(), original.config().to_json())].into();
         let file = Checkpoint::from_tensors("huge", tensors, config);

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use serde::{Deserialize, Serialize};
 
 use super::{ParameterPath, flat};

@@ -8,7 +8,7 @@ use backbones::{
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError};
+use checkpoint_file::{Checkpoint, CheckpointError};
 
 use super::HeadConfig;
 use crate::TrainingError;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
-use checkpoint::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
+use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor, load_module, module_tensors};
 use serde::{Deserialize, Serialize};
 use stylegan2::{
     Conv2dLayer, Conv2dLayerOptions, FullyConnected, FullyConnectedOptions, RandomState,

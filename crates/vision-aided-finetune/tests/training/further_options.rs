@@ -1,7 +1,7 @@
 //! The options that a run may take beyond the official loop's: shared images, a slow average, annealing.
 
 use burn::tensor::Device;
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use vision_aided_finetune::{Trainer, TrainingConfig};
 
 use crate::small_run::{config, images, trainer};

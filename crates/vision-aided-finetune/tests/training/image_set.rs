@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use checkpoint::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
+use checkpoint_file::{FloatPrecision, StoredDType, StoredTensor, save_safetensors};
 use image_tensor::{Rgb, RgbImage, write_png};
 use vision_aided_finetune::{ImageSet, TrainingError};
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use vision_aided_finetune::{Adam, AdamOptions, ExponentialMovingAverage};
 
 use crate::values;

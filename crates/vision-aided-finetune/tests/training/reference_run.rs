@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use checkpoint::Checkpoint;
+use checkpoint_file::Checkpoint;
 use serde::Deserialize;
 use stylegan2::{Discriminator, Generator};
 use testkit::assert_close;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use stylegan2::{Discriminator, Generator};
 use vision_aided_finetune::{ImageSet, SavedNetworks, Trainer, TrainingError};
 

@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use checkpoint::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, StoredTensor, save_safetensors};
 use stylegan2::{Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
 use vision_aided_finetune::{
     ImageSet, Trainer, TrainingConfig, TrainingError, freeze_discriminator_layers,

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use checkpoint::{Checkpoint, StoredTensor};
+use checkpoint_file::{Checkpoint, StoredTensor};
 use testkit::{Golden, assert_close, devices};
 use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{

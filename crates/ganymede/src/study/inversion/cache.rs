@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use checkpoint::{Checkpoint, FloatPrecision, save_safetensors};
+use checkpoint_file::{Checkpoint, FloatPrecision, save_safetensors};
 use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};

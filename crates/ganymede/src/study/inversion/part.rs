@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use checkpoint::{StoredDType, StoredTensor};
+use checkpoint_file::{StoredDType, StoredTensor};
 use image_tensor::RgbImage;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ fn kept(part: &PartFile<PartRecord>, key: &str, measures: Measures) -> Result<Ke
     let missing = || {
         let problem = format!(
             "the tensors of {} are missing or no inversion",
-            checkpoint::shown(key)
+            checkpoint_file::shown(key)
         );
         malformed(part.path(), problem)
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use checkpoint::{StoredDType, StoredTensor};
+use checkpoint_file::{StoredDType, StoredTensor};
 use serde::{Deserialize, Serialize};
 
 use super::design::{Design, Subject};
@@ -213,7 +213,7 @@ pub fn merge(parts: &[PathBuf], out: &Path, observer: &mut dyn Observer) -> Resu
         let problem = format!(
             "{} runs of the study are in none of them, such as {}; make the parts that are missing",
             missing.len(),
-            checkpoint::shown(first)
+            checkpoint_file::shown(first)
         );
         return Err(Error::option("merge", "", problem));
     }
@@ -264,7 +264,7 @@ impl Alike {
                 source.sha256.as_ref().unwrap_or(&source.from),
             ),
         ] {
-            self.check_digest(checkpoint::shown(&what).to_string(), digest, path)?;
+            self.check_digest(checkpoint_file::shown(&what).to_string(), digest, path)?;
         }
         let (known, first) = self
             .runs
@@ -275,7 +275,7 @@ impl Alike {
                 path,
                 format!(
                     "its run {} has other distances than the one of {}; leave one of them out",
-                    checkpoint::shown(name),
+                    checkpoint_file::shown(name),
                     first.display()
                 ),
             ));
@@ -309,7 +309,7 @@ fn findings(part: &PartFile<PartRecord>, name: &str, run: &RunRecord) -> Result<
             part.path(),
             format!(
                 "the distances of {} are missing, not finite or not in order",
-                checkpoint::shown(name)
+                checkpoint_file::shown(name)
             ),
         ));
     }
@@ -325,7 +325,7 @@ fn findings(part: &PartFile<PartRecord>, name: &str, run: &RunRecord) -> Result<
                 part.path(),
                 format!(
                     "the samples of {} after iteration {iteration} are missing or no picture",
-                    checkpoint::shown(name)
+                    checkpoint_file::shown(name)
                 ),
             )),
         }
