@@ -38,7 +38,7 @@ pub struct Preprocessing {
     /// The resize.
     pub sizing: Sizing,
     /// Its kernel.
-    pub interpolation: ResizeMethod,
+    pub resize_method: ResizeMethod,
     /// Height and width of the input, cut from the centre.
     pub crop: u32,
     /// Per channel, of values in [0, 1].
@@ -58,7 +58,7 @@ impl Preprocessing {
     pub const EFFICIENTNET_LITE0: Self = Self {
         name: "efficientnet_lite0",
         sizing: Sizing::ShorterSide(256),
-        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
+        resize_method: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: [127.0 / 255.0; 3],
         std: [128.0 / 255.0; 3],
@@ -68,7 +68,7 @@ impl Preprocessing {
     pub const CLIP_VIT_B32: Self = Self {
         name: "clip_vit_b32",
         sizing: Sizing::ShorterSide(224),
-        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
+        resize_method: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
         std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
@@ -78,7 +78,7 @@ impl Preprocessing {
     pub const DINO_VIT_B16: Self = Self {
         name: "dino_vit_b16",
         sizing: Sizing::ShorterSide(256),
-        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
+        resize_method: ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
         crop: 224,
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
@@ -88,7 +88,7 @@ impl Preprocessing {
     pub const ALEXNET: Self = Self {
         name: "alexnet",
         sizing: Sizing::ShorterSide(256),
-        interpolation: ResizeMethod::Pillow(ResizeProtocol::PillowBilinear),
+        resize_method: ResizeMethod::Pillow(ResizeProtocol::PillowBilinear),
         crop: 224,
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
@@ -104,7 +104,7 @@ impl Preprocessing {
     pub const INCEPTION_V3_FID: Self = Self {
         name: "inception_v3_fid",
         sizing: Sizing::Square(299),
-        interpolation: ResizeMethod::Bilinear,
+        resize_method: ResizeMethod::Bilinear,
         crop: 299,
         mean: [0.5; 3],
         std: [0.5; 3],
@@ -117,7 +117,7 @@ impl Preprocessing {
     /// When there is no image, one is empty, or the crop is larger than the resized image.
     pub fn images(&self, images: &[RgbImage], device: &Device) -> Tensor<4> {
         let device = &device.clone().without_autodiff();
-        let unit = match self.interpolation {
+        let unit = match self.resize_method {
             ResizeMethod::Pillow(protocol) => {
                 let sized: Vec<RgbImage> = images
                     .iter()
@@ -170,7 +170,7 @@ impl Preprocessing {
             Sizing::Square(side) => [side; 2],
         };
         let size = [resized_height as usize, resized_width as usize];
-        let x = resize(x, size, self.interpolation);
+        let x = resize(x, size, self.resize_method);
         let crop = self.crop as usize;
         if size == [crop; 2] {
             return x;

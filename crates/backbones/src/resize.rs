@@ -34,7 +34,7 @@ pub enum ResizeMethod {
 /// assert_eq!(doubled.into_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 3.0, 5.0, 7.0, 8.0]);
 /// # }
 /// ```
-pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: ResizeMethod) -> Tensor<4> {
+pub fn resize(x: Tensor<4>, size: [usize; 2], method: ResizeMethod) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let device = x.device().without_autodiff();
     // A side that stays is its own image under all of these filters.
@@ -42,22 +42,19 @@ pub fn resize(x: Tensor<4>, size: [usize; 2], interpolation: ResizeMethod) -> Te
         x
     } else {
         // [1, 1, out, height] · [batch, channels, height, width]
-        matmul(matrix(interpolation, height, size[0], &device), x)
+        matmul(matrix(method, height, size[0], &device), x)
     };
     if width == size[1] {
         x
     } else {
         // [batch, channels, out height, width] · [1, 1, width, out]
-        matmul(
-            x,
-            matrix(interpolation, width, size[1], &device).transpose(),
-        )
+        matmul(x, matrix(method, width, size[1], &device).transpose())
     }
 }
 
 /// The matrix `[1, 1, output, input]`.
-fn matrix(interpolation: ResizeMethod, input: usize, output: usize, device: &Device) -> Tensor<4> {
-    let values = match interpolation {
+fn matrix(method: ResizeMethod, input: usize, output: usize, device: &Device) -> Tensor<4> {
+    let values = match method {
         ResizeMethod::Bilinear => bilinear_matrix(input, output),
         ResizeMethod::Area => area_matrix(input, output),
         ResizeMethod::Pillow(protocol) => resampling_matrix(protocol, input as u32, output as u32),
@@ -101,9 +98,9 @@ fn area_matrix(input: usize, output: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    fn row(input: &[f32], output: usize, interpolation: ResizeMethod, device: &Device) -> Vec<f32> {
+    fn row(input: &[f32], output: usize, method: ResizeMethod, device: &Device) -> Vec<f32> {
         let x = TensorData::new(input.to_vec(), [1, 1, 1, input.len()]);
-        resize(Tensor::from_data(x, device), [1, output], interpolation)
+        resize(Tensor::from_data(x, device), [1, output], method)
             .into_data()
             .try_to_vec()
             .expect("f32 throughout")
@@ -171,17 +168,17 @@ mod tests {
         let x = testkit::seeded("resize/x", shape.iter().product(), 1.0);
         let probe = testkit::seeded("resize/probe", 2 * 7 * 4, 1.0);
         for (name, device) in testkit::devices() {
-            for interpolation in [
+            for method in [
                 ResizeMethod::Bilinear,
                 ResizeMethod::Pillow(ResizeProtocol::PillowBicubic),
                 ResizeMethod::Area,
             ] {
-                let what = format!("{interpolation:?} on {name}");
+                let what = format!("{method:?} on {name}");
                 // The function is linear, so differences are exact up to rounding (about 1e-7 / step).
                 testkit::assert_gradient(&what, &device, shape, &x, 0.5, 1e-5, |x| {
                     let probe = TensorData::new(probe.clone(), [2, 1, 7, 4]);
                     let probe = Tensor::<4>::from_data(probe, &x.device());
-                    (resize(x, [7, 4], interpolation) * probe).sum()
+                    (resize(x, [7, 4], method) * probe).sum()
                 });
             }
         }

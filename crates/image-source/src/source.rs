@@ -3,6 +3,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use image_tensor::{DecodeLimits, ImageTensorError, RgbImage, decode_bytes, decode_file};
+use serde::{Deserialize, Serialize};
 
 use crate::folder::{self, io};
 use crate::names::{has_extension, shown, stem};
@@ -57,7 +58,8 @@ impl Part {
 }
 
 /// What happens with an image that cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BadImages {
     /// It ends the work with an error that names it.
     #[default]

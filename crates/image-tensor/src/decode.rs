@@ -6,6 +6,7 @@ use image::{
     DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage,
     metadata,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::ImageTensorError;
 use crate::jpeg_end::jpeg_has_end;
@@ -13,7 +14,8 @@ use crate::jpeg_end::jpeg_has_end;
 /// What one image may cost before it is refused.
 ///
 /// Width, height and decoded size are taken from the header and checked before anything of that size is allocated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DecodeLimits {
     /// Largest file, in bytes.
     pub max_file_bytes: u64,

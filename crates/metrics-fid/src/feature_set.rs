@@ -1,10 +1,12 @@
 use feature_stats::{Ddof, MeanCovariance, Moments};
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use crate::MetricsError;
 
 /// What is kept of a set of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Keep {
     /// Mean and covariance: enough for the Fréchet distance, in memory that does not grow with the set.
     Moments,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use backbones::{Preprocessing, ResizeMethod, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
 use image_tensor::{ResizeProtocol, RgbImage, to_signed_unit};
+use serde::{Deserialize, Serialize};
 use stylegan2_ops::matmul;
 
 use crate::MetricsError;
@@ -18,7 +19,8 @@ const TENSORFLOW_MIDDLE: f32 = 128.0 / 255.0;
 /// With the weights of `pt_inception-2015-12-05` the Fréchet distance is a Fréchet Inception distance that can be compared with values of the same tool;
 /// values of different protocols cannot be compared with one another (Parmar, Zhang and Zhu, "On aliased resizing and surprising subtleties in GAN
 /// evaluation", 2022).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FidProtocol {
     /// `pytorch-fid`: PyTorch's bilinear interpolation, which averages nothing when shrinking, and `2 x - 1` of [0, 1].
@@ -52,7 +54,7 @@ impl FidProtocol {
         Preprocessing {
             name: self.name(),
             sizing: Sizing::Square(SIDE),
-            interpolation: ResizeMethod::Bilinear,
+            resize_method: ResizeMethod::Bilinear,
             crop: SIDE,
             mean: [mean; 3],
             std: [std; 3],

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use feature_stats::Moments;
 use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{DecodeLimits, RgbImage};
+use serde::{Deserialize, Serialize};
 
 use crate::{FeatureSet, ImageFeatures, Keep, MetricsError};
 
@@ -94,7 +95,8 @@ fn report(
 }
 
 /// How images of files are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StreamOptions {
     /// Images that pass the network at once.
     pub batch_size: usize,

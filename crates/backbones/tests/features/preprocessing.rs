@@ -77,7 +77,7 @@ fn photographs_become_the_inputs_that_the_references_make() {
                 let expected = fixture.tensors()[&format!("{name}/{kind}")].to_f32();
                 let image = std::slice::from_ref(image);
                 let found = every_step(protocol(kind).images(image, &device));
-                let tolerance = match protocol(kind).interpolation {
+                let tolerance = match protocol(kind).resize_method {
                     ResizeMethod::Bilinear => INTERPOLATED,
                     _ => NORMALIZED,
                 };

@@ -101,7 +101,7 @@ impl VisionNetwork {
     ) -> Result<VisionBackbone, Error> {
         let path = match (&self.file, weights) {
             (Some(file), _) => file.clone(),
-            (None, Some(weights)) => in_folder(self.kind, weights),
+            (None, Some(weights)) => weights.feature_file(&format!("{}.safetensors", self.kind))?,
             (None, None) => {
                 return Err(Error::Model {
                     model: self.kind.to_string(),
@@ -112,16 +112,6 @@ impl VisionNetwork {
                 });
             }
         };
-        if !path.is_file() {
-            return Err(Error::Model {
-                model: self.kind.to_string(),
-                problem: format!(
-                    "{} is missing; name the file of its weights with {}=FILE",
-                    path.display(),
-                    self.kind
-                ),
-            });
-        }
         let checkpoint = Checkpoint::open(path)?;
         Ok(VisionBackbone::load(self.kind, &checkpoint, device)?.with_input_side(side)?)
     }
@@ -141,9 +131,4 @@ pub fn of_run(
         .into_iter()
         .map(|(kind, side)| VisionNetwork { kind, file: None }.load(side, weights, device))
         .collect()
-}
-
-/// Where a network lies in the weights folder; those that may not be passed on can be put there.
-fn in_folder(kind: VisionBackboneKind, weights: &Weights) -> PathBuf {
-    weights.features().join(format!("{kind}.safetensors"))
 }

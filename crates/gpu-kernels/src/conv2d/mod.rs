@@ -31,7 +31,7 @@ pub enum Pass {
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution {
     /// Forward, or the adjoint in the input.
-    pub direction: Pass,
+    pub pass: Pass,
     /// Stride of the forward map, `[y, x]`.
     pub stride: [usize; 2],
     /// Zeros on both sides of its input, `[y, x]`.
@@ -43,7 +43,7 @@ pub struct Convolution {
 impl Convolution {
     /// Distance of the result's pixels that meet the same taps.
     fn steps(&self) -> [usize; 2] {
-        match self.direction {
+        match self.pass {
             Pass::Forward => [1, 1],
             Pass::Adjoint => self.stride,
         }
@@ -79,7 +79,7 @@ pub struct Scales {
     pub output: Option<CubeTensor>,
 }
 
-/// A convolution with `weight` `[OC, IC, KH, KW]` in one direction, scaled, plus `bias`: forward from `x` `[N, IC, IH, IW]` to `[N, OC, OH, OW]`,
+/// A convolution with `weight` `[OC, IC, KH, KW]` in one pass, scaled, plus `bias`: forward from `x` `[N, IC, IH, IW]` to `[N, OC, OH, OW]`,
 /// as the adjoint the other way, all `f32`.
 ///
 /// # Panics
@@ -117,7 +117,7 @@ struct Problem {
 impl Problem {
     fn new(weight: &CubeTensor, convolution: Convolution) -> Self {
         let shape: [usize; 4] = weight.meta.shape().dims();
-        let axes = match convolution.direction {
+        let axes = match convolution.pass {
             Pass::Forward => Axes { oc: 0, ic: 1 },
             Pass::Adjoint => Axes { oc: 1, ic: 0 },
         };
@@ -142,7 +142,7 @@ impl Problem {
     ) -> CubeTensor {
         let Distribution { tile, splits } = distribution;
         let Convolution {
-            direction,
+            pass,
             stride,
             padding,
             output: [oh, ow],
@@ -228,7 +228,7 @@ impl Problem {
                     padding[1],
                 ),
                 tile,
-                direction == Pass::Adjoint,
+                pass == Pass::Adjoint,
                 self.convolution.vectors_keep_to_images(),
             );
         }

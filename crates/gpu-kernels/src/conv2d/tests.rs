@@ -67,8 +67,8 @@ fn every_distribution_computes_the_same() {
             } = case;
             let [batch, channels, height, width] = case.x;
             let size = [height, width].map(|size| (size + 2 * padding - kernel) / stride + 1);
-            for direction in [Pass::Forward, Pass::Adjoint] {
-                let (from, to, result) = match direction {
+            for pass in [Pass::Forward, Pass::Adjoint] {
+                let (from, to, result) = match pass {
                     Pass::Forward => (case.x, case.out, size),
                     Pass::Adjoint => (
                         [batch, case.out, size[0], size[1]],
@@ -85,7 +85,7 @@ fn every_distribution_computes_the_same() {
 
                 let cpu = Device::flex();
                 let scaled = x(&cpu) * input(&cpu).reshape([batch, from[1], 1, 1]);
-                let y = match direction {
+                let y = match pass {
                     Pass::Forward => {
                         let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
                         conv2d(scaled, weight(&cpu), None, options)
@@ -106,7 +106,7 @@ fn every_distribution_computes_the_same() {
                     for splits in [1, 2, 5] {
                         let weight = primitive(weight(&device));
                         let convolution = Convolution {
-                            direction,
+                            pass,
                             stride: [stride; 2],
                             padding: [padding; 2],
                             output: result,
@@ -124,7 +124,7 @@ fn every_distribution_computes_the_same() {
                         );
                         let y = Tensor::<4>::from_primitive::<CubeBackend>(y);
                         let what = format!(
-                            "{name}: {:?} -> {} {direction:?} {tile:?} {splits} splits",
+                            "{name}: {:?} -> {} {pass:?} {tile:?} {splits} splits",
                             case.x, case.out
                         );
                         assert_eq!(y.dims(), [batch, to, result[0], result[1]], "{what}");

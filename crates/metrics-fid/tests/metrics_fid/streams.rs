@@ -32,7 +32,7 @@ impl FeatureNetwork for Pixels {
         Preprocessing {
             name: "pixels",
             sizing: Sizing::Square(2),
-            interpolation: ResizeMethod::Bilinear,
+            resize_method: ResizeMethod::Bilinear,
             crop: 2,
             mean: [0.0; 3],
             std: [1.0; 3],
@@ -345,4 +345,26 @@ fn sets_grow_row_by_row() {
         set.into_features().unwrap(),
         ndarray::array![[1.0, 2.0], [3.0, 4.0]]
     );
+}
+
+#[test]
+fn options_are_the_same_after_json_and_what_is_left_out_is_the_default() {
+    let mut options = StreamOptions {
+        batch_size: 3,
+        bad_images: BadImages::Skip,
+        keep: Keep::Moments,
+        ..StreamOptions::default()
+    };
+    options.limits.max_pixels = 1000;
+    let json = serde_json::to_string(&options).unwrap();
+    assert_eq!(
+        serde_json::from_str::<StreamOptions>(&json).unwrap(),
+        options
+    );
+    let partial: StreamOptions =
+        serde_json::from_str(r#"{"limits": {"max_pixels": 1000}}"#).unwrap();
+    assert_eq!(partial.limits, options.limits);
+    assert_eq!(partial.batch_size, StreamOptions::default().batch_size);
+    let misspelt = serde_json::from_str::<StreamOptions>(r#"{"batch": 3}"#).unwrap_err();
+    assert!(misspelt.to_string().contains("batch"), "{misspelt}");
 }

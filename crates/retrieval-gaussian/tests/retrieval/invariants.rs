@@ -225,3 +225,21 @@ fn limits_cut_the_ranking() {
         assert_eq!(some.models[..], all.models[..limit.min(9)]);
     }
 }
+
+#[test]
+fn options_are_the_same_after_json_and_what_is_left_out_is_the_default() {
+    let options = SearchOptions {
+        limit: Some(5),
+        inverse_temperature: 20.0,
+        ..SearchOptions::new(RetrievalMethod::FirstAndSecondMoment)
+    };
+    let json = serde_json::to_string(&options).unwrap();
+    assert_eq!(
+        serde_json::from_str::<SearchOptions>(&json).unwrap(),
+        options
+    );
+    let partial: SearchOptions = serde_json::from_str(r#"{"method": "first_moment"}"#).unwrap();
+    assert_eq!(partial, SearchOptions::new(RetrievalMethod::FirstMoment));
+    let misspelt = serde_json::from_str::<SearchOptions>(r#"{"limits": 5}"#).unwrap_err();
+    assert!(misspelt.to_string().contains("limits"), "{misspelt}");
+}

@@ -345,7 +345,7 @@ impl VisionBackbone {
         Preprocessing {
             name: "vision-aided discriminator",
             sizing: Sizing::Square(side),
-            interpolation: ResizeMethod::Area,
+            resize_method: ResizeMethod::Area,
             crop: side,
             ..published
         }
@@ -402,7 +402,7 @@ mod tests {
         ] {
             let found = VisionBackbone::init(kind, &device).preprocessing();
             assert_eq!((found.mean, found.std), (mean, std), "{kind}");
-            assert_eq!(found.interpolation, ResizeMethod::Area);
+            assert_eq!(found.resize_method, ResizeMethod::Area);
             assert_eq!((found.sizing, found.crop), (Sizing::Square(224), 224));
         }
     }

@@ -63,12 +63,12 @@ fn run(
     bias: Option<CubeTensor>,
     Scales { input, output }: Scales<CubeBackend>,
     options: Conv2d,
-    direction: Pass,
+    pass: Pass,
     size: [usize; 2],
 ) -> CubeTensor {
     let scales = gpu_kernels::conv2d::Scales { input, output };
     let convolution = Convolution {
-        direction,
+        pass,
         stride: options.stride,
         padding: options.padding,
         output: size,
