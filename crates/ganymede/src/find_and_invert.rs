@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use image_source::SourceImage;
@@ -10,6 +10,7 @@ use image_tensor::{Rgb, RgbImage, center_crop_square, from_signed_unit, grid};
 use retrieval_gaussian::{Query, RankedModel};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Generator, NoiseMode, Truncation, latents_from_seeds};
+use web_time::Instant;
 
 use crate::figure::{self, Panel, Row};
 use crate::files::{self, ShownPath};

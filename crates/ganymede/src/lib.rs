@@ -37,6 +37,12 @@
 //! | `wgpu` | Burn's wgpu backend: Vulkan, Metal, DirectX 12, and the kernels of `gpu-kernels` |
 //! | `cuda` | Burn's CUDA backend, for NVIDIA GPUs, and the kernels of `gpu-kernels` |
 //! | `clap` | options of jobs as options of a command line (`clap::Args`) |
+//!
+//! # In a browser
+//!
+//! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one thread. There are no files there: models are
+//! read from bytes ([`checkpoint_file::Checkpoint::from_bytes`], [`stylegan2::Generator::load`]), and what asks for a path is an error. Random numbers come from
+//! JavaScript, which whoever builds the last program has to allow: `RUSTFLAGS='--cfg getrandom_backend="wasm_js" -C target-feature=+simd128'`.
 
 pub mod class;
 #[cfg(all(test, feature = "clap"))]

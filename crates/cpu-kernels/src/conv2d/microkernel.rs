@@ -1,6 +1,8 @@
 //! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and taps.
 
-use crate::simd::{InstructionSet, Width};
+use crate::simd::InstructionSet;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Width;
 
 macro_rules! tile_table {
     ($tile:ident, $oc:ident, $vectors:ident, [$($r:literal)*]) => {

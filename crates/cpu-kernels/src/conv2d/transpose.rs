@@ -1,6 +1,8 @@
 use std::mem::MaybeUninit;
 
-use crate::simd::{InstructionSet, Width};
+use crate::simd::InstructionSet;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Width;
 use crate::threads::Shared;
 
 /// Lines of memory, one below the other.

@@ -9,7 +9,9 @@ use half::f16;
 
 pub use panels::{length, pack, solve_transposed};
 
-use crate::simd::{InstructionSet, Width};
+use crate::simd::InstructionSet;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Width;
 use panels::{LANES, columns};
 
 /// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers.

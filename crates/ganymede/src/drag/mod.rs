@@ -30,8 +30,6 @@ mod options;
 mod supervision;
 mod tracking;
 
-use std::time::Instant;
-
 use burn::tensor::{Tensor, TensorData};
 use inversion::AdamVariable;
 use ndarray::Array2;
@@ -46,6 +44,7 @@ use crate::picture::LatentsText;
 use crate::{Context, Error, Model, Number, Observer, Phase, Preview, picture};
 use features::FeatureMap;
 use options::Sizes;
+use web_time::Instant;
 
 /// Where the points went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,12 +10,12 @@ mod tests;
 mod tuning;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use burn::tensor::Tensor;
 use image_tensor::{RgbImage, from_signed_unit};
 use inversion::{Inversion, Step, StopReason, TuningConfig};
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 pub use course::tell;
 pub use files::InversionFiles;

@@ -1,11 +1,10 @@
 //! Tuning of the model to the images whose latents were found.
 
-use std::time::Instant;
-
 use burn::tensor::Tensor;
 use inversion::{Inversion, InversionError, Locality, Progress, StopReason, Tuning, TuningConfig};
 use serde::Serialize;
 use stylegan2::WeightDelta;
+use web_time::Instant;
 
 use super::search::{Reached, Search};
 use super::{Batch, Options, Seen, tell};

@@ -6,7 +6,6 @@ mod perceptual;
 mod set;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use image_tensor::{Rgb, grid, write_png};
 use metrics_fid::{Keep, StreamOptions, write_npz_statistics};
@@ -21,6 +20,7 @@ use crate::files::{self, ShownPath};
 use crate::images::bad_images;
 use crate::{Context, DEFAULT_MODEL, Error, Observer, Weights};
 use set::{GeneratedImages, Set};
+use web_time::Instant;
 
 /// What the sets say about each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

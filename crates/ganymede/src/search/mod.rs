@@ -5,13 +5,14 @@ mod searcher;
 mod typicality;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use image_source::{ImageSource, SourceImage};
 use image_tensor::{DecodeLimits, RgbImage};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use retrieval_gaussian::Query;
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 pub(crate) use own_samples::OwnSamples;
 pub use searcher::{Method, Searcher};

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use image_tensor::RgbImage;
@@ -8,6 +8,7 @@ use model_zoo::Zoo;
 use ndarray::Array2;
 use retrieval_gaussian::{Index, Query, Ranking, RetrievalMethod, SearchOptions};
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 use super::OwnScores;
 use crate::features::UnitFeatures;

@@ -30,7 +30,7 @@ mod queue;
 mod recipe;
 mod standing;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -49,6 +49,7 @@ use crate::runs::run_folder::RunFolder;
 use crate::runs::{export, plot, samples};
 use crate::{BASE, Context, Error, Milestone, Number, Observer, Phase, Preview, Warning};
 use publish::publish;
+use web_time::Instant;
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;

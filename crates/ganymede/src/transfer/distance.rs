@@ -1,7 +1,6 @@
 //! The Fréchet distance of a generator along the way.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use burn::tensor::Device;
 use feature_stats::{Ddof, Moments};
@@ -9,6 +8,7 @@ use metrics_fid::{FrechetReference, ImageFeatures, Keep, generated_features};
 use serde::{Deserialize, Serialize};
 use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
+use web_time::Instant;
 
 use crate::{Error, Observer, Phase, sampling};
 

@@ -29,7 +29,6 @@ mod snapshots;
 pub mod stages;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde::Serialize;
 use vision_aided_finetune::HistoryEntry;
@@ -44,6 +43,7 @@ use distance::{Measurement, best};
 use job::Job;
 use ranking::ranking;
 use record::Record;
+use web_time::Instant;
 
 /// What is fine-tuned on where nothing is named.
 const DEMONSTRATION: &str = "avataaars";

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burn::tensor::Device;
 use vision_aided_finetune::{History, HistoryEntry, ImageSet, SavedNetworks, StepReport, Trainer};
+use web_time::Instant;
 
 use super::distance::{Distances, Yardstick, best, distances_file};
 use super::job::{Ended, Job};

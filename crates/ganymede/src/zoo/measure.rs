@@ -1,9 +1,9 @@
 use std::path::PathBuf;
-use std::time::Instant;
 
 use model_zoo::{Quality, Zoo, ZooModel};
 use serde::{Deserialize, Serialize};
 use vision_aided_finetune::ImageSet;
+use web_time::Instant;
 
 use crate::quality::{FRECHET_IMAGES, Gates, QualityMeter, compared, warn_of_collapse};
 use crate::{BASE, Context, Error, Observer, Warning, training_images};

@@ -1,11 +1,10 @@
 //! The inversions themselves.
 
-use std::time::Instant;
-
 use burn::tensor::{Device, Tensor};
 use inversion::{InversionConfig, Progress, StopReason};
 use lpips::Lpips;
 use model_zoo::Zoo;
+use web_time::Instant;
 
 use super::cache::{Cache, Kept, Measures};
 use super::plan::{Plan, Work};

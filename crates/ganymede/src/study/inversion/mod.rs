@@ -19,7 +19,6 @@ mod report;
 mod results;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use burn::tensor::Device;
 use lpips::LpipsNetwork;
@@ -44,6 +43,7 @@ use inverting::Inverter;
 use key::{Keys, Recipe};
 use plan::{Category, Extent, Plan, RankedImage, Work};
 use results::Study;
+use web_time::Instant;
 
 /// What a call has come to.
 #[derive(Clone, Debug, Serialize)]

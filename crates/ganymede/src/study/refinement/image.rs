@@ -1,13 +1,13 @@
 //! All ways for one image.
 
 use std::path::Path;
-use std::time::Instant;
 
 use burn::tensor::Tensor;
 use image_tensor::RgbImage;
 use inversion::Inversion;
 use lpips::Lpips;
 use stylegan2::FeatureOffset;
+use web_time::Instant;
 
 use super::edits::{Edits, Made};
 use super::options::{Options, Way};

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use checkpoint_file::{StoredDType, StoredTensor};
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 use super::design::{Design, Subject};
 use super::findings::{Findings, Folders, FoundRuns, Sheet};
