@@ -2,13 +2,9 @@
 //!
 //! A seed gives the image that the official generator script gives for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use checkpoint_file::{file_name, shown};
-use image_tensor::{
-    Rgb, RgbImage, Rgba, RgbaImage, from_signed_unit, from_signed_unit_rgba, grid, over_white,
-    write_png,
-};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::{LatentFile, NoiseMode, Truncation, latents_from_seeds};
@@ -16,6 +12,7 @@ use stylegan2::{LatentFile, NoiseMode, Truncation, latents_from_seeds};
 use crate::feature_offset;
 use crate::files::{self, Names, ShownPath};
 use crate::latents::{FoundLatent, Offset, to_tensor};
+use crate::model_image::{self, ModelImage};
 use crate::rendering::synthesize;
 use crate::{
     Context, DEFAULT_MODEL, Error, Model, Observer, Phase, Preview, Seeds, Warning, class,
@@ -144,10 +141,6 @@ pub struct Image {
 
 /// Grids leave this many white pixels between images.
 const PADDING: u32 = 2;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
-const TRANSPARENT: Rgba<u8> = Rgba([0; 4]);
-/// Channels of a picture with opacity.
-const RGBA: usize = 4;
 
 impl Options {
     /// Whether the values make sense together, as far as that can be said before the model is known.
@@ -260,47 +253,6 @@ fn sources(
     Ok(found)
 }
 
-/// A picture with the channels that the model makes.
-enum Picture {
-    /// Grey models' pictures too.
-    Rgb(RgbImage),
-    Rgba(RgbaImage),
-}
-
-impl Picture {
-    fn write(&self, path: &Path) -> Result<(), Error> {
-        match self {
-            Self::Rgb(image) => write_png(path, image)?,
-            Self::Rgba(image) => write_png(path, image)?,
-        }
-        Ok(())
-    }
-
-    /// As it is shown where there is no transparency.
-    fn opaque(&self) -> RgbImage {
-        match self {
-            Self::Rgb(image) => image.clone(),
-            Self::Rgba(image) => over_white(image),
-        }
-    }
-}
-
-/// Pictures of one model in rows.
-fn sheet(pictures: Vec<Picture>, columns: usize) -> Picture {
-    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
-    for picture in pictures {
-        match picture {
-            Picture::Rgb(image) => rgb.push(image),
-            Picture::Rgba(image) => rgba.push(image),
-        }
-    }
-    if rgba.is_empty() {
-        Picture::Rgb(grid(&rgb, columns, PADDING, WHITE))
-    } else {
-        Picture::Rgba(grid(&rgba, columns, PADDING, TRANSPARENT))
-    }
-}
-
 /// Generates the images and shows each to the observer, under the name `seedNNNN` or its file's. What was made when the observer ends the job is written
 /// and returned. Pictures of a model with opacity are RGBA, previews of it over white.
 ///
@@ -333,7 +285,7 @@ pub fn run(
         files::make_folder(out)?;
     }
     observer.begin(&Phase::new("images", sources.len()));
-    let mut waiting: Vec<Picture> = Vec::new();
+    let mut waiting: Vec<ModelImage> = Vec::new();
     let mut images: Vec<Image> = Vec::new();
     for batch in sources.chunks(options.at_once()) {
         if observer.cancelled() {
@@ -367,7 +319,7 @@ pub fn run(
     if let Some(out) = options.out.as_ref().filter(|_| !waiting.is_empty()) {
         let columns = usize::from(options.columns);
         let file = files::file(out, &format!("{}-grid", model.name), "png");
-        sheet(waiting, columns).write(&file)?;
+        model_image::sheet(&waiting, columns, PADDING).write(&file)?;
         for (index, image) in images.iter_mut().enumerate() {
             image.file = Some(ShownPath(file.clone()));
             image.row = Some(index / columns);
@@ -391,7 +343,7 @@ fn forward(
     class: Option<usize>,
     batch: &[Source],
     context: &Context,
-) -> Result<Vec<Picture>, Error> {
+) -> Result<Vec<ModelImage>, Error> {
     let device = context.device();
     let truncation = Truncation {
         psi: options.truncation_psi,
@@ -413,13 +365,5 @@ fn forward(
     let noise = options.noise(seeds.first().copied().unwrap_or_default());
     let images = synthesize(generator, w_plus.clone(), &noise, offset.as_ref());
     generator.check_finite(&images, &w_plus, &noise)?;
-    Ok(if images.dims()[1] == RGBA {
-        let images = from_signed_unit_rgba(images);
-        images.into_iter().map(Picture::Rgba).collect()
-    } else {
-        from_signed_unit(images)
-            .into_iter()
-            .map(Picture::Rgb)
-            .collect()
-    })
+    Ok(ModelImage::from_signed_unit(images))
 }

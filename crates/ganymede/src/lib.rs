@@ -73,6 +73,7 @@ mod markdown;
 pub mod measure;
 pub mod median;
 mod model;
+pub mod model_image;
 mod numbers;
 mod observer;
 mod part_file;

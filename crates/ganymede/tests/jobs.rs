@@ -448,7 +448,7 @@ fn a_generator_with_opacity_is_written_as_rgba() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("rgba.safetensors");
     let config = stylegan2::GeneratorConfig::from_json(
-        r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 4,
+        r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 32, "img_channels": 4,
             "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128}}"#,
     )
     .unwrap();
@@ -466,10 +466,38 @@ fn a_generator_with_opacity_is_written_as_rgba() {
             ..generate::Options::default()
         };
         let outcome = generate::run(&options, &context, &mut ()).unwrap();
-        let png = std::fs::read(&outcome.images[0].file.as_ref().unwrap().0).unwrap();
-        // The colour type of a PNG's header: true colour with alpha.
-        assert_eq!((&png[12..16], png[25]), (&b"IHDR"[..], 6));
+        has_opacity(&outcome.images[0].file.as_ref().unwrap().0);
     }
+    let out = Some(folder.path().to_owned());
+    let options = interpolate::Options {
+        model: model.display().to_string(),
+        from: "1".parse().unwrap(),
+        to: "2".parse().unwrap(),
+        frames: 3,
+        no_mp4: true,
+        out: out.clone(),
+        ..interpolate::Options::default()
+    };
+    let outcome = interpolate::run(&options, &context, &mut ()).unwrap();
+    has_opacity(&outcome.frames[1].file.as_ref().unwrap().0);
+    has_opacity(&outcome.strip.unwrap().0);
+    let options = edit::Options {
+        model: model.display().to_string(),
+        direction: Some(0),
+        samples: Some(40),
+        components: Some(2),
+        random: 1,
+        out,
+        ..edit::Options::default()
+    };
+    let outcome = edit::run(&options, &context, &mut ()).unwrap();
+    has_opacity(&outcome.sheet.unwrap().0);
+}
+
+fn has_opacity(file: &Path) {
+    let png = std::fs::read(file).unwrap();
+    // The colour type of a PNG's header: true colour with alpha.
+    assert_eq!((&png[12..16], png[25]), (&b"IHDR"[..], 6), "{file:?}");
 }
 
 #[test]

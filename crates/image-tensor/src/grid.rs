@@ -49,9 +49,12 @@ pub fn strip(images: &[RgbImage], padding: u32, background: Rgb<u8>) -> RgbImage
 ///
 /// # Panics
 /// When `factor` is 0.
-pub fn magnify(image: &RgbImage, factor: u32) -> RgbImage {
+pub fn magnify<P: Pixel + 'static>(
+    image: &ImageBuffer<P, Vec<P::Subpixel>>,
+    factor: u32,
+) -> ImageBuffer<P, Vec<P::Subpixel>> {
     assert!(factor > 0, "an image is magnified at least once, found 0");
-    RgbImage::from_fn(image.width() * factor, image.height() * factor, |x, y| {
+    ImageBuffer::from_fn(image.width() * factor, image.height() * factor, |x, y| {
         *image.get_pixel(x / factor, y / factor)
     })
 }

@@ -16,8 +16,6 @@ mod trials;
 
 use std::path::Path;
 
-use image_tensor::{Rgb, RgbImage, grid, magnify, write_png};
-
 pub use bases::{Bases, Space};
 pub use options::{AttributeSource, EditRequest, Options};
 pub use outcome::{ComponentResult, EditResult, Outcome, RankingResult};
@@ -28,6 +26,7 @@ pub use strip::in_strengths;
 use crate::files::{self, ShownPath};
 use crate::images::bad_images;
 use crate::latents::{LatentSettings, LatentSource, expand};
+use crate::model_image::{self, ModelImage};
 use crate::{Context, Error, Model, Observer, class};
 use plan::Plan;
 use ranking::{Candidates, Job};
@@ -38,7 +37,6 @@ const SHOWN_SIDE: u32 = 128;
 /// Characters of the edits' names that a file's name has room for.
 const LONGEST_LABEL: usize = 60;
 const PADDING: u32 = 2;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 /// Shows an edit in several strengths on each latent, or with `discover` or an attribute alone what each component does to the first latent.
 ///
@@ -173,7 +171,7 @@ fn show_edits(
     if let Some(out) = &options.out {
         let label = strip_label(&plan);
         let file = files::file(out, &format!("{}-{label}", model.name), "png");
-        let pictures: Vec<Vec<RgbImage>> = rows
+        let pictures: Vec<Vec<ModelImage>> = rows
             .iter()
             .map(|row| row.iter().map(|edited| edited.image.clone()).collect())
             .collect();
@@ -193,11 +191,11 @@ fn show_edits(
 /// # Errors
 ///
 /// The file cannot be written.
-fn write_sheet(file: &Path, rows: &[Vec<RgbImage>], model: &Model) -> Result<(), Error> {
+fn write_sheet(file: &Path, rows: &[Vec<ModelImage>], model: &Model) -> Result<(), Error> {
     let columns = rows.first().map_or(1, Vec::len);
     let factor = (SHOWN_SIDE / model.resolution()).max(1);
-    let pictures: Vec<RgbImage> = rows.iter().flatten().map(|i| magnify(i, factor)).collect();
-    Ok(write_png(file, &grid(&pictures, columns, PADDING, WHITE))?)
+    let magnified = rows.iter().flatten().map(|image| image.magnified(factor));
+    model_image::sheet(&magnified.collect::<Vec<_>>(), columns, PADDING).write(file)
 }
 
 /// Part of a file's name.

@@ -2,7 +2,6 @@
 
 use burn::tensor::Tensor;
 use ganspace::{Edit, LatentDirections, associations, effects};
-use image_tensor::{RgbImage, from_signed_unit};
 use ndarray::{Array2, Axis as Dimension};
 use stylegan2::RandomState;
 
@@ -15,6 +14,7 @@ use super::strip::in_strengths;
 use super::trials::{STRENGTH, Trials};
 use crate::images::bad_images;
 use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
+use crate::model_image::ModelImage;
 use crate::{Context, Error, Model, Observer, Preview, feature_offset, rendering};
 
 /// Components of a ranking that are shown.
@@ -172,7 +172,7 @@ impl Job<'_> {
         order: &[usize],
         latent: &FoundLatent,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<Vec<RgbImage>>, Error> {
+    ) -> Result<Vec<Vec<ModelImage>>, Error> {
         let device = self.context.device();
         let offset = feature_offset::batch(&[latent.offset.as_ref()], device)?;
         let strengths = self.options.strengths();
@@ -185,10 +185,10 @@ impl Job<'_> {
                 .chunks(self.batch())
                 .map(|latents| rendering::render_with(self.model, latents, offset.as_ref(), device))
                 .collect::<Result<_, _>>()?;
-            let images = from_signed_unit(Tensor::cat(images, 0));
+            let images = ModelImage::from_signed_unit(Tensor::cat(images, 0));
             for (column, image) in images.iter().enumerate() {
                 let name = format!("component-{component}-{column}");
-                observer.preview(&Preview::new(&name, image));
+                observer.preview(&Preview::new(&name, &image.opaque()));
             }
             rows.push(images);
         }

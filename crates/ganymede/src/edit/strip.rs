@@ -2,13 +2,13 @@
 
 use burn::tensor::Device;
 use ganspace::{Edit, apply_edits};
-use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use ndarray::Array2;
 use stylegan2::{FeatureOffset, RandomState};
 
 use super::plan::Plan;
 use crate::latents::FoundLatent;
+use crate::model_image::ModelImage;
 use crate::{Error, Model, Observer, Phase, Preview, feature_offset, rendering};
 
 /// A latent `[num_ws, w_dim]` with an edit in each strength.
@@ -34,7 +34,7 @@ pub fn in_strengths(
 pub struct Edited {
     /// Of the changing edit; none where all strengths are fixed, or in the picture before these.
     pub strength: Option<f64>,
-    pub image: RgbImage,
+    pub image: ModelImage,
     /// LPIPS from the same latent with strength 0.
     pub lpips: f64,
     /// Mean of the same for steps of the same length in random directions.
@@ -65,7 +65,7 @@ impl Strips<'_> {
             let pictures = self.row(plan, latent, observer)?;
             for (column, edited) in pictures.iter().enumerate() {
                 let name = format!("latent-{row}-{column}");
-                observer.preview(&Preview::new(&name, &edited.image));
+                observer.preview(&Preview::new(&name, &edited.image.opaque()));
             }
             rows.push(pictures);
             observer.position(row as u64 + 1);
@@ -145,7 +145,7 @@ impl Strips<'_> {
         latents: &[Array2<f32>],
         offset: Option<&FeatureOffset>,
         observer: &mut dyn Observer,
-    ) -> Result<Vec<(RgbImage, f64)>, Error> {
+    ) -> Result<Vec<(ModelImage, f64)>, Error> {
         let base = std::slice::from_ref(base);
         let base = rendering::render_with(self.model, base, offset, self.device)?;
         let mut found = Vec::with_capacity(latents.len());
@@ -153,7 +153,8 @@ impl Strips<'_> {
             observer.go_on()?;
             let images = rendering::render_with(self.model, latents, offset, self.device)?;
             let distances = rendering::distances(self.metric, images.clone(), base.clone())?;
-            found.extend(from_signed_unit(images).into_iter().zip(distances));
+            let images = ModelImage::from_signed_unit(images);
+            found.extend(images.into_iter().zip(distances));
         }
         Ok(found)
     }

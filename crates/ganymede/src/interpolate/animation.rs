@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use checkpoint_file::shown_within;
-use image_tensor::{FrameTiming, RgbImage, encode_gif, magnify};
+use image_tensor::{FrameTiming, RgbImage, encode_gif, magnify, write_png};
 
 use crate::Error;
 use crate::files;
+use crate::model_image::ModelImage;
 
 /// What an open path's last frame is shown longer, so that its end is seen.
 const REST: Duration = Duration::from_secs(1);
@@ -51,6 +52,51 @@ pub(super) fn gif(
     let frames: Vec<RgbImage> = images.iter().map(|i| magnify(i, enlarged)).collect();
     let last = if closed { frame } else { frame + REST };
     Ok(encode_gif(&frames, FrameTiming { frame, last })?)
+}
+
+/// Frames for an encoder that knows no opacity, which would show what is hidden under transparent pixels. They are removed when this is dropped.
+pub(super) struct OpaqueFrames {
+    folder: PathBuf,
+    /// How many of them were written for this alone.
+    written: usize,
+}
+
+impl OpaqueFrames {
+    /// The frames of `folder` themselves, or copies over white in a folder in it where they have an opacity.
+    pub(super) fn of(images: &[ModelImage], folder: &Path) -> Result<Self, Error> {
+        if !images.iter().any(ModelImage::has_opacity) {
+            return Ok(Self {
+                folder: folder.to_owned(),
+                written: 0,
+            });
+        }
+        let mut frames = Self {
+            folder: folder.join("over-white"),
+            written: 0,
+        };
+        make_frame_folder(&frames.folder)?;
+        for (index, image) in images.iter().enumerate() {
+            write_png(frame_file(&frames.folder, index), &image.opaque())?;
+            frames.written = index + 1;
+        }
+        Ok(frames)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for OpaqueFrames {
+    fn drop(&mut self) {
+        if self.written > 0 {
+            // What cannot be removed is in nobody's way.
+            for index in 0..self.written {
+                let _ = std::fs::remove_file(frame_file(&self.folder, index));
+            }
+            let _ = std::fs::remove_dir(&self.folder);
+        }
+    }
 }
 
 /// Frames that become an MP4.
@@ -99,7 +145,7 @@ impl Mp4<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod tests {
-    use image_tensor::{Rgb, write_png};
+    use image_tensor::{DecodeLimits, Rgb, Rgba, RgbaImage, decode_file};
 
     use super::*;
 
@@ -121,6 +167,26 @@ mod tests {
         make_frame_folder(&folder).unwrap();
         let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
         assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn frames_with_opacity_are_over_white_for_the_encoder_and_go_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let clear = ModelImage::Rgba(RgbaImage::from_pixel(2, 2, Rgba([9, 9, 9, 0])));
+        let frames = OpaqueFrames::of(&[clear.clone(), clear], folder).unwrap();
+        let written = frames.folder().to_owned();
+        let found = decode_file(frame_file(&written, 1), &DecodeLimits::default()).unwrap();
+        assert_eq!(found.get_pixel(1, 1).0, [255; 3]);
+        drop(frames);
+        assert!(!written.exists() && folder.exists());
+        // Without opacity the frames that are there serve.
+        let opaque = ModelImage::Rgb(RgbImage::new(2, 2));
+        assert_eq!(
+            OpaqueFrames::of(&[opaque], folder).unwrap().folder(),
+            folder
+        );
+        assert!(folder.exists());
     }
 
     #[test]

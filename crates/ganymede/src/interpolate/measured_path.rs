@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor};
 use ganspace::{Path, Smoothness, smoothness};
-use image_tensor::{RgbImage, from_signed_unit};
 use lpips::Lpips;
 use serde::{Deserialize, Serialize};
 
 use crate::feature_offset::{self, Offset, OffsetPath};
+use crate::model_image::ModelImage;
 use crate::{Error, Model, Observer, Phase, Preview, rendering};
 
 /// What is rendered: latents on their way, and the offsets of features that go with them.
@@ -33,7 +33,7 @@ pub struct MeasuredPath {
     /// Shares of the path, one for each image.
     pub times: Vec<f64>,
     /// Fewer than times when the observer ended the work.
-    pub images: Vec<RgbImage>,
+    pub images: Vec<ModelImage>,
     /// LPIPS of each image from the next; in a loop also of the last from the first.
     pub distances: Vec<f64>,
 }
@@ -85,9 +85,9 @@ impl MeasuredPath {
                 )?);
             }
             ends = Some((first, rendered.clone().narrow(0, count - 1, 1)));
-            for image in from_signed_unit(rendered) {
+            for image in ModelImage::from_signed_unit(rendered) {
                 let name = format!("{}-frame-{:05}", model.name, images.len());
-                observer.preview(&Preview::new(&name, &image));
+                observer.preview(&Preview::new(&name, &image.opaque()));
                 images.push(image);
             }
             observer.position(images.len() as u64);

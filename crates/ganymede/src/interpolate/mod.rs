@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ganspace::Interpolation;
-use image_tensor::{Rgb, magnify, strip, write_png};
+use image_tensor::RgbImage;
 use lpips::Lpips;
 use plotters::style::{BLUE, GREEN, MAGENTA, RED, RGBColor};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use crate::files::{self, ShownPath};
 use crate::images::bad_images;
 use crate::latents::{LatentSettings, LatentSource, expand, expand_one, without_offsets};
 use crate::line_plot::{Axis, Series, line_plot};
+use crate::model_image::{self, ModelImage};
 use crate::{Context, Error, Model, Observer};
 
 /// A path that was rendered and measured.
@@ -88,7 +89,6 @@ const SHOWN_SIDE: u32 = 256;
 /// Frames of the still picture.
 const STRIP_FRAMES: usize = 9;
 const PADDING: u32 = 2;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// Curves of the models, in their order.
 const COLORS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
@@ -96,7 +96,7 @@ const COLORS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 ///
 /// Smoothness is measured by LPIPS between successive frames: the perceptual path length (mean of LPIPS over the squared step) and the largest step over the
 /// mean step. The observer sees every frame. Frames are written as PNG, GIF and MP4 (where ffmpeg is on the PATH), a strip of them as PNG, and the steps'
-/// sizes as SVG.
+/// sizes as SVG. Frames and strip of a model with opacity are RGBA; animations, which cannot be half transparent, are over white.
 ///
 /// ```
 /// use ganymede::interpolate;
@@ -284,18 +284,19 @@ impl Job<'_> {
         animation::make_frame_folder(&folder)?;
         for (index, image) in path.images.iter().enumerate() {
             let file = animation::frame_file(&folder, index);
-            write_png(&file, image)?;
+            image.write(&file)?;
             frames.push(ShownPath(file));
         }
         let still = 1.max(SHOWN_SIDE / 2 / model.resolution());
         let shown: Vec<_> = spread(path.images.len(), STRIP_FRAMES)
-            .map(|index| magnify(&path.images[index], still))
+            .map(|index| path.images[index].magnified(still))
             .collect();
         let strip_file = path_file(out, model, "png");
-        write_png(&strip_file, &strip(&shown, PADDING, WHITE))?;
+        model_image::sheet(&shown, shown.len(), PADDING).write(strip_file.as_ref())?;
         let mp4 = path_file(out, model, "mp4");
+        let opaque = animation::OpaqueFrames::of(&path.images, &folder)?;
         let encoder = animation::Mp4 {
-            frames: &folder,
+            frames: opaque.folder(),
             frames_per_second: options.fps,
             enlarged: enlargement(model),
         };
@@ -317,7 +318,8 @@ impl Job<'_> {
     ) -> Result<ShownPath, Error> {
         let file = path_file(out, model, "gif");
         let frame = Duration::from_secs_f64(1.0 / f64::from(self.options.fps));
-        let gif = animation::gif(&path.images, enlargement(model), frame, self.options.closed)?;
+        let images: Vec<RgbImage> = path.images.iter().map(ModelImage::opaque).collect();
+        let gif = animation::gif(&images, enlargement(model), frame, self.options.closed)?;
         files::write(file.as_ref(), &gif)?;
         Ok(file)
     }

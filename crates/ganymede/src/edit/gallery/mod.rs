@@ -20,6 +20,7 @@ use crate::files::{self, Names, ShownPath};
 use crate::images::{Target, files_in};
 use crate::invert::Settings;
 use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
+use crate::model_image::ModelImage;
 use crate::{BASE, Context, Error, Model, Observer, Weights, feature_offset, rendering};
 use ends::Ends;
 
@@ -253,8 +254,12 @@ impl Gallery<'_> {
             let rows = images[..in_picture]
                 .iter()
                 .zip(&latents)
-                .map(|(image, latent)| self.row(&model, image, latent, &edit, named))
-                .collect::<Result<Vec<_>, _>>()?;
+                .map(|(image, latent)| {
+                    // Pages show pictures over white, as they show the images themselves.
+                    let row = self.row(&model, image, latent, &edit, named)?;
+                    Ok(row.into_iter().map(ModelImage::Rgb).collect())
+                })
+                .collect::<Result<Vec<_>, Error>>()?;
             write_sheet(&picture, &rows, &model)?;
             shown.push(ShownEdit {
                 model: model.name.clone(),

@@ -106,7 +106,7 @@ impl Study<'_> {
         let panels = spread(measured.images.len(), STILLS)
             .map(|frame| {
                 let share = format!("{:.2}", measured.times[frame]);
-                Panel::new(&measured.images[frame], vec![share])
+                Panel::new(&measured.images[frame].opaque(), vec![share])
             })
             .collect();
         let row = Row {
