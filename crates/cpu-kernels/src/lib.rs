@@ -17,6 +17,10 @@
 //! Triangle::F32(&packed).squared_lengths(2, &[1.0, 0.0], &mut Vec::new(), &mut lengths);
 //! assert_eq!(lengths, [25.0]);
 //! ```
+//!
+//! # Feature flags
+//!
+//! This crate has none.
 
 pub mod conv2d;
 pub mod depthwise;

@@ -26,6 +26,10 @@
 //! assert!((pca.explained_variance_ratio()[0] - 0.75).abs() < 1e-12);
 //! # Ok::<(), feature_stats::StatsError>(())
 //! ```
+//!
+//! # Feature flags
+//!
+//! This crate has none.
 
 mod cholesky;
 mod dense;

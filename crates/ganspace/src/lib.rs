@@ -28,6 +28,10 @@
 //! ```
 //!
 //! A program that edits an image of a model: `examples/crates/ganspace_edit.rs` in the repository.
+//!
+//! # Feature flags
+//!
+//! This crate has none.
 
 mod association;
 mod easing;

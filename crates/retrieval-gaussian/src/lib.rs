@@ -25,6 +25,10 @@
 //! ```
 //!
 //! A program that ranks the zoo's models: `examples/crates/retrieval_gaussian_rank.rs` in the repository.
+//!
+//! # Feature flags
+//!
+//! This crate has none.
 
 mod builder;
 mod error;

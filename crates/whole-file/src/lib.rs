@@ -12,6 +12,10 @@
 //! assert!(whole_file::read(&path, 1).is_err());
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! # Feature flags
+//!
+//! This crate has none.
 
 mod content_digest;
 mod leftovers;
