@@ -108,7 +108,7 @@ impl Context {
         self.weights.as_deref()
     }
 
-    /// A generator: by its name in the zoo, or by a checkpoint file of any format that [`checkpoint`] reads.
+    /// A generator: by its name in the zoo, or by a checkpoint file of any format that [`checkpoint_file`] reads.
     ///
     /// # Errors
     ///

@@ -272,13 +272,13 @@ impl Source {
         if same_file(&file, &self.path) {
             return Err(Error::File {
                 path: file,
-                problem: "the result would replace the file that is converted; choose another folder with --out".to_owned(),
+                problem: "the result would replace the file that is converted; choose another folder (out)".to_owned(),
             });
         }
         if !options.overwrite && file.exists() {
             return Err(Error::File {
                 path: file,
-                problem: "there is such a file already, which may be of another model; choose another folder with --out, or replace it with --overwrite"
+                problem: "there is such a file already, which may be of another model; choose another folder (out), or have it replaced (overwrite)"
                     .to_owned(),
             });
         }

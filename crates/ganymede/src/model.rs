@@ -33,7 +33,7 @@ impl Model {
         Self::new(model.name().to_owned(), model.generator_path(), generator)
     }
 
-    /// Loads a checkpoint file of any format that [`checkpoint`] reads, under a name.
+    /// Loads a checkpoint file of any format that [`checkpoint_file`] reads, under a name.
     ///
     /// # Errors
     ///
