@@ -74,7 +74,7 @@ impl Record {
                 "kimg",
                 list(&now.kimg),
                 format!(
-                    "the run there was started with {}; only the lengths of stages that are not over can change",
+                    "the run there was started with `--kimg {}`; only the lengths of stages that are not over can change",
                     list(&self.kimg)
                 ),
             ));
