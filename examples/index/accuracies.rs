@@ -24,7 +24,7 @@ fn print_rows(rows: &[Row]) {
             vec![
                 row.method.clone(),
                 row.dimension.to_string(),
-                ridge(&row.method, row.ridge),
+                ridge(&row.method, row.ridge).unwrap_or_else(|| "-".to_owned()),
                 format!("{:.3}", row.top_1),
                 format!("{:.3}", row.top_5),
                 format!("{:.3}", row.top_10),
@@ -51,8 +51,8 @@ fn print_cross_fitted(rows: &[CrossFitted]) {
         .iter()
         .map(|row| {
             let settings = |s: &Settings| match ridge(&row.method, s.ridge) {
-                none if none == "-" => s.dimension.to_string(),
-                ridge => format!("{}, {ridge}", s.dimension),
+                Some(ridge) => format!("{}, {ridge}", s.dimension),
+                None => s.dimension.to_string(),
             };
             vec![
                 row.method.clone(),
@@ -75,11 +75,9 @@ fn print_cross_fitted(rows: &[CrossFitted]) {
     table::print(&header, &cells);
 }
 
-fn ridge(method: &str, ridge: f64) -> String {
-    match method {
-        "gaussian density" => format!("{ridge:.0e}"),
-        _ => "-".to_owned(),
-    }
+/// Only the density has one.
+fn ridge(method: &str, ridge: f64) -> Option<String> {
+    (method == "gaussian density").then(|| format!("{ridge:.0e}"))
 }
 
 fn interval(of: &Interval) -> String {

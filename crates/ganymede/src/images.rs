@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use image_source::{BadImages, ImageSource, SourceImage};
 use image_tensor::{
     DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file, from_signed_unit,
-    from_signed_unit_rgba, over_white, to_gray_signed_unit, to_signed_unit,
+    to_gray_signed_unit, to_signed_unit,
 };
 use stylegan2::Generator;
 
@@ -128,18 +128,6 @@ pub fn to_targets(images: &[RgbImage], generator: &Generator, device: &Device) -
         to_gray_signed_unit(images, device)
     } else {
         to_signed_unit(images, device)
-    }
-}
-
-/// The pictures of a generator's images; those with opacity over white.
-pub fn opaque(images: Tensor<4>) -> Vec<RgbImage> {
-    const RGBA: usize = 4;
-    match images.dims()[1] {
-        RGBA => from_signed_unit_rgba(images)
-            .iter()
-            .map(over_white)
-            .collect(),
-        _ => from_signed_unit(images),
     }
 }
 

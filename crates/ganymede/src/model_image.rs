@@ -1,4 +1,4 @@
-//! Images with the channels that a model makes: a generator of opacity gives pictures with opacity.
+//! Images with the channels that a model makes: a generator of four gives pictures with opacity.
 
 use std::path::Path;
 

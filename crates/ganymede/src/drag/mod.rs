@@ -31,20 +31,20 @@ mod supervision;
 mod tracking;
 
 use burn::tensor::{Tensor, TensorData};
+use image_tensor::from_signed_unit;
 use inversion::AdamVariable;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 pub use mask::Mask;
 pub use options::{Handle, Options};
 
-use crate::images::opaque;
 use crate::latents::from_tensor;
 use crate::picture::LatentsText;
 use crate::{Context, Error, Model, Number, Observer, Phase, Preview, picture};
 use features::FeatureMap;
 use options::Sizes;
-use web_time::Instant;
 
 /// Where the points went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -265,7 +265,7 @@ impl Search<'_> {
         observer.numbers(&[Number::new("distance", distance, "px", 2)]);
         observer.points(&self.points);
         if observer.wants_previews() {
-            let image = opaque(image.clone()).swap_remove(0);
+            let image = from_signed_unit(image.clone()).swap_remove(0);
             observer.preview(&Preview::new("picture", &image));
         }
     }

@@ -294,13 +294,15 @@ impl Job<'_> {
         let strip_file = path_file(out, model, "png");
         model_image::sheet(&shown, shown.len(), PADDING).write(strip_file.as_ref())?;
         let mp4 = path_file(out, model, "mp4");
-        let opaque = animation::OpaqueFrames::of(&path.images, &folder)?;
-        let encoder = animation::Mp4 {
-            frames: opaque.folder(),
-            frames_per_second: options.fps,
-            enlarged: enlargement(model),
+        let is_written = !options.no_mp4 && {
+            let frames = animation::OpaqueFrames::of(&path.images, &folder)?;
+            animation::Mp4 {
+                frames: frames.folder(),
+                frames_per_second: options.fps,
+                enlarged: enlargement(model),
+            }
+            .write(mp4.as_ref())?
         };
-        let is_written = !options.no_mp4 && encoder.write(mp4.as_ref())?;
         Ok(Files {
             frames,
             gif: Some(self.write_gif(out, model, path)?),

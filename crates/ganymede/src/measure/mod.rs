@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use image_tensor::{Rgb, grid, write_png};
 use metrics_fid::{Keep, StreamOptions, write_npz_statistics};
 use serde::{Deserialize, Serialize};
+use web_time::Instant;
 
 pub use measures::Measures;
 pub use options::Options;
@@ -20,7 +21,6 @@ use crate::files::{self, ShownPath};
 use crate::images::bad_images;
 use crate::{Context, DEFAULT_MODEL, Error, Observer, Weights};
 use set::{GeneratedImages, Set};
-use web_time::Instant;
 
 /// What the sets say about each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

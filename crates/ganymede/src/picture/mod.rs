@@ -20,7 +20,7 @@ mod offset_text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image_tensor::RgbImage;
+use image_tensor::{RgbImage, from_signed_unit};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use stylegan2::NoiseMode;
@@ -33,7 +33,6 @@ pub use offset_text::OffsetText;
 
 use crate::feature_offset::{self, Offset};
 use crate::generate::LayerNoise;
-use crate::images::opaque;
 use crate::rendering::synthesize;
 use crate::{Context, Error, Model};
 
@@ -166,7 +165,7 @@ fn render(
     let offset = feature_offset::batch(&[offset], context.device())?;
     let images = synthesize(&model.generator, w_plus.clone(), noise, offset.as_ref());
     model.generator.check_finite(&images, &w_plus, noise)?;
-    Ok(opaque(images).swap_remove(0))
+    Ok(from_signed_unit(images).swap_remove(0))
 }
 
 #[cfg(test)]

@@ -238,7 +238,7 @@ fn a_refined_latent_adds_its_offset_and_is_edited_as_others_are() {
             .synthesis
             .forward_with_offset(tensor, &NoiseMode::Constant, &offset);
     let found = picture.render(&context).unwrap();
-    assert_eq!(found, opaque(expected).swap_remove(0));
+    assert_eq!(found, from_signed_unit(expected).swap_remove(0));
     assert_ne!(found, plain);
     let edited = Picture {
         edits: vec![Change {

@@ -36,6 +36,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::Serialize;
 use vision_aided_finetune::{History, HistoryEntry, StepReport, Trainer, TrainingConfig};
+use web_time::Instant;
 
 pub use options::{Options, Stages};
 pub use queue::{ZooOutcome, zoo};
@@ -49,7 +50,6 @@ use crate::runs::run_folder::RunFolder;
 use crate::runs::{export, plot, samples};
 use crate::{BASE, Context, Error, Milestone, Number, Observer, Phase, Preview, Warning};
 use publish::publish;
-use web_time::Instant;
 
 /// Iterations that one line of the history is the mean of: a round of R1.
 const ITERATIONS_PER_ENTRY: u64 = 16;

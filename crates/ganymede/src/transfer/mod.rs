@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vision_aided_finetune::HistoryEntry;
+use web_time::Instant;
 
 pub use options::{FineTuning, Options, Settings};
 
@@ -43,7 +44,6 @@ use distance::{Measurement, best};
 use job::Job;
 use ranking::ranking;
 use record::Record;
-use web_time::Instant;
 
 /// What is fine-tuned on where nothing is named.
 const DEMONSTRATION: &str = "avataaars";

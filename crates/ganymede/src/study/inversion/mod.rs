@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use burn::tensor::Device;
 use lpips::LpipsNetwork;
 use serde::Serialize;
+use web_time::Instant;
 
 pub use crate::statistics::{Estimate, Interval};
 pub use claims::{Claim, Comparison, Sign, Verdict};
@@ -43,7 +44,6 @@ use inverting::Inverter;
 use key::{Keys, Recipe};
 use plan::{Category, Extent, Plan, RankedImage, Work};
 use results::Study;
-use web_time::Instant;
 
 /// What a call has come to.
 #[derive(Clone, Debug, Serialize)]

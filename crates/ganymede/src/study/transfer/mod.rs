@@ -14,6 +14,7 @@ mod summary;
 
 use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
+use web_time::Instant;
 
 pub use independent::Independent;
 pub use options::Options;
@@ -26,7 +27,6 @@ use crate::{Context, Error, Milestone, Observer, Weights, files};
 use design::Design;
 use findings::Folders;
 use plan::{Source, Target};
-use web_time::Instant;
 
 /// Does the runs of this shard that are not done, and reports on all that there are: figure.svg (Fréchet distance against kimg, mean and spread over the
 /// seeds), TARGET-samples.svg, study.md and study.json in the folder of the study. Given parts it reports on their runs and runs nothing: the report equals
