@@ -105,7 +105,7 @@ test('search: a chosen image, and more like a model', async () => {
   assert.match(await page.locator('.card').first().textContent(), /\d+\.\d % of its samples are less likely/);
   assert.equal(await page.locator('.verdict').textContent(), '');
   await page.getByRole('button', { name: 'Leave image 1 out' }).click();
-  await page.locator('.drop input').setInputFiles(join(ROOT, 'docs/images/gallery/funEmoji-mouth.png'));
+  await page.locator('.drop input').setInputFiles(join(ROOT, 'docs/images/find_and_invert.png'));
   await page.getByText('No model of this zoo is likely to have made this image').waitFor({ timeout: 60000 });
   await view('Models');
   await page.locator('.card[data-model="micah"]').getByRole('button', { name: 'More like this' }).click();
