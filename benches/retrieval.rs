@@ -21,7 +21,7 @@ const DIMENSION: usize = 256;
 /// Directions besides the axes in which a model varies: its covariance is a diagonal plus a matrix of this rank.
 const RANK: usize = 8;
 
-/// Models that share a centre, up to a smaller offset, as models that were fine-tuned from one parent do.
+/// Models that share a center, up to a smaller offset, as models that were fine-tuned from one parent do.
 const FAMILY: usize = 1000;
 
 const ALWAYS: [usize; 2] = [259, 10_000];
@@ -63,7 +63,7 @@ impl Random {
     }
 }
 
-/// A model with features of length about 1: centre of its family 0.6, own offset 0.1, spread about 0.6.
+/// A model with features of length about 1: center of its family 0.6, own offset 0.1, spread about 0.6.
 ///
 /// Within a family the means alone say little, which is what a shortlist by means has to cope with.
 struct Synthetic {

@@ -46,7 +46,7 @@ export async function attempt(work) {
   }
 }
 
-/** A labelled slider with its number beside it. `change` hears every move. */
+/** A labeled slider with its number beside it. `change` hears every move. */
 export function slider({ label, min, max, step, value, unit = '', decimals = 2, change, hint }) {
   const shown = (number) => `${number > 0 && min < 0 ? '+' : ''}${number.toFixed(decimals)}${unit}`;
   const output = h('output', {}, shown(value));
@@ -69,7 +69,7 @@ export function slider({ label, min, max, step, value, unit = '', decimals = 2, 
   return h('label', { className: 'slider', title: hint }, h('span', {}, label), input, output);
 }
 
-/** A labelled choice of `[value, text]`. */
+/** A labeled choice of `[value, text]`. */
 export function choice(label, options, value, change) {
   const select = h('select', { onchange: () => change(select.value) },
     options.map(([key, text]) => h('option', { value: key }, text)));
@@ -77,13 +77,13 @@ export function choice(label, options, value, change) {
   return h('label', { className: 'field' }, h('span', {}, label), select);
 }
 
-/** A labelled box to tick, with a hint below. */
+/** A labeled box to tick, with a hint below. */
 export function toggle(label, value, change, hint) {
   const input = h('input', { type: 'checkbox', checked: value, aria: { label, description: hint }, onchange: () => change(input.checked) });
   return h('label', { className: 'toggle' }, input, h('span', {}, label, h('small', {}, hint)));
 }
 
-/** A labelled number. */
+/** A labeled number. */
 export function number(label, { min, max, step = 1, value, change }) {
   const input = h('input', { type: 'number', min, max, step, onchange: () => {
     if (input.value !== '' && input.checkValidity()) change(input.valueAsNumber);

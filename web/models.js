@@ -43,7 +43,7 @@ export function modelsView({ go }) {
     }
   }
 
-  const filter = h('input', { type: 'search', value: state.filter, placeholder: 'Name, artist or licence',
+  const filter = h('input', { type: 'search', value: state.filter, placeholder: 'Name, artist or license',
     oninput: () => { state.filter = filter.value; fill(); } });
   const drop = dropZone({
     text: 'Drop a generator: .pkl, .pt, .pth or .safetensors',
@@ -82,7 +82,7 @@ export function card(model, { go, seen, note }) {
   const facts = [
     about?.training?.kimg && ['Training', `${(about.training.images ?? 0).toLocaleString('en')} images, ${about.training.kimg} kimg`],
     quality !== undefined && quality !== null && ['Distance', quality.toFixed(0)],
-    about?.license && ['Licence', about.license],
+    about?.license && ['License', about.license],
   ].filter(Boolean);
   const element = h('article', { className: 'card', data: { model: model.id } },
     h('button', { type: 'button', className: 'tile', onclick: open, aria: { label: `Open ${model.name}` } }, pictures),

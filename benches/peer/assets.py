@@ -22,7 +22,7 @@ W_DIM = 512
 MAPPING_LAYERS = 8
 # Strong enough that leaving the noise out would change the loss.
 NOISE_STRENGTH = 0.1
-# Seeded targets are smooth: random colours on a grid of this side, interpolated.
+# Seeded targets are smooth: random colors on a grid of this side, interpolated.
 TARGET_GRID = 8
 TARGET_CONTRAST = 0.5
 # Of the zoo's discriminators.
@@ -53,7 +53,7 @@ BACKBONES: dict[Net, list[tuple[int, int, int, int]]] = {
 
 
 def _generator_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Values as the official initialisation would draw them, with noise switched on."""
+    """Values as the official initialization would draw them, with noise switched on."""
     if name.endswith("resample_filter"):
         return np.outer(FIR_TAPS, FIR_TAPS).astype(np.float32)
     if name.endswith("noise_strength"):
@@ -103,7 +103,7 @@ def seeded_discriminator(model: Model, path: Path) -> None:
 
 
 def _discriminator_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Values as the official initialisation would draw them."""
+    """Values as the official initialization would draw them."""
     if name.endswith("resample_filter"):
         return np.outer(FIR_TAPS, FIR_TAPS).astype(np.float32)
     if name.endswith("bias"):

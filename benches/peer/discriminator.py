@@ -26,7 +26,7 @@ def blur(x: Tensor, taps: Tensor, padding: int, formulation: Formulation) -> Ten
 
 
 class ConvLayer(nn.Module):
-    """Convolution with equalised learning rate, halved resolution when `down` is 2, bias and leaky ReLU."""
+    """Convolution with equalized learning rate, halved resolution when `down` is 2, bias and leaky ReLU."""
 
     resample_filter: Tensor
 

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 in PyTorch: as published implementations compute, and with batch normalisation folded in."""
+"""EfficientNet-lite0 in PyTorch: as published implementations compute, and with batch normalization folded in."""
 
 from __future__ import annotations
 

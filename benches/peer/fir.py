@@ -67,5 +67,5 @@ def _double(x: Tensor, taps: Sequence[float], axis: int) -> Tensor:
 
 
 def double_shifted(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """Upsample both axes by 2 with the four symmetric `taps`, each output pixel from its two non-zero neighbours."""
+    """Upsample both axes by 2 with the four symmetric `taps`, each output pixel from its two non-zero neighbors."""
     return _double(_double(x, taps, 3), taps, 2)

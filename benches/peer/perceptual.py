@@ -63,7 +63,7 @@ class PackageDistance:
 
 
 class PreparedDistance:
-    """The same distance with frozen weights, and the targets' normalised features computed once.
+    """The same distance with frozen weights, and the targets' normalized features computed once.
 
     The 1x1 head is applied after the spatial mean, which it commutes with.
     """

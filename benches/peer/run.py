@@ -32,7 +32,7 @@ LOSS_TOLERANCE = 1e-3
 WARM_UP_STEPS = 3
 # Which modulation is faster depends on the case, so both are timed.
 TUNED = {"grouped": Formulation("grouped", "shifted"), "shared": Formulation("shared", "shifted")}
-# The same choice for feature networks: layouts of the memory, both with batch normalisation folded into the convolutions.
+# The same choice for feature networks: layouts of the memory, both with batch normalization folded into the convolutions.
 TUNED_FEATURES = {
     "planar": {"folded": True, "channels_last": False},
     "channels last": {"folded": True, "channels_last": True},

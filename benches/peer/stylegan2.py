@@ -101,7 +101,7 @@ def modulated_conv(
 
 
 class FullyConnected(nn.Module):
-    """Linear layer with equalised learning rate: weights are scaled by `lr_multiplier / sqrt(fan_in)` when used."""
+    """Linear layer with equalized learning rate: weights are scaled by `lr_multiplier / sqrt(fan_in)` when used."""
 
     def __init__(self, features_in: int, features_out: int, *, lrelu: bool = False, lr_multiplier: float = 1) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The training loop of `vision-aided-finetune` in PyTorch, with its random numbers: both sides report the same losses.
 
 Non-saturating logistic loss, path length every 4 and R1 every 16 iterations with double backpropagation, style mixing, Adam with
-the corrections for lazy regularisation, running average. Without augmentation, mirroring and noise, as the zoo is trained.
+the corrections for lazy regularization, running average. Without augmentation, mirroring and noise, as the zoo is trained.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ def normals(random: np.random.RandomState, *shape: int) -> Tensor:
 
 
 def lazy_adam(parameters: Iterable[nn.Parameter], learning_rate: float, interval: int) -> torch.optim.Adam:
-    """Adam with the correction for a regulariser every `interval` iterations."""
+    """Adam with the correction for a regularizer every `interval` iterations."""
     ratio = interval / (interval + 1)
     return torch.optim.Adam(parameters, lr=learning_rate * ratio, betas=tuple(b**ratio for b in BETAS), eps=EPSILON)
 
 
 class Training:
-    """Networks, optimisers and position of a run."""
+    """Networks, optimizers and position of a run."""
 
     def __init__(
         self, generator: Generator, discriminator: Discriminator, images: Tensor, config: Config, formulation: Formulation

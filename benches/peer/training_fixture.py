@@ -43,7 +43,7 @@ SEED = 20
 
 
 def initialize(module: nn.Module, random: np.random.RandomState) -> None:
-    """Weights as the official initialisation draws them, and small biases, rounded to f32."""
+    """Weights as the official initialization draws them, and small biases, rounded to f32."""
     for name, tensor in module.state_dict().items():
         if name.endswith("resample_filter"):
             values = np.outer(FIR_TAPS, FIR_TAPS)

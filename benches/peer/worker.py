@@ -36,7 +36,7 @@ Step = Callable[[], float]
 
 
 def inversion_step(request: dict[str, Any], generator: Generator, start: torch.Tensor, formulation: Formulation) -> Step:
-    """One step of W+ optimisation: synthesis, LPIPS + MSE, backward to W+, Adam."""
+    """One step of W+ optimization: synthesis, LPIPS + MSE, backward to W+, Adam."""
     targets = tensor_file.read(Path(request["targets"])).tensors["targets"].to(start.device)
     model = perceptual.load(request["net"], Path(request["lpips_folder"])).to(start.device)
     kind = perceptual.PreparedDistance if request["prepared_targets"] else perceptual.PackageDistance
@@ -65,7 +65,7 @@ def inversion_step(request: dict[str, Any], generator: Generator, start: torch.T
 
 
 def training_step(run: training.Training) -> Step:
-    """One iteration of training: both networks, their regularisers where these are due, the average."""
+    """One iteration of training: both networks, their regularizers where these are due, the average."""
 
     def step() -> float:
         losses = run.step()

@@ -10,7 +10,7 @@ use crate::Error;
 pub struct Step {
     /// Wall-clock time, without the waiting between requests.
     pub duration: Duration,
-    /// What was minimised, summed over the batch; 0 where nothing is.
+    /// What was minimized, summed over the batch; 0 where nothing is.
     pub loss: f64,
 }
 

@@ -23,7 +23,7 @@ const PEER_LEARNING_RATE: f64 = 0.05;
     reason = "a process holds one or a few workloads, so their size does not count"
 )]
 pub enum Workload {
-    /// W+ optimisation from the mean latent: synthesis, LPIPS + MSE, backward to W+, Adam with a constant rate.
+    /// W+ optimization from the mean latent: synthesis, LPIPS + MSE, backward to W+, Adam with a constant rate.
     Inversion {
         /// The frozen generator.
         generator: Generator,
@@ -39,7 +39,7 @@ pub enum Workload {
         /// Number of images.
         batch: usize,
     },
-    /// Iterations of training: both networks, their regularisers where these are due, the average. 16 on end do the same work as any other 16.
+    /// Iterations of training: both networks, their regularizers where these are due, the average. 16 on end do the same work as any other 16.
     Training(Box<Trainer>),
     /// What a frozen network does in a step of vision-aided training: forward on real and on generated images for its head, and forward and back to the
     /// images for the generator.
@@ -93,7 +93,7 @@ fn optimize(
     let config = InversionConfig {
         steps: ENDLESS,
         schedule: Schedule::Constant,
-        // What the PyTorch side of the comparison minimises, and how fast; the losses of both sides are compared.
+        // What the PyTorch side of the comparison minimizes, and how fast; the losses of both sides are compared.
         learning_rate: PEER_LEARNING_RATE,
         lambda_lpips: 1.0,
         lambda_mse: 1.0,

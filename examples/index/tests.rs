@@ -417,7 +417,7 @@ fn evaluation_needs_images_of_the_models() {
 const IMAGES: usize = 24;
 const SIDE: u32 = 8;
 
-/// A pixel of the grey image of this number: no two are the same, and all are about as bright as `brightness`.
+/// A pixel of the gray image of this number: no two are the same, and all are about as bright as `brightness`.
 fn gray(brightness: u8, image: usize, pixel: usize) -> u8 {
     brightness + ((image * 7 + pixel * (image + 3)) % 40) as u8
 }

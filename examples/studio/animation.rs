@@ -148,7 +148,7 @@ fn mp4(frames: &[RgbImage], frames_per_second: u8) -> Result<Vec<u8>, Failure> {
         .arg(frames_per_second.to_string())
         .arg("-i")
         .arg(folder.path().join("%05d.png"))
-        // Players take no other layout of colours, and start sooner with the index in front.
+        // Players take no other layout of colors, and start sooner with the index in front.
         .args([
             "-c:v",
             "libx264",

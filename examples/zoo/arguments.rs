@@ -15,7 +15,7 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Show what the cards of all models say: licence, training, quality
+    /// Show what the cards of all models say: license, training, quality
     List(List),
     /// Show how far `train --zoo all` is: images, measurements and publications of every style
     Status(Status),

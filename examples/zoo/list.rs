@@ -36,7 +36,7 @@ pub fn list(list: &List) -> Result<ExitCode, Failure> {
     table::print(
         &[
             "model",
-            "licence",
+            "license",
             "side",
             "kimg",
             "Fréchet distance",

@@ -58,7 +58,7 @@ impl AlexNet {
 
     /// Activations after each of the five ReLUs, of 64, 192, 384, 256 and 256 channels.
     ///
-    /// `x` is `[batch, 3, height, width]`, normalised as the weights expect (torchvision: ImageNet mean and standard deviation). A side of
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). A side of
     /// n pixels gives ⌊(n - 7) / 4⌋ + 1 in the first layer; each of the two poolings, before the second and the third, maps m to ⌊(m - 3) / 2⌋ + 1.
     ///
     /// # Panics

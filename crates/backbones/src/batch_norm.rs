@@ -1,10 +1,10 @@
-//! Batch normalisation with frozen statistics, folded into the convolution before it.
+//! Batch normalization with frozen statistics, folded into the convolution before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor};
 
-/// A convolution without bias and the normalisation behind it, by the prefixes of their names.
+/// A convolution without bias and the normalization behind it, by the prefixes of their names.
 pub(crate) struct Normalized {
     /// `PREFIX.weight`; the folded bias becomes `PREFIX.bias`.
     pub convolution: String,

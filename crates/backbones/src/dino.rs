@@ -80,7 +80,7 @@ impl DinoVitB16 {
         load_module(&Self::init(device), &backbone, key)
     }
 
-    /// Blocks and embedding of `x` `[batch, 3, 224, 224]`, normalised with the mean and standard deviation of ImageNet;
+    /// Blocks and embedding of `x` `[batch, 3, 224, 224]`, normalized with the mean and standard deviation of ImageNet;
     /// [`Preprocessing::DINO_VIT_B16`](crate::Preprocessing::DINO_VIT_B16) makes it.
     ///
     /// # Panics
@@ -109,7 +109,7 @@ impl DinoVitB16 {
         }
     }
 
-    /// The final layer normalisation of a block's output, `[batch, tokens, 768]`: what the original's `get_intermediate_layers` returns.
+    /// The final layer normalization of a block's output, `[batch, tokens, 768]`: what the original's `get_intermediate_layers` returns.
     pub fn normalize(&self, block: Tensor<3>) -> Tensor<3> {
         self.norm.forward(block, VARIANT.epsilon)
     }

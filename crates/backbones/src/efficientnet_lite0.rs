@@ -97,7 +97,7 @@ impl InvertedBottleneck {
 /// without squeeze and excitation and with ReLU6, as Google released it for small devices.
 ///
 /// The input is `(x - 127) / 128` of pixels 0..=255; [`Preprocessing::EFFICIENTNET_LITE0`](crate::Preprocessing::EFFICIENTNET_LITE0)
-/// makes it. Convolutions pad as TensorFlow's `SAME` does, and batch normalisation is folded into them when the weights are loaded.
+/// makes it. Convolutions pad as TensorFlow's `SAME` does, and batch normalization is folded into them when the weights are loaded.
 #[derive(Module, Debug)]
 pub struct EfficientNetLite0 {
     stem: Convolution,

@@ -23,7 +23,7 @@ const CLASSIFIERS: [&str; 2] = ["fc.", "AuxLogits."];
 /// Differs from torchvision's network in the pooling branches: averages leave out the padding, and the last block takes the maximum
 /// in place of the average.
 ///
-/// Batch normalisation is folded into the convolutions when the weights are loaded.
+/// Batch normalization is folded into the convolutions when the weights are loaded.
 #[derive(Module, Debug)]
 pub struct InceptionV3 {
     conv2d_1a_3x3: ConvRelu,

@@ -39,7 +39,7 @@ pub struct Preprocessing {
     pub sizing: Sizing,
     /// Its kernel.
     pub resize_method: ResizeMethod,
-    /// Height and width of the input, cut from the centre.
+    /// Height and width of the input, cut from the center.
     pub crop: u32,
     /// Per channel, of values in [0, 1].
     pub mean: [f32; 3],
@@ -145,7 +145,7 @@ impl Preprocessing {
     }
 
     /// The network's input `[batch, 3, crop, crop]` for images `[batch, 1, 3 or 4, height, width]` in [-1, 1], such as a generator's,
-    /// differentiably: grey as three channels, transparency over white ([`rgb_over_white`]). Nothing is rounded to 8 bits.
+    /// differentiably: gray as three channels, transparency over white ([`rgb_over_white`]). Nothing is rounded to 8 bits.
     ///
     /// # Panics
     /// When there is another number of channels, an image is empty, or the crop is larger than the resized image.

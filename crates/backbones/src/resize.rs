@@ -8,7 +8,7 @@ use stylegan2_ops::matmul;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResizeMethod {
-    /// Between the two nearest pixel centres a direction, the edge repeated, nothing averaged when shrinking: PyTorch's
+    /// Between the two nearest pixel centers a direction, the edge repeated, nothing averaged when shrinking: PyTorch's
     /// `interpolate(mode='bilinear', align_corners=False)`.
     Bilinear,
     /// Pillow's filters, which average when shrinking. On 8-bit images [`image_tensor::resize`] equals Pillow exactly; on tensors

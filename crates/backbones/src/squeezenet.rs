@@ -86,7 +86,7 @@ impl SqueezeNet {
 
     /// The seven activations that LPIPS compares: the first ReLU, and fire modules 2, 4, 5, 6, 7 and 8; 64, 128, 256, 384, 384, 512 and 512 channels.
     ///
-    /// `x` is `[batch, 3, height, width]`, normalised as the weights expect (torchvision: ImageNet mean and standard deviation). A side of n
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). A side of n
     /// pixels gives ⌊(n - 3) / 2⌋ + 1 in the first activation; each pooling, before fire modules 1, 3 and 5, maps m to ⌈(m - 3) / 2⌉ + 1.
     ///
     /// # Panics

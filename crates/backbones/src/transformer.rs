@@ -14,7 +14,7 @@ const HEAD: usize = 64;
 /// The perceptron's hidden layer, in widths.
 const EXPANSION: usize = 4;
 
-/// Layer normalisation over the last dimension.
+/// Layer normalization over the last dimension.
 #[derive(Module, Debug)]
 pub(crate) struct LayerNorm {
     weight: Param<Tensor<1>>,
@@ -40,13 +40,13 @@ impl LayerNorm {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variant {
     pub activation: Gelu,
-    /// Added to the variances of layer normalisations.
+    /// Added to the variances of layer normalizations.
     pub epsilon: f64,
     /// Whether a token sees only itself and those before it.
     pub is_causal: bool,
 }
 
-/// Self-attention and a perceptron, each behind a layer normalisation and added to its input.
+/// Self-attention and a perceptron, each behind a layer normalization and added to its input.
 #[derive(Module, Debug)]
 pub(crate) struct Block {
     norm1: LayerNorm,

@@ -16,7 +16,7 @@ const FEATURES: [usize; 13] = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
 /// Convolutions and channels of the five blocks (configuration D of the paper).
 const BLOCKS: [(usize, usize); 5] = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)];
 
-/// The convolutions of VGG16 without batch normalisation (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
+/// The convolutions of VGG16 without batch normalization (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
 /// Image Recognition", 2015).
 #[derive(Module, Debug)]
 pub struct Vgg16 {
@@ -58,7 +58,7 @@ impl Vgg16 {
 
     /// Activations at the end of each block: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3, of 64, 128, 256, 512 and 512 channels.
     ///
-    /// `x` is `[batch, 3, height, width]`, normalised as the weights expect (torchvision: ImageNet mean and standard deviation). The first
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). The first
     /// activation has the size of `x`, each further one half the size of the one before, rounded down.
     ///
     /// # Panics

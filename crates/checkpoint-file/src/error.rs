@@ -22,7 +22,7 @@ pub enum CheckpointError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The format that was recognised or tried.
+        /// The format that was recognized or tried.
         format: &'static str,
         /// What was found and what was expected.
         reason: String,

@@ -1,6 +1,6 @@
 //! Read .safetensors, .pt, .pth, .pkl, .npy and .npz files into named tensors without running code from them, load modules strictly, and write safetensors.
 //!
-//! [`Checkpoint::open`] recognises the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
+//! [`Checkpoint::open`] recognizes the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
 //! constructors, those that hold weights. Of any other class or function it keeps the name and calls nothing: what stands beside it can be read,
 //! [`Checkpoint::not_understood`] lists it, and a file that holds nothing else is an error that names it. Files are untrusted: no length is believed before
 //! it is compared with the bytes that are there, and memory stays proportional to the file: real files take little beside themselves,

@@ -6,7 +6,7 @@
 
 /// Pickle instructions in one file, nested streams included.
 ///
-/// A 1024x1024 generator with its discriminator and moving average takes about 60 thousand, with optimiser states 200 thousand.
+/// A 1024x1024 generator with its discriminator and moving average takes about 60 thousand, with optimizer states 200 thousand.
 pub(crate) const INSTRUCTIONS: usize = 1 << 22;
 
 /// Streams inside streams: an official pickle holds `torch.save` streams, and those hold nothing further.

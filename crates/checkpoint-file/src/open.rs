@@ -25,7 +25,7 @@ pub struct Checkpoint {
 const MAX_BYTES: u64 = 64 << 30;
 
 impl Checkpoint {
-    /// Opens a file of any known format, recognised by its content.
+    /// Opens a file of any known format, recognized by its content.
     ///
     /// # Errors
     /// When the file cannot be read or is not a well-formed checkpoint.

@@ -76,7 +76,7 @@ pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
 }
 
 /// Where the elements of a plane lie while it is filtered: in padded rows, each split into the phases of the stride, so that a tap reads
-/// neighbouring elements for neighbouring outputs.
+/// neighboring elements for neighboring outputs.
 #[derive(Clone, Copy, Debug)]
 struct Geometry {
     input: [usize; 2],

@@ -49,7 +49,7 @@ pub fn distances(features: &FeatureSlices<'_>) -> Vec<f32> {
     distances
 }
 
-/// The gradient at `x`, `[batch, channels, pixels]`, where `gradient` gives that at the distance of an image's pixel: with `u` the normalised columns, `l` their
+/// The gradient at `x`, `[batch, channels, pixels]`, where `gradient` gives that at the distance of an image's pixel: with `u` the normalized columns, `l` their
 /// lengths and `e = 2 gradient head (u - target)`, it is `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 ///
 /// # Panics
@@ -99,7 +99,7 @@ pub fn gradient(
     result
 }
 
-/// Some neighbouring pixels of one image.
+/// Some neighboring pixels of one image.
 #[derive(Clone, Debug)]
 struct Strip {
     image: usize,
@@ -187,7 +187,7 @@ impl<'a> FeatureSlices<'a> {
         squared
     }
 
-    /// What makes columns of these lengths into normalised ones.
+    /// What makes columns of these lengths into normalized ones.
     #[inline(always)]
     fn inverse(&self, lengths: &[f32; STRIP]) -> [f32; STRIP] {
         let mut inverse = *lengths;

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "was not written")]
     fn tests_notice_what_was_not_written() {
-        // SAFETY: tests write every slot before, so that nothing uninitialised is read.
+        // SAFETY: tests write every slot before, so that nothing uninitialized is read.
         unsafe { written_by(2, |slots| _ = slots[0].write(1.0)) };
     }
 }

@@ -80,7 +80,7 @@ impl InstructionSet {
     }
 }
 
-/// A loop that the compiler vectorises.
+/// A loop that the compiler vectorizes.
 ///
 /// `run` must be `#[inline(always)]`: it is compiled once for each instruction set inside a function that enables it.
 pub(crate) trait Kernel {

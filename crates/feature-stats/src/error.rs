@@ -79,7 +79,7 @@ pub enum StatsError {
     NotPositiveDefinite {
         /// The ridge that was added.
         ridge: f64,
-        /// Where the factorisation stopped.
+        /// Where the factorization stopped.
         pivot: usize,
         /// The matrix's dimension.
         dimension: usize,

@@ -16,7 +16,7 @@ const KIND: &str = "linear regression";
 /// y(x) = m_y + C_yx (C_xx + ridge I)^-1 (x - m_x)
 /// ```
 ///
-/// which minimises the mean of `|y(x) - y|^2` plus ridge times the squared coefficients (Hoerl and Kennard 1970). The features themselves are not needed again.
+/// which minimizes the mean of `|y(x) - y|^2` plus ridge times the squared coefficients (Hoerl and Kennard 1970). The features themselves are not needed again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearRegression {
     /// `[d]`

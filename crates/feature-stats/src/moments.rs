@@ -33,7 +33,7 @@ impl Ddof {
 
 /// Number, mean and scatter of features, updated batch by batch in f64.
 ///
-/// Each batch is centred on its own mean and then merged after Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
+/// Each batch is centered on its own mean and then merged after Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
 /// computing sample variances" (1979): with `delta` the difference of the means of `n` and `m` features,
 ///
 /// `scatter = scatter_n + scatter_m + n m / (n + m) delta delta^T`.

@@ -77,7 +77,7 @@ impl Writer {
         let digest = whole_file::content_sha256(&metadata, arrays);
         metadata.insert(CONTENT_SHA256.to_owned(), digest);
         let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))
-            .expect("arrays of checked shapes can be serialised");
+            .expect("arrays of checked shapes can be serialized");
         whole_file::write_durably(path, |out| out.write_all(&bytes)).map_err(|source| {
             StatsError::Io {
                 path: path.to_owned(),

@@ -42,7 +42,7 @@ pub struct NamedEdit {
     /// The useful strengths in standard deviations: from what the name's opposite looks like to what the name says. A negative direction
     /// has the larger number first.
     pub range: [f64; 2],
-    /// The component's standard deviation, to recognise directions that are not those it was found in.
+    /// The component's standard deviation, to recognize directions that are not those it was found in.
     pub stdev: f64,
     /// The directions.
     pub basis: Basis,

@@ -7,7 +7,7 @@ use crate::principal_components::{PrincipalComponents, check_rows, orient};
 /// Principal components of samples of a large dimension, batch by batch, without a covariance matrix.
 ///
 /// The algorithm of scikit-learn's `IncrementalPCA`, after Ross, Lim, Lin and Yang, "Incremental learning for robust visual tracking" (2008),
-/// which GANSpace uses for activations. Each batch is centred on its own mean and stacked below what is kept, `diag(s) V` of the `k` largest
+/// which GANSpace uses for activations. Each batch is centered on its own mean and stacked below what is kept, `diag(s) V` of the `k` largest
 /// singular values so far, with one more row for the difference of the means; the singular value decomposition of the stack gives the
 /// new `s` and `V`. Memory is that of `k` components and one batch.
 ///

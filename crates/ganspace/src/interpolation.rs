@@ -14,9 +14,9 @@ pub enum Interpolation {
     /// `(1 - t) a + t b`. W is close to flat, so this is what StyleGAN's authors use there.
     #[default]
     Linear,
-    /// Spherical linear interpolation (Shoemake, "Animating rotation with quaternion curves", 1985) of each layer about a centre, usually the mean
-    /// latent: the direction from the centre turns along the great circle at an even rate, the distance from it changes linearly. A
-    /// straight line would pass closer to the centre, where images are average.
+    /// Spherical linear interpolation (Shoemake, "Animating rotation with quaternion curves", 1985) of each layer about a center, usually the mean
+    /// latent: the direction from the center turns along the great circle at an even rate, the distance from it changes linearly. A
+    /// straight line would pass closer to the center, where images are average.
     ///
     /// Directions that are parallel or opposite have no single great circle; such layers go along the straight line.
     Spherical {
@@ -29,7 +29,7 @@ impl Interpolation {
     /// The latent at `t` in [0, 1] between `a` and `b`, both `[num_ws, w_dim]`; exactly `a` at 0 and `b` at 1.
     ///
     /// # Errors
-    /// When the shapes of the latents differ, the centre has another dimension, or a number is not finite.
+    /// When the shapes of the latents differ, the center has another dimension, or a number is not finite.
     pub fn between(
         &self,
         a: &Array2<f32>,
@@ -47,12 +47,12 @@ impl Interpolation {
         check_finite("a latent", latent.iter().map(|v| f64::from(*v)))?;
         if let Self::Spherical { center } = self {
             check_finite(
-                "the centre of an interpolation",
+                "the center of an interpolation",
                 center.iter().map(|v| f64::from(*v)),
             )?;
             if center.len() != latent.ncols() {
                 return Err(GanspaceError::WrongSize {
-                    what: "the centre of an interpolation",
+                    what: "the center of an interpolation",
                     unit: "dimensions",
                     found: center.len(),
                     expected: latent.ncols(),

@@ -17,7 +17,7 @@ impl Path {
     /// Through `latents`, each `[num_ws, w_dim]`; the easing holds for each part.
     ///
     /// # Errors
-    /// When there are fewer than two latents, their shapes differ from each other or from the centre, or a number is not finite.
+    /// When there are fewer than two latents, their shapes differ from each other or from the center, or a number is not finite.
     pub fn new(
         latents: Vec<Array2<f32>>,
         interpolation: Interpolation,

@@ -112,7 +112,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// There is no such model, its file does not hold a generator of grey or RGB images, or [`with_tuned`](Self::with_tuned) has a file of another one.
+    /// There is no such model, its file does not hold a generator of gray or RGB images, or [`with_tuned`](Self::with_tuned) has a file of another one.
     pub fn model(&self, which: &str) -> Result<Arc<Model>, Error> {
         self.kept(which, None)
     }

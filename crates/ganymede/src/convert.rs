@@ -84,7 +84,7 @@ pub struct Contents {
     pub metadata: BTreeMap<String, String>,
     /// Its networks; empty for a file that is one network.
     pub networks: Vec<NetworkContents>,
-    /// Its networks and other entries of classes that are not known, but for those that are recognised by their tensors, each with the first such class.
+    /// Its networks and other entries of classes that are not known, but for those that are recognized by their tensors, each with the first such class.
     pub not_understood: BTreeMap<String, String>,
     /// The configuration in its metadata.
     pub config: Json,
@@ -122,7 +122,7 @@ pub struct TensorContents {
 pub struct Converted {
     /// Its name in the file; none where the file is one network.
     pub network: Option<String>,
-    /// What it was recognised as, in words.
+    /// What it was recognized as, in words.
     pub kind: String,
     /// Where it was written.
     pub output: ShownPath,

@@ -48,7 +48,7 @@ impl DeviceChoice {
         }
     }
 
-    /// How many steps an optimisation may run before its losses are read: reading makes a GPU wait.
+    /// How many steps an optimization may run before its losses are read: reading makes a GPU wait.
     pub fn steps_between_reads(self) -> usize {
         match self {
             Self::Cpu => 1,

@@ -137,7 +137,7 @@ pub struct Inverted {
     pub mse: f64,
     /// Euclidean distance of the latents from the mean latent, over all layers.
     pub w_plus_distance: f64,
-    /// Optimisation steps done.
+    /// Optimization steps done.
     pub steps: usize,
     /// Wall time.
     pub seconds: f64,

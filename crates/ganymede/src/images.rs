@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Decodes a file, cuts out the centre and resizes it to `side` x `side` with Pillow's Lanczos filter, as the official data preparation does.
+    /// Decodes a file, cuts out the center and resizes it to `side` x `side` with Pillow's Lanczos filter, as the official data preparation does.
     ///
     /// # Errors
     ///

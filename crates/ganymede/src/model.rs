@@ -27,7 +27,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Its file does not hold a generator of grey, RGB or RGBA images.
+    /// Its file does not hold a generator of gray, RGB or RGBA images.
     pub fn of_zoo(model: &ZooModel, device: &Device) -> Result<Self, Error> {
         let generator = model.load_generator(device)?;
         Self::new(model.name().to_owned(), model.generator_path(), generator)
@@ -37,7 +37,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// It does not hold a generator of grey, RGB or RGBA images.
+    /// It does not hold a generator of gray, RGB or RGBA images.
     pub fn open(name: String, path: PathBuf, device: &Device) -> Result<Self, Error> {
         let generator = Generator::load(&path, device)?;
         Self::new(name, path, generator)
@@ -49,7 +49,7 @@ impl Model {
             return Err(Error::File {
                 path,
                 problem: format!(
-                    "this generator makes images of {channels} channels; only grey (1), RGB (3) and RGB with opacity (4) can be shown"
+                    "this generator makes images of {channels} channels; only gray (1), RGB (3) and RGB with opacity (4) can be shown"
                 ),
             });
         }

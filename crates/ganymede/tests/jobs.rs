@@ -496,7 +496,7 @@ fn a_generator_with_opacity_is_written_as_rgba() {
 
 fn has_opacity(file: &Path) {
     let png = std::fs::read(file).unwrap();
-    // The colour type of a PNG's header: true colour with alpha.
+    // The color type of a PNG's header: true color with alpha.
     assert_eq!((&png[12..16], png[25]), (&b"IHDR"[..], 6), "{file:?}");
 }
 
@@ -704,7 +704,7 @@ fn gray_models_of_other_tools_are_generated_as_gray() {
         let written = &outcome.images[0].file.as_ref().unwrap().0;
         let png = std::fs::read(written).unwrap();
         match color_type {
-            // The colour type of a PNG's header.
+            // The color type of a PNG's header.
             Some(color_type) => assert_eq!(png[25], color_type, "{file}"),
             None => {
                 let image = decode_file(written, &DecodeLimits::default()).unwrap();

@@ -11,7 +11,7 @@ use cubecl::prelude::*;
 use crate::limits::addressable;
 use crate::tile::UNITS;
 
-/// Pixels of a cube: neighbouring units read neighbouring pixels.
+/// Pixels of a cube: neighboring units read neighboring pixels.
 const PIXELS: usize = 32;
 
 /// Units that share the channels of a pixel.
@@ -284,7 +284,7 @@ fn distance_kernel(x: &[f32], target: &[f32], head: &[f32], map: &mut [f32], siz
     }
 }
 
-/// With `u` the normalised column, `l` its length and `e = 2 gradient head (u - target)`: `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
+/// With `u` the normalized column, `l` its length and `e = 2 gradient head (u - target)`: `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 #[cube(launch_unchecked)]
 #[allow(
     clippy::too_many_arguments,

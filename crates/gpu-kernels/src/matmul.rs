@@ -103,7 +103,7 @@ impl Factor {
         }
     }
 
-    /// Whether neighbours along the result's axis are closer than along the sum.
+    /// Whether neighbors along the result's axis are closer than along the sum.
     fn outer_is_near(&self) -> bool {
         self.outer <= self.k
     }

@@ -4,7 +4,7 @@ use crate::tile::{LANES, Tile};
 
 /// Adds the product of one piece of both factors, `[K, M]` and `[K, N]` in vectors, to a unit's sums `[unit M, unit N]`.
 ///
-/// Those lie in parts of [`LANES`] each, as many units apart as there are, so that neighbouring units read neighbouring vectors.
+/// Those lie in parts of [`LANES`] each, as many units apart as there are, so that neighboring units read neighboring vectors.
 #[cube]
 #[allow(
     clippy::too_many_arguments,

@@ -14,7 +14,7 @@ pub struct FrameTiming {
     pub last: Duration,
 }
 
-/// An endlessly repeating animated GIF's bytes; each frame has its own palette of 256 colours.
+/// An endlessly repeating animated GIF's bytes; each frame has its own palette of 256 colors.
 ///
 /// # Errors
 /// [`ImageTensorError::Encode`] when the encoder refuses, as for images above 65535 pixels a side.
@@ -22,7 +22,7 @@ pub struct FrameTiming {
 /// # Panics
 /// When there is no frame, or the frames differ in size.
 pub fn encode_gif(frames: &[RgbImage], timing: FrameTiming) -> Result<Vec<u8>, ImageTensorError> {
-    // The palette search's speed, 1 (best colours) to 30 (fastest); 10 is where its authors see quality begin to fall.
+    // The palette search's speed, 1 (best colors) to 30 (fastest); 10 is where its authors see quality begin to fall.
     const PALETTE_SPEED: i32 = 10;
     let (width, height) = frames
         .first()

@@ -4,15 +4,15 @@ const GRAY: usize = 1;
 const RGB: usize = 3;
 const RGBA: usize = 4;
 
-/// Whether images of so many channels can be shown: grey, RGB, or RGB with opacity.
+/// Whether images of so many channels can be shown: gray, RGB, or RGB with opacity.
 pub fn can_be_shown(channels: usize) -> bool {
     matches!(channels, GRAY | RGB | RGBA)
 }
 
-/// Images `[batch, 1, 3 or 4, height, width]` in [-1, 1] as RGB `[batch, 3, height, width]`, differentiably: grey as three equal channels, and what has
+/// Images `[batch, 1, 3 or 4, height, width]` in [-1, 1] as RGB `[batch, 3, height, width]`, differentiably: gray as three equal channels, and what has
 /// a fourth channel, its opacity, over white.
 ///
-/// As in a picture the opacity is clamped to its range; colours are left as they are. White is 1, so that `(c - 1) o + 1` shows a colour c with the
+/// As in a picture the opacity is clamped to its range; colors are left as they are. White is 1, so that `(c - 1) o + 1` shows a color c with the
 /// opacity o in [0, 1].
 ///
 /// ```

@@ -22,7 +22,7 @@ pub struct DecodeLimits {
     /// Largest width times height.
     pub max_pixels: u64,
     /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. What a PNG, GIF, WebP or
-    /// TIFF file makes its decoder hold beside the pixels, such as a compressed colour profile, is bounded by the same number.
+    /// TIFF file makes its decoder hold beside the pixels, such as a compressed color profile, is bounded by the same number.
     pub max_decoded_bytes: u64,
 }
 
@@ -63,9 +63,9 @@ pub fn decode_file(
 
 /// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
 ///
-/// The format is taken from the content, never from the name. Grey, palettes (but not those of TIFF) and CMYK become RGB; 16-bit and float samples are
+/// The format is taken from the content, never from the name. Gray, palettes (but not those of TIFF) and CMYK become RGB; 16-bit and float samples are
 /// rounded to 8 bits (floats that are no numbers are an error); transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
-/// the first frame is taken; EXIF orientation is applied. Colour profiles are ignored: values are taken as sRGB.
+/// the first frame is taken; EXIF orientation is applied. Color profiles are ignored: values are taken as sRGB.
 ///
 /// # Errors
 /// [`ImageTensorError`] when the bytes are empty, no image, of an unsupported format, above `limits`, or damaged.
@@ -103,7 +103,7 @@ pub fn decode_bytes(
         },
         other => damaged(other.to_string()),
     };
-    // Differs from the decoder, which fills the missing part of a JPEG with grey: an image that is not the user's must not pass.
+    // Differs from the decoder, which fills the missing part of a JPEG with gray: an image that is not the user's must not pass.
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
         return Err(damaged("no end-of-image marker".into()));
     }

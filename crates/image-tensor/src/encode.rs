@@ -5,7 +5,7 @@ use image::{EncodableLayout, ImageBuffer, ImageFormat, Pixel, PixelWithColorType
 
 use crate::ImageTensorError;
 
-/// The image as a PNG file's bytes, lossless, with the channels that it has: grey, RGB or RGBA.
+/// The image as a PNG file's bytes, lossless, with the channels that it has: gray, RGB or RGBA.
 ///
 /// # Errors
 /// [`ImageTensorError::Encode`] when the encoder refuses, as for an image without pixels.

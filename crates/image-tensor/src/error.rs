@@ -41,7 +41,7 @@ pub enum ImageTensorError {
         /// Its first bytes in hexadecimal and as text.
         first_bytes: String,
     },
-    /// An image format that is recognised but not decoded here.
+    /// An image format that is recognized but not decoded here.
     #[error(
         "{name}: is {format}, which is not supported; convert it to PNG, JPEG, GIF, WebP, BMP or TIFF"
     )]
@@ -99,7 +99,7 @@ pub enum ImageTensorError {
     },
     /// A float sample that is NaN or infinite.
     #[error(
-        "{name}: sample {index} of this {format} is {value}, which no colour is; save the image again with numbers from 0 to 1, or as an 8-bit PNG"
+        "{name}: sample {index} of this {format} is {value}, which no color is; save the image again with numbers from 0 to 1, or as an 8-bit PNG"
     )]
     NotFinite {
         /// Which file.

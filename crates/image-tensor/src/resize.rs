@@ -119,7 +119,7 @@ pub fn resampling_matrix(protocol: ResizeProtocol, input: u32, output: u32) -> V
     matrix
 }
 
-/// The largest centred square; an odd remainder leaves the extra row or column at the bottom or right.
+/// The largest centered square; an odd remainder leaves the extra row or column at the bottom or right.
 pub fn center_crop_square(image: &RgbImage) -> RgbImage {
     let side = image.width().min(image.height());
     let left = (image.width() - side) / 2;

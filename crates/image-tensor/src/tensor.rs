@@ -27,7 +27,7 @@ pub fn to_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 
 /// The image of a file as a target for a generator of RGB images: `[1, 3, side, side]` in [-1, 1].
 ///
-/// The largest centred square is cut out and resized with Pillow's Lanczos filter, as the official projector does; an image that has the size already is as it
+/// The largest centered square is cut out and resized with Pillow's Lanczos filter, as the official projector does; an image that has the size already is as it
 /// is in the file. What files are read is said at [`decode_bytes`](crate::decode_bytes).
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub fn to_gray_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 }
 
 /// Images of a tensor `[batch, 1, 3 or 4, height, width]` in [-1, 1]: `(x * 127.5 + 128)` clamped to 0..=255 and truncated, as the
-/// official StyleGAN2 writes its samples. One channel becomes grey RGB, what has a fourth is shown [over white](over_white); NaN becomes 0.
+/// official StyleGAN2 writes its samples. One channel becomes gray RGB, what has a fourth is shown [over white](over_white); NaN becomes 0.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
@@ -129,7 +129,7 @@ pub fn from_signed_unit_rgba(tensor: Tensor<4>) -> Vec<RgbaImage> {
 }
 
 /// Images of a tensor `[batch, 1 or 3, height, width]` in [0, 1]: `(x * 255 + 0.5)` clamped to 0..=255 and truncated, as
-/// torchvision's `save_image` does. One channel becomes grey RGB; NaN becomes 0.
+/// torchvision's `save_image` does. One channel becomes gray RGB; NaN becomes 0.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
@@ -137,7 +137,7 @@ pub fn from_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     from_planes(tensor, |value| value * FULL_RANGE + 0.5)
 }
 
-/// Luma of a pixel, ITU-R BT.601's `0.299 R + 0.587 G + 0.114 B`, rounded as Pillow's mode `L` does; that of a grey pixel is its value.
+/// Luma of a pixel, ITU-R BT.601's `0.299 R + 0.587 G + 0.114 B`, rounded as Pillow's mode `L` does; that of a gray pixel is its value.
 ///
 /// ```
 /// assert_eq!(image_tensor::luma(image_tensor::Rgb([77, 77, 77])), 77);

@@ -7,7 +7,7 @@ const BETA_2: f64 = 0.999;
 /// Keeps the quotient finite where no gradient was ever seen.
 const EPSILON: f64 = 1e-8;
 
-/// What is optimised for each image of the batch (the first dimension), with Adam's moments.
+/// What is optimized for each image of the batch (the first dimension), with Adam's moments.
 ///
 /// Between steps it lives on the plain device; only [`leaf`](Self::leaf) is on the autodiff device.
 ///

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InversionError, Schedule};
 
-/// Which latents are optimised.
+/// Which latents are optimized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -15,7 +15,7 @@ pub enum LatentSpace {
     WPlus,
 }
 
-/// Where the optimisation starts.
+/// Where the optimization starts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
@@ -52,11 +52,11 @@ pub enum Noise {
     Constant,
     /// None.
     None,
-    /// Optimised together with the latents, as the official projector does; each target has its own.
+    /// Optimized together with the latents, as the official projector does; each target has its own.
     Optimized(NoiseOptimization),
 }
 
-/// Optimisation of the noise images.
+/// Optimization of the noise images.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NoiseOptimization {
@@ -67,7 +67,7 @@ pub struct NoiseOptimization {
 }
 
 impl NoiseOptimization {
-    /// The official projector's weight of the noise regularisation.
+    /// The official projector's weight of the noise regularization.
     pub const OFFICIAL_REGULARIZATION: f32 = 1e5;
 }
 
@@ -161,7 +161,7 @@ pub struct EarlyStopping {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InversionConfig {
-    /// Which latents are optimised.
+    /// Which latents are optimized.
     pub space: LatentSpace,
     /// Number of Adam steps; 0 evaluates the start.
     pub steps: usize,
@@ -177,7 +177,7 @@ pub struct InversionConfig {
     pub lambda_w_avg: f32,
     /// Weight of [`LatentPrior::pull`](crate::LatentPrior::pull), a pull towards latents that the mapping network is likely to make; 0 for none.
     pub lambda_prior: f32,
-    /// Where the optimisation starts.
+    /// Where the optimization starts.
     pub start: Start,
     /// Which noise images the generator adds.
     pub noise: Noise,

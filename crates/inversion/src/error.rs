@@ -13,7 +13,7 @@ pub enum InversionError {
     TargetShape {
         /// Shape of the targets.
         found: [usize; 4],
-        /// The generator's colour channels.
+        /// The generator's color channels.
         channels: usize,
         /// The generator's image side.
         resolution: usize,
@@ -21,12 +21,12 @@ pub enum InversionError {
     /// There is no target.
     #[error("there is no image to invert: the batch of targets is empty; give at least one")]
     NoTargets,
-    /// LPIPS takes RGB; a grey image is repeated to three channels, and other images have no such reading.
+    /// LPIPS takes RGB; a gray image is repeated to three channels, and other images have no such reading.
     #[error(
         "this generator makes images of {channels} channels; LPIPS can compare images of 1 or 3 channels only"
     )]
     Channels {
-        /// The generator's colour channels.
+        /// The generator's color channels.
         channels: usize,
     },
     /// LPIPS refused the targets.
@@ -99,9 +99,9 @@ pub enum InversionError {
         /// Shapes that fit.
         expected: Vec<[usize; 4]>,
     },
-    /// The noise images are to be optimised, and the generator has none.
+    /// The noise images are to be optimized, and the generator has none.
     #[error(
-        "this generator adds no noise images, so there are none to optimise; choose constant noise or none"
+        "this generator adds no noise images, so there are none to optimize; choose constant noise or none"
     )]
     NoNoise,
     /// A loss is NaN or infinite and none before was less than that of the start, so there is no result.

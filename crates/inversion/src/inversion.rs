@@ -12,7 +12,7 @@ pub struct Inversion {
     pub last: Solution,
     /// Losses of each step's latents before its update.
     pub curve: Vec<LossTerms>,
-    /// Why the optimisation ended.
+    /// Why the optimization ended.
     pub stop: StopReason,
 }
 
@@ -24,8 +24,8 @@ pub struct Solution {
     pub step: usize,
     /// `[1, num_ws, w_dim]`; in W all layers are equal.
     pub w_plus: Tensor<3>,
-    /// Optimised noise images in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
-    /// `[1, 1, resolution, resolution]`; empty where noise was not optimised.
+    /// Optimized noise images in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
+    /// `[1, 1, resolution, resolution]`; empty where noise was not optimized.
     pub noise_images: Vec<Tensor<4>>,
     /// The reconstruction, `[1, channels, resolution, resolution]` in [-1, 1] (not clipped).
     pub image: Tensor<4>,
@@ -37,7 +37,7 @@ pub struct Solution {
     pub w_plus_distance: f64,
 }
 
-/// Why an image's optimisation ended.
+/// Why an image's optimization ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
     /// All steps were done.

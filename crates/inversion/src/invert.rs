@@ -17,7 +17,7 @@ use crate::{
 
 /// Searches the latents whose images are most like `targets` `[batch, channels, resolution, resolution]` in [-1, 1].
 ///
-/// `channels` and `resolution` are the generator's; a grey generator's images are compared as three equal channels. `lpips` takes
+/// `channels` and `resolution` are the generator's; a gray generator's images are compared as three equal channels. `lpips` takes
 /// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
 ///
 /// [`invert_with`] tells how far it is and can be ended.
@@ -84,7 +84,7 @@ pub fn invert_with(
     search.finish(&all_targets)
 }
 
-/// The state of an optimisation. Rows of the variables and of `targets` belong to the images of `active`.
+/// The state of an optimization. Rows of the variables and of `targets` belong to the images of `active`.
 struct Search<'a> {
     objective: Objective<'a>,
     config: &'a InversionConfig,

@@ -1,19 +1,19 @@
-//! Invert images into W or W+ of a StyleGAN2 generator by optimisation.
+//! Invert images into W or W+ of a StyleGAN2 generator by optimization.
 //!
 //! Given a generator g and a target image t, [`invert`] searches the latents whose image is most like the target:
 //!
 //! ```text
-//! minimise over w_plus:  lambda_lpips LPIPS(g(w_plus), t) + lambda_mse mean((g(w_plus) - t)^2)
+//! minimize over w_plus:  lambda_lpips LPIPS(g(w_plus), t) + lambda_mse mean((g(w_plus) - t)^2)
 //! ```
 //!
 //! with Adam, as Image2StyleGAN does in W+ (Abdal et al. 2019, "Image2StyleGAN: How to Embed Images Into the StyleGAN Latent
 //! Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D). The
-//! projector's learning-rate ramp, perturbation of w and optimised noise images are options, as is a pull towards the mean latent.
+//! projector's learning-rate ramp, perturbation of w and optimized noise images are options, as is a pull towards the mean latent.
 //!
 //! What W+ cannot reach, two further searches can, both from the latents that were found: [`refine`] adds an offset to the features behind one block, where
 //! the image is not yet like its target, and [`tune`] changes the generator itself a little. [`LatentPrior`] keeps the latents likely, so that edits work on them.
 //!
-//! A batch of targets is optimised together, each as if alone: the losses are summed over the batch, so no image's gradient
+//! A batch of targets is optimized together, each as if alone: the losses are summed over the batch, so no image's gradient
 //! depends on another image, and Adam works on each number for itself. Matrix products choose their order of summation by their size, so that batches of
 //! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!

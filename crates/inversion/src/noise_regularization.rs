@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn stripes_cancel_across_and_correlate_along_and_vanish_when_halved() {
-        // Neighbours in a row are 1 and -1 (correlation -1), in a column equal (1); means of 2x2 are 0.
+        // Neighbors in a row are 1 and -1 (correlation -1), in a column equal (1); means of 2x2 are 0.
         let stripes = (0..256)
             .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
             .collect();

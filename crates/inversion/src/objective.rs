@@ -15,13 +15,13 @@ const RGB: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct LossTerms {
-    /// The weighted sum that is minimised.
+    /// The weighted sum that is minimized.
     pub total: f64,
     /// LPIPS distance between image and target.
     pub lpips: f64,
     /// Mean squared error of the pixels in [-1, 1].
     pub mse: f64,
-    /// [`noise_regularization`](crate::noise_regularization) before its weight; 0 unless noise images are optimised.
+    /// [`noise_regularization`](crate::noise_regularization) before its weight; 0 unless noise images are optimized.
     pub noise_regularization: f64,
     /// Mean square of `w_plus - w_avg` before its weight; 0 unless it has one.
     pub w_avg_pull: f64,
@@ -52,7 +52,7 @@ impl Targets {
     }
 }
 
-/// The function that is minimised, with its frozen networks.
+/// The function that is minimized, with its frozen networks.
 pub(crate) struct Objective<'a> {
     generator: Generator,
     lpips: &'a Lpips,
@@ -348,7 +348,7 @@ impl Evaluation {
     }
 }
 
-/// Grey images as three equal channels.
+/// Gray images as three equal channels.
 fn rgb(images: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = images.dims();
     if channels == RGB {

@@ -180,10 +180,10 @@ pub fn offset_mask(map: Tensor<4>, side: usize, level: f32) -> Tensor<4> {
 /// the LPIPS map of g(w_plus), this is
 ///
 /// ```text
-/// minimise over d:  lambda_lpips LPIPS(x, t) + lambda_mse mean((x - t)^2) + lambda_offset mean(d^2),  x = g_k(f_k(w_plus) + r m d)
+/// minimize over d:  lambda_lpips LPIPS(x, t) + lambda_mse mean((x - t)^2) + lambda_offset mean(d^2),  x = g_k(f_k(w_plus) + r m d)
 /// ```
 ///
-/// by Adam from d = 0. The latents stay, so that edits of them move the picture as before, and the offset `r m d` is added to what they make. The idea of an optimised
+/// by Adam from d = 0. The latents stay, so that edits of them move the picture as before, and the offset `r m d` is added to what they make. The idea of an optimized
 /// feature map is that of BDInvert (Kang et al. 2021, "GAN Inversion for Out-of-Range Images with Geometric Transformations"), and that of changing only where the
 /// generator fails of Xu et al. 2023, "Domain-specific Hybrid Refinement".
 ///

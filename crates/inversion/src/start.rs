@@ -74,7 +74,7 @@ fn best_candidates(
 ) -> Result<Tensor<3>, InversionError> {
     let generator = objective.generator();
     let all = candidates.dims()[0];
-    // Optimised noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
+    // Optimized noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
     let noise = match config.noise {
         Noise::None => NoiseMode::None,
         Noise::Constant | Noise::Optimized(_) => NoiseMode::Constant,
@@ -114,7 +114,7 @@ pub(crate) fn chunk_of(resolution: usize) -> usize {
     (PIXELS / (resolution * resolution)).clamp(1, MOST)
 }
 
-/// Noise images before the first step, each `[batch, 1, resolution, resolution]`; none unless they are optimised.
+/// Noise images before the first step, each `[batch, 1, resolution, resolution]`; none unless they are optimized.
 pub(crate) fn start_noise(
     config: &InversionConfig,
     objective: &Objective<'_>,

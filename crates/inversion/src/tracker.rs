@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::{EarlyStopping, LossTerms, StopReason};
 
-/// The optimised numbers of one image: latents `[1, n, w_dim]` and noise images `[1, 1, resolution, resolution]`.
+/// The optimized numbers of one image: latents `[1, n, w_dim]` and noise images `[1, 1, resolution, resolution]`.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub step: usize,
@@ -10,7 +10,7 @@ pub(crate) struct Snapshot {
     pub noise_images: Vec<Tensor<4>>,
 }
 
-/// What is remembered about one image while the batch is optimised.
+/// What is remembered about one image while the batch is optimized.
 #[derive(Default)]
 pub(crate) struct Tracker {
     pub curve: Vec<LossTerms>,

@@ -39,7 +39,7 @@ pub struct TuningConfig {
     pub report_every: usize,
 }
 
-/// The regulariser that keeps the images of random latents.
+/// The regularizer that keeps the images of random latents.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Locality {
@@ -137,7 +137,7 @@ pub struct Tuning {
     pub losses: Vec<LossTerms>,
     /// [`psnr_of_pictures`] of each image.
     pub psnr: Vec<f64>,
-    /// Mean LPIPS of the images of random latents from what they were: others than those of the regulariser.
+    /// Mean LPIPS of the images of random latents from what they were: others than those of the regularizer.
     pub moved: f64,
     /// Mean losses of the images of each step that was read, before its update.
     pub curve: Vec<LossTerms>,
@@ -145,7 +145,7 @@ pub struct Tuning {
     pub stop: StopReason,
 }
 
-/// Random latents that [`Tuning::moved`] is measured with. Their seed is the regulariser's next, so that they are others.
+/// Random latents that [`Tuning::moved`] is measured with. Their seed is the regularizer's next, so that they are others.
 const MEASURED: usize = 32;
 /// Seed of what the factors start from.
 const SEED_OF_FACTORS: u32 = 11;
@@ -156,11 +156,11 @@ const SEED_OF_FACTORS: u32 = 11;
 /// of all weights, so that it is small and can be kept for each picture:
 ///
 /// ```text
-/// minimise over up, down:  mean over targets of  lambda_lpips LPIPS(g'(w), t) + lambda_mse mean((g'(w) - t)^2)
+/// minimize over up, down:  mean over targets of  lambda_lpips LPIPS(g'(w), t) + lambda_mse mean((g'(w) - t)^2)
 ///                        + lambda mean over random latents v of  lambda_lpips LPIPS(g'(v), g(v)) + lambda_mse mean((g'(v) - g(v))^2)
 /// ```
 ///
-/// Differs from the authors' code: there the regulariser's latents lie near the pivots, on the way to random ones. Here they are the random ones, as it is their images that must stay, and as
+/// Differs from the authors' code: there the regularizer's latents lie near the pivots, on the way to random ones. Here they are the random ones, as it is their images that must stay, and as
 /// edits of a pivot should keep what was tuned for it.
 ///
 /// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion.

@@ -26,7 +26,7 @@ pub enum LpipsError {
     },
     /// The networks see RGB.
     #[error(
-        "images of {found} channels, but LPIPS compares RGB; repeat a grey image's channel three times"
+        "images of {found} channels, but LPIPS compares RGB; repeat a gray image's channel three times"
     )]
     Channels {
         /// Channels of the images.

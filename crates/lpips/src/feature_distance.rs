@@ -39,7 +39,7 @@ pub(crate) fn normalize_columns(x: Tensor<4>) -> Tensor<4> {
 
 /// `sum_c head_c (normalized(x)_c - target_c)^2` at each pixel, reduced.
 ///
-/// Shapes: activations `x` `[batch, channels, height, width]`, normalised `target` the same with a batch equal or 1, `head` `[1, channels, 1, 1]`, all `f32`.
+/// Shapes: activations `x` `[batch, channels, height, width]`, normalized `target` the same with a batch equal or 1, `head` `[1, channels, 1, 1]`, all `f32`.
 /// Differentiable in `x` and `target`; `head` is a constant.
 pub(crate) fn feature_distance(
     x: Tensor<4>,

@@ -56,7 +56,7 @@ pub struct Lpips {
     heads: Heads,
 }
 
-/// Normalised features of images that others are compared with; made by [`Lpips::prepare`].
+/// Normalized features of images that others are compared with; made by [`Lpips::prepare`].
 #[derive(Clone, Debug)]
 pub struct TargetFeatures {
     metric: Metric,

@@ -50,7 +50,7 @@ pub(crate) fn for_each_squared_distance(
     mut visit: impl FnMut(usize, usize, f64),
 ) {
     let dimension = x.ncols();
-    // About a common centre the norms are as small as they can be, and so is what cancels.
+    // About a common center the norms are as small as they can be, and so is what cancels.
     let center: Array1<f64> =
         x.fold_axis(Axis(0), 0.0, |sum: &f64, v| sum + f64::from(*v)) / x.nrows().max(1) as f64;
     for_each_block(

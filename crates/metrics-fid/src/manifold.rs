@@ -3,9 +3,9 @@ use ndarray::ArrayView2;
 use crate::MetricsError;
 use crate::gram::{Pairs, check_sets, for_each_squared_distance};
 
-/// Neighbours that span a ball in Kynkäänniemi et al.'s evaluation.
+/// Neighbors that span a ball in Kynkäänniemi et al.'s evaluation.
 pub const PRECISION_RECALL_NEIGHBORS: usize = 3;
-/// Neighbours that span a ball in Naeem et al.'s evaluation.
+/// Neighbors that span a ball in Naeem et al.'s evaluation.
 pub const DENSITY_COVERAGE_NEIGHBORS: usize = 5;
 
 /// How far a squared distance may be from a squared radius to count as equal: more than rounding of a distance does, so that copies of an image are all inside a
@@ -68,7 +68,7 @@ pub fn precision_recall(
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DensityCoverage {
-    /// In how many balls of real images a generated image lies, over the number of neighbours; 1 is expected of equal distributions, and more is possible.
+    /// In how many balls of real images a generated image lies, over the number of neighbors; 1 is expected of equal distributions, and more is possible.
     pub density: f64,
     /// The part of the real images whose ball holds a generated image, in [0, 1].
     pub coverage: f64,
@@ -110,7 +110,7 @@ fn check_neighbors(
 ) -> Result<(), MetricsError> {
     if neighbors == 0 {
         return Err(MetricsError::InvalidSetting {
-            what: "the number of neighbours",
+            what: "the number of neighbors",
             found: "0".to_owned(),
             expected: "at least 1".to_owned(),
         });

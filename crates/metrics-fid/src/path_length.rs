@@ -7,7 +7,7 @@ use crate::diversity::check_distances;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathSpace {
-    /// Along great circles; the points have unit norm, as the mapping network normalises them anyway.
+    /// Along great circles; the points have unit norm, as the mapping network normalizes them anyway.
     Z,
     /// Along straight lines.
     W,

@@ -28,7 +28,7 @@ pub enum FidProtocol {
     /// `clean-fid`, its mode `clean`: Pillow's bicubic filter on each channel in floating point, clamped to 0..255, and `(x - 128) / 128`.
     CleanFid,
     /// `torch-fidelity`, which repeats the original TensorFlow 1 code (as do the official StyleGAN2 code and clean-fid's mode
-    /// `legacy_tensorflow`): bilinear from the corner of the first pixel instead of from pixel centres, and `(x - 128) / 128`.
+    /// `legacy_tensorflow`): bilinear from the corner of the first pixel instead of from pixel centers, and `(x - 128) / 128`.
     TorchFidelity,
 }
 

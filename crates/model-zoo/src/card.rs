@@ -3,7 +3,7 @@ use stylegan2::GeneratorConfig;
 
 use crate::Quality;
 
-/// What `card.toml` says of a model: name and licence at least. Tables that are not known here, such as whose art it was trained on and how, are
+/// What `card.toml` says of a model: name and license at least. Tables that are not known here, such as whose art it was trained on and how, are
 /// kept as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
@@ -12,7 +12,7 @@ pub struct Card {
     /// One line for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Licence of what the model generates, as an SPDX expression where there is one.
+    /// License of what the model generates, as an SPDX expression where there is one.
     #[serde(alias = "licence")]
     pub license: String,
     /// How good the model is, as measured.
@@ -31,7 +31,7 @@ pub struct Card {
 pub struct Configuration {
     /// Image side.
     pub img_resolution: usize,
-    /// Colour channels.
+    /// Color channels.
     pub img_channels: usize,
     /// Features of the latent z.
     pub z_dim: usize,
@@ -54,7 +54,7 @@ pub struct Configuration {
 }
 
 impl Card {
-    /// A card with a name and a licence and nothing else.
+    /// A card with a name and a license and nothing else.
     pub fn new(name: impl Into<String>, license: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -82,7 +82,7 @@ impl Card {
         }
         if self.license.trim().is_empty() {
             return Some(
-                "`license` is empty; name the licence of what the model generates, or \"all rights reserved\""
+                "`license` is empty; name the license of what the model generates, or \"all rights reserved\""
                     .to_owned(),
             );
         }

@@ -57,7 +57,7 @@ pub enum ZooError {
     },
     /// A generator's images are no pictures.
     #[error(
-        "{path}: images of {channels} channels, expected grey (1), RGB (3) or RGB with opacity (4); the model cannot be shown, compared or indexed"
+        "{path}: images of {channels} channels, expected gray (1), RGB (3) or RGB with opacity (4); the model cannot be shown, compared or indexed"
     )]
     Channels {
         /// The generator's file.

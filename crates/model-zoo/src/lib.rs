@@ -1,4 +1,4 @@
-//! Opens a folder of StyleGAN2 generators with their cards, statistics and licences.
+//! Opens a folder of StyleGAN2 generators with their cards, statistics and licenses.
 //!
 //! A [`Zoo`] is a folder with a folder a model: `generator.safetensors`, `card.toml` (a [`Card`]), and optionally `discriminator.safetensors`
 //! and `samples.png`. Beside them lies `index.ganymede`, the statistics of all models' features, which `retrieval-gaussian` searches.

@@ -140,7 +140,7 @@ impl Zoo {
     /// Adds a model: its generator is written (in f32) and its card, to which the configuration is added. All files or none.
     ///
     /// # Errors
-    /// When there is a model or folder of the name, the card is of another name, has no licence or another configuration, or the file system
+    /// When there is a model or folder of the name, the card is of another name, has no license or another configuration, or the file system
     /// refuses.
     pub fn add(mut self, name: &str, generator: &Generator, card: &Card) -> Result<Self, ZooError> {
         files::check_name(name)?;

@@ -59,7 +59,7 @@ impl IndexBuilder {
         self.models.is_empty()
     }
 
-    /// Adds a model by the statistics of its features, of the settings' input dimension (and of length 1 where the settings normalise).
+    /// Adds a model by the statistics of its features, of the settings' input dimension (and of length 1 where the settings normalize).
     ///
     /// # Errors
     /// When the name cannot be kept or is taken, the statistics have another dimension, their covariance plus ridge is not positive definite, or its
@@ -71,7 +71,7 @@ impl IndexBuilder {
 
     /// As [`add`](Self::add), with features of samples, `[n, input_dimension]`, for [`MonteCarlo`](crate::RetrievalMethod::MonteCarlo).
     ///
-    /// As in the published code, samples are taken as they are (unless the settings normalise them): normalise them for the score to be one of cosines.
+    /// As in the published code, samples are taken as they are (unless the settings normalize them): normalize them for the score to be one of cosines.
     ///
     /// # Errors
     /// As [`add`](Self::add); when the samples have another dimension or a number that is not finite or does not fit.

@@ -138,7 +138,7 @@ impl Index {
         self.layout.header.committed
     }
 
-    /// Statistics of a model as they are scored (normalised, projected), rebuilt from its factor: the covariance up to the rounding of the index.
+    /// Statistics of a model as they are scored (normalized, projected), rebuilt from its factor: the covariance up to the rounding of the index.
     ///
     /// # Errors
     /// When there is no such model, or its factor cannot be inverted.

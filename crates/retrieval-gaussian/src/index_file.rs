@@ -181,7 +181,7 @@ impl IndexFile {
             ("dimension", ours.input_dimension != other.input_dimension),
             ("ridge", ours.ridge != other.ridge),
             ("precision", ours.precision != other.precision),
-            ("normalisation", ours.l2_normalize != other.l2_normalize),
+            ("normalization", ours.l2_normalize != other.l2_normalize),
             ("projection", ours.projection != other.projection),
         ];
         match differences.into_iter().find(|(_, differs)| *differs) {

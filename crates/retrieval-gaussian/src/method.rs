@@ -3,11 +3,11 @@ use serde::{Deserialize, Serialize};
 /// How a model is scored for a query feature `q`, from its mean `mu`, covariance `Sigma` and, for one of them, samples. Larger is better.
 ///
 /// Source: Lu et al., "Content-based search for deep generative models" (SIGGRAPH Asia 2023) and `modelsearch/retrieval.py` of its code. `t` is
-/// [`SearchOptions::inverse_temperature`]; hats are L2-normalised vectors.
+/// [`SearchOptions::inverse_temperature`]; hats are L2-normalized vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMethod {
-    /// `log N(q; mu, Sigma + ridge I)`; `q` is not normalised further.
+    /// `log N(q; mu, Sigma + ridge I)`; `q` is not normalized further.
     GaussianDensity,
     /// `log mean_i exp(t q̂ . sample_i)`.
     ///
@@ -15,7 +15,7 @@ pub enum RetrievalMethod {
     MonteCarlo,
     /// `exp(q̂ . mu-hat)`.
     FirstMoment,
-    /// `t q̂ . mu + t^2 / 2 q̂ . Sigma q̂`: the logarithm of what Monte Carlo tends to for normal features; `mu` is not normalised.
+    /// `t q̂ . mu + t^2 / 2 q̂ . Sigma q̂`: the logarithm of what Monte Carlo tends to for normal features; `mu` is not normalized.
     FirstAndSecondMoment,
 }
 

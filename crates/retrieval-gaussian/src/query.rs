@@ -57,7 +57,7 @@ impl Query {
         Self::of(Part::Statistics(statistics))
     }
 
-    /// The weighted sum of queries' scores; a negative weight means unlike. Weights are not normalised.
+    /// The weighted sum of queries' scores; a negative weight means unlike. Weights are not normalized.
     pub fn combination(queries: impl IntoIterator<Item = (f64, Query)>) -> Self {
         let parts = queries.into_iter().flat_map(|(weight, query)| {
             query

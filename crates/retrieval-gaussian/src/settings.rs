@@ -72,7 +72,7 @@ impl IndexSettings {
         self
     }
 
-    /// Take features and statistics to the coordinates of principal components, after the normalisation.
+    /// Take features and statistics to the coordinates of principal components, after the normalization.
     ///
     /// The mean and components are rounded to f32. The scores are then those of the projected features, whose origin is the components' mean:
     /// cosines are taken about it.

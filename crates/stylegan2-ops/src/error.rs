@@ -30,7 +30,7 @@ pub enum FilterError {
     },
     /// A filter that cannot be scaled to sum 1.
     #[error(
-        "the filter's taps sum to {sum}, so they cannot be normalised to 1; switch normalisation off"
+        "the filter's taps sum to {sum}, so they cannot be normalized to 1; switch normalization off"
     )]
     ZeroSum {
         /// The sum of all taps.

@@ -84,7 +84,7 @@ impl Filter {
     /// ```
     ///
     /// # Errors
-    /// When there are no taps, a tap or the gain is not finite, or taps that sum to 0 are to be normalised.
+    /// When there are no taps, a tap or the gain is not finite, or taps that sum to 0 are to be normalized.
     pub fn from_row(taps: &[f32], options: FilterOptions) -> Result<Self, FilterError> {
         let size = taps.len();
         check(size, size, taps, size)?;
@@ -114,7 +114,7 @@ impl Filter {
     ///
     /// # Errors
     /// When the number of taps is 0 or not `height * width`, a tap or the gain is not finite, or taps that sum to 0 are to be
-    /// normalised.
+    /// normalized.
     pub fn from_taps(
         height: usize,
         width: usize,

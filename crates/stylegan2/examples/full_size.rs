@@ -1,4 +1,4 @@
-//! Times a randomly initialised generator, by default the official 1024x1024 one at batch 1: forward passes, or with `gradient` forward and
+//! Times a randomly initialized generator, by default the official 1024x1024 one at batch 1: forward passes, or with `gradient` forward and
 //! backward passes to the latents with constant weights, as inversion makes them.
 //!
 //! `cargo run --release -p stylegan2 --example full_size [resolution] [channel_base] [batch] [passes] [gradient]`; run it under
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::flex();
     let start = Instant::now();
     let generator = Generator::init(&config, 0, &device)?;
-    println!("initialised in {:.3} s", start.elapsed().as_secs_f64());
+    println!("initialized in {:.3} s", start.elapsed().as_secs_f64());
     let seeds: Vec<u32> = (0..u32::try_from(batch)?).collect();
     for _ in 0..passes {
         let start = Instant::now();

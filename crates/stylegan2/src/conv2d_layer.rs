@@ -8,7 +8,7 @@ use crate::ResampleTaps;
 use crate::initializer::Initializer;
 use crate::resample_filter::ResampleFilter;
 
-/// Convolution with equalised learning rate, optional change of resolution, bias and activation.
+/// Convolution with equalized learning rate, optional change of resolution, bias and activation.
 #[derive(Module, Debug)]
 pub struct Conv2dLayer {
     /// `[out, in, kernel, kernel]`

@@ -26,7 +26,7 @@ const ARGUMENTS: &str = "arguments";
 /// The metadata entry of what the network's modules keep of their options, which only pickles have.
 const OPTIONS: &str = "options";
 
-/// How a network is recognised.
+/// How a network is recognized.
 #[derive(Debug)]
 pub(crate) struct NetworkKind {
     pub(crate) name: &'static str,

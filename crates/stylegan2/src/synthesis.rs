@@ -40,7 +40,7 @@ pub struct BlockOutput {
     pub resolution: usize,
     /// Features `[batch, channels, resolution, resolution]`.
     pub features: Tensor<4>,
-    /// Colours so far `[batch, img_channels, resolution, resolution]`: present in every block of the `skip` architecture, else in the last only.
+    /// Colors so far `[batch, img_channels, resolution, resolution]`: present in every block of the `skip` architecture, else in the last only.
     pub rgb: Option<Tensor<4>>,
 }
 
@@ -93,7 +93,7 @@ impl SynthesisNetwork {
         self.shape.img_resolution
     }
 
-    /// Colour channels: 3 for RGB, 1 for grey.
+    /// Color channels: 3 for RGB, 1 for gray.
     pub fn img_channels(&self) -> usize {
         self.shape.img_channels
     }
@@ -127,7 +127,7 @@ impl SynthesisNetwork {
     pub fn forward(&self, w_plus: Tensor<3>, noise: &NoiseMode) -> Tensor<4> {
         let mut image = None;
         self.run(w_plus, noise, |output| image = output.rgb);
-        image.expect("the last block makes colours")
+        image.expect("the last block makes colors")
     }
 
     /// The output of every block, from 4x4 on; the last `rgb` is the image.

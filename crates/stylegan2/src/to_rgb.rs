@@ -8,7 +8,7 @@ use crate::fully_connected::FullyConnected;
 use crate::initializer::Initializer;
 use crate::synthesis_layer::style_affine;
 
-/// Modulated 1x1 convolution to colours, without demodulation.
+/// Modulated 1x1 convolution to colors, without demodulation.
 #[derive(Module, Debug)]
 pub(crate) struct ToRgb {
     affine: FullyConnected,
@@ -40,7 +40,7 @@ impl ToRgb {
     }
 
     /// Features x `[batch, in, r, r]` with the latent `w` `[batch, w_dim]`, which already has the affine layer's weight gain,
-    /// to colours `[batch, colors, r, r]`.
+    /// to colors `[batch, colors, r, r]`.
     pub(crate) fn forward(&self, x: Tensor<4>, w: Tensor<2>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let weight = self.weight.val();

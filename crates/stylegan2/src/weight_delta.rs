@@ -49,7 +49,7 @@ impl Generator {
     }
 
     /// The shapes of the weights that a [`WeightDelta`] can change, `[out, in * kernel * kernel]`, by their official names: those of all convolutions of the
-    /// synthesis network and of its layers to colours.
+    /// synthesis network and of its layers to colors.
     pub fn weight_shapes(&self) -> BTreeMap<String, [usize; 2]> {
         self.tensors()
             .into_iter()

@@ -19,9 +19,9 @@ pub struct TrainingConfig {
     pub seed: u64,
     /// Images of a batch; a multiple of the group of the discriminator's minibatch standard deviation.
     pub batch_size: usize,
-    /// The generator's optimiser, before the correction for lazy regularisation.
+    /// The generator's optimizer, before the correction for lazy regularization.
     pub generator_adam: AdamOptions,
-    /// The discriminator's optimiser, before the correction for lazy regularisation.
+    /// The discriminator's optimizer, before the correction for lazy regularization.
     pub discriminator_adam: AdamOptions,
     /// Weight of R1, 10 in StyleGAN2: the loss has `gamma / 2` times the penalty.
     ///
@@ -265,7 +265,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The generator's optimiser with the correction for its lazy regulariser.
+    /// The generator's optimizer with the correction for its lazy regularizer.
     pub(crate) fn corrected_generator_adam(&self) -> AdamOptions {
         let interval = if self.path_length_weight > 0.0 {
             self.path_length_interval
@@ -275,7 +275,7 @@ impl TrainingConfig {
         self.generator_adam.for_lazy_regularization(interval)
     }
 
-    /// The discriminator's optimiser with the correction for its lazy regulariser.
+    /// The discriminator's optimizer with the correction for its lazy regularizer.
     pub(crate) fn corrected_discriminator_adam(&self) -> AdamOptions {
         let interval = if self.r1_gamma > 0.0 {
             self.r1_interval

@@ -35,7 +35,7 @@ pub struct HistoryEntry {
         deserialize_with = "measured_or_nan"
     )]
     pub r1_penalty: Option<f32>,
-    /// Mean path length of the iterations that penalised it.
+    /// Mean path length of the iterations that penalized it.
     #[serde(
         skip_serializing_if = "Option::is_none",
         default,

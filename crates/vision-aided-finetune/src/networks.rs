@@ -27,7 +27,7 @@ pub fn freeze_discriminator_layers(
     Ok(Discriminator::from_checkpoint(&tensors, device)?)
 }
 
-/// The images as the generator makes them: grey ones for a generator of one channel.
+/// The images as the generator makes them: gray ones for a generator of one channel.
 pub(crate) fn in_colors_of(generator: &Generator, images: Arc<ImageSet>) -> Arc<ImageSet> {
     let owned = match images.for_channels(generator.config().img_channels) {
         Cow::Owned(gray) => Some(Arc::new(gray)),
@@ -75,7 +75,7 @@ pub(crate) fn check(
         return Err(invalid(
             "img_channels",
             g.img_channels.to_string(),
-            &format!("{GRAY} or {RGB}: training images are grey or RGB"),
+            &format!("{GRAY} or {RGB}: training images are gray or RGB"),
         ));
     }
     let stages = &config.progressive;

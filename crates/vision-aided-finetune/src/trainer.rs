@@ -19,7 +19,7 @@ use crate::{Adam, AdamOptions, ImageSet, TrainingConfig, TrainingError, networks
 /// Measurements on end that are not finite, after which training stops: less is a bad batch, more does not recover.
 const MAX_NON_FINITE: u64 = 20;
 
-/// StyleGAN2 training: networks, optimisers and where training stands.
+/// StyleGAN2 training: networks, optimizers and where training stands.
 #[derive(Debug)]
 pub struct Trainer {
     pub(crate) config: TrainingConfig,
@@ -61,7 +61,7 @@ pub struct StepReport {
     pub fake_logit: f32,
     /// Mean R1 penalty, without its weight, in iterations that take it.
     pub r1_penalty: Option<f32>,
-    /// Mean path length, in iterations that penalise it.
+    /// Mean path length, in iterations that penalize it.
     pub path_length: Option<f32>,
     /// What the generator pays to the vision-aided discriminators together, where there are any.
     pub vision_aided_generator_loss: Option<f32>,
@@ -81,7 +81,7 @@ impl Trainer {
     /// Starts training of these networks, from scratch or from any weights.
     ///
     /// `average` is the running average of the generator's weights so far; without one it starts at the generator. The networks' tensors
-    /// are expected on the plain device that training is to run on. A generator of grey images is trained on the images' [luma](ImageSet::gray).
+    /// are expected on the plain device that training is to run on. A generator of gray images is trained on the images' [luma](ImageSet::gray).
     ///
     /// # Errors
     /// When an option is out of range, or networks and images do not go together.
@@ -192,7 +192,7 @@ impl Trainer {
 
     /// Trains with one more discriminator, a head of random weights on a frozen network, from the next iteration on.
     ///
-    /// The image discriminator goes on beside it. Its loss, optimiser and augmentation are [`TrainingConfig::vision_aided`]'s.
+    /// The image discriminator goes on beside it. Its loss, optimizer and augmentation are [`TrainingConfig::vision_aided`]'s.
     pub fn add_vision_aided(&mut self, backbone: VisionBackbone) {
         let index = self.vision_aided.len() as u64;
         let mut random = stream(self.config.seed, index, Stream::VisionAidedHead);
@@ -216,9 +216,9 @@ impl Trainer {
         &self.config
     }
 
-    /// Goes on with other options: learning rates, the weights of the regularisers, augmentation and the like.
+    /// Goes on with other options: learning rates, the weights of the regularizers, augmentation and the like.
     ///
-    /// The optimisers keep their moments.
+    /// The optimizers keep their moments.
     ///
     /// # Errors
     /// When an option is out of range, or differs in the seed, the batch size, mirroring, noise or the form of the heads, which a run keeps.
@@ -284,7 +284,7 @@ impl Trainer {
         &self.discriminator
     }
 
-    /// The networks for the stage that is due, and images of its size. The optimisers start anew, and the
+    /// The networks for the stage that is due, and images of its size. The optimizers start anew, and the
     /// generator waits for the discriminator as [`Growth::warm_up`] says.
     fn grow(&mut self, resolution: usize) -> Result<(), TrainingError> {
         let mut random = stream(self.config.seed, resolution as u64, Stream::Growth);
@@ -319,7 +319,7 @@ impl Trainer {
         self.stage_images.side()
     }
 
-    /// One iteration: a step of the generator, one of the discriminator, the regularisers' steps where they are due, and the averages.
+    /// One iteration: a step of the generator, one of the discriminator, the regularizers' steps where they are due, and the averages.
     ///
     /// # Errors
     /// When the losses, or a penalty, were not finite many times on end.

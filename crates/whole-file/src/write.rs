@@ -99,7 +99,7 @@ fn write_partial<E: From<Error>>(
 
 /// Makes the new name outlast a power cut.
 ///
-/// Some systems and file systems cannot open or synchronise a folder. The file under either name is whole, so that is no error.
+/// Some systems and file systems cannot open or synchronize a folder. The file under either name is whole, so that is no error.
 fn sync_folder_of(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();

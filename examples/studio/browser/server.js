@@ -46,7 +46,7 @@ export async function painted(canvas, count = 0) {
 
 export const count = (canvas) => canvas.evaluate((element) => Number(element.dataset.painted ?? 0));
 
-/** How many colours a canvas has: a picture has many, an empty one has one. */
+/** How many colors a canvas has: a picture has many, an empty one has one. */
 export const colors = (canvas) => canvas.evaluate((element) => {
   const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height);
   const found = new Set();

@@ -33,7 +33,7 @@ pub struct ClipImage {
 pub struct ClipImageActivations {
     /// Output of each of the 12 residual blocks, `[batch, 50, 768]`: the class token, then 7 x 7 patches row by row.
     pub blocks: Vec<Tensor<3>>,
-    /// `[batch, 512]`, not normalised.
+    /// `[batch, 512]`, not normalized.
     pub embedding: Tensor<2>,
 }
 
@@ -70,7 +70,7 @@ impl ClipImage {
         load_module(&Self::init(device), &visual, key)
     }
 
-    /// Blocks and embedding of `x` `[batch, 3, 224, 224]`, normalised with CLIP's mean and standard deviation;
+    /// Blocks and embedding of `x` `[batch, 3, 224, 224]`, normalized with CLIP's mean and standard deviation;
     /// [`Preprocessing::CLIP_VIT_B32`](crate::Preprocessing::CLIP_VIT_B32) makes it.
     ///
     /// # Panics

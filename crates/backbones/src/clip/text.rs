@@ -58,7 +58,7 @@ impl ClipText {
         load_module(&Self::init(device), &text, key)
     }
 
-    /// Embeddings `[texts, 512]`, not normalised.
+    /// Embeddings `[texts, 512]`, not normalized.
     ///
     /// # Panics
     /// When there is no text.

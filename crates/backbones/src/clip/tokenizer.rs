@@ -77,7 +77,7 @@ pub struct ClipTokenizer {
 }
 
 impl ClipTokenizer {
-    /// With OpenAI's vocabulary (MIT licence), which is part of the program. Takes some tens of milliseconds, so make it once.
+    /// With OpenAI's vocabulary (MIT license), which is part of the program. Takes some tens of milliseconds, so make it once.
     pub fn openai() -> Self {
         Self {
             tokenizer: Tokenizer::new(),

@@ -51,7 +51,7 @@ impl ConvRelu {
     }
 }
 
-/// The mean of the 3x3 neighbourhood, of those pixels that exist.
+/// The mean of the 3x3 neighborhood, of those pixels that exist.
 fn average_neighbors(x: Tensor<4>) -> Tensor<4> {
     let options = AvgPoolOptions::new([3; 2])
         .with_stride([1; 2])
@@ -222,7 +222,7 @@ impl SecondReduction {
     }
 }
 
-/// What the pooling branch of a [`LastBlock`] takes of the 3x3 neighbourhood.
+/// What the pooling branch of a [`LastBlock`] takes of the 3x3 neighborhood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastPooling {
     /// The mean.

@@ -8,7 +8,7 @@ use testkit::{assert_close, devices, relative_l2, seeded};
 
 use crate::values;
 
-/// The same bytes, normalised in f32 in another order.
+/// The same bytes, normalized in f32 in another order.
 const NORMALIZED: f64 = 1e-6;
 /// Without Pillow the reference interpolates in f32, the places to read included: at pixel 300 they are off by up to 2e-5 pixels.
 const INTERPOLATED: f64 = 1e-5;

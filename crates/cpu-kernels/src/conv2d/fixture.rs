@@ -149,7 +149,7 @@ impl Case {
         let [ih, iw] = self.geometry.output;
         let mut out = vec![MaybeUninit::new(f32::NAN); self.n * self.groups * self.oc * ih * iw];
         correlate(&self.plan, &operands, &mut out);
-        // SAFETY: every element was initialised, if only to NaN.
+        // SAFETY: every element was initialized, if only to NaN.
         out.into_iter()
             .map(|value| unsafe { value.assume_init() })
             .collect()

@@ -23,7 +23,7 @@ pub(super) struct Positions {
     pub out_first: usize,
 }
 
-/// Neighbouring positions of a tile whose outputs are evenly spaced.
+/// Neighboring positions of a tile whose outputs are evenly spaced.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Segment {
     pub position: usize,

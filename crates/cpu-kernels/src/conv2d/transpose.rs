@@ -335,7 +335,7 @@ mod tests {
                         unsafe { separate_with(set, lanes, &beside, to) };
                         for (index, (value, expected)) in back.into_iter().zip(&lines).enumerate() {
                             let written = index % pitch < positions;
-                            // SAFETY: every element was initialised.
+                            // SAFETY: every element was initialized.
                             let value = unsafe { value.assume_init() };
                             assert_eq!(value, if written { *expected } else { 0.0 }, "{what}");
                         }

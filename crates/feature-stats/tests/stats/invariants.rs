@@ -172,7 +172,7 @@ fn density_agrees_with_the_inverse_factor() {
 
 #[test]
 fn axes_along_which_nothing_varies_are_eigenvectors() {
-    // Few images of few colours leave most channels of a network silent.
+    // Few images of few colors leave most channels of a network silent.
     const AXES: usize = 640;
     const ACTIVE: usize = 58;
     const IMAGES: usize = 19;

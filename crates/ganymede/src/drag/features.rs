@@ -21,7 +21,7 @@ pub(super) fn of(
     let blocks = model.generator.synthesis.forward_blocks(w_plus, noise);
     let image = blocks.last().and_then(|last| last.rgb.clone());
     let image = image
-        .expect("the last block makes colours")
+        .expect("the last block makes colors")
         .without_autodiff();
     let block = blocks
         .into_iter()

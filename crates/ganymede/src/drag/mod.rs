@@ -57,7 +57,7 @@ pub struct Outcome {
     pub distance: f64,
     /// Whether all handles are as near to their targets as was asked for.
     pub arrived: bool,
-    /// Steps of the optimisation.
+    /// Steps of the optimization.
     pub steps: usize,
     /// Wall time of these.
     pub seconds: f64,
@@ -115,10 +115,10 @@ pub fn run(
     })
 }
 
-/// `w_plus`, of which the first layers are optimised.
+/// `w_plus`, of which the first layers are optimized.
 struct Latents {
     moved: AdamVariable<3>,
-    /// The layers after these; none where all are optimised.
+    /// The layers after these; none where all are optimized.
     rest: Option<Tensor<3>>,
 }
 

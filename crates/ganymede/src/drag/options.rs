@@ -15,7 +15,7 @@ pub struct Options {
     /// Where the picture may change; everywhere without one.
     #[serde(default)]
     pub mask: Option<Mask>,
-    /// Steps of the optimisation at most.
+    /// Steps of the optimization at most.
     #[serde(default = "steps")]
     pub steps: usize,
     /// Adam's.
@@ -24,7 +24,7 @@ pub struct Options {
     /// Weight of staying the same outside the mask.
     #[serde(default = "lambda_mask")]
     pub lambda_mask: f32,
-    /// How many of the first layers of `w_plus` are optimised.
+    /// How many of the first layers of `w_plus` are optimized.
     #[serde(default = "layers")]
     pub layers: usize,
     /// Resolution of the block whose features are compared; half of the image's, at most that of the sixth block, without one.
@@ -182,7 +182,7 @@ pub(super) struct Sizes {
     pub side: usize,
     /// Resolution of the features.
     pub block: usize,
-    /// Layers that are optimised.
+    /// Layers that are optimized.
     pub layers: usize,
     /// Of the disk that is moved.
     pub radius: f64,

@@ -21,12 +21,12 @@ pub enum Attribute {
         /// On images that were left out of the fit, one at a time; none where there are too few.
         accuracy: Option<f64>,
     },
-    /// The colour of a part of the picture.
+    /// The color of a part of the picture.
     Region(RegionColor),
 }
 
 impl Attribute {
-    /// Reads and fits the images of files, folders and archives, brought to the model's size and colours, so that sharpness does not tell them from the model's.
+    /// Reads and fits the images of files, folders and archives, brought to the model's size and colors, so that sharpness does not tell them from the model's.
     pub fn fit(
         with: &[PathBuf],
         without: &[PathBuf],

@@ -59,10 +59,10 @@ pub struct Options {
     /// lines `SEED SCORE`; paths are relative to the file
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub attribute: Option<PathBuf>,
-    /// As --attribute, for the colour of a part of the picture, in fractions of its sides from the upper left corner
+    /// As --attribute, for the color of a part of the picture, in fractions of its sides from the upper left corner
     #[cfg_attr(feature = "clap", arg(long, value_name = "LEFT,TOP,RIGHT,BOTTOM", conflicts_with_all = ["attribute", "discover"]))]
     pub region: Option<Region>,
-    /// What of the colour of --region
+    /// What of the color of --region
     #[cfg_attr(
         feature = "clap",
         arg(long, value_enum, requires = "region", default_value_t)
@@ -247,7 +247,7 @@ impl Options {
 pub enum AttributeSource<'a> {
     /// Images or scores of seeds.
     File(&'a Path),
-    /// The colour of a part of the picture.
+    /// The color of a part of the picture.
     Region(RegionColor),
 }
 

@@ -1,4 +1,4 @@
-//! The colour of a part of the picture as an attribute: it needs no examples and no labels.
+//! The color of a part of the picture as an attribute: it needs no examples and no labels.
 
 use std::fmt;
 use std::str::FromStr;
@@ -113,7 +113,7 @@ impl Region {
     }
 }
 
-/// What is measured of the pixels, each colour in [0, 1].
+/// What is measured of the pixels, each color in [0, 1].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -127,7 +127,7 @@ pub enum Channel {
     /// Mean of the luma 0.2126 red + 0.7152 green + 0.0722 blue
     #[default]
     Luminance,
-    /// Mean of the largest less the smallest colour: 0 is grey
+    /// Mean of the largest less the smallest color: 0 is gray
     Chroma,
     /// Mean of red less blue
     Warmth,

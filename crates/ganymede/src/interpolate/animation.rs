@@ -121,7 +121,7 @@ impl Mp4<'_> {
             .arg("-i")
             .arg(self.frames.join(FRAME_PATTERN))
             .args(["-vf", &scale, "-c:v", "libx264"])
-            // Players take no other layout of colours, and start sooner with the index in front.
+            // Players take no other layout of colors, and start sooner with the index in front.
             .args(["-pix_fmt", "yuv420p", "-movflags", "+faststart"])
             .arg(file)
             .stdin(Stdio::null())

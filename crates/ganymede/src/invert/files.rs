@@ -33,7 +33,7 @@ pub struct InversionFiles {
     /// Latents and offset of features in 16 bits, where they were refined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refined: Option<ShownPath>,
-    /// The course of the optimisation, where it was wanted.
+    /// The course of the optimization, where it was wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub animation: Option<ShownPath>,
 }
@@ -105,13 +105,13 @@ fn beside(target: &RgbImage, frame: &RgbImage, factor: u32) -> RgbImage {
     strip(&panels, PADDING, WHITE)
 }
 
-/// The target as the model sees it: grey for a grey model.
+/// The target as the model sees it: gray for a gray model.
 fn shown_target(target: &Target, generator: &Generator, device: &Device) -> RgbImage {
     let images = std::slice::from_ref(&target.pixels);
     image_of(&to_targets(images, generator, device))
 }
 
-/// Best and last latents, and optimised noise images under their names in the generator.
+/// Best and last latents, and optimized noise images under their names in the generator.
 fn write_latents(
     path: &Path,
     model: &Model,

@@ -47,13 +47,13 @@ pub struct Options {
     /// A model of the zoo, or a generator file
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
     pub model: String,
-    /// Also write the course of the optimisation as an animated GIF
+    /// Also write the course of the optimization as an animated GIF
     #[cfg_attr(feature = "clap", arg(long))]
     pub animation: bool,
     /// Then tune the model to all images together; the change becomes a file for --tuned, and other images of the model stay
     #[cfg_attr(feature = "clap", arg(long))]
     pub tune: bool,
-    /// Optimisation steps of --tune
+    /// Optimization steps of --tune
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().tune_steps))]
     pub tune_steps: usize,
     /// Adam's learning rate of --tune
@@ -150,7 +150,7 @@ pub struct Inverted {
     pub mse: f64,
     /// Euclidean distance of the latents from the mean latent, over all layers.
     pub w_plus_distance: f64,
-    /// Optimisation steps done.
+    /// Optimization steps done.
     pub steps: usize,
     /// Wall time of the image's batch, divided by its images.
     pub seconds: f64,
@@ -169,7 +169,7 @@ pub struct Inverted {
     pub offset: Option<Offset>,
 }
 
-/// Why an optimisation ended.
+/// Why an optimization ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
@@ -197,7 +197,7 @@ pub fn ended(inversion: &Inversion) -> (usize, Stop) {
 /// interval of steps.
 const MOST_FRAMES: usize = 60;
 
-/// Inverts the images, `batch` at a time. The observer hears LPIPS and PSNR, means over the images that are optimised together, at every step that is read,
+/// Inverts the images, `batch` at a time. The observer hears LPIPS and PSNR, means over the images that are optimized together, at every step that is read,
 /// and sees each image's reconstruction under the name of its files, `MODEL-IMAGE`: on the way where it wants previews, and at its end. When it ends the job,
 /// what was found until then is written and returned.
 ///

@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
         self.config.steps
     }
 
-    /// Images optimised together.
+    /// Images optimized together.
     pub fn batch(&self) -> usize {
         usize::from(self.settings.batch)
     }
@@ -139,7 +139,7 @@ impl<'a> Search<'a> {
         self.config.report_every
     }
 
-    /// Latents of images that are optimised together, and their refinement where the settings ask for it. `what` is the name of the phase; `seen` sees every step that is
+    /// Latents of images that are optimized together, and their refinement where the settings ask for it. `what` is the name of the phase; `seen` sees every step that is
     /// read.
     ///
     /// # Errors

@@ -16,16 +16,16 @@ use crate::device::DeviceChoice;
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Settings {
-    /// Latents to optimise: one w for all layers, or one for each
+    /// Latents to optimize: one w for all layers, or one for each
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub space: Space,
-    /// Optimisation steps
+    /// Optimization steps
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().steps))]
     pub steps: usize,
     /// Network of the LPIPS distance
     #[cfg_attr(feature = "clap", arg(long, default_value_t, value_parser = lpips_network()))]
     pub lpips: LpipsNetwork,
-    /// Images optimised together; results depend on it by rounding only
+    /// Images optimized together; results depend on it by rounding only
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().batch, value_parser = clap::value_parser!(u16).range(1..)))]
     pub batch: u16,
     /// Adam's learning rate
@@ -49,7 +49,7 @@ pub struct Settings {
     /// Weight of --prior
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_prior))]
     pub lambda_prior: f32,
-    /// Where the optimisation starts
+    /// Where the optimization starts
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub start: StartChoice,
     /// Start at the best of this many random latents and the mean latent; 0 starts at the mean latent
@@ -61,14 +61,14 @@ pub struct Settings {
     /// Noise images of the model
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub noise: NoiseChoice,
-    /// Weight that keeps optimised noise images white
+    /// Weight that keeps optimized noise images white
     #[serde(alias = "noise_regularisation")]
     #[cfg_attr(feature = "clap", arg(long, alias = "noise-regularisation", default_value_t = Settings::default().noise_regularization))]
     pub noise_regularization: f32,
     /// Perturb the latents randomly at first, as the official projector does
     #[cfg_attr(feature = "clap", arg(long))]
     pub perturb: bool,
-    /// End an image's optimisation after this many steps without improvement
+    /// End an image's optimization after this many steps without improvement
     #[cfg_attr(feature = "clap", arg(long, value_name = "STEPS"))]
     pub patience: Option<usize>,
     /// Fraction by which the loss must fall to count as an improvement
@@ -80,7 +80,7 @@ pub struct Settings {
     /// Side of that block's output [default: a quarter of the image's]
     #[cfg_attr(feature = "clap", arg(long, value_name = "SIDE"))]
     pub refine_block: Option<usize>,
-    /// Optimisation steps of --refine
+    /// Optimization steps of --refine
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().refine_steps))]
     pub refine_steps: usize,
     /// Adam's learning rate of --refine, in units of the features
@@ -140,7 +140,7 @@ pub enum StartChoice {
     Regressed,
 }
 
-/// The latents that are optimised.
+/// The latents that are optimized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -186,7 +186,7 @@ pub enum NoiseChoice {
     Constant,
     /// No noise
     None,
-    /// Optimised with the latents, from random images
+    /// Optimized with the latents, from random images
     #[serde(alias = "optimised")]
     #[cfg_attr(feature = "clap", value(alias = "optimised"))]
     Optimized,

@@ -1,4 +1,4 @@
-//! The card of a model: whose art it was trained on, under which licence, how, and how good it became.
+//! The card of a model: whose art it was trained on, under which license, how, and how good it became.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -183,7 +183,7 @@ fn styles<'a>(
         .map(|data| {
             style(&data.file).ok_or_else(|| Error::File {
                 path: PathBuf::from(&data.file),
-                problem: "queries.json names no artist and licence for these training images, so the model cannot have a card".to_owned(),
+                problem: "queries.json names no artist and license for these training images, so the model cannot have a card".to_owned(),
             })
         })
         .collect()

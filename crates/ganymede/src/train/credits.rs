@@ -17,13 +17,13 @@ pub struct Credit {
     pub source: String,
     #[serde(alias = "licence")]
     license: String,
-    /// The licence's text.
+    /// The license's text.
     #[serde(alias = "licence_url")]
     pub license_url: String,
 }
 
 impl Credit {
-    /// The licence's SPDX identifier, for those of the styles.
+    /// The license's SPDX identifier, for those of the styles.
     pub fn spdx(&self) -> &str {
         match self.license.as_str() {
             "CC BY 4.0" => "CC-BY-4.0",

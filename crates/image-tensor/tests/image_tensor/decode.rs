@@ -47,7 +47,7 @@ fn lossless_formats_return_the_pixels_they_were_given() {
 fn jpeg_is_close_to_the_pixels_it_was_given() {
     let smooth = RgbImage::from_fn(32, 32, |x, y| Rgb([8 * x as u8, 8 * y as u8, 128]));
     let back = decoded(&encoded(smooth.clone(), ImageFormat::Jpeg));
-    // Quality 75 keeps a smooth gradient within a few steps of 255; colour subsampling costs most.
+    // Quality 75 keeps a smooth gradient within a few steps of 255; color subsampling costs most.
     let worst = smooth
         .iter()
         .zip(back.iter())

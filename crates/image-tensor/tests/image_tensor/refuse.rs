@@ -188,7 +188,7 @@ fn images_without_pixels_cannot_be_encoded() {
     ));
 }
 
-/// A colour profile of zeros is compressed to a thousandth; unpacking it must stop at the limit.
+/// A color profile of zeros is compressed to a thousandth; unpacking it must stop at the limit.
 #[test]
 fn compressed_metadata_is_not_unpacked_beyond_the_limit() {
     const PROFILE: usize = 64 << 20;
@@ -240,7 +240,7 @@ fn palette_tiff() -> Vec<u8> {
         (278, LONG, 1),
         (279, LONG, 1),
     ];
-    // Header, the pixel, padding to an even offset, then the directory and the colours.
+    // Header, the pixel, padding to an even offset, then the directory and the colors.
     let mut bytes = b"II*\0\x0A\0\0\0\0\0".to_vec();
     let directory = 2 + 12 * (entries.len() as u32 + 1) + 4;
     bytes.extend((entries.len() as u16 + 1).to_le_bytes());

@@ -77,7 +77,7 @@ fn opacity_is_a_fourth_channel_and_reaches_the_file() {
     write_png(&path, &image).unwrap();
     let read = image::open(&path).unwrap();
     assert_eq!(read.as_rgba8(), Some(&image));
-    // A fifth of the colour over white: 204 + 0.2 c.
+    // A fifth of the color over white: 204 + 0.2 c.
     assert_eq!(over_white(&image).get_pixel(1, 0).0, [255, 230, 204]);
 }
 

@@ -29,7 +29,7 @@ impl Model {
         }
     }
 
-    /// A new generator of grey images with the reference's LPIPS.
+    /// A new generator of gray images with the reference's LPIPS.
     pub fn gray(device: &Device) -> Self {
         Self::of(
             r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 1,

@@ -165,7 +165,7 @@ fn the_projector_with_noise_images_follows_the_reference_at_every_step() {
             .map(|l| l.noise_regularization)
             .collect();
         let expected = golden.values("projector/noise_regularisation");
-        assert_each(&format!("{name}, noise regularisation"), &noise, &expected);
+        assert_each(&format!("{name}, noise regularization"), &noise, &expected);
 
         let w_plus = golden.values("projector/final_w_plus");
         let what = format!("{name}, final latents");

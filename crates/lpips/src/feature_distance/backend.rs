@@ -16,7 +16,7 @@ use super::{Reduction, composed};
     Cube: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub(crate) trait FeatureDistanceOps: Backend {
-    /// The distance of activations `x` from normalised features `target`.
+    /// The distance of activations `x` from normalized features `target`.
     fn feature_distance(
         x: FloatTensor<Self>,
         target: FloatTensor<Self>,

@@ -30,7 +30,7 @@ pub(super) fn feature_distance<B: Backend>(
     }
 }
 
-/// The gradient at `x`: with `u` the normalised columns, `l` their lengths and `e = 2 gradient head (u - target)`, it is
+/// The gradient at `x`: with `u` the normalized columns, `l` their lengths and `e = 2 gradient head (u - target)`, it is
 /// `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 #[cfg(test)]
 pub(super) fn gradient_at_x<B: Backend>(
@@ -77,7 +77,7 @@ fn lengths<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_sqrt(B::float_add_scalar(squared, SQUARED_LENGTH_EPSILON.into()))
 }
 
-/// What makes columns of these lengths into normalised ones.
+/// What makes columns of these lengths into normalized ones.
 fn inverse<B: Backend>(lengths: FloatTensor<B>) -> FloatTensor<B> {
     B::float_recip(B::float_add_scalar(lengths, LENGTH_EPSILON.into()))
 }

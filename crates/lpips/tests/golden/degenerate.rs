@@ -29,7 +29,7 @@ fn equal_images_have_no_gradient() {
         };
         let norm = |values: Vec<f32>| values.iter().map(|v| v * v).sum::<f32>().sqrt();
         let (equal, different) = (norm(gradient("equal")), norm(gradient("different")));
-        // Features normalised in two ways differ by a unit in the last place, 6e-8; with NaN this fails.
+        // Features normalized in two ways differ by a unit in the last place, 6e-8; with NaN this fails.
         assert!(
             equal <= 1e-6 * different,
             "{network}: {equal} beside {different}"

@@ -11,7 +11,7 @@ use crate::weights::{NETWORKS, seeded_lpips};
 const VALUES: f64 = 1e-5;
 /// A gradient adds the rounding of the backward pass.
 const GRADIENTS: f64 = 1e-4;
-/// Among a million activations about one lies so close to zero, or to its neighbour in a pooling, that rounding decides which way it
+/// Among a million activations about one lies so close to zero, or to its neighbor in a pooling, that rounding decides which way it
 /// switches. One switch moves the gradient of its image by about 1 / sqrt(active values of its layer): the last blocks have some thousands.
 const SWITCHED: f64 = 2e-2;
 /// Of the slope between two gradients, where a switched ReLU may have moved one by [`SWITCHED`].
@@ -222,7 +222,7 @@ fn features_are_compared_as_images_are() {
             (golden.tensor("x0", &device), golden.tensor("x1", &device));
         let [first, second] = [&x0, &x1].map(|x| lpips.prepare(x.clone()).unwrap());
         let expected = values(lpips.distance_to(&second, x0.clone()));
-        // Columns are normalised by a division rather than by a product with the inverse.
+        // Columns are normalized by a division rather than by a product with the inverse.
         let found = values(lpips.between(&first, &second));
         assert_close(name, &found, &expected, 1e-5);
 

@@ -40,7 +40,7 @@ fn pivoted_cholesky(whole: &Mat<f64>) -> Option<Mat<f64>> {
     let dimension = whole.nrows();
     let largest = (0..dimension).fold(0.0f64, |m, i| m.max(whole[(i, i)]));
     if largest == 0.0 {
-        // The factorisation divides by its first pivot.
+        // The factorization divides by its first pivot.
         let columns = Mat::zeros(dimension, 0);
         return is_factor(whole, &columns, largest).then_some(columns);
     }
@@ -81,7 +81,7 @@ fn is_factor(whole: &Mat<f64>, columns: &Mat<f64>, largest: f64) -> bool {
         }
     });
     let difference = whole * &probe - columns * (columns.transpose() * &probe);
-    // The factorisation ends when what is left has entries below `d` epsilons of the largest variance; a row has `d` of them.
+    // The factorization ends when what is left has entries below `d` epsilons of the largest variance; a row has `d` of them.
     let bound = (dimension as f64).powi(2) * f64::EPSILON * largest;
     difference.iter().all(|value| value.abs() <= bound)
 }

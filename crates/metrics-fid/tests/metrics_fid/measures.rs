@@ -113,7 +113,7 @@ fn far_sets_share_nothing_and_equal_ones_all() {
     assert_eq!((apart.precision, apart.recall), (0.0, 0.0));
     let apart = density_coverage(a.view(), far.view(), 5).unwrap();
     assert_eq!((apart.density, apart.coverage), (0.0, 0.0));
-    // Each feature lies in its own ball and in those of which it is one of the first four neighbours, the fifth being on the surface.
+    // Each feature lies in its own ball and in those of which it is one of the first four neighbors, the fifth being on the surface.
     let same = density_coverage(a.view(), a.view(), 5).unwrap();
     assert_eq!((same.density, same.coverage), (1.0, 1.0));
 }

@@ -44,7 +44,7 @@ fn all_options() -> Vec<ModulatedConv2d> {
     all
 }
 
-/// The definition: a weight of its own for every sample, normalised in f64.
+/// The definition: a weight of its own for every sample, normalized in f64.
 fn with_weights_of_samples(
     x: Tensor<4>,
     weight: Tensor<4>,

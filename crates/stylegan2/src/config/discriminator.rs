@@ -19,7 +19,7 @@ pub struct DiscriminatorConfig {
     pub c_dim: usize,
     /// Image side, a power of two from 8 to 1024.
     pub img_resolution: usize,
-    /// Colour channels.
+    /// Color channels.
     pub img_channels: usize,
     /// How blocks are connected; `resnet` by default.
     #[serde(default = "resnet")]

@@ -55,7 +55,7 @@ pub struct GeneratorConfig {
     pub w_dim: usize,
     /// Image side, a power of two from 4 to 1024.
     pub img_resolution: usize,
-    /// Colour channels.
+    /// Color channels.
     pub img_channels: usize,
     /// Arguments of the mapping network.
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! Checkpoints of rosinality's stylegan2-pytorch.
 //!
-//! The networks compute what the official ones do with the same weights: weights are equalised in the same way, the mapping network's
+//! The networks compute what the official ones do with the same weights: weights are equalized in the same way, the mapping network's
 //! stored weights are divided by its learning-rate multiplier 0.01, and a convolution that upsamples is transposed without flipping the
 //! kernel. Names, shapes and one factor differ: blur kernels that upsample are stored with their gain of 4.
 
@@ -214,7 +214,7 @@ fn generator_places() -> Places {
     );
     for index in 0..MAX_MAPPING_LAYERS {
         for part in ["weight", "bias"] {
-            // style.0 normalises z.
+            // style.0 normalizes z.
             let name = format!("style.{}.{part}", index + 1);
             put(name, format!("mapping.fc{index}.{part}"), Form::Same);
         }

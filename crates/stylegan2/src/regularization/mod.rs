@@ -1,6 +1,6 @@
 //! Penalties on derivatives of the networks, exact with first-order autodiff.
 //!
-//! R1 and path length penalise the size of a derivative, so that training needs the gradient of a gradient. Autodiff of first order is
+//! R1 and path length penalize the size of a derivative, so that training needs the gradient of a gradient. Autodiff of first order is
 //! enough where one of the two derivatives is taken forwards, and the directions happen to be known: they are the derivative itself.
 //!
 //! **R1** (Mescheder et al. 2018). With v(θ) = d Σ D_θ(x) / dx, the penalty is P = mean over images of |v|². Its gradient is

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::{BlockOutput, SynthesisNetwork};
 use crate::noise::{NoiseImages, NoiseMode};
 
-/// What is added to the features behind one block, before the next block sees them. The colours that the block itself makes stay.
+/// What is added to the features behind one block, before the next block sees them. The colors that the block itself makes stay.
 #[derive(Clone, Debug)]
 pub struct FeatureOffset {
     /// Side of the block's output.
@@ -20,7 +20,7 @@ impl SynthesisNetwork {
         self.resolutions()
     }
 
-    /// Sides of the blocks behind which features can be changed: all but the last, whose features become no more than colours.
+    /// Sides of the blocks behind which features can be changed: all but the last, whose features become no more than colors.
     pub fn inner_resolutions(&self) -> impl Iterator<Item = usize> + use<> {
         let last = self.shape.img_resolution;
         self.resolutions().filter(move |side| *side < last)
@@ -109,7 +109,7 @@ impl SynthesisNetwork {
             }
             first += layers.num_convolutions();
         }
-        rgb.expect("the last block makes colours")
+        rgb.expect("the last block makes colors")
     }
 
     /// As [`forward`](Self::forward), with an offset of the features behind one block.

@@ -37,7 +37,7 @@ impl SynthesisNetwork {
             first += block.num_convolutions();
             (x, rgb) = (Some(features), colors);
         }
-        let Dual { value, tangent } = rgb.expect("the last block makes colours");
+        let Dual { value, tangent } = rgb.expect("the last block makes colors");
         (value, tangent)
     }
 }

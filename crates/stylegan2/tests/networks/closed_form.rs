@@ -369,7 +369,7 @@ fn a_new_generator_has_the_official_distribution() {
 
 #[test]
 fn latents_and_features_of_a_new_generator_have_unit_scale() {
-    // The gains of equalised learning rates keep the scale of random layers.
+    // The gains of equalized learning rates keep the scale of random layers.
     for (_, device) in devices() {
         let config = GeneratorConfig::from_json(
             r#"{"z_dim": 64, "c_dim": 0, "w_dim": 64, "img_resolution": 16, "img_channels": 3,

@@ -45,7 +45,7 @@ fn latents_before_the_block_no_longer_matter() {
         let network = &generator.synthesis;
         let noise = NoiseMode::Constant;
         let [batch, layers, features] = w_plus.dims();
-        // The block of 4x4 takes the first latent alone; that of the next is also used by its layer to colours.
+        // The block of 4x4 takes the first latent alone; that of the next is also used by its layer to colors.
         let block = network.forward_to(4, w_plus.clone(), &noise);
         let first = w_plus.clone().slice([0..batch, 0..1, 0..features]);
         let rest = w_plus.clone().slice([0..batch, 1..layers, 0..features]);

@@ -8,7 +8,7 @@ pub fn adjust_brightness(x: Tensor<4>, uniform: &[f32]) -> Tensor<4> {
     x + offset
 }
 
-/// Scales the distance of every pixel from its grey value (the mean of its channels) by `2 u`.
+/// Scales the distance of every pixel from its gray value (the mean of its channels) by `2 u`.
 ///
 /// x `[batch, channels, height, width]`, one number an image.
 pub fn adjust_saturation(x: Tensor<4>, uniform: &[f32]) -> Tensor<4> {

@@ -2,19 +2,19 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{CUTOUT_RATIO, rounded};
 
-/// Sets a square of half the side, centred at each image's `[row, column]`, to 0.
+/// Sets a square of half the side, centered at each image's `[row, column]`, to 0.
 ///
-/// x `[batch, channels, height, width]`, one centre an image. Of a square over the edge the pixels beyond it fall on the edge, as in the
+/// x `[batch, channels, height, width]`, one center an image. Of a square over the edge the pixels beyond it fall on the edge, as in the
 /// authors' code, which clamps indices: a hole never vanishes.
 ///
 /// # Panics
-/// When there is not one centre for each image.
+/// When there is not one center for each image.
 pub fn cutout(x: Tensor<4>, centers: &[[usize; 2]]) -> Tensor<4> {
     let [batch, _, height, width] = x.dims();
     assert_eq!(
         centers.len(),
         batch,
-        "expected one centre for each of {batch} images, found {}",
+        "expected one center for each of {batch} images, found {}",
         centers.len()
     );
     let mut mask = vec![1.0f32; batch * height * width];

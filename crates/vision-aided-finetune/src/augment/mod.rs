@@ -90,7 +90,7 @@ impl DiffAugment {
             |random: &mut RandomState| (0..batch).map(|_| random.uniform() as f32).collect();
         let shift = rounded(side, TRANSLATION_RATIO);
         let hole = rounded(side, CUTOUT_RATIO);
-        // Centres of an odd square lie on pixels, those of an even one between them.
+        // Centers of an odd square lie on pixels, those of an even one between them.
         let centers = side + 1 - hole % 2;
         Augmentation {
             color: self.color.then(|| ColorJitter {
@@ -122,7 +122,7 @@ pub struct Augmentation {
     color: Option<ColorJitter>,
     /// Rows and columns that each image is shifted by.
     translation: Option<Vec<[i32; 2]>>,
-    /// Row and column of the centre of each image's hole.
+    /// Row and column of the center of each image's hole.
     cutout: Option<Vec<[usize; 2]>>,
 }
 

@@ -18,7 +18,7 @@ use crate::TrainingError;
 
 /// Channels of images as files have them.
 pub(crate) const RGB: usize = 3;
-/// Channels of grey images.
+/// Channels of gray images.
 pub(crate) const GRAY: usize = 1;
 /// Half of the 8-bit range: bytes map to [-1, 1] by `u8 / 127.5 - 1`.
 const HALF_RANGE: f32 = 127.5;
@@ -57,7 +57,7 @@ impl ImageSet {
         Ok(Self::read(&source, side, BadImages::Refuse)?.0)
     }
 
-    /// The images of a source in its order, centre-cropped and resized to `side` with Pillow's Lanczos filter, as the official data preparation does, and
+    /// The images of a source in its order, center-cropped and resized to `side` with Pillow's Lanczos filter, as the official data preparation does, and
     /// why others were left out. Images of a packed file are taken as they are.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl ImageSet {
         }
     }
 
-    /// The images' [luma](image_tensor::luma), of one channel: what a generator of grey images is trained on.
+    /// The images' [luma](image_tensor::luma), of one channel: what a generator of gray images is trained on.
     pub fn gray(&self) -> Self {
         if self.channels == GRAY {
             return self.clone();
@@ -196,7 +196,7 @@ impl ImageSet {
         self.side
     }
 
-    /// 3 for RGB, 1 for grey.
+    /// 3 for RGB, 1 for gray.
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -222,7 +222,7 @@ impl ImageSet {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
-    /// The bytes of an image `[channels, side, side]`, row-major: a red, a green and a blue plane, or a grey one.
+    /// The bytes of an image `[channels, side, side]`, row-major: a red, a green and a blue plane, or a gray one.
     ///
     /// # Panics
     /// When the index is out of range.

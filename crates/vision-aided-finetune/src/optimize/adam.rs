@@ -37,10 +37,10 @@ impl Default for AdamOptions {
 }
 
 impl AdamOptions {
-    /// The options that make up for the extra step of a regulariser every `interval` iterations (Karras et al. 2020, appendix B).
+    /// The options that make up for the extra step of a regularizer every `interval` iterations (Karras et al. 2020, appendix B).
     ///
     /// With `c = k / (k + 1)`, the learning rate is scaled by c and both betas are raised to the power of c. Unchanged for interval 0,
-    /// which stands for no regulariser.
+    /// which stands for no regularizer.
     ///
     /// ```
     /// let options = vision_aided_finetune::AdamOptions::default().for_lazy_regularization(16);
@@ -81,7 +81,7 @@ struct Moments {
 }
 
 impl Adam {
-    /// An optimiser that has not seen a gradient.
+    /// An optimizer that has not seen a gradient.
     pub fn new(options: AdamOptions) -> Self {
         Self {
             options,

@@ -113,7 +113,7 @@ impl FromStr for VisionBackboneKind {
     }
 }
 
-/// A frozen vision network behind the resize and the normalisation of the vision-aided code. Clones share the weights.
+/// A frozen vision network behind the resize and the normalization of the vision-aided code. Clones share the weights.
 ///
 /// Gradients flow through it into the images, and none of its weights are computed: they are constants.
 #[derive(Clone, Debug)]
@@ -270,9 +270,9 @@ impl VisionBackbone {
         }
     }
 
-    /// Features of images `[batch, 1, 3 or 4, height, width]` in [-1, 1], differentiable in the images; grey as three channels, transparency over white.
+    /// Features of images `[batch, 1, 3 or 4, height, width]` in [-1, 1], differentiable in the images; gray as three channels, transparency over white.
     ///
-    /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalised as the authors do for this network.
+    /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalized as the authors do for this network.
     ///
     /// # Panics
     /// When there is another number of channels.
@@ -328,7 +328,7 @@ impl VisionBackbone {
         }
     }
 
-    /// The networks' published normalisation behind a resize by area of the whole image, which is what the authors put in front of all of them.
+    /// The networks' published normalization behind a resize by area of the whole image, which is what the authors put in front of all of them.
     fn preprocessing(&self) -> Preprocessing {
         let published = match *self.network {
             Network::EfficientNetLite0(_) => Preprocessing::EFFICIENTNET_LITE0,

@@ -9,7 +9,7 @@ use crate::{AdamOptions, DiffAugment};
 pub struct VisionAidedConfig {
     /// The heads' loss.
     pub loss: VisionAidedLoss,
-    /// The heads' optimiser.
+    /// The heads' optimizer.
     pub adam: AdamOptions,
     /// What the vision networks see instead of the images as they are.
     pub augment: DiffAugment,

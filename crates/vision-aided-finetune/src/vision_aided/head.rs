@@ -19,7 +19,7 @@ use crate::random;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeadForm {
-    /// As in the authors' StyleGAN2 code: equalised learning rates, StyleGAN2's filter before a convolution of stride 2, leaky ReLU with a gain of sqrt 2.
+    /// As in the authors' StyleGAN2 code: equalized learning rates, StyleGAN2's filter before a convolution of stride 2, leaky ReLU with a gain of sqrt 2.
     #[default]
     #[serde(alias = "equalised_learning_rate")]
     EqualizedLearningRate,

@@ -12,7 +12,7 @@ use crate::{ImageSet, TrainingError};
 
 /// Images that pass a network together.
 const BATCH: usize = 16;
-/// Iterations of the optimiser, as in the authors' code.
+/// Iterations of the optimizer, as in the authors' code.
 const MAX_ITERATIONS: u64 = 5000;
 /// Largest gradient of a fit that has converged, scikit-learn's default.
 const GRADIENT_TOLERANCE: f64 = 1e-4;
@@ -255,7 +255,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), device)
     }
 
-    /// n images at 1 against n at -1: the gradient of the penalised loss vanishes where `2 n C (1 - sigmoid(w)) = w`, and there is no intercept.
+    /// n images at 1 against n at -1: the gradient of the penalized loss vanishes where `2 n C (1 - sigmoid(w)) = w`, and there is no intercept.
     #[test]
     fn the_fit_is_the_minimum_for_the_published_c() {
         for n in [3, 50] {
@@ -268,7 +268,7 @@ mod tests {
             let w = probe.params()[0];
             let sigmoid = 1.0 / (1.0 + (-w.abs()).exp());
             let gradient = 2.0 * n as f64 * 0.2 * (1.0 - sigmoid) - w.abs();
-            // The optimiser ends at a gradient of 1e-4 of the loss, which is 1 / C times this.
+            // The optimizer ends at a gradient of 1e-4 of the loss, which is 1 / C times this.
             assert!(gradient.abs() < 1e-3, "{gradient} at {w}");
             assert!(probe.intercept().abs() < 1e-3);
             let real = probability_of_real(&probe, &Array2::from_elem((1, 1), 1.0));

@@ -10,7 +10,7 @@ const EPSILON: f32 = 1e-12;
 
 /// Rounds of power iteration that a new layer starts with, so that its norm is close from the first step on.
 ///
-/// Differs from the authors' package, whose layers (`torch.nn.utils.spectral_norm`) start with none; PyTorch's newer parametrisation starts with 15, too.
+/// Differs from the authors' package, whose layers (`torch.nn.utils.spectral_norm`) start with none; PyTorch's newer parametrization starts with 15, too.
 const FIRST_ITERATIONS: usize = 15;
 
 /// A convolution `y = W * x / sigma(W) + b` with the weight taken as a matrix `[out, in kernel^2]`.

@@ -175,7 +175,7 @@ fn gray_images_have_the_luma_that_pillow_gives() {
     let set = ImageSet::from_bytes(1, vec![255, 0, 0, 9, 9, 9]);
     let gray = set.gray();
     assert_eq!((gray.channels(), gray.len()), (1, 2));
-    // 0.299 * 255 = 76.2, and grey stays as it is.
+    // 0.299 * 255 = 76.2, and gray stays as it is.
     assert_eq!((gray.image(0), gray.image(1)), (&[76][..], &[9][..]));
     let batch = gray.batch(&[1], &[false], &Device::flex());
     assert_eq!(batch.dims(), [1, 1, 1, 1]);

@@ -1,4 +1,4 @@
-//! The first iterations of a run, with every step and both regularisers, against the same loop in PyTorch with double backpropagation.
+//! The first iterations of a run, with every step and both regularizers, against the same loop in PyTorch with double backpropagation.
 //!
 //! `benches/peer/training_fixture.py` computed the file in f64, from the same random numbers.
 

@@ -8,7 +8,7 @@ use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig, TrainingError};
 
 pub const SIDE: usize = 16;
 
-/// Squares of one colour on another, by the index.
+/// Squares of one color on another, by the index.
 pub fn images(count: usize) -> Arc<ImageSet> {
     let mut bytes = Vec::with_capacity(count * 3 * SIDE * SIDE);
     for index in 0..count {
@@ -57,7 +57,7 @@ pub fn discriminator_of(channels: usize, seed: u32, device: &Device) -> Discrimi
     .unwrap()
 }
 
-/// Both regularisers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every comparison.
+/// Both regularizers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every comparison.
 pub fn config() -> TrainingConfig {
     TrainingConfig {
         seed: 5,

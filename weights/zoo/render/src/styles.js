@@ -1,4 +1,4 @@
-// The styles of the zoo: all of DiceBear 9 whose artwork has a plain licence (CC0 1.0, CC BY 4.0 or MIT).
+// The styles of the zoo: all of DiceBear 9 whose artwork has a plain license (CC0 1.0, CC BY 4.0 or MIT).
 // avataaars, avataaarsNeutral, bottts and botttsNeutral are "free for personal and commercial use", which names no terms for
 // derived works; avataaars and bottts serve as few-shot targets that no model of the zoo has seen.
 
@@ -21,7 +21,7 @@ export function styleOf(name) {
   return collection[name];
 }
 
-/** Who drew the style and under which licence, from the package's own record. */
+/** Who drew the style and under which license, from the package's own record. */
 export function creditOf(name) {
   const { title, creator, source, homepage, license } = styleOf(name).meta;
   if (!creator || !license?.name || !license?.url) {
@@ -34,7 +34,7 @@ export function creditOf(name) {
  * The seed that DiceBear gets for the candidate `seed` (`train-17`, `query-3`).
  *
  * `initials` writes the first letters of the seed's first and last word, which would be the same for all candidates, so that it gets
- * two letters drawn from the candidate's hash around the candidate's own seed (which still picks the colour).
+ * two letters drawn from the candidate's hash around the candidate's own seed (which still picks the color).
  */
 export function seedFor(name, seed) {
   if (name !== 'initials') return seed;

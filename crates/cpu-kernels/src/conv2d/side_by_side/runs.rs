@@ -2,7 +2,7 @@ use super::super::microkernel::TapOffset;
 use super::super::operands::Operands;
 use super::super::plan::{Pass, Plan};
 
-/// Outputs that sum the same taps of neighbouring inputs.
+/// Outputs that sum the same taps of neighboring inputs.
 #[derive(Debug)]
 pub(super) struct Run {
     /// Element of the first output in its plane.

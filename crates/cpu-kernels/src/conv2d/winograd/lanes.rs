@@ -3,7 +3,7 @@ use std::ops::{Add, Mul, Sub};
 /// Elements of the widest vector.
 pub(super) const LANES: usize = 16;
 
-/// A vector of neighbouring positions, in as many registers as the instruction set needs for it.
+/// A vector of neighboring positions, in as many registers as the instruction set needs for it.
 ///
 /// The transforms wait for memory, so that what the compiler makes of arrays is fast enough and one source serves every set; register tiles, which do
 /// not, are written in the intrinsics of one set each (`microkernel::Vector`).

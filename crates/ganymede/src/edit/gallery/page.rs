@@ -103,7 +103,7 @@ fn table(shown: &[ShownEdit], network: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nMeans over {images}. *Attribute*: a colour of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
+        "\nMeans over {images}. *Attribute*: a color of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
          other, in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture; *of the rest*: with the\n\
          region put back. *Random*: steps of the same length in random directions, their changes without signs.",
         images = measured(shown),

@@ -18,7 +18,7 @@ pub struct Inverter<'a> {
     pub cache: &'a Cache,
     pub zoo: &'a Zoo,
     pub config: &'a InversionConfig,
-    /// Images that are optimised together, always as many.
+    /// Images that are optimized together, always as many.
     pub batch: usize,
     /// The metric of the loss.
     pub loss: &'a Lpips,

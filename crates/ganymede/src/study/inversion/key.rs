@@ -29,7 +29,7 @@ pub struct Recipe<'a> {
     pub config: &'a InversionConfig,
     /// Network of the loss.
     pub loss: LpipsNetwork,
-    /// Images that are optimised together.
+    /// Images that are optimized together.
     pub batch: usize,
     pub device: DeviceChoice,
 }

@@ -198,7 +198,7 @@ impl Options {
         Ok(ranks)
     }
 
-    /// Images that are optimised together.
+    /// Images that are optimized together.
     ///
     /// Always as many, repeated where there are fewer: how a sum is rounded depends on how many images there are, though not on which. With early stopping
     /// the batch shrinks when an image is done, so that its images would not be independent.

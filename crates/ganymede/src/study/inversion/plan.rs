@@ -102,7 +102,7 @@ impl Category {
     }
 }
 
-/// Neighbouring images of the model that is most often at rank 1, each in one pair; `choose` gives a number below the count for a pair's random model.
+/// Neighboring images of the model that is most often at rank 1, each in one pair; `choose` gives a number below the count for a pair's random model.
 fn pairs(
     found: &[&str],
     models: &[&str],

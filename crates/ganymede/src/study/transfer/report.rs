@@ -121,7 +121,7 @@ impl IndependentMean {
     }
 }
 
-/// Of sources in their order; plain ones are grey.
+/// Of sources in their order; plain ones are gray.
 const COLORS: [RGBColor; 6] = [
     RGBColor(31, 119, 180),
     RGBColor(255, 127, 14),

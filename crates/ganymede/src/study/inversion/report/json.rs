@@ -58,7 +58,7 @@ pub struct Protocol {
     pub lambda_lpips: f32,
     /// Weight of the mean squared error.
     pub lambda_mse: f32,
-    /// Images that were optimised together.
+    /// Images that were optimized together.
     pub batch: usize,
     /// Where it was computed.
     pub device: String,
