@@ -10,9 +10,7 @@
 //!
 //! let folder = tempfile::tempdir()?;
 //! let zoo = Zoo::create(folder.path().join("zoo"))?;
-//! let config = GeneratorConfig::from_json(
-//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3, "synthesis_kwargs": {"channel_base": 64}}"#,
-//! )?;
+//! let config = GeneratorConfig::new(16).with_z_dim(8).with_w_dim(8).with_channel_base(64);
 //! let generator = Generator::init(&config, 0, &Device::flex())?;
 //! let zoo = zoo.add("noise", &generator, &Card::new("noise", "CC0-1.0"))?;
 //! assert_eq!(zoo.model("noise")?.card().img_resolution(), Some(16));

@@ -8,10 +8,7 @@
 //! use burn::tensor::Device;
 //! use stylegan2::{Generator, GeneratorConfig, NoiseMode, Truncation, latents_from_seeds};
 //!
-//! let config = GeneratorConfig::from_json(
-//!     r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3,
-//!         "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 128}}"#,
-//! )?;
+//! let config = GeneratorConfig::new(16).with_z_dim(8).with_w_dim(8).with_mapping_layers(2).with_channel_base(128);
 //! let device = Device::flex();
 //! let generator = Generator::init(&config, 0, &device)?;
 //! let z = latents_from_seeds(&[85, 265], config.z_dim, &device);
