@@ -100,7 +100,7 @@ pub(crate) fn run<K: Kernel>(kernel: K) {
     match InstructionSet::detect().width() {
         // SAFETY: the processor has been found to have what the function enables.
         Width::Avx512 => unsafe { run_avx512(kernel) },
-        // SAFETY: as above.
+        // SAFETY: the processor has been found to have AVX2, FMA and F16C, which the function enables.
         Width::Avx2 => unsafe { run_avx2(kernel) },
         Width::Portable => kernel.run::<false>(),
     }

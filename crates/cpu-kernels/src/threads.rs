@@ -1,8 +1,8 @@
 //! Splits an operation over rayon's threads without ever waiting for one to wake up.
 //!
-//! A network is a chain of operations that take tens of microseconds to a few milliseconds, and a sleeping thread takes about as long
-//! to wake. rayon's own scopes and parallel iterators, called from a thread outside its pool, return only after another thread has
-//! woken up and looked at the work, even where there is none left. Here a thread that comes too late finds the operation closed.
+//! A network is a chain of operations that take tens of microseconds to a few milliseconds. A sleeping thread takes about as long to
+//! wake. Called from a thread outside its pool, rayon's own scopes and parallel iterators return only after another thread has woken
+//! up and looked at the work, even where there is none left. Here a thread that comes too late finds the operation closed.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -99,7 +99,7 @@ impl Task {
 
 // SAFETY: the function may be called from any thread, as it is `Sync`, and it is not dropped with the pointer.
 unsafe impl Send for Task {}
-// SAFETY: as above.
+// SAFETY: threads that share the pointer only call the function, which is `Sync`.
 unsafe impl Sync for Task {}
 
 /// Tasks in hand, shared with the threads that help.
@@ -235,7 +235,7 @@ impl<T> Shared<T> {
 
 // SAFETY: whoever reads or writes through the pointer promises that no other task touches the same elements.
 unsafe impl<T: Send> Send for Shared<T> {}
-// SAFETY: as above.
+// SAFETY: whoever reads or writes through a shared pointer promises that no other task touches the same elements.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 #[cfg(test)]

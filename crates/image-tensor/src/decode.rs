@@ -63,9 +63,10 @@ pub fn decode_file(
 
 /// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
 ///
-/// The format is taken from the content, never from the name. Gray, palettes (but not those of TIFF) and CMYK become RGB; 16-bit and float samples are
-/// rounded to 8 bits (floats that are no numbers are an error); transparency is composited over white in the encoded (gamma) values, as web browsers do; of an animation
-/// the first frame is taken; EXIF orientation is applied. Color profiles are ignored: values are taken as sRGB.
+/// The format is taken from the content, never from the name. Gray, palettes (but not those of TIFF) and CMYK become RGB. 16-bit
+/// and float samples are rounded to 8 bits; floats that are no numbers are an error. Transparency is composited over white in the
+/// encoded (gamma) values, as web browsers do. Of an animation the first frame is taken. EXIF orientation is applied. Color
+/// profiles are ignored: values are taken as sRGB.
 ///
 /// # Errors
 /// [`ImageTensorError`] when the bytes are empty, no image, of an unsupported format, above `limits`, or damaged.

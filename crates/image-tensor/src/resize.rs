@@ -7,9 +7,9 @@ const RGB: usize = 3;
 
 /// How pixels of one size become pixels of another.
 ///
-/// All of these equal Pillow's `Image.resize` on 8-bit images, byte for byte: the filter is widened by the scale when shrinking
-/// (antialiasing), the horizontal pass comes first and leaves 8-bit values for the vertical one, and at the edges the weights of the pixels that exist are
-/// scaled to a sum of 1.
+/// All of these equal Pillow's `Image.resize` on 8-bit images, byte for byte. The filter is widened by the scale when shrinking
+/// (antialiasing). The horizontal pass comes first and leaves 8-bit values for the vertical one. At the edges the weights of the
+/// pixels that exist are scaled to a sum of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResizeProtocol {

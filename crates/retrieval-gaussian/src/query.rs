@@ -45,9 +45,10 @@ impl Query {
 
     /// Models like one of the index, which comes out on top itself as a rule.
     ///
-    /// For [`GaussianDensity`](crate::RetrievalMethod::GaussianDensity) the score is the expectation of the log-density over the features of the query
-    /// model, `log N(mu_q; mu, S) - tr(S^-1 Sigma_q) / 2` with `S = Sigma + ridge I`, which is what a large set of its samples would get and ranks as
-    /// the Kullback-Leibler divergence from it does. The other scores take the query model's mean feature for `q`.
+    /// For [`GaussianDensity`](crate::RetrievalMethod::GaussianDensity) the score is the expectation of the log-density over the
+    /// features of the query model, `log N(mu_q; mu, S) - tr(S^-1 Sigma_q) / 2` with `S = Sigma + ridge I`. A large set of its
+    /// samples would get the same, and the order is that of the Kullback-Leibler divergence from it. The other scores take the
+    /// query model's mean feature for `q`.
     pub fn model(name: impl Into<String>) -> Self {
         Self::of(Part::Model(name.into()))
     }

@@ -18,8 +18,7 @@ const NORMALIZE_EPSILON: f64 = 1e-12;
 pub enum IndexPrecision {
     /// Scores within 1e-5 or so of f64.
     F32,
-    /// Half the memory and, as scoring is bound by reading it, half the time. Errors of 2^-11 in each entry of a factor; `docs/results.md` has what
-    /// that does to scores.
+    /// Half the memory and, as scoring is bound by reading it, half the time. Each entry of a factor has a relative error of up to 2^-11.
     F16,
 }
 

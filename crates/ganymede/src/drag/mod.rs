@@ -6,8 +6,8 @@
 //! sum over handles i of  mean over q in a disk about p_i of |sg(F(q)) - F(q + d_i)|   +   lambda mean over all pixels of M |F - F_0|
 //! ```
 //!
-//! where F are the features of a middle block, resized to the image, M is 1 where the picture is to stay and 0 elsewhere, `d_i` is the unit vector from the
-//! handle `p_i` to its target, and `sg` stops the gradient.
+//! where F are the features of a middle block, resized to the image. M is 1 where the picture is to stay and 0 elsewhere, `d_i` is
+//! the unit vector from the handle `p_i` to its target, and `sg` stops the gradient.
 //! *Point tracking* then finds each handle again: the position near the old one where the features are most like those that the handle had at first.
 //!
 //! ```

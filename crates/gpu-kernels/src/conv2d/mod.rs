@@ -189,9 +189,9 @@ impl Problem {
             let tensor = tensor.clone().filter(|_| splits == 1);
             tensor.map(CubeTensor::into_buffer_arg).into()
         };
-        // SAFETY: cubes and columns without work end first; the input is read at pixels that are compared with its sizes, else at its first, the weight
-        // inside its padded sizes, and the result is written at columns and rows that are compared with its sizes; loads of columns fill whole
-        // tiles, as is asserted of every tile.
+        // SAFETY: cubes and columns without work end first. The input is read at pixels that are compared with its sizes, else
+        // at its first. The weight is read inside its padded sizes. The result is written at columns and rows that are compared
+        // with its sizes. Loads of columns fill whole tiles, as is asserted of every tile.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,
