@@ -60,7 +60,8 @@ pub(super) fn section(shown: &[ShownEdit], file: &Path, network: &str) -> String
             .collect();
         let line = format!(
             "### {model}: {title}\n\n![{name} of {model}]({picture})\n\n\
-             Left the held-out image, then component {component} of {space} on layers {layers} with strengths {from} to {to}. Adapted from {credit}.\n\n\
+             Left the held-out image, then component {component} of {space} on layers {layers} with strengths {from} to {to}.\n\
+             Adapted from {credit}.\n\n\
              ```sh\ncargo run --release --example edit -- --model {model} --edit {quoted} --image {images}\n```\n\n",
             model = edit.model,
             name = edit.edit,
@@ -103,9 +104,11 @@ fn table(shown: &[ShownEdit], network: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nMeans over {images}. *Attribute*: a color of a region, given as fractions of the picture. *Moves by*: from one end of the range to the\n\
-         other, in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture; *of the rest*: with the\n\
-         region put back. *Random*: steps of the same length in random directions, their changes without signs.",
+        "\nMeans over {images}.\n\
+         *Attribute*: a color of a region, given as fractions of the picture. *Moves by*: from one end of the range to the other,\n\
+         in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture;\n\
+         *of the rest*: with the region put back. *Random*: steps of the same length in random directions, their changes\n\
+         without signs.",
         images = measured(shown),
     );
     text
