@@ -21,9 +21,9 @@ pub enum InversionError {
     /// There is no target.
     #[error("there is no image to invert: the batch of targets is empty; give at least one")]
     NoTargets,
-    /// LPIPS takes RGB; a gray image is repeated to three channels, and other images have no such reading.
+    /// LPIPS takes RGB; a gray image is repeated to three channels, one with opacity is seen over white, and other images have no such reading.
     #[error(
-        "this generator makes images of {channels} channels; LPIPS can compare images of 1 or 3 channels only"
+        "this generator makes images of {channels} channels; only gray (1), RGB (3) and RGB with opacity (4) can be compared"
     )]
     Channels {
         /// The generator's color channels.

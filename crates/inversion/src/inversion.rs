@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use crate::LossTerms;
-use crate::objective::mean_square;
+use crate::objective::{mean_square, seen};
 
 /// The result for one target. All tensors are on the plain device.
 #[derive(Debug, Clone)]
@@ -39,6 +39,7 @@ pub struct Solution {
 
 /// Why an image's optimization ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StopReason {
     /// All steps were done.
     Finished,
@@ -71,7 +72,8 @@ pub fn psnr(mse: f64) -> f64 {
 }
 
 /// Peak signal-to-noise ratios in dB of images beside their targets, both `[batch, channels, height, width]` in [-1, 1], as they are once written as
-/// pictures: clipped, and rounded to 8 bits as the official StyleGAN2 does. Infinite where the pictures are equal.
+/// pictures: clipped, and rounded to 8 bits as the official StyleGAN2 does. Infinite where the pictures are equal. Those with opacity are compared as they look
+/// over white.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -84,7 +86,7 @@ pub fn psnr(mse: f64) -> f64 {
 /// ```
 pub fn psnr_of_pictures(images: Tensor<4>, targets: Tensor<4>) -> Vec<f64> {
     const STEPS: f64 = 255.0;
-    let difference = written(images) - written(targets);
+    let difference = written(seen(images)) - written(seen(targets));
     let squares = mean_square(difference).into_data();
     squares
         .iter::<f64>()

@@ -17,7 +17,8 @@ use crate::{
 
 /// Searches the latents whose images are most like `targets` `[batch, channels, resolution, resolution]` in [-1, 1].
 ///
-/// `channels` and `resolution` are the generator's; a gray generator's images are compared as three equal channels. `lpips` takes
+/// `channels` and `resolution` are the generator's. A gray generator's images are compared as three equal channels. Those with opacity are compared as they
+/// look over white, and so may have targets of three channels; where a picture is white, its opacity is not known from it. `lpips` takes
 /// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
 ///
 /// [`invert_with`] tells how far it is and can be ended.

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
+use image_tensor::{can_be_shown, rgb_over_white};
 use lpips::{Lpips, TargetFeatures};
 use stylegan2::{Generator, NoiseMode};
 use stylegan2_ops::inner_products;
@@ -8,8 +9,9 @@ use crate::noise_regularization::noise_regularization;
 use crate::w_statistics::mean_latent;
 use crate::{InversionConfig, InversionError, LatentPrior, Noise};
 
-/// Channels that LPIPS takes.
 const RGB: usize = 3;
+/// Channels of an image with opacity.
+const RGBA: usize = 4;
 
 /// The parts of one image's objective at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -39,6 +41,7 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
+    /// What is seen of them, [`seen`].
     pub fn pixels(&self) -> &Tensor<4> {
         &self.pixels
     }
@@ -95,7 +98,7 @@ impl<'a> Objective<'a> {
         config: &InversionConfig,
     ) -> Result<Self, InversionError> {
         let channels = generator.synthesis.img_channels();
-        if channels != 1 && channels != RGB {
+        if !can_be_shown(channels) {
             return Err(InversionError::Channels { channels });
         }
         // Without autodiff the weights are constants, so no time goes into their gradients.
@@ -139,7 +142,9 @@ impl<'a> Objective<'a> {
         let synthesis = &self.generator.synthesis;
         let (channels, resolution) = (synthesis.img_channels(), synthesis.img_resolution());
         let found = pixels.dims();
-        if found[1..] != [channels, resolution, resolution] {
+        let fits = |channels| found[1..] == [channels, resolution, resolution];
+        // A picture without opacity is a target of a generator with one, too.
+        if !fits(channels) && !(channels == RGBA && fits(RGB)) {
             return Err(InversionError::TargetShape {
                 found,
                 channels,
@@ -149,9 +154,9 @@ impl<'a> Objective<'a> {
         if found[0] == 0 {
             return Err(InversionError::NoTargets);
         }
-        let pixels = pixels.without_autodiff().to_device(&self.device());
+        let pixels = seen(pixels.without_autodiff().to_device(&self.device()));
         Ok(Targets {
-            features: self.lpips.prepare(rgb(pixels.clone()))?,
+            features: self.lpips.prepare(rgb_over_white(pixels.clone()))?,
             pixels,
         })
     }
@@ -197,14 +202,16 @@ impl<'a> Objective<'a> {
             // A weight of 0 leaves the distance a number to report.
             images.clone().without_autodiff()
         };
-        let distances = self.lpips.distance_to(&targets.features, rgb(compared));
+        let distances = self
+            .lpips
+            .distance_to(&targets.features, rgb_over_white(compared));
         self.evaluation(images, distances, &targets.pixels, w_plus)
     }
 
     /// LPIPS of images from their targets at every pixel, `[batch, 1, resolution, resolution]`.
     pub fn spatial_distance(&self, images: Tensor<4>, targets: &Targets) -> Tensor<4> {
         self.lpips
-            .spatial_distance_to(&targets.features, rgb(images))
+            .spatial_distance_to(&targets.features, rgb_over_white(images))
     }
 
     /// The terms that latents and images give, without those of noise images.
@@ -224,7 +231,7 @@ impl<'a> Objective<'a> {
             Term {
                 kind: TermKind::Mse,
                 lambda: self.lambda_mse,
-                values: mean_square(images.clone() - pixels.clone()),
+                values: mean_square(seen(images.clone()) - pixels.clone()),
             },
         ];
         if self.lambda_w_avg > 0.0 {
@@ -256,7 +263,7 @@ impl<'a> Objective<'a> {
     ) -> Result<Vec<Vec<LossTerms>>, InversionError> {
         let images = self.generator.synthesis.forward(w_plus.clone(), noise);
         // The network sees each candidate once, however many targets there are.
-        let features = self.lpips.prepare(rgb(images.clone()))?;
+        let features = self.lpips.prepare(rgb_over_white(images.clone()))?;
         let evaluations: Vec<Evaluation> = targets
             .iter()
             .map(|target| {
@@ -348,13 +355,11 @@ impl Evaluation {
     }
 }
 
-/// Gray images as three equal channels.
-fn rgb(images: Tensor<4>) -> Tensor<4> {
-    let [batch, channels, height, width] = images.dims();
-    if channels == RGB {
-        images
-    } else {
-        images.expand([batch, RGB, height, width])
+/// Images as they are compared, `[batch, 1 or 3, height, width]`: those with opacity over white, all others as they are.
+pub(crate) fn seen(images: Tensor<4>) -> Tensor<4> {
+    match images.dims()[1] {
+        RGBA => rgb_over_white(images),
+        _ => images,
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Step<'a> {
     pub w_plus: &'a Tensor<3>,
     /// Their images, `[active, channels, resolution, resolution]` in [-1, 1] (not clipped).
     pub images: &'a Tensor<4>,
-    /// What they should look like, of the same shape.
+    /// What they should look like, of the same shape; three channels, over white, where the images have an opacity.
     pub targets: &'a Tensor<4>,
 }
 

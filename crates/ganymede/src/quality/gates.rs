@@ -13,7 +13,7 @@ use metrics_fid::{
 };
 use model_zoo::{FeatureQuality, InversionQuality, Quality};
 use ndarray::{Array2, ArrayView2};
-use stylegan2::Generator;
+use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::ImageSet;
 
 use super::rounded;
@@ -29,8 +29,6 @@ const COMPARED_IMAGES: u32 = 1000;
 const NEIGHBORS: usize = 5;
 /// Held-out images that are inverted.
 const INVERTED: usize = 6;
-/// Channels of images with opacity.
-const RGBA: usize = 4;
 
 /// How many images are compared where `asked` are measured otherwise: not more than a thousand, and enough for every image to have its neighbors.
 pub fn compared(asked: u32) -> u32 {
@@ -147,7 +145,7 @@ impl<'a> FeatureMeter<'a> {
             let seeds: Vec<u32> = (first..(first + BATCH).min(self.images))
                 .map(|seed| seed as u32)
                 .collect();
-            let batch = sampling::checked(generator, &seeds, self.device)?;
+            let batch = sampling::checked(generator, &seeds, None, Truncation::NONE, self.device)?;
             samples.add_rows(self.features.of_tensor(batch).view())?;
         }
         let rows = |set: &FeatureSet| {
@@ -223,8 +221,7 @@ impl<'a> FeatureMeter<'a> {
     }
 }
 
-/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none, or the generator makes transparent images, which
-/// have no inversion.
+/// Inverts the first held-out query images of the model's kind, all at once; `None` where there are none.
 ///
 /// # Errors
 ///
@@ -243,7 +240,7 @@ pub fn held_out_inversion(
         .take(INVERTED)
         .map(|file| Ok(Target::load(file, side)?.pixels))
         .collect::<Result<_, Error>>()?;
-    if targets.is_empty() || generator.config().img_channels == RGBA {
+    if targets.is_empty() {
         return Ok(None);
     }
     let load = |network| Lpips::load(network, Version::V0_1, weights.features(), device);

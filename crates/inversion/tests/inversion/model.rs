@@ -38,6 +38,15 @@ impl Model {
         )
     }
 
+    /// A new generator of images with opacity with the reference's LPIPS.
+    pub fn with_opacity(device: &Device) -> Self {
+        Self::of(
+            r#"{"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 32, "img_channels": 4,
+                "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256}}"#,
+            device,
+        )
+    }
+
     /// A new generator that adds no noise, with the reference's LPIPS.
     pub fn without_noise(device: &Device) -> Self {
         Self::of(
@@ -45,6 +54,34 @@ impl Model {
                 "mapping_kwargs": {"num_layers": 2}, "synthesis_kwargs": {"channel_base": 256, "use_noise": false}}"#,
             device,
         )
+    }
+
+    /// The reference generator with an opacity that is 1 everywhere.
+    pub fn opaque(device: &Device) -> Self {
+        let Self { generator, lpips } = Self::new(device);
+        let last = format!("b{}.torgb.bias", generator.synthesis.img_resolution());
+        let tensors = generator.tensors().into_iter().map(|(name, tensor)| {
+            let is_bias = name.ends_with("torgb.bias");
+            if !is_bias && !name.ends_with("torgb.weight") {
+                return (name, tensor);
+            }
+            let mut shape = tensor.shape().to_vec();
+            let mut values = tensor.to_f32();
+            // Only the last block's bias reaches the borders unfiltered; it is well above the 1 of an opaque pixel.
+            let opacity = if name.ends_with(&last) { 2.0 } else { 0.0 };
+            values.extend(vec![opacity; values.len() / shape[0]]);
+            shape[0] += 1;
+            (name, StoredTensor::from_f32(shape, &values))
+        });
+        let mut config: serde_json::Value =
+            serde_json::from_str(&generator.config().to_json()).unwrap();
+        config["img_channels"] = 4.into();
+        let metadata = BTreeMap::from([("config".to_owned(), config.to_string())]);
+        let file = Checkpoint::from_tensors("with opacity", tensors.collect(), metadata);
+        Self {
+            generator: Generator::from_checkpoint(&file, device).unwrap(),
+            lpips,
+        }
     }
 
     fn of(config: &str, device: &Device) -> Self {

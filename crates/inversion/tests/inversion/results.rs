@@ -233,6 +233,48 @@ fn gray_generators_are_inverted_too() {
 }
 
 #[test]
+fn what_is_opaque_is_inverted_as_if_it_had_no_opacity() {
+    let device = Device::flex();
+    let expected = Model::new(&device)
+        .invert(targets(&device), &short())
+        .unwrap();
+    let opaque = Model::opaque(&device);
+    let found = opaque.invert(targets(&device), &short()).unwrap();
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found.best.image.dims()[1], 4);
+        // Going over white subtracts 1 and adds it again, and Adam makes rounding of small gradients larger.
+        let latents = [&found.last.w_plus, &expected.last.w_plus].map(values);
+        assert_close("latents", &latents[0], &latents[1], 1e-4);
+        assert!((found.best.psnr - expected.best.psnr).abs() < 0.01);
+    }
+}
+
+#[test]
+fn a_generator_with_opacity_is_inverted_into_pictures_over_white() {
+    let device = Device::flex();
+    let model = Model::with_opacity(&device);
+    let synthesis = &model.generator.synthesis;
+    let side = synthesis.img_resolution();
+    let random = |name: &str, channels: usize| {
+        let shape = [1, channels, side, side];
+        let values = testkit::seeded(name, shape.iter().product(), 0.5);
+        Tensor::<4>::from_data(burn::tensor::TensorData::new(values, shape), &device)
+    };
+    let rgba = random("target with opacity", 4);
+    let over_white = image_tensor::rgb_over_white(rgba.clone());
+    let [of_rgba, of_rgb] =
+        [rgba, over_white].map(|target| model.invert(target, &short()).unwrap().remove(0));
+    assert!(of_rgb.best.losses.total < of_rgb.curve[0].total);
+    assert_eq!(values(&of_rgba.best.w_plus), values(&of_rgb.best.w_plus));
+    assert_eq!(of_rgba.best.psnr, of_rgb.best.psnr);
+    let grey = model.invert(random("grey target", 1), &short());
+    assert!(matches!(
+        grey,
+        Err(inversion::InversionError::TargetShape { .. })
+    ));
+}
+
+#[test]
 fn networks_on_an_autodiff_device_give_the_same_result() {
     let plain = Device::flex();
     let expected = Model::new(&plain)
