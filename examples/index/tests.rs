@@ -15,6 +15,8 @@ use stylegan2::{Generator, GeneratorConfig};
 
 use crate::{Arguments, Failure, run};
 use examples::terminal::Terminal;
+use ganymede::Context;
+use ganymede::index::{ChangeOptions, add, update};
 use ganymede::index_record::{IndexRecord, Outdated};
 
 fn generator(seed: u32) -> Generator {
@@ -254,6 +256,41 @@ fn models_of_all_kinds_are_sampled_with_the_class_that_is_asked_for() {
         zoo.index().unwrap().names().collect::<Vec<_>>(),
         ["grey", "rgba"]
     );
+}
+
+#[test]
+fn a_model_that_can_no_longer_be_sampled_is_named_or_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo(folder.path());
+    index(folder.path(), &BUILD).unwrap();
+    let path = zoo.index_path();
+    let context = Context::new(Device::flex());
+    let options = |skip_bad| ChangeOptions {
+        zoo: Some(folder.path().join("zoo")),
+        skip_bad,
+        ..ChangeOptions::default()
+    };
+    // No longer a generator: neither its statistics nor the scores of its own samples can be made.
+    std::fs::write(zoo.model("b").unwrap().generator_path(), "no generator").unwrap();
+    let mut record = IndexRecord::read(&path).unwrap();
+    record.own_scores.remove("b");
+    record.write(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for refused in [
+        add(&[], &options(false), &context, &mut ()).unwrap_err(),
+        update(&options(false), &context, &mut ()).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("zoo/b/generator"), "{refused}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    assert_eq!(add(&[], &options(true), &context, &mut ()).unwrap(), 1);
+    let record = IndexRecord::read(&path).unwrap();
+    assert_eq!(record.generators.keys().collect::<Vec<_>>(), ["a"]);
+    // Now it is new in the zoo, and is not taken in.
+    let updated = update(&options(true), &context, &mut ()).unwrap();
+    assert_eq!((updated.new, updated.changed, updated.models), (0, 0, 1));
+    assert_eq!(zoo.index().unwrap().names().collect::<Vec<_>>(), ["a"]);
 }
 
 /// `index` with a zoo and whatever else.

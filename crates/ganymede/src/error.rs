@@ -19,7 +19,7 @@ use vision_aided_finetune::TrainingError;
 #[non_exhaustive]
 pub enum Error {
     /// The observer ended the job before there was anything to give.
-    #[error("interrupted before anything was written")]
+    #[error("interrupted before there was a result")]
     Cancelled,
     /// An option has a value that cannot be used.
     #[error("{option}{}{found}: {problem}", if .found.is_empty() { "" } else { " " })]
@@ -91,8 +91,13 @@ pub enum Error {
         folder: PathBuf,
     },
     /// A run was to go on otherwise than it was started.
-    #[error("the run there {0}, or choose another folder")]
-    RunDiffers(String),
+    #[error("the run in {folder} {difference}, or choose another folder")]
+    RunDiffers {
+        /// The folder of the run.
+        folder: PathBuf,
+        /// What it was started with, what is asked for now, and what to do.
+        difference: String,
+    },
     /// A model cannot be used for this.
     #[error("{model}: {problem}")]
     Model {
@@ -165,6 +170,14 @@ impl Error {
             option,
             found: found.to_string(),
             problem: problem.into(),
+        }
+    }
+
+    /// What a network says of itself, with the model's name.
+    pub(crate) fn of_model(model: &str) -> impl FnOnce(StyleGan2Error) -> Self {
+        move |error| Self::Model {
+            model: model.to_owned(),
+            problem: error.to_string(),
         }
     }
 

@@ -88,6 +88,13 @@ impl IndexRecord {
         files::write(&path, text.as_bytes())
     }
 
+    /// Drops what is known of a model.
+    pub(crate) fn forget(&mut self, model: &str) {
+        self.generators.remove(model);
+        self.classes.remove(model);
+        self.own_scores.remove(model);
+    }
+
     /// Compares the index's models, `indexed`, with those of the zoo, of which every file is read.
     ///
     /// # Errors

@@ -131,7 +131,9 @@ fn fit(
         let images = generator
             .synthesis
             .forward(w_plus.clone(), &NoiseMode::Constant);
-        generator.check_finite(&images, &w_plus, &NoiseMode::Constant)?;
+        generator
+            .check_finite(&images, &w_plus, &NoiseMode::Constant)
+            .map_err(Error::of_model(&model.name))?;
         let x = features.of_tensor(images);
         let y: Vec<f32> = w.into_data().iter::<f32>().collect();
         let y = ArrayView2::from_shape((seeds.len(), mapping.w_dim()), &y)

@@ -49,10 +49,7 @@ pub fn render_with(
     let images = synthesize(generator, w_plus.clone(), &NoiseMode::Constant, offset);
     generator
         .check_finite(&images, &w_plus, &NoiseMode::Constant)
-        .map_err(|e| Error::Model {
-            model: model.name.clone(),
-            problem: e.to_string(),
-        })?;
+        .map_err(Error::of_model(&model.name))?;
     Ok(images.clamp(-1.0, 1.0))
 }
 

@@ -3,19 +3,21 @@
 use burn::tensor::{Device, Tensor};
 use stylegan2::{Generator, NoiseMode, StyleGan2Error, Truncation, latents_from_seeds};
 
-/// Images `[seeds, channels, side, side]` at psi 1 with the model's own noise, classes drawn uniformly; values that are no numbers are an error.
+/// Images `[seeds, channels, side, side]` with the model's own noise, of one class or of classes drawn uniformly; values that are no numbers are an error.
 ///
 /// # Errors
 ///
-/// [`StyleGan2Error`] says where those began.
+/// [`StyleGan2Error`] says where those began, or that there is no such class.
 pub fn checked(
     generator: &Generator,
     seeds: &[u32],
+    class: Option<usize>,
+    truncation: Truncation,
     device: &Device,
 ) -> Result<Tensor<4>, StyleGan2Error> {
     let z = latents_from_seeds(seeds, generator.config().z_dim, device);
-    let labels = generator.drawn_labels(seeds, device);
-    let w_plus = generator.mapping.forward(z, labels, Truncation::NONE);
+    let labels = generator.labels(class, seeds, device)?;
+    let w_plus = generator.mapping.forward(z, labels, truncation);
     let images = generator
         .synthesis
         .forward(w_plus.clone(), &NoiseMode::Constant);

@@ -146,7 +146,7 @@ pub fn build(
     let components = shared_components(in_memory(&moments), options.dimension)?;
     let index = builder(in_memory(&moments), &components, options.ridge)?.build()?;
     let sources = sources(sampling, zoo.models(), &moments, context.device())?;
-    let built = write(
+    let mut built = write(
         &zoo,
         &index,
         sampling.protocol(),
@@ -155,13 +155,16 @@ pub fn build(
         sources,
         BTreeMap::new(),
     )?;
-    keep_own_scores(
+    let bad = keep_own_scores(
         &zoo,
         sampling.features.features_file.as_deref(),
         sampling.moments.as_deref(),
+        sampling.skip_bad,
         context,
         observer,
     )?;
+    built.models -= bad.len();
+    built.bytes = file_size(&zoo.index_path())?;
     Ok(built)
 }
 

@@ -74,7 +74,7 @@ pub fn merge(
     )?;
     // Parts of earlier versions have no samples for these.
     let features_file = options.features_file.as_deref();
-    keep_own_scores(&zoo, features_file, None, context, observer)?;
+    keep_own_scores(&zoo, features_file, None, false, context, observer)?;
     Ok(built)
 }
 

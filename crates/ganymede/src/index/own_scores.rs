@@ -5,7 +5,9 @@ use std::path::Path;
 use model_zoo::Zoo;
 use retrieval_gaussian::Index;
 
+use super::build::left_out;
 use super::protocol::Protocol;
+use super::update::remove_from;
 use crate::features::UnitFeatures;
 use crate::index_record::IndexRecord;
 use crate::search::{KEPT_QUANTILES, OwnScores};
@@ -16,14 +18,16 @@ use crate::{Context, Error, Observer};
 const UNWRITTEN_SHARE: usize = 16;
 
 /// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those. Each model is scored by its own density
-/// alone. Features are kept in the folder `moments`, or found there, where one is named.
+/// alone. Features are kept in the folder `moments`, or found there, where one is named. A model whose samples cannot be scored is named, and with `skip_bad`
+/// taken out of the index; gives the names of those.
 pub(super) fn keep_own_scores(
     zoo: &Zoo,
     features_file: Option<&Path>,
     moments: Option<&Path>,
+    skip_bad: bool,
     context: &Context,
     observer: &mut dyn Observer,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     let path = zoo.index_path();
     let mut record = IndexRecord::read(&path)?;
     let index = Index::open(&path)?;
@@ -34,12 +38,13 @@ pub(super) fn keep_own_scores(
         .filter(|name| !record.own_scores.contains_key(*name) && zoo.contains(name))
         .collect();
     if wanting.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let (weights, device) = (context.weights()?, context.device());
     let network = UnitFeatures::load(&record.features, features_file, &weights, device)?;
     let protocol = Protocol::of(&record);
     let mut unwritten = 0;
+    let mut bad = Vec::new();
     for (done, name) in (1..).zip(wanting) {
         let class = record.classes.get(name).copied();
         let model = zoo.model(name)?;
@@ -50,7 +55,9 @@ pub(super) fn keep_own_scores(
             Ok(scores) => scores,
             Err(error) => {
                 record.write(&path)?;
-                return Err(error);
+                left_out(name, error, skip_bad, observer)?;
+                bad.push(name.to_owned());
+                continue;
             }
         };
         let kept = scores.quantiles(KEPT_QUANTILES);
@@ -61,8 +68,12 @@ pub(super) fn keep_own_scores(
             unwritten = 0;
         }
     }
-    match unwritten {
-        0 => Ok(()),
-        _ => record.write(&path),
+    if unwritten > 0 {
+        record.write(&path)?;
     }
+    if !bad.is_empty() {
+        drop(index);
+        remove_from(&path, &bad)?;
+    }
+    Ok(bad)
 }

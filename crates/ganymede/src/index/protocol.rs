@@ -7,12 +7,12 @@ use feature_stats::Moments;
 use model_zoo::ZooModel;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::Truncation;
 
 use crate::features::{FeatureRecord, UnitFeatures};
 use crate::index_record::IndexRecord;
 use crate::search::{KEPT_SAMPLES, OwnSamples};
-use crate::{Error, Model, Observer, digest, files, kept_moments};
+use crate::{Error, Model, Observer, digest, files, kept_moments, sampling};
 
 /// How samples become statistics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,13 +66,8 @@ impl Protocol {
                 let seeds: Vec<u32> = range
                     .map(|index| self.seed.wrapping_add(index as u32))
                     .collect();
-                let z = latents_from_seeds(&seeds, generator.config().z_dim, device);
-                let labels = generator.labels(class, &seeds, device)?;
-                let w_plus = generator.mapping.forward(z, labels, psi);
-                let images = generator
-                    .synthesis
-                    .forward(w_plus.clone(), &NoiseMode::Constant);
-                generator.check_finite(&images, &w_plus, &NoiseMode::Constant)?;
+                let images = sampling::checked(&generator, &seeds, class, psi, device)
+                    .map_err(Error::of_model(model.name()))?;
                 Ok(features.of_tensor(images))
             },
         )

@@ -34,8 +34,8 @@ pub fn add(
     added.record.write(&zoo.index_path())?;
     let models = file.len();
     drop(file);
-    keep(&zoo, options, context, observer)?;
-    Ok(models)
+    let bad = keep(&zoo, options, context, observer)?;
+    Ok(models - bad.len())
 }
 
 /// Takes models out of the index of a zoo, that of the weights folder without one; gives the number of models that are left.
@@ -44,21 +44,19 @@ pub fn add(
 ///
 /// There is no index, one of the models is not in it, or a file cannot be written.
 pub fn remove(names: &[String], zoo: Option<&Path>, context: &Context) -> Result<usize, Error> {
-    let index = super::open(zoo, context)?.index_path();
-    let mut record = IndexRecord::read(&index)?;
-    let mut file = IndexFile::open(&index)?;
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    file.remove(&names)?;
-    record
-        .generators
-        .retain(|name, _| !names.contains(&name.as_str()));
-    record
-        .classes
-        .retain(|name, _| !names.contains(&name.as_str()));
-    record
-        .own_scores
-        .retain(|name, _| !names.contains(&name.as_str()));
-    record.write(&index)?;
+    remove_from(&super::open(zoo, context)?.index_path(), names)
+}
+
+/// Takes models out of an index and its record; gives the number of models that are left.
+pub(super) fn remove_from(index: &Path, names: &[String]) -> Result<usize, Error> {
+    let mut record = IndexRecord::read(index)?;
+    let mut file = IndexFile::open(index)?;
+    let removed: Vec<&str> = names.iter().map(String::as_str).collect();
+    file.remove(&removed)?;
+    for name in names {
+        record.forget(name);
+    }
+    record.write(index)?;
     Ok(file.len())
 }
 
@@ -104,12 +102,15 @@ pub fn update(
         let indexed: Vec<&str> = index.names().collect();
         (record.outdated(&zoo, &indexed)?, indexed.len())
     };
-    let updated = |models| Updated {
-        index: ShownPath(path.clone()),
-        new: outdated.new.len(),
-        changed: outdated.changed.len(),
-        gone: outdated.gone.len(),
-        models,
+    let updated = |models: usize, left_out: &[String]| {
+        let taken_in = |names: &[String]| names.iter().filter(|n| !left_out.contains(n)).count();
+        Updated {
+            index: ShownPath(path.clone()),
+            new: taken_in(&outdated.new),
+            changed: taken_in(&outdated.changed),
+            gone: outdated.gone.len(),
+            models,
+        }
     };
     let wanted = [outdated.new.as_slice(), &outdated.changed].concat();
     let stale: Vec<&str> = outdated
@@ -120,18 +121,13 @@ pub fn update(
         .collect();
     if wanted.is_empty() && stale.is_empty() {
         // Indexes of earlier versions keep no scores.
-        keep(&zoo, options, context, observer)?;
-        return Ok(updated(before));
+        let bad = keep(&zoo, options, context, observer)?;
+        return Ok(updated(before - bad.len(), &bad));
     }
     let mut sampled = Sampled::new(&zoo, &wanted, options, context, observer)?;
-    sampled
-        .record
-        .generators
-        .retain(|name, _| !outdated.gone.contains(name));
-    sampled
-        .record
-        .classes
-        .retain(|name, _| !outdated.gone.contains(name));
+    for name in &outdated.gone {
+        sampled.record.forget(name);
+    }
     let mut file = IndexFile::open(&path)?;
     file.remove(&stale)?;
     file.append(&sampled.models)?;
@@ -139,18 +135,21 @@ pub fn update(
     drop(file);
     // In one piece, without what was removed.
     Index::open(&path)?.save(&path)?;
-    for name in wanted.iter().chain(&outdated.gone) {
+    for name in &wanted {
         sampled.record.own_scores.remove(name);
     }
     sampled.record.write(&path)?;
-    keep(&zoo, options, context, observer)?;
-    Ok(updated(models))
+    let bad = keep(&zoo, options, context, observer)?;
+    let left = models - bad.len();
+    Ok(updated(left, &[sampled.left_out, bad].concat()))
 }
 
 /// Models as the index takes them, and its record with them.
 struct Sampled {
     models: IndexBuilder,
     record: IndexRecord,
+    /// Models that could not be sampled.
+    left_out: Vec<String>,
 }
 
 impl Sampled {
@@ -165,8 +164,13 @@ impl Sampled {
         let index = zoo.index_path();
         let mut record = IndexRecord::read(&index)?;
         let mut models = IndexBuilder::new(Index::open(&index)?.settings().clone())?;
+        let mut left_out = Vec::new();
         if names.is_empty() {
-            return Ok(Self { models, record });
+            return Ok(Self {
+                models,
+                record,
+                left_out,
+            });
         }
         let device = context.device();
         let features = UnitFeatures::load(
@@ -192,6 +196,8 @@ impl Sampled {
                 Ok(moments) => moments,
                 Err(error) => {
                     build::left_out(name, error, options.skip_bad, observer)?;
+                    record.forget(name);
+                    left_out.push(name.clone());
                     continue;
                 }
             };
@@ -202,18 +208,27 @@ impl Sampled {
                 None => record.classes.remove(name),
             };
         }
-        Ok(Self { models, record })
+        Ok(Self {
+            models,
+            record,
+            left_out,
+        })
     }
 }
 
-/// Keeps the scores of own samples that the record does not have yet.
+/// Keeps the scores of own samples that the record does not have yet; gives the names of models that were taken out for theirs.
 fn keep(
     zoo: &Zoo,
     options: &ChangeOptions,
     context: &Context,
     observer: &mut dyn Observer,
-) -> Result<(), Error> {
-    let features_file = options.features_file.as_deref();
-    let moments = options.moments.as_deref();
-    keep_own_scores(zoo, features_file, moments, context, observer)
+) -> Result<Vec<String>, Error> {
+    keep_own_scores(
+        zoo,
+        options.features_file.as_deref(),
+        options.moments.as_deref(),
+        options.skip_bad,
+        context,
+        observer,
+    )
 }

@@ -13,7 +13,7 @@ use feature_stats::{Ddof, Moments};
 use lpips::{Lpips, Version};
 use metrics_fid::{ImageFeatures, frechet_distance};
 use model_zoo::Quality;
-use stylegan2::Generator;
+use stylegan2::{Generator, Truncation};
 use vision_aided_finetune::ImageSet;
 
 pub use diversity::DiversityComparison;
@@ -120,10 +120,8 @@ impl<'a> QualityMeter<'a> {
             &format!("{name}: samples"),
             |range| {
                 let seeds: Vec<u32> = (range.start as u32..range.end as u32).collect();
-                sampling::checked(&generator, &seeds, self.device).map_err(|error| Error::Model {
-                    model: name.to_owned(),
-                    problem: error.to_string(),
-                })
+                sampling::checked(&generator, &seeds, None, Truncation::NONE, self.device)
+                    .map_err(Error::of_model(name))
             },
             observer,
         )?;

@@ -3,10 +3,10 @@
 use burn::tensor::Device;
 use model_zoo::ZooModel;
 use ndarray::{Array2, Axis};
-use stylegan2::{NoiseMode, Truncation, latents_from_seeds};
+use stylegan2::Truncation;
 
 use crate::features::{BATCH, UnitFeatures};
-use crate::{Error, Model, Observer, Phase};
+use crate::{Error, Model, Observer, Phase, sampling};
 
 /// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is likelier than another.
 pub(super) const FIRST_SEED: u32 = 1 << 31;
@@ -38,14 +38,9 @@ impl OwnSamples {
             let seeds: Vec<u32> = (first..first + batch.nrows())
                 .map(|i| FIRST_SEED + i as u32)
                 .collect();
-            let z = latents_from_seeds(&seeds, generator.mapping.z_dim(), device);
-            let labels = generator.labels(class, &seeds, device)?;
             let psi = Truncation::psi(self.truncation_psi);
-            let w_plus = generator.mapping.forward(z, labels, psi);
-            let images = generator
-                .synthesis
-                .forward(w_plus.clone(), &NoiseMode::Constant);
-            generator.check_finite(&images, &w_plus, &NoiseMode::Constant)?;
+            let images = sampling::checked(&generator, &seeds, class, psi, device)
+                .map_err(Error::of_model(model.name()))?;
             batch.assign(&network.of_tensor(images));
             observer.position((first + batch.nrows()) as u64);
         }
