@@ -122,9 +122,7 @@ pub fn message(failure: &Failure) -> String {
             "{} holds a run already; continue it with --resume, or choose another --out",
             folder.display()
         ),
-        Some(JobError::RunDiffers(problem)) => {
-            format!("the run there {problem}, or choose another --out")
-        }
+        Some(JobError::RunDiffers { .. }) => format!("{failure} with --out"),
         Some(JobError::Ffmpeg(problem)) => format!("{problem}; leave the MP4 out with --no-mp4"),
         _ => failure.to_string(),
     }

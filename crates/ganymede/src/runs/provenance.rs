@@ -1,5 +1,6 @@
 //! Where networks and images of a run come from.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,37 @@ impl Provenance {
     }
 }
 
+impl fmt::Display for NetworkOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sha256 {
+            Some(sha256) => write!(
+                f,
+                "{} (SHA-256 {sha256})",
+                checkpoint_file::shown(&self.from)
+            ),
+            None => write!(f, "{}", checkpoint_file::shown(&self.from)),
+        }
+    }
+}
+
+impl fmt::Display for DataFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({} images, fingerprint {})",
+            checkpoint_file::shown(&self.file),
+            self.images,
+            checkpoint_file::shown(&self.fingerprint)
+        )
+    }
+}
+
 impl NetworkOrigin {
+    /// What tells it from others: the digest of its file, wherever that lies, or its seed.
+    pub fn identity(&self) -> &str {
+        self.sha256.as_deref().unwrap_or(&self.from)
+    }
+
     /// Random weights of a seed.
     pub fn random(seed: u32) -> Self {
         Self {

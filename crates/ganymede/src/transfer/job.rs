@@ -102,7 +102,7 @@ impl Job<'_> {
         };
         let trainer = if checkpoint.is_file() {
             let kept = Record::read(&checkpoint)?;
-            kept.check_same(&record)?;
+            kept.check_same(&record, &self.out)?;
             record = Record {
                 kimg: record.kimg,
                 ..kept

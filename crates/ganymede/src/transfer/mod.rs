@@ -50,6 +50,7 @@ const DEMONSTRATION: &str = "avataaars";
 
 /// What a run has come to.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What it is called, after its images.
     pub name: String,

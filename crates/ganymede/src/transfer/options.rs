@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -285,13 +285,16 @@ impl FineTuning {
 
 impl Settings {
     /// Refuses other settings than those a run was started with, naming the first that differs.
-    pub(super) fn check_same(&self, run: &Self) -> Result<(), Error> {
+    pub(super) fn check_same(&self, run: &Self, folder: &Path) -> Result<(), Error> {
         let [now, run] = [serde_json::to_value(self)?, serde_json::to_value(run)?];
         match difference("", &now, &run) {
             None => Ok(()),
-            Some((option, found, expected)) => Err(Error::RunDiffers(format!(
-                "was started with {option} {expected}, found {found}; give the same options to continue it"
-            ))),
+            Some((option, found, expected)) => Err(Error::RunDiffers {
+                folder: folder.to_owned(),
+                difference: format!(
+                    "was started with {option} {expected}, found {found}; give the same options to continue it"
+                ),
+            }),
         }
     }
 }
@@ -360,14 +363,15 @@ mod tests {
     #[test]
     fn another_setting_is_named_with_both_values() {
         let run = settings(&[]);
-        run.check_same(&settings(&[])).unwrap();
+        let folder = Path::new("runs/1");
+        run.check_same(&settings(&[]), folder).unwrap();
         let now = settings(&["--gamma=2"]);
-        let message = now.check_same(&run).unwrap_err().to_string();
-        for part in ["training.r1_gamma 1.0", "found 2.0"] {
+        let message = now.check_same(&run, folder).unwrap_err().to_string();
+        for part in ["runs/1", "training.r1_gamma 1.0", "found 2.0"] {
             assert!(message.contains(part), "{message}: no {part}");
         }
         let now = settings(&["--vision-aided=vgg16"]);
-        let message = now.check_same(&run).unwrap_err().to_string();
+        let message = now.check_same(&run, folder).unwrap_err().to_string();
         assert!(message.contains("vision_aided"), "{message}");
     }
 

@@ -1,5 +1,6 @@
 //! What a run's checkpoint says about it.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -55,17 +56,14 @@ impl Record {
         Ok(())
     }
 
-    /// Refuses a run that would go on with something else than it was started with.
-    pub(crate) fn check_same(&self, now: &Self) -> Result<(), Error> {
-        now.settings.check_same(&self.settings)?;
-        let other = |what: &str, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
-            let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
-            if found == expected {
-                return Ok(());
-            }
-            Err(Error::RunDiffers(format!(
-                "has {what} {expected}, found {found}; give the same to continue it"
-            )))
+    /// Refuses a run in `folder` that would go on with something else than it was started with. Files are compared by their content: they may have been moved.
+    pub(crate) fn check_same(&self, now: &Self, folder: &Path) -> Result<(), Error> {
+        now.settings.check_same(&self.settings, folder)?;
+        let data = |what: &str, now: &DataFile, then: &DataFile| match now.fingerprint
+            == then.fingerprint
+        {
+            true => Ok(()),
+            false => Err(differs(folder, what, then, now)),
         };
         // Stages that are over keep their lengths; the others may still change.
         let over = self.stages.len().saturating_sub(1);
@@ -74,14 +72,24 @@ impl Record {
                 "kimg",
                 list(&now.kimg),
                 format!(
-                    "the run there was started with `--kimg {}`; only the lengths of stages that are not over can change",
+                    "the run in {} was started with {}; only the lengths of stages that are not over can change",
+                    folder.display(),
                     list(&self.kimg)
                 ),
             ));
         }
-        other("the source", &now.source, &self.source)?;
-        other("the images", &now.images, &self.images)?;
-        other("the reference", &now.reference, &self.reference)
+        if now.source.identity() != self.source.identity() {
+            return Err(differs(folder, "the source", &self.source, &now.source));
+        }
+        data("the images", &now.images, &self.images)?;
+        data("the reference", &now.reference, &self.reference)
+    }
+}
+
+fn differs(folder: &Path, what: &str, then: &dyn Display, now: &dyn Display) -> Error {
+    Error::RunDiffers {
+        folder: folder.to_owned(),
+        difference: format!("has {what} {then}, found {now}; give the same to continue it"),
     }
 }
 

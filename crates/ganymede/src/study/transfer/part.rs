@@ -253,16 +253,13 @@ impl Alike {
         for (what, digest) in [
             (
                 format!("made with the images of {target}"),
-                &images.fingerprint,
+                images.fingerprint.as_str(),
             ),
             (
                 format!("measured against the images of {target}"),
-                &reference.fingerprint,
+                reference.fingerprint.as_str(),
             ),
-            (
-                format!("made from the model {model}"),
-                source.sha256.as_ref().unwrap_or(&source.from),
-            ),
+            (format!("made from the model {model}"), source.identity()),
         ] {
             self.check_digest(checkpoint_file::shown(&what).to_string(), digest, path)?;
         }

@@ -18,6 +18,7 @@ use crate::{Error, files};
 
 /// What a study has so far: what study.json holds.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What the distances are called.
     pub distance: String,
@@ -41,6 +42,7 @@ pub struct Outcome {
 
 /// What was found of a target.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct TargetReport {
     /// Of the few-shot set, or of the images.
     pub name: String,
@@ -56,6 +58,7 @@ pub struct TargetReport {
 
 /// What was found of a source.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SourceReport {
     /// Rank and model, for people.
     pub title: String,
@@ -81,6 +84,7 @@ pub struct SourceReport {
 
 /// What was found of a run.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct RunReport {
     /// Its seed.
     pub seed: u32,
@@ -94,6 +98,7 @@ pub struct RunReport {
 
 /// Distances in the other network's features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct IndependentMean {
     /// Of the source as it is.
     pub start: f64,
