@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use checkpoint_file::{Checkpoint, CheckpointError, load_module};
@@ -144,12 +146,17 @@ impl EfficientNetLite0 {
     }
 
     /// Loads the weights of the EfficientNet-PyTorch implementations: `_conv_stem`, `_bn0`, `_blocks.INDEX.{_expand_conv, _bn0,
-    /// _depthwise_conv, _bn1, _project_conv, _bn2}`, `_conv_head`, `_bn1` and `_fc`.
+    /// _depthwise_conv, _bn1, _project_conv, _bn2}`, `_conv_head`, `_bn1` and `_fc`; or those of timm's `tf_efficientnet_lite0`, which are the same under
+    /// timm's names.
+    ///
+    /// timm's `efficientnet_lite0.ra_in1k` has these names and shapes too, but pads and normalizes otherwise, so that its features would be wrong here; nothing in
+    /// a file of tensors tells which it is.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the model.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
         let network = Self::init(device);
+        let checkpoint = &*in_common_names(checkpoint);
         let pair = |convolution: &str, normalization: &str| Normalized {
             convolution: convolution.to_owned(),
             normalization: normalization.to_owned(),
@@ -228,6 +235,49 @@ pub(crate) fn spatial_mean(x: Tensor<4>) -> Tensor<2> {
     x.reshape([batch, channels, height * width])
         .mean_dim(2)
         .reshape([batch, channels])
+}
+
+/// The checkpoint under the names of EfficientNet-PyTorch, where it has timm's.
+fn in_common_names(checkpoint: &Checkpoint) -> Cow<'_, Checkpoint> {
+    if !checkpoint.tensors().contains_key("conv_stem.weight") {
+        return Cow::Borrowed(checkpoint);
+    }
+    Cow::Owned(checkpoint.rename(|name| Some(common_name(name))))
+}
+
+/// timm's `blocks.STAGE.REPEAT.LAYER.PARAMETER` counts blocks by stage, and names convolutions by their kernels. A name that is none of timm's stays.
+fn common_name(name: &str) -> String {
+    let (module, parameter) = name.rsplit_once('.').unwrap_or(("", name));
+    let outer = |module| match module {
+        "conv_stem" => Some("_conv_stem"),
+        "bn1" => Some("_bn0"),
+        "conv_head" => Some("_conv_head"),
+        "bn2" => Some("_bn1"),
+        "classifier" => Some("_fc"),
+        _ => None,
+    };
+    if let Some(module) = outer(module) {
+        return format!("{module}.{parameter}");
+    }
+    let in_block = || -> Option<String> {
+        let mut parts = module.strip_prefix("blocks.")?.splitn(3, '.');
+        let stage: usize = parts.next()?.parse().ok()?;
+        let repeat: usize = parts.next()?.parse().ok()?;
+        let layer = parts.next()?;
+        let before: usize = STAGES.get(..stage)?.iter().map(|stage| stage.repeats).sum();
+        let expands = STAGES.get(stage)?.expansion > 1;
+        let layer = match (layer, expands) {
+            ("conv_pw", true) => "_expand_conv",
+            ("bn1", true) => "_bn0",
+            ("conv_dw", _) => "_depthwise_conv",
+            ("bn2", true) | ("bn1", false) => "_bn1",
+            ("conv_pwl", true) | ("conv_pw", false) => "_project_conv",
+            ("bn3", true) | ("bn2", false) => "_bn2",
+            _ => return None,
+        };
+        Some(format!("_blocks.{}.{layer}.{parameter}", before + repeat))
+    };
+    in_block().unwrap_or_else(|| name.to_owned())
 }
 
 fn key(path: &str) -> String {

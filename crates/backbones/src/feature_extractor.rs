@@ -9,7 +9,7 @@ use image_tensor::RgbImage;
 use crate::efficientnet_lite0::spatial_mean;
 use crate::{
     AlexNet, BackbonesError, ClipImage, DinoVitB16, EfficientNetLite0, InceptionV3, Preprocessing,
-    Vgg16,
+    PublishedWeights, Vgg16,
 };
 
 /// A network that gives every image one vector.
@@ -166,6 +166,18 @@ impl FeatureNetworkKind {
         Self::AlexNet,
         Self::Vgg16,
     ];
+
+    /// The file of its weights.
+    pub fn published_weights(self) -> PublishedWeights {
+        match self {
+            Self::EfficientNetLite0 => PublishedWeights::EFFICIENTNET_LITE0,
+            Self::ClipVitB32 => PublishedWeights::CLIP_VIT_B32,
+            Self::DinoVitB16 => PublishedWeights::DINO_VIT_B16,
+            Self::InceptionV3Fid => PublishedWeights::INCEPTION_V3_FID,
+            Self::AlexNet => PublishedWeights::ALEXNET,
+            Self::Vgg16 => PublishedWeights::VGG16,
+        }
+    }
 
     /// Loads the network with its published preprocessing; each network's `load` says which files it reads.
     ///

@@ -174,8 +174,8 @@ impl Context {
             return Ok(metric);
         }
         let weights = self.weights()?;
-        for file in network.weight_files(Version::V0_1) {
-            weights.feature_file(&file)?;
+        for published in network.published_weights(Version::V0_1) {
+            weights.feature_file(&published)?;
         }
         let folder = weights.features();
         let metric = Arc::new(Lpips::load(network, Version::V0_1, folder, &self.device)?);

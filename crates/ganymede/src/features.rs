@@ -153,7 +153,7 @@ pub fn whole_picture(
 ///
 /// It is not there.
 pub fn embedded(kind: FeatureNetworkKind, weights: &Weights) -> Result<PathBuf, Error> {
-    weights.feature_file(&format!("{kind}.safetensors"))
+    weights.feature_file(&kind.published_weights())
 }
 
 /// The rows, each scaled to length 1.

@@ -1,3 +1,6 @@
+use std::path::PathBuf;
+
+use backbones::PublishedWeights;
 use checkpoint_file::CheckpointError;
 
 use crate::LpipsNetwork;
@@ -9,6 +12,14 @@ pub enum LpipsError {
     /// The network's or the heads' weights could not be read or do not fit.
     #[error(transparent)]
     Weights(#[from] CheckpointError),
+    /// A file of weights is under none of its names in the folder.
+    #[error("{}", .published.missing(.folder))]
+    MissingWeights {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// Its names and who publishes it.
+        published: PublishedWeights,
+    },
     /// The image vanishes on its way through the network's poolings.
     #[error(
         "an image of {height} x {width} pixels is too small for LPIPS with {network}, which needs at least {minimum} x {minimum}{}",

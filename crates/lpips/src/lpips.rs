@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use backbones::PublishedWeights;
 use backbones::{ResizeMethod, resize};
 use burn::tensor::{Device, Int, Tensor};
 use checkpoint_file::Checkpoint;
@@ -103,19 +104,28 @@ impl TargetFeatures {
 }
 
 impl Lpips {
-    /// Loads the metric from a folder with `alexnet.safetensors`, `vgg16.safetensors` or `squeezenet1_1.safetensors` (torchvision's names)
-    /// and `lpips_v{0.0,0.1}_{alex,vgg,squeeze}.safetensors` (the heads).
+    /// Loads the metric from a folder with the network's weights and the heads, under any of the names of
+    /// [`published_weights`](LpipsNetwork::published_weights): torchvision's `alexnet-owt-7be5be79.pth` and the `v0.1/alex.pth` of the Python package are read
+    /// as they are.
     ///
     /// # Errors
-    /// When a file is missing, damaged, or not that network's.
+    /// When a file is missing, damaged, or not that network's. The error says who publishes what is missing.
     pub fn load(
         network: LpipsNetwork,
         version: Version,
         folder: impl AsRef<Path>,
         device: &Device,
     ) -> Result<Self, LpipsError> {
-        let files = network.weight_files(version);
-        let [weights, heads] = files.map(|file| Checkpoint::open(folder.as_ref().join(file)));
+        let folder = folder.as_ref();
+        let open = |published: PublishedWeights| -> Result<Checkpoint, LpipsError> {
+            let path = published.find(folder);
+            let path = path.ok_or_else(|| LpipsError::MissingWeights {
+                folder: folder.to_owned(),
+                published,
+            })?;
+            Ok(Checkpoint::open(path)?)
+        };
+        let [weights, heads] = network.published_weights(version).map(open);
         Self::from_checkpoints(network, version, &weights?, Some(&heads?), device)
     }
 

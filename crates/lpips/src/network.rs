@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use backbones::{AlexNet, SqueezeNet, Vgg16};
+use backbones::{AlexNet, PublishedWeights, SqueezeNet, Vgg16};
 use burn::tensor::{Device, Tensor};
 use checkpoint_file::{Checkpoint, CheckpointError};
 use serde::{Deserialize, Serialize};
@@ -57,25 +57,38 @@ impl LpipsNetwork {
         }
     }
 
-    /// Names of the files that [`Lpips::load`](crate::Lpips::load) reads: the network's weights and the heads.
+    /// The files that [`Lpips::load`](crate::Lpips::load) reads: the network's weights and the heads.
     ///
     /// ```
     /// use lpips::{LpipsNetwork, Version};
     ///
-    /// let [weights, heads] = LpipsNetwork::AlexNet.weight_files(Version::V0_1);
-    /// assert_eq!(weights, "alexnet.safetensors");
-    /// assert_eq!(heads, "lpips_v0.1_alex.safetensors");
+    /// let [weights, heads] = LpipsNetwork::AlexNet.published_weights(Version::V0_1);
+    /// assert_eq!(weights.names, ["alexnet.safetensors", "alexnet-owt-7be5be79.pth"]);
+    /// assert_eq!(heads.names, ["lpips_v0.1_alex.safetensors", "v0.1/alex.pth"]);
     /// ```
-    pub fn weight_files(self, version: Version) -> [String; 2] {
+    pub fn published_weights(self, version: Version) -> [PublishedWeights; 2] {
         let weights = match self {
-            Self::AlexNet => "alexnet",
-            Self::Vgg16 => "vgg16",
-            Self::SqueezeNet => "squeezenet1_1",
+            Self::AlexNet => PublishedWeights::ALEXNET,
+            Self::Vgg16 => PublishedWeights::VGG16,
+            Self::SqueezeNet => PublishedWeights::SQUEEZENET,
         };
-        [
-            format!("{weights}.safetensors"),
-            format!("lpips_v{}_{self}.safetensors", version.name()),
-        ]
+        let names: &[&str] = match (version, self) {
+            (Version::V0_0, Self::AlexNet) => &["lpips_v0.0_alex.safetensors", "v0.0/alex.pth"],
+            (Version::V0_0, Self::Vgg16) => &["lpips_v0.0_vgg.safetensors", "v0.0/vgg.pth"],
+            (Version::V0_0, Self::SqueezeNet) => {
+                &["lpips_v0.0_squeeze.safetensors", "v0.0/squeeze.pth"]
+            }
+            (Version::V0_1, Self::AlexNet) => &["lpips_v0.1_alex.safetensors", "v0.1/alex.pth"],
+            (Version::V0_1, Self::Vgg16) => &["lpips_v0.1_vgg.safetensors", "v0.1/vgg.pth"],
+            (Version::V0_1, Self::SqueezeNet) => {
+                &["lpips_v0.1_squeeze.safetensors", "v0.1/squeeze.pth"]
+            }
+        };
+        let heads = PublishedWeights {
+            names,
+            publisher: "the Python package lpips has the heads in its folder weights, as v0.1/alex.pth, vgg.pth and squeeze.pth, and the same in v0.0",
+        };
+        [weights, heads]
     }
 }
 

@@ -59,8 +59,7 @@ impl ClipImage {
 
     /// Loads the `visual.*` part of OpenAI's weights; the text tower may be in the file too.
     ///
-    /// OpenAI distributes `ViT-B-32.pt`, a TorchScript archive, which holds code and is refused. Convert it once in Python:
-    /// `torch.save(torch.jit.load("ViT-B-32.pt", map_location="cpu").state_dict(), "clip.pt")`. Half precision is cast to f32.
+    /// OpenAI distributes `ViT-B-32.pt`, a TorchScript archive: its tensors are read, its code is not looked at. Half precision is cast to f32.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the tower.

@@ -68,6 +68,72 @@ fn gradients_reach_the_image() {
     }
 }
 
+/// timm's name of a tensor that EfficientNet-PyTorch names so.
+fn timm_name(name: &str) -> String {
+    /// Blocks of each stage.
+    const REPEATS: [usize; 7] = [1, 2, 2, 3, 3, 4, 1];
+    let Some(rest) = name.strip_prefix("_blocks.") else {
+        let (module, parameter) = name.split_once('.').unwrap();
+        let module = match module {
+            "_conv_stem" => "conv_stem",
+            "_bn0" => "bn1",
+            "_conv_head" => "conv_head",
+            "_bn1" => "bn2",
+            "_fc" => "classifier",
+            other => panic!("{other}"),
+        };
+        return format!("{module}.{parameter}");
+    };
+    let [block, layer, parameter] = *rest.splitn(3, '.').collect::<Vec<_>>() else {
+        panic!("{name}");
+    };
+    let (mut stage, mut repeat) = (0, block.parse::<usize>().unwrap());
+    while repeat >= REPEATS[stage] {
+        repeat -= REPEATS[stage];
+        stage += 1;
+    }
+    let layer = match (layer, stage) {
+        // Without expansion, timm counts normalizations from the depthwise one.
+        ("_bn1", 0) => "bn1",
+        ("_project_conv", 0) => "conv_pw",
+        ("_bn2", 0) => "bn2",
+        ("_expand_conv", _) => "conv_pw",
+        ("_bn0", _) => "bn1",
+        ("_depthwise_conv", _) => "conv_dw",
+        ("_bn1", _) => "bn2",
+        ("_project_conv", _) => "conv_pwl",
+        ("_bn2", _) => "bn3",
+        (other, _) => panic!("{other}"),
+    };
+    format!("blocks.{stage}.{repeat}.{layer}.{parameter}")
+}
+
+#[test]
+fn the_same_weights_are_read_under_the_names_of_timm() {
+    let device = Device::flex();
+    let ours = shipped("efficientnet_lite0");
+    let timm = ours.rename(|name| Some(timm_name(name)));
+    for name in [
+        "blocks.0.0.bn2.weight",
+        "blocks.1.0.conv_pwl.weight",
+        "blocks.4.2.conv_dw.weight",
+        "blocks.6.0.bn3.running_var",
+    ] {
+        assert!(timm.tensors().contains_key(name), "{name}");
+    }
+    let [ours, timm] = [ours, timm].map(|weights| {
+        let network = EfficientNetLite0::load(&weights, &device).unwrap();
+        let x = testkit::seeded("efficientnet/x", 3 * 40 * 40, 0.5);
+        let x = burn::tensor::TensorData::new(x, [1, 3, 40, 40]);
+        values(
+            network
+                .forward(burn::tensor::Tensor::from_data(x, &device))
+                .features,
+        )
+    });
+    assert_eq!(ours, timm);
+}
+
 #[test]
 fn files_of_other_networks_are_refused() {
     let device = Device::flex();

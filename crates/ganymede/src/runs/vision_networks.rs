@@ -101,7 +101,7 @@ impl VisionNetwork {
     ) -> Result<VisionBackbone, Error> {
         let path = match (&self.file, weights) {
             (Some(file), _) => file.clone(),
-            (None, Some(weights)) => weights.feature_file(&format!("{}.safetensors", self.kind))?,
+            (None, Some(weights)) => weights.feature_file(&self.kind.published_weights())?,
             (None, None) => {
                 return Err(Error::Model {
                     model: self.kind.to_string(),

@@ -1,8 +1,9 @@
-mod published;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+
+use backbones::PublishedWeights;
 
 use crate::Error;
 
@@ -59,22 +60,19 @@ impl Weights {
         self.root.join(FEATURES)
     }
 
-    /// A file of [`features`](Self::features), such as `vgg16.safetensors`.
+    /// A file of [`features`](Self::features), under any of the names that it is published with.
     ///
     /// # Errors
     ///
-    /// It is not there; the error says who publishes it.
-    pub fn feature_file(&self, name: &str) -> Result<PathBuf, Error> {
-        let path = self.features().join(name);
-        if path.is_file() {
-            return Ok(path);
-        }
-        let publisher = published::publisher(name).map(|by| format!("; {by}"));
-        Err(Error::File {
-            path,
+    /// It is not there; the error says under which names it was looked for, and who publishes it.
+    pub fn feature_file(&self, published: &PublishedWeights) -> Result<PathBuf, Error> {
+        let folder = self.features();
+        published.find(&folder).ok_or_else(|| Error::File {
+            path: folder,
             problem: format!(
-                "missing; put it there or name another folder of weights (an argument, or the environment variable {VARIABLE}){}",
-                publisher.unwrap_or_default()
+                "missing: one of {}; put it there or name another folder of weights (an argument, or the environment variable {VARIABLE}); {}",
+                published.names.join(", "),
+                published.publisher
             ),
         })
     }

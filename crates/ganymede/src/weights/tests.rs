@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use lpips::{LpipsNetwork, Version};
+
 use super::*;
 
 #[test]
@@ -33,15 +35,18 @@ fn a_missing_file_is_named_with_who_publishes_it() {
     let features = folder.path().join("features");
     std::fs::create_dir_all(&features).unwrap();
     let weights = Weights::open(Some(folder.path())).unwrap();
-    std::fs::write(features.join("alexnet.safetensors"), "").unwrap();
-    assert!(weights.feature_file("alexnet.safetensors").is_ok());
-    for (name, publisher) in [
-        ("squeezenet1_1.safetensors", "torchvision"),
-        ("lpips_v0.1_vgg.safetensors", "lpips"),
-        ("inception_v3_fid.safetensors", "pytorch-fid"),
+    let file = features.join("alexnet-owt-7be5be79.pth");
+    std::fs::write(&file, "").unwrap();
+    let [network, heads] = LpipsNetwork::AlexNet.published_weights(Version::V0_1);
+    let found = weights.feature_file(&network).unwrap();
+    assert_eq!(found, file.canonicalize().unwrap());
+    for (published, publisher) in [
+        (PublishedWeights::SQUEEZENET, "torchvision"),
+        (heads, "lpips"),
+        (PublishedWeights::INCEPTION_V3_FID, "pytorch-fid"),
     ] {
-        let text = weights.feature_file(name).unwrap_err().to_string();
-        for part in [name, publisher, VARIABLE, "missing"] {
+        let text = weights.feature_file(&published).unwrap_err().to_string();
+        for part in [published.names[1], publisher, VARIABLE, "missing"] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -87,3 +87,36 @@ fn alexnet_on_photographs() {
 fn vgg16_on_photographs() {
     check(LpipsNetwork::Vgg16, F16);
 }
+
+#[test]
+fn weights_are_read_under_the_names_that_they_are_published_with() {
+    let device = Device::flex();
+    let (network, version) = (LpipsNetwork::AlexNet, Version::V0_1);
+    let folder = tempfile::tempdir().unwrap();
+    let expected = Lpips::load(network, version, shipped(), &device).unwrap();
+    let missing = |what: &str| {
+        let error = Lpips::load(network, version, folder.path(), &device).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(what), "{text}");
+    };
+    let folder_name = folder.path().display().to_string();
+    missing(&format!(
+        "{folder_name}: expected one of alexnet.safetensors, alexnet-owt-7be5be79.pth"
+    ));
+    missing("torchvision publishes it");
+    let copy = |from: &str, to: &str| std::fs::copy(shipped().join(from), folder.path().join(to));
+    copy("alexnet.safetensors", "alexnet-owt-7be5be79.pth").unwrap();
+    missing("v0.1/alex.pth");
+    std::fs::create_dir(folder.path().join("v0.1")).unwrap();
+    copy("lpips_v0.1_alex.safetensors", "v0.1/alex.pth").unwrap();
+    let found = Lpips::load(network, version, folder.path(), &device).unwrap();
+    let images = |name: &str| {
+        let values = testkit::seeded(name, 3 * 64 * 64, 0.5);
+        Tensor::<4>::from_data(TensorData::new(values, [1, 3, 64, 64]), &device)
+    };
+    let distance = |metric: &Lpips| {
+        let distance = metric.distance(images("a"), images("b")).unwrap();
+        distance.into_scalar::<f32>()
+    };
+    assert_eq!(distance(&found), distance(&expected));
+}

@@ -3,7 +3,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use backbones::{
-    ClipImage, DinoVitB16, EfficientNetLite0, Preprocessing, ResizeMethod, Sizing, Vgg16,
+    ClipImage, DinoVitB16, EfficientNetLite0, Preprocessing, PublishedWeights, ResizeMethod,
+    Sizing, Vgg16,
 };
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
@@ -82,6 +83,16 @@ impl VisionBackboneKind {
         Self::ClipVitB32,
         Self::DinoVitB16,
     ];
+
+    /// The file of its weights.
+    pub fn published_weights(self) -> PublishedWeights {
+        match self {
+            Self::EfficientNetLite0 => PublishedWeights::EFFICIENTNET_LITE0,
+            Self::Vgg16 => PublishedWeights::VGG16,
+            Self::ClipVitB32 => PublishedWeights::CLIP_VIT_B32,
+            Self::DinoVitB16 => PublishedWeights::DINO_VIT_B16,
+        }
+    }
 }
 
 impl fmt::Display for VisionBackboneKind {

@@ -1,7 +1,6 @@
 //! What an inversion is kept under: the hash of everything that its result depends on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use image_tensor::RgbImage;
 use inversion::InversionConfig;
@@ -9,7 +8,7 @@ use lpips::{LpipsNetwork, Version};
 use model_zoo::ZooModel;
 
 use crate::device::DeviceChoice;
-use crate::{Error, digest};
+use crate::{Error, Weights, digest};
 
 /// To be raised when a change of the program changes results.
 const PROTOCOL: u32 = 3;
@@ -35,12 +34,12 @@ pub struct Recipe<'a> {
 }
 
 impl Keys {
-    /// Reads the files of the models and, in the folder `features`, of the metrics.
-    pub fn new(recipe: &Recipe<'_>, models: &[ZooModel], features: &Path) -> Result<Self, Error> {
+    /// Reads the files of the models and of the metrics.
+    pub fn new(recipe: &Recipe<'_>, models: &[ZooModel], weights: &Weights) -> Result<Self, Error> {
         let metrics = JUDGES
             .iter()
-            .flat_map(|network| network.weight_files(Version::V0_1))
-            .map(|file| digest::of_file(&features.join(file)))
+            .flat_map(|network| network.published_weights(Version::V0_1))
+            .map(|published| digest::of_file(&weights.feature_file(&published)?))
             .collect::<Result<Vec<_>, _>>()?;
         let generators = models
             .iter()

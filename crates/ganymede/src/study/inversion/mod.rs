@@ -57,6 +57,7 @@ pub enum Outcome {
 
 /// A part of the inversions in a file.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WrittenPart {
     /// Named after its content.
     pub part: ShownPath,
@@ -202,6 +203,6 @@ fn plan(
             &extent,
         ));
     }
-    let keys = Keys::new(recipe, &chosen.models, &weights.features())?;
+    let keys = Keys::new(recipe, &chosen.models, weights)?;
     Ok(Plan::new(chosen.models, ranks, categories, keys, &extent))
 }

@@ -13,6 +13,7 @@ use crate::files::ShownPath;
 
 /// Everything that was found.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// What was done.
     pub protocol: Protocol,
@@ -41,6 +42,7 @@ pub struct Report {
 
 /// What a study did.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Protocol {
     /// Those that were ranked, by name.
     pub models: Vec<String>,
@@ -70,6 +72,7 @@ pub struct Protocol {
 
 /// A kind of images.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct CategoryReport {
     /// Its name.
     pub name: String,
@@ -81,6 +84,7 @@ pub struct CategoryReport {
 
 /// An image inverted into one model.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// Its kind.
     pub category: String,
