@@ -257,6 +257,9 @@ impl<'h, 'a> Walk<'h, 'a> {
     /// a part of a module it is kept that this part is missing.
     fn foreign(&mut self, id: ObjectId, foreign: Foreign) -> Result<(), Fault> {
         let heap = self.heap;
+        if heap.is_script(foreign) {
+            return self.script_object(foreign);
+        }
         self.first_foreign.get_or_insert(foreign);
         if let Some(attributes) = heap.dict(foreign.state) {
             self.budget
@@ -277,6 +280,31 @@ impl<'h, 'a> Walk<'h, 'a> {
             self.enter(Value::Object(items))?;
         } else if self.inside.module.is_some() {
             self.insert_opaque(foreign.class)?;
+        }
+        Ok(())
+    }
+
+    /// A module of TorchScript, whose parameters, buffers and modules are its attributes. Its class is not looked at.
+    fn script_object(&mut self, foreign: Foreign) -> Result<(), Fault> {
+        let heap = self.heap;
+        let attributes = heap.dict(foreign.state);
+        let Some(attributes) = attributes.filter(|a| a.len() <= limits::ATTRIBUTES) else {
+            return Err(malformed!(
+                "the TorchScript object {:?} has no state of at most {} attributes",
+                self.name,
+                limits::ATTRIBUTES
+            ));
+        };
+        self.budget.visit(attributes.len())?;
+        for (key, value) in attributes {
+            let leads_on = match heap.get(*value) {
+                Some(Object::Tensor(_)) => true,
+                Some(Object::Foreign(inner)) => heap.is_script(*inner),
+                _ => false,
+            };
+            if leads_on {
+                self.item(*key, *value)?;
+            }
         }
         Ok(())
     }

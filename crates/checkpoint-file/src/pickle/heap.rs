@@ -26,6 +26,10 @@ pub(crate) struct ObjectId(u32);
 /// The attributes in which every PyTorch module keeps what its `state_dict` lists, in that order.
 pub(crate) const MODULE_PARTS: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 
+/// The package of all classes that lie in a TorchScript archive.
+const SCRIPT: &str = "__torch__";
+const SCRIPT_PREFIX: &str = "__torch__.";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StorageId(u32);
 
@@ -263,6 +267,13 @@ impl<'a> Heap<'a> {
             Object::Unknown(unknown) => Some(*unknown),
             _ => None,
         }
+    }
+
+    /// Whether an object is one of TorchScript: its class is code in the same archive.
+    pub(crate) fn is_script(&self, foreign: Foreign) -> bool {
+        let module = self.unknown(foreign.class).map(|class| class.module);
+        let module = module.and_then(|module| self.text(Value::Object(module)));
+        module.is_some_and(|module| module == SCRIPT || module.starts_with(SCRIPT_PREFIX))
     }
 
     /// The attributes of an unknown class that make it a PyTorch module; `None` for other objects.

@@ -1,4 +1,6 @@
 //! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per storage, `PREFIX/data/KEY`.
+//!
+//! TorchScript archives (`torch.jit.save`) are the same with code beside it, which nobody looks at.
 
 use crate::cursor::Cursor;
 use crate::fault::{Fault, malformed};
@@ -8,9 +10,6 @@ use crate::zip::{Directory, LOCAL_HEADER};
 
 const PICKLE: &str = "data.pkl";
 const BYTE_ORDER: &str = "byteorder";
-/// Only TorchScript archives have these, a file and a folder.
-const CONSTANTS: &str = "constants.pkl";
-const CODE: &str = "code/";
 
 /// Endings of files that are checkpoints themselves.
 const CHECKPOINTS: [&str; 6] = [".pkl", ".pt", ".pth", ".ckpt", ".bin", ".safetensors"];
@@ -92,19 +91,7 @@ fn prefix<'a>(directory: &Directory<'a>) -> Result<&'a str, Fault> {
             found: prefix.len() as u64,
             limit: limits::NAME_BYTES as u64,
         }),
-        [prefix] => {
-            let constants = format!("{prefix}{CONSTANTS}");
-            let code = format!("{prefix}{CODE}");
-            if directory
-                .names()
-                .any(|name| name == constants || name.starts_with(&code))
-            {
-                return Err(malformed!(
-                    "a TorchScript archive, which holds code; save the module's state_dict() with torch.save instead"
-                ));
-            }
-            Ok(prefix)
-        }
+        [prefix] => Ok(prefix),
         [] => {
             let mut names: Vec<&str> = directory.names().collect();
             names.sort_unstable();

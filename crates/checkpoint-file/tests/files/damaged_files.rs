@@ -61,11 +61,6 @@ fn files_of_other_kinds_are_named() {
         &other,
         &["zip archive without data.pkl", "word/document.xml"],
     );
-    let script = archive(&[
-        ("m/data.pkl".to_owned(), b"\x80\x02}.".to_vec()),
-        ("m/constants.pkl".to_owned(), b"\x80\x02).".to_vec()),
-    ]);
-    assert_refused(&script, &["TorchScript", "state_dict()"]);
     assert_refused(
         &Pickle::new().list().stop(),
         &["a list of 0", "a dict of weights"],

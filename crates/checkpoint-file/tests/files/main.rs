@@ -17,6 +17,7 @@ mod old_protocols;
 mod pickle_writer;
 mod reference_files;
 mod safetensors_headers;
+mod torch_script;
 mod zip_writer;
 
 #[global_allocator]

@@ -11,6 +11,7 @@ use crate::numpy_files::{array, deflated};
 use crate::old_protocols::{protocol_0, protocol_2};
 use crate::pickle_writer::Pickle;
 use crate::reference;
+use crate::torch_script::SCRIPT;
 use crate::zip_writer::{archive, entries};
 
 const MUTATIONS: usize = 100_000;
@@ -258,13 +259,26 @@ fn mutations_of_whole_files() {
 
 #[test]
 fn mutations_of_a_pickle_in_an_archive_with_its_checksum_made_right() {
-    let original = entries(&reference("rosinality.pt"));
+    mutate_archive(
+        "data.pkl",
+        &reference("rosinality.pt"),
+        MUTATIONS * 20 / 100,
+    );
+}
+
+#[test]
+fn mutations_of_torch_script() {
+    mutate_archive("data.pkl of TorchScript", SCRIPT, MUTATIONS);
+}
+
+fn mutate_archive(what: &str, file: &[u8], count: usize) {
+    let original = entries(file);
     let pickle = original
         .iter()
         .position(|(name, _)| name.ends_with("/data.pkl"))
         .unwrap();
     let starts = instructions(&original[pickle].1);
-    run("data.pkl", MUTATIONS * 20 / 100, |random| {
+    run(what, count, |random| {
         let mut changed = original.clone();
         let bytes = &mut changed[pickle].1;
         match random.below(3) {
