@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use checkpoint_file::CheckpointError;
 use feature_stats::StatsError;
 use image_source::ImageSourceError;
 
@@ -13,6 +14,9 @@ pub enum MetricsError {
     /// A set of images or one of them cannot be read.
     #[error(transparent)]
     Images(#[from] ImageSourceError),
+    /// Weights of the feature network cannot be loaded.
+    #[error(transparent)]
+    Weights(#[from] CheckpointError),
     /// The file system refused.
     #[error("{path}: {source}; check that it exists and can be read or written")]
     Io {

@@ -7,6 +7,7 @@ use crate::MetricsError;
 /// What is kept of a set of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Keep {
     /// Mean and covariance: enough for the Fréchet distance, in memory that does not grow with the set.
     Moments,

@@ -1,10 +1,12 @@
 //! Whole distances against pytorch-fid, clean-fid and torch-fidelity: pictures of many sizes, protocol, network and distance. See `fixtures/fid/make.py`.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use backbones::InceptionV3;
 use burn::tensor::Device;
+use checkpoint_file::save_safetensors;
 use metrics_fid::{
     FidOptions, FidProtocol, ImageFeatures, ImageSource, StoredImages, StreamOptions, fid,
     frechet_distance, kernel_distance, stored_features,
@@ -43,8 +45,8 @@ fn distances_of_pictures_equal_those_of_each_tool() {
         prefix: "inception/",
         gain: 2f64.sqrt(),
     };
-    let network =
-        InceptionV3::load(&seeded::checkpoint("inception.keys.json", &rules), &device).unwrap();
+    let weights = seeded::checkpoint("inception.keys.json", &rules);
+    let network = InceptionV3::load(&weights, &device).unwrap();
     let text = std::fs::read_to_string(fixture("expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
     let rows = std::fs::read(fixture("expected.safetensors")).unwrap();
@@ -74,8 +76,14 @@ fn distances_of_pictures_equal_those_of_each_tool() {
             "{protocol}: {found} instead of {exact}"
         );
         if protocol == FidProtocol::CleanFid {
-            let options = FidOptions::new(network.clone(), &device).with_protocol(protocol);
-            let in_one_call = fid(fixture("real"), fixture("generated"), &options).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("inception.safetensors");
+            save_safetensors(&file, weights.tensors(), &BTreeMap::new(), None).unwrap();
+            let options = FidOptions::new(file).with_protocol(protocol);
+            let text = serde_json::to_string(&options).unwrap();
+            assert_eq!(serde_json::from_str::<FidOptions>(&text).unwrap(), options);
+            let sets = ["real", "generated"].map(fixture);
+            let in_one_call = fid(&sets[0], &sets[1], &options, &device).unwrap();
             // The same sums in f64; how threads share them is not the same.
             assert!((in_one_call / found - 1.0).abs() < 1e-9, "{in_one_call}");
         }
