@@ -2,10 +2,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::add::Add;
 use crate::list::List;
 use crate::measure::Measure;
 
-/// List the models of a zoo, and measure how good they are
+/// Take models into a zoo, list them, and measure how good they are
 #[derive(Parser, Debug)]
 #[command(name = "zoo")]
 pub struct Arguments {
@@ -15,6 +16,8 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Take a generator of any known format into a folder of models, with a card
+    Add(Add),
     /// Show what the cards of all models say: license, training, quality
     List(List),
     /// Show how far `train --zoo all` is: images, measurements and publications of every style

@@ -1,5 +1,6 @@
-//! Lists the models of a zoo and measures how good they are.
+//! Takes models into a zoo, lists them and measures how good they are.
 
+mod add;
 mod arguments;
 mod list;
 mod measure;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, observer: &mut dyn Observer) -> Result<ExitCode, Failure> {
     match command {
+        Command::Add(add) => add::add(add),
         Command::List(place) => list::list(place),
         Command::Status(status) => status::status(status),
         Command::Measure(measure) => measure::measure(measure, observer),

@@ -69,6 +69,7 @@ impl Options {
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// In the order of the names.
     pub models: Vec<Measured>,
@@ -79,6 +80,7 @@ pub struct Outcome {
 
 /// A model whose card was written.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Measured {
     /// Its name.
     pub model: String,
