@@ -57,6 +57,7 @@ const KILO: f64 = 1000.0;
 
 /// What a run has come to.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What it is called.
     pub name: String,

@@ -32,6 +32,7 @@ const TURN: &str = ".turn";
 
 /// What working through the zoo has come to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ZooOutcome {
     /// Thousands of images that each style gets.
     pub kimg: f64,
@@ -137,7 +138,7 @@ impl<'a> Queue<'a> {
                 .styles
                 .iter()
                 .filter(|style| !taken.contains(*style))
-                .map(|style| Ok((style.clone(), Standing::open(&self.root.join(style))?)))
+                .map(|style| Ok((style.clone(), self.standing(style)?)))
                 .collect::<Result<_, Error>>()?;
             let Some(style) = next(&standings, self.kimg) else {
                 // Others may be at work on all that are left.
@@ -203,8 +204,30 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
+    /// What is kept of a style, or before its first turn what its card says, so that the worst models come first.
+    fn standing(&self, style: &str) -> Result<Standing, Error> {
+        let kept = Standing::open(&self.root.join(style))?;
+        match kept == Standing::default() {
+            true => self.published(style),
+            false => Ok(kept),
+        }
+    }
+
     /// The standing of a style before its first turn: it goes on from what is published, unless that grew from random weights.
     fn start(&self, style: &str, observer: &mut dyn Observer) -> Result<Standing, Error> {
+        let mut standing = self.published(style)?;
+        let generator = self.weights.generator(style);
+        if standing.published.is_none() && generator.is_file() {
+            standing.published = match self.measure(style, &generator, observer) {
+                Err(Error::Cancelled) => None,
+                measured => Some(measured?),
+            };
+        }
+        Ok(standing)
+    }
+
+    /// What the card of a published model says.
+    fn published(&self, style: &str) -> Result<Standing, Error> {
         let published = self.weights.generator(style);
         if !published.is_file() {
             return Ok(Standing::default());
@@ -227,16 +250,9 @@ impl<'a> Queue<'a> {
         let known = card
             .quality
             .and_then(|mut quality| quality.features.remove(JUDGES[0].name()));
-        let published = match known {
-            Some(known) => Some(known),
-            None => match self.measure(style, &published, observer) {
-                Err(Error::Cancelled) => None,
-                measured => Some(measured?),
-            },
-        };
         Ok(Standing {
             start_kimg,
-            published,
+            published: known,
             ..Standing::default()
         })
     }
