@@ -203,6 +203,10 @@ impl Source {
         }
     }
 
+    fn offset_block(&self) -> Option<usize> {
+        Some(self.found()?.offset.as_ref()?.block)
+    }
+
     fn found(&self) -> Option<&FoundLatent> {
         match self {
             Self::Seed(_) => None,
@@ -287,7 +291,9 @@ pub fn run(
     observer.begin(&Phase::new("images", sources.len()));
     let mut waiting: Vec<ModelImage> = Vec::new();
     let mut images: Vec<Image> = Vec::new();
-    for batch in sources.chunks(options.at_once()) {
+    // Offsets behind different blocks are no batch.
+    let alike = sources.chunk_by(|a, b| a.offset_block() == b.offset_block());
+    for batch in alike.flat_map(|sources| sources.chunks(options.at_once())) {
         if observer.cancelled() {
             break;
         }
@@ -364,6 +370,8 @@ fn forward(
     };
     let noise = options.noise(seeds.first().copied().unwrap_or_default());
     let images = synthesize(generator, w_plus.clone(), &noise, offset.as_ref());
-    generator.check_finite(&images, &w_plus, &noise)?;
+    generator
+        .check_finite(&images, &w_plus, &noise)
+        .map_err(Error::of_model(&model.name))?;
     Ok(ModelImage::from_signed_unit(images))
 }

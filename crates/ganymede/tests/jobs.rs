@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ganymede::checkpoint_file::Checkpoint;
+use ganymede::checkpoint_file::{Checkpoint, StoredTensor, save_safetensors};
 use ganymede::image_tensor::{DecodeLimits, decode_file};
 use ganymede::latents::LatentSource;
 use ganymede::lpips::LpipsNetwork;
+use ganymede::stylegan2::FileOffset;
 use ganymede::{
     Context, Device, Error, Milestone, Number, Observer, Phase, Preview, Seeds, Warning, convert,
     edit, find_and_invert, generate, index, interpolate, invert, measure, search, study, train,
@@ -547,6 +548,46 @@ fn latents_of_other_tools_are_generated() {
 }
 
 #[test]
+fn refined_latents_of_different_blocks_are_generated_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context();
+    let generator = context.model("micah").unwrap().generator.clone();
+    let (layers, w_dim) = (generator.synthesis.num_ws(), generator.synthesis.w_dim());
+    let latent = |name: &str, offset: Option<(usize, f32)>| {
+        let zeros = vec![0.0; layers * w_dim];
+        let w_plus = StoredTensor::from_f32(vec![1, layers, w_dim], &zeros);
+        let mut tensors = BTreeMap::from([("w_plus".to_owned(), w_plus)]);
+        if let Some((block, value)) = offset {
+            let shape = vec![1, generator.config().channels(block), block, block];
+            let values = vec![value; shape.iter().product()];
+            let name = FileOffset::tensor_name(block);
+            tensors.insert(name, StoredTensor::from_f32(shape, &values));
+        }
+        let path = folder.path().join(format!("{name}.safetensors"));
+        save_safetensors(&path, &tensors, &BTreeMap::new(), None).unwrap();
+        path
+    };
+    let options = generate::Options {
+        model: "micah".to_owned(),
+        latents: vec![
+            latent("plain", None),
+            latent("zero-16", Some((16, 0.0))),
+            latent("zero-32", Some((32, 0.0))),
+            latent("changed", Some((32, 1.0))),
+        ],
+        single: true,
+        out: Some(folder.path().join("out")),
+        ..generate::Options::default()
+    };
+    let outcome = generate::run(&options, &context, &mut ()).unwrap();
+    let picture = |image: &generate::Image| std::fs::read(&image.file.as_ref().unwrap().0).unwrap();
+    let pictures: Vec<Vec<u8>> = outcome.images.iter().map(picture).collect();
+    assert_eq!(pictures.len(), 4);
+    assert!(pictures[1..3].iter().all(|zero| *zero == pictures[0]));
+    assert_ne!(pictures[3], pictures[0]);
+}
+
+#[test]
 fn networks_of_other_tools_are_listed_and_converted() {
     let folder = tempfile::tempdir().unwrap();
     let options = |file: &str| convert::Options {
@@ -632,9 +673,9 @@ fn every_tensor_is_counted_in_its_network_and_in_no_other() {
     let folder = tempfile::tempdir().unwrap();
     // Names of which one begins with another.
     let file = folder.path().join("names.safetensors");
-    let tensor = || checkpoint_file::StoredTensor::from_f32(vec![1], &[1.0]);
-    let counted = |tensors: BTreeMap<String, checkpoint_file::StoredTensor>| {
-        checkpoint_file::save_safetensors(
+    let tensor = || StoredTensor::from_f32(vec![1], &[1.0]);
+    let counted = |tensors: BTreeMap<String, StoredTensor>| {
+        save_safetensors(
             &file,
             &tensors,
             &BTreeMap::new(),
