@@ -14,20 +14,16 @@ use vision_aided_finetune::{ImageSet, Trainer, TrainingConfig};
 fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let generator = Generator::load("weights/zoo/micah/generator.safetensors", &device)?;
-    let discriminator =
-        Discriminator::load("weights/zoo/micah/discriminator.safetensors", &device)?;
+    let critic = Discriminator::load("weights/zoo/micah/discriminator.safetensors", &device)?;
     let source = ImageSource::open("weights/queries/funEmoji")?;
-    let (images, _) = ImageSet::read(
-        &source,
-        generator.config().img_resolution,
-        BadImages::Refuse,
-    )?;
+    let side = generator.config().img_resolution;
+    let (images, _) = ImageSet::read(&source, side, BadImages::Refuse)?;
+    let images = Arc::new(images);
     let config = TrainingConfig {
         batch_size: 4,
         ..TrainingConfig::default()
     };
-    let images = Arc::new(images);
-    let mut trainer = Trainer::new(config, generator, None, discriminator, images, &device)?;
+    let mut trainer = Trainer::new(config, generator, None, critic, images, &device)?;
     for _ in 0..10 {
         let report = trainer.step()?;
         println!(

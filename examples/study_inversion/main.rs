@@ -50,7 +50,7 @@ fn run(args: &Args, observer: &mut dyn Observer) -> Result<(), Failure> {
     };
     let outcome = inversion::run(&options, &args.common.context()?, observer)?;
     match (&outcome, options.shard) {
-        (Outcome::Part(WrittenPart { part, effort }), Some(shard)) => println!(
+        (Outcome::Part(WrittenPart { part, effort, .. }), Some(shard)) => println!(
             "part {shard}: {} inversions, {} of them made now, in {:.1} s; all are in {}",
             effort.needed,
             effort.made,

@@ -35,3 +35,4 @@ pub mod triangle;
 pub mod upfirdn2d;
 
 pub use freed_memory::keep_freed_memory;
+pub use simd::{UnknownInstructionSet, check_environment};

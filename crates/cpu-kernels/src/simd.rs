@@ -2,6 +2,7 @@
 //!
 //! The environment variable [`LIMIT`] names the widest set to use, so that one machine can test all of them.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 /// Environment variable with the widest instruction set to use: `avx512`, `avx2` or `portable`. Without it there is no limit.
@@ -26,27 +27,66 @@ pub(crate) enum Width {
     Avx512,
 }
 
+/// The environment variable `KERNELS_SIMD` is none of `avx512`, `avx2` and `portable`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownInstructionSet {
+    /// What it is.
+    pub found: String,
+}
+
+impl fmt::Display for UnknownInstructionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the environment variable {LIMIT} is {:?}, expected avx512, avx2 or portable; without it the widest set that the processor has is used",
+            self.found
+        )
+    }
+}
+
+impl std::error::Error for UnknownInstructionSet {}
+
+/// Whether the environment variable `KERNELS_SIMD`, where it is there, names a set of instructions. A program asks at its start; what is no name is no limit
+/// to the loops.
+///
+/// # Errors
+///
+/// It holds something else.
+pub fn check_environment() -> Result<(), UnknownInstructionSet> {
+    limit().map(drop)
+}
+
+fn limit() -> Result<Option<Width>, UnknownInstructionSet> {
+    std::env::var_os(LIMIT)
+        .map(|name| width_of(&name.to_string_lossy()))
+        .transpose()
+}
+
+fn width_of(name: &str) -> Result<Width, UnknownInstructionSet> {
+    Width::named(name).ok_or_else(|| UnknownInstructionSet {
+        found: name.to_owned(),
+    })
+}
+
 impl Width {
-    fn named(name: &str) -> Self {
+    fn named(name: &str) -> Option<Self> {
         match name {
-            "portable" => Self::Portable,
-            "avx2" => Self::Avx2,
-            "avx512" => Self::Avx512,
-            _ => panic!("{LIMIT}: expected avx512, avx2 or portable, found {name:?}"),
+            "portable" => Some(Self::Portable),
+            "avx2" => Some(Self::Avx2),
+            "avx512" => Some(Self::Avx512),
+            _ => None,
         }
     }
 }
 
 impl InstructionSet {
-    /// The widest set that the processor has and [`LIMIT`] allows, read once.
-    ///
-    /// # Panics
-    /// When [`LIMIT`] holds anything but a set's name.
+    /// The widest set that the processor has and [`LIMIT`] allows, read once. What is no set's name is no limit: [`check_environment`] tells.
     pub fn detect() -> Self {
         static DETECTED: OnceLock<InstructionSet> = OnceLock::new();
-        *DETECTED.get_or_init(|| match std::env::var_os(LIMIT) {
-            None => Self::widest(),
-            Some(name) => Self(Self::widest().0.min(Width::named(&name.to_string_lossy()))),
+        *DETECTED.get_or_init(|| match limit() {
+            Ok(Some(limit)) => Self(Self::widest().0.min(limit)),
+            Ok(None) | Err(_) => Self::widest(),
         })
     }
 
@@ -132,7 +172,7 @@ fn run_avx2<K: Kernel>(kernel: K) {
 
 #[cfg(test)]
 mod tests {
-    use super::{InstructionSet, Width};
+    use super::{InstructionSet, Width, width_of};
 
     #[test]
     fn sets_are_ordered_by_width() {
@@ -142,8 +182,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "found \"sse\"")]
     fn an_unknown_limit_is_named() {
-        Width::named("sse");
+        let text = width_of("sse").expect_err("no such set").to_string();
+        assert!(text.contains("KERNELS_SIMD is \"sse\""), "{text}");
+        assert!(width_of("avx2").is_ok_and(|width| width == Width::Avx2));
     }
 }

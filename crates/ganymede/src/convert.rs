@@ -94,6 +94,7 @@ pub struct Contents {
 
 /// One of the networks that a file holds side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NetworkContents {
     /// The class that the file names; none for a plain dict of tensors.
     pub class_name: Option<String>,
@@ -108,6 +109,7 @@ pub struct NetworkContents {
 
 /// A tensor without its values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TensorContents {
     /// Its type, such as `F32`.
     pub dtype: String,

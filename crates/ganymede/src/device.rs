@@ -13,6 +13,7 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[non_exhaustive]
 pub enum DeviceChoice {
     /// The processor
     #[default]
@@ -28,7 +29,7 @@ impl DeviceChoice {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`]: there is none, or no support for it was compiled in.
+    /// [`Error::Device`]: there is none, no support for it was compiled in, or the environment asks for instructions that nobody knows.
     pub fn open(self) -> Result<Device, Error> {
         match self {
             Self::Cpu => cpu(),
@@ -59,6 +60,7 @@ impl DeviceChoice {
 
 #[cfg(feature = "cpu")]
 fn cpu() -> Result<Device, Error> {
+    cpu_kernels::check_environment().map_err(|error| Error::Device(error.to_string()))?;
     Ok(Device::flex())
 }
 

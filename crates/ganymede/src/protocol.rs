@@ -15,6 +15,7 @@ use crate::{Error, Weights};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[non_exhaustive]
 pub enum Protocol {
     /// Inception-v3: PyTorch's bilinear resize
     PytorchFid,

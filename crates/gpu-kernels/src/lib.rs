@@ -9,7 +9,10 @@
 //!
 //! /// The product of two batches of matrices, `[batch, M, K]` and `[batch, K, N]`, without TensorFloat-32.
 //! pub fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
-//!     gpu_kernels::matrix_product(a, b)
+//!     let (rows, columns) = (a.meta.shape()[1], b.meta.shape()[2]);
+//!     let product = gpu_kernels::matrix_product(a, b);
+//!     assert_eq!(product.meta.shape()[1..], [rows, columns]);
+//!     product
 //! }
 //! ```
 //!

@@ -60,6 +60,7 @@ impl Part {
 /// What happens with an image that cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BadImages {
     /// It ends the work with an error that names it.
     #[default]

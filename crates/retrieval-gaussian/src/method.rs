@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// [`SearchOptions::inverse_temperature`]; hats are L2-normalized vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RetrievalMethod {
     /// `log N(q; mu, Sigma + ridge I)`; `q` is not normalized further.
     GaussianDensity,

@@ -1,5 +1,15 @@
-/// Activations of the official `bias_act` table, with their default gains and slopes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// Activations of the official `bias_act` table, with their default gains and slopes. In files they have the official names.
+///
+/// ```
+/// use stylegan2_ops::Activation;
+///
+/// let name = serde_json::to_string(&Activation::LeakyRelu).expect("a name");
+/// assert_eq!(name, r#""lrelu""#);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// `y = x`, gain 1.
     #[default]
@@ -7,6 +17,7 @@ pub enum Activation {
     /// `y = max(x, 0)`, gain sqrt 2.
     Relu,
     /// `y = x` where positive, else `alpha x` (alpha 0.2), gain sqrt 2.
+    #[serde(rename = "lrelu")]
     LeakyRelu,
     /// Hyperbolic tangent, gain 1.
     Tanh,

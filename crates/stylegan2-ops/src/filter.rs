@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::FilterError;
 
 /// A two-dimensional FIR filter, kept on the host because it is a constant of the network.
@@ -21,7 +23,8 @@ struct Factors {
 }
 
 /// What [`Filter::from_row`] and [`Filter::from_taps`] do with the taps, in this order; the default is the official one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FilterOptions {
     /// Scales the taps to sum 1, so that a constant image keeps its value.
     pub normalize: bool,

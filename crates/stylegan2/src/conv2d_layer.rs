@@ -2,6 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 use stylegan2_ops::{Activation, BiasAct, Conv2dResample, bias_act, conv2d_resample};
 
 use crate::ResampleTaps;
@@ -22,7 +23,8 @@ pub struct Conv2dLayer {
 }
 
 /// Shape and options of a [`Conv2dLayer`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conv2dLayerOptions {
     /// Channels of the input.
     pub in_channels: usize,

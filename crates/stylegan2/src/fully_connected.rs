@@ -2,6 +2,7 @@ mod tangent;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 use stylegan2_ops::{Activation, BiasAct, bias_act, matmul};
 
 use crate::initializer::Initializer;
@@ -23,7 +24,8 @@ pub struct FullyConnected {
 }
 
 /// Options of [`FullyConnected`], with the official defaults.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FullyConnectedOptions {
     /// Applied after the bias, with its own gain.
     pub activation: Activation,

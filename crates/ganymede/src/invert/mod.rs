@@ -110,6 +110,7 @@ impl Options {
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The model's name.
     pub model: String,
@@ -137,6 +138,7 @@ pub struct Outcome {
 
 /// An inverted image.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Inverted {
     /// Its file.
     pub image: String,
@@ -172,6 +174,7 @@ pub struct Inverted {
 /// Why an optimization ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Stop {
     /// All steps were done.
     Finished,
@@ -189,7 +192,8 @@ pub fn ended(inversion: &Inversion) -> (usize, Stop) {
         StopReason::EarlyStopping { step } => (step, Stop::EarlyStopping),
         StopReason::Cancelled { step } => (step, Stop::Cancelled),
         StopReason::NonFiniteLoss { step } => (step, Stop::NonFiniteLoss),
-        StopReason::Finished => (inversion.curve.len(), Stop::Finished),
+        // All steps were done, or it ended for a reason that this version has no word for.
+        _ => (inversion.curve.len(), Stop::Finished),
     }
 }
 
@@ -207,6 +211,7 @@ const MOST_FRAMES: usize = 60;
 /// ```
 /// use ganymede::invert::{self, Settings};
 /// use ganymede::{Context, Device};
+/// # if ganymede::Weights::open(None).is_err() { return Ok(()) }
 ///
 /// let context = Context::new(Device::flex());
 /// let options = invert::Options {

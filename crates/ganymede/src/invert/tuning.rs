@@ -15,6 +15,7 @@ use crate::{Context, Error, Model, Observer, Phase};
 
 /// A change of a model's weights.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TuningResult {
     /// Where it was written, for `--tuned`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -89,6 +89,7 @@ impl Options {
 
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Model by model.
     pub edits: Vec<ShownEdit>,
@@ -96,6 +97,7 @@ pub struct Outcome {
 
 /// An edit as the gallery shows it.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ShownEdit {
     /// Its model.
     pub model: String,

@@ -24,6 +24,7 @@ use rows::{Measured, Metrics, summary};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// One for each way that was tried, in their order.
     pub rows: Vec<Row>,
