@@ -144,7 +144,8 @@ impl<'a> Objective<'a> {
         let found = pixels.dims();
         let fits = |channels| found[1..] == [channels, resolution, resolution];
         // A picture without opacity is a target of a generator with one, too.
-        if !fits(channels) && !(channels == RGBA && fits(RGB)) {
+        let is_seen_alike = channels == RGBA && fits(RGB);
+        if !(fits(channels) || is_seen_alike) {
             return Err(InversionError::TargetShape {
                 found,
                 channels,
