@@ -847,7 +847,7 @@ fn the_study_of_refinement_compares_each_way_with_the_plain_search_and_keeps_who
     let options = Options {
         models: vec!["openPeeps".to_owned()],
         images: 2,
-        without: vec![Way::Regressed, Way::Prior],
+        without: vec![Way::Lbfgs, Way::Regressed, Way::Prior],
         tune_steps: 2,
         pictures: Some(out.path().to_owned()),
         inversion: invert::Settings {

@@ -128,6 +128,26 @@ impl Default for Perturbation {
     }
 }
 
+/// How latents are moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Optimizer {
+    /// Adam, as in the official projector.
+    #[default]
+    Adam,
+    /// L-BFGS with a line search for the weak Wolfe conditions, each image for itself. A step is an evaluation of the objective and costs what one of
+    /// Adam's costs; rate and schedule are Adam's alone, and losses are read at every step. It needs an objective that stays the same, and moves latents only:
+    /// noise images cannot be optimized and latents not be perturbed.
+    Lbfgs,
+}
+
+impl Optimizer {
+    fn is_adam(&self) -> bool {
+        *self == Self::Adam
+    }
+}
+
 /// When an image is done before the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,7 +183,10 @@ pub struct EarlyStopping {
 pub struct InversionConfig {
     /// Which latents are optimized.
     pub space: LatentSpace,
-    /// Number of Adam steps; 0 evaluates the start.
+    /// How they are.
+    #[serde(skip_serializing_if = "Optimizer::is_adam")]
+    pub optimizer: Optimizer,
+    /// Number of steps; 0 evaluates the start.
     pub steps: usize,
     /// Adam's learning rate where the schedule's factor is 1.
     pub learning_rate: f64,
@@ -199,6 +222,7 @@ impl Default for InversionConfig {
     fn default() -> Self {
         Self {
             space: LatentSpace::WPlus,
+            optimizer: Optimizer::Adam,
             steps: 300,
             learning_rate: 0.1,
             schedule: Schedule::Constant,
@@ -330,7 +354,20 @@ impl InversionConfig {
             count("early_stopping.patience", stopping.patience)?;
             fraction("early_stopping.min_improvement", stopping.min_improvement)?;
         }
-        count("report_every", self.report_every)
+        count("report_every", self.report_every)?;
+        let changes = match (&self.noise, &self.perturbation) {
+            (Noise::Optimized(_), _) => Some("optimized noise images"),
+            (_, Some(_)) => Some("perturbed latents"),
+            _ => None,
+        };
+        match (self.optimizer, changes) {
+            (Optimizer::Lbfgs, Some(what)) => Err(InversionError::Setting {
+                setting: "optimizer",
+                found: format!("L-BFGS with {what}"),
+                expected: "Adam for those",
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -384,6 +421,18 @@ mod tests {
                 ..config.clone()
             })
             .starts_with("report_every is 0")
+        );
+        let lbfgs = InversionConfig {
+            optimizer: Optimizer::Lbfgs,
+            ..config.clone()
+        };
+        assert!(lbfgs.validate().is_ok());
+        assert!(
+            refused(InversionConfig {
+                perturbation: Some(Perturbation::default()),
+                ..lbfgs
+            })
+            .starts_with("optimizer is L-BFGS with perturbed latents")
         );
         assert!(
             refused(InversionConfig {

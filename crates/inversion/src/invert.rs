@@ -5,6 +5,7 @@ use lpips::Lpips;
 use stylegan2::{Generator, NoiseMode};
 
 use crate::adam_variable::AdamVariable;
+use crate::latents::Latents;
 use crate::noise_regularization::normalize_noise;
 use crate::objective::{Evaluation, Objective, Targets, read};
 use crate::perturbation::Perturb;
@@ -63,7 +64,7 @@ pub fn invert_with(
         flow
     })?;
     let mut search = Search {
-        latents: AdamVariable::new(start),
+        latents: Latents::new(config.optimizer, start),
         noise_images: start_noise(config, &objective, batch)?
             .into_iter()
             .map(AdamVariable::new)
@@ -90,7 +91,7 @@ struct Search<'a> {
     objective: Objective<'a>,
     config: &'a InversionConfig,
     perturb: Option<Perturb>,
-    latents: AdamVariable<3>,
+    latents: Latents,
     noise_images: Vec<AdamVariable<4>>,
     targets: Targets,
     active: Vec<usize>,
@@ -123,8 +124,10 @@ impl Search<'_> {
             unread.push(evaluation.without_graph());
 
             // The start's losses are read at once: they are what a search falls back on.
-            let reads = step.is_multiple_of(self.config.report_every) || step + 1 == steps;
+            let reports = step.is_multiple_of(self.config.report_every) || step + 1 == steps;
+            let reads = reports || self.latents.needs_losses();
             let mut flow = ControlFlow::Continue(());
+            let mut totals = Vec::new();
             if reads {
                 let evaluated = Snapshot {
                     step,
@@ -138,23 +141,27 @@ impl Search<'_> {
                 let losses = self.read(&unread, evaluated)?;
                 let images = unread.pop().expect("this step's evaluation").images;
                 unread.clear();
-                flow = on_progress(&Progress::Step(Step {
-                    step,
-                    steps,
-                    learning_rate: rate,
-                    active: &self.active,
-                    losses: &losses,
-                    w_plus: &w_plus.without_autodiff(),
-                    images: &images,
-                    targets: self.targets.pixels(),
-                }));
+                totals.extend(losses.iter().map(|losses| losses.total));
+                if reports {
+                    flow = on_progress(&Progress::Step(Step {
+                        step,
+                        steps,
+                        learning_rate: rate,
+                        active: &self.active,
+                        losses: &losses,
+                        w_plus: &w_plus.without_autodiff(),
+                        images: &images,
+                        targets: self.targets.pixels(),
+                    }));
+                }
             }
             if flow.is_break() {
                 self.cancel(step);
                 return Ok(());
             }
 
-            self.latents.step(rate, &latents_leaf, &mut gradients);
+            self.latents
+                .step(rate, &latents_leaf, &mut gradients, &totals);
             for (image, leaf) in self.noise_images.iter_mut().zip(&noise_leaves) {
                 image.step(rate, leaf, &mut gradients);
                 image.map(normalize_noise);
@@ -256,7 +263,7 @@ impl Search<'_> {
             TensorData::new(indices, [kept.len()]),
             &self.objective.device(),
         );
-        self.latents.keep(&rows);
+        self.latents.keep(&kept, &rows);
         for image in &mut self.noise_images {
             image.keep(&rows);
         }

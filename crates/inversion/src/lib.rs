@@ -56,6 +56,8 @@ mod config;
 mod error;
 mod inversion;
 mod invert;
+mod latents;
+mod lbfgs;
 mod noise_regularization;
 mod objective;
 mod perturbation;
@@ -70,7 +72,7 @@ mod w_statistics;
 
 pub use adam_variable::AdamVariable;
 pub use config::{
-    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimization, NoiseStart,
+    EarlyStopping, InversionConfig, LatentSpace, Noise, NoiseOptimization, NoiseStart, Optimizer,
     Perturbation, Start,
 };
 pub use error::InversionError;

@@ -21,7 +21,7 @@ pub use course::tell;
 pub use files::InversionFiles;
 pub(crate) use files::write;
 pub use search::{Found, Reached, Search};
-pub use settings::{NoiseChoice, ScheduleChoice, Settings, Space, StartChoice};
+pub use settings::{NoiseChoice, OptimizerChoice, ScheduleChoice, Settings, Space, StartChoice};
 pub use tuning::TuningResult;
 
 use crate::device::DeviceChoice;

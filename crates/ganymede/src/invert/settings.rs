@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 use inversion::{
-    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimization, NoiseStart, Perturbation,
-    RefinementConfig, Start,
+    EarlyStopping, InversionConfig, LatentSpace, NoiseOptimization, NoiseStart, Optimizer,
+    Perturbation, RefinementConfig, Start,
 };
 use lpips::LpipsNetwork;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub struct Settings {
     /// Latents to optimize: one w for all layers, or one for each
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub space: Space,
+    /// How latents are optimized
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    pub optimizer: OptimizerChoice,
     /// Optimization steps
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().steps))]
     pub steps: usize,
@@ -100,6 +103,7 @@ impl Default for Settings {
         let refinement = RefinementConfig::default();
         Self {
             space: Space::default(),
+            optimizer: OptimizerChoice::default(),
             steps: config.steps,
             lpips: LpipsNetwork::default(),
             batch: 4,
@@ -138,6 +142,19 @@ pub enum StartChoice {
     Mean,
     /// At a regression from the image's features, fitted to the model's samples the first time and kept beside the model
     Regressed,
+}
+
+/// How latents are optimized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[non_exhaustive]
+pub enum OptimizerChoice {
+    /// Adam
+    #[default]
+    Adam,
+    /// L-BFGS with a line search: closer in as many steps, each of which costs the same
+    Lbfgs,
 }
 
 /// The latents that are optimized.
@@ -276,6 +293,10 @@ impl Settings {
             space: match self.space {
                 Space::W => LatentSpace::W,
                 Space::WPlus => LatentSpace::WPlus,
+            },
+            optimizer: match self.optimizer {
+                OptimizerChoice::Adam => Optimizer::Adam,
+                OptimizerChoice::Lbfgs => Optimizer::Lbfgs,
             },
             steps: self.steps,
             learning_rate: self.learning_rate,

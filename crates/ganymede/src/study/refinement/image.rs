@@ -69,7 +69,7 @@ impl ImageStudy<'_> {
             measured: of_plain.clone(),
         };
         let mut measured = vec![(Way::WPlus, of_plain)];
-        for way in [Way::Regressed, Way::Prior] {
+        for way in [Way::Lbfgs, Way::Regressed, Way::Prior] {
             if options.has(way) {
                 let (_, of_way) = self.search(way, &target, &targets, &metric, &mut quiet)?;
                 measured.push((way, of_way));

@@ -5,7 +5,7 @@ use inversion::TuningConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::invert::{self, NoiseChoice, ScheduleChoice, Settings, StartChoice};
+use crate::invert::{self, NoiseChoice, OptimizerChoice, ScheduleChoice, Settings, StartChoice};
 #[cfg(feature = "clap")]
 use crate::search::rank;
 
@@ -26,6 +26,9 @@ pub struct Options {
     /// Leave out some ways
     #[cfg_attr(feature = "clap", arg(long, value_name = "WAY", num_args = 1.., value_enum))]
     pub without: Vec<Way>,
+    /// Steps of L-BFGS
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().lbfgs_steps))]
+    pub lbfgs_steps: usize,
     /// Steps from the regressed start
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().regressed_steps))]
     pub regressed_steps: usize,
@@ -57,6 +60,7 @@ impl Default for Options {
             images: 6,
             rank: None,
             without: Vec::new(),
+            lbfgs_steps: 200,
             regressed_steps: 100,
             tune_steps: tuning.steps,
             tune_learning_rate: tuning.learning_rate,
@@ -79,6 +83,7 @@ impl Options {
         for (option, is_given) in [
             ("refine", settings.refine),
             ("prior", settings.prior),
+            ("optimizer", settings.optimizer != OptimizerChoice::Adam),
             ("start", settings.start != StartChoice::Mean),
         ] {
             if is_given {
@@ -127,6 +132,11 @@ impl Options {
     pub(super) fn settings_of(&self, way: Way) -> Settings {
         let plain = self.inversion.clone();
         match way {
+            Way::Lbfgs => Settings {
+                optimizer: OptimizerChoice::Lbfgs,
+                steps: self.lbfgs_steps,
+                ..plain
+            },
             Way::Regressed => Settings {
                 start: StartChoice::Regressed,
                 steps: self.regressed_steps,
@@ -167,6 +177,8 @@ impl Options {
 pub enum Way {
     /// The search for latents as the settings say, which the others are compared with.
     WPlus,
+    /// The same objective by L-BFGS, in fewer steps.
+    Lbfgs,
     /// Few steps from latents that a regression has found.
     Regressed,
     /// The search with a pull towards likely latents.
@@ -181,6 +193,7 @@ impl Display for Way {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::WPlus => "W+",
+            Self::Lbfgs => "L-BFGS",
             Self::Regressed => "regressed start",
             Self::Prior => "prior",
             Self::Refined => "refined",
