@@ -94,6 +94,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn print(options: &Options, outcome: &Outcome) {
     if options.discover {
         tables::print_components(&outcome.components);
+        tables::print_proposals(&outcome.proposals);
     } else {
         tables::print_ranking(outcome);
     }

@@ -1,6 +1,6 @@
 //! What was found, as tables.
 
-use ganymede::edit::{ComponentResult, EditResult, Outcome, RankingResult};
+use ganymede::edit::{ComponentResult, EditResult, Outcome, Proposal, RankingResult};
 
 use examples::table;
 
@@ -21,6 +21,37 @@ pub fn print_components(components: &[ComponentResult]) {
                 format!("{:.1}", 100.0 * c.explained_variance_ratio),
                 format!("{:.4}", c.movement),
                 format!("{:.4}", c.random_movement),
+            ]
+        })
+        .collect();
+    table::print(&header, &rows);
+}
+
+/// Prints which component moves what in particular.
+pub fn print_proposals(proposals: &[Proposal]) {
+    if proposals.is_empty() {
+        println!(
+            "no component moves a color of a place reliably and rather than the rest of the picture"
+        );
+        return;
+    }
+    println!("components that move something in particular, the clearest first:");
+    let header = [
+        "component",
+        "channel and region",
+        "strength",
+        "consistency",
+        "exclusivity",
+    ];
+    let rows: Vec<Vec<String>> = proposals
+        .iter()
+        .map(|proposal| {
+            vec![
+                proposal.component.to_string(),
+                proposal.attribute.clone(),
+                format!("{:+.3}", proposal.strength),
+                format!("{:.2}", proposal.consistency),
+                format!("{:.2}", proposal.exclusivity),
             ]
         })
         .collect();

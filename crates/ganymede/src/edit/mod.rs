@@ -7,6 +7,7 @@ pub mod gallery;
 mod options;
 mod outcome;
 mod plan;
+mod proposals;
 mod ranking;
 mod region;
 mod strip;
@@ -18,7 +19,7 @@ use std::path::Path;
 
 pub use bases::{Bases, Space};
 pub use options::{AttributeSource, EditRequest, Options};
-pub use outcome::{ComponentResult, EditResult, Outcome, RankingResult};
+pub use outcome::{ComponentResult, EditResult, Outcome, Proposal, RankingResult};
 pub use plan::range_strengths;
 pub use region::{Channel, Region, RegionColor};
 pub use strip::in_strengths;

@@ -23,6 +23,9 @@ pub struct Outcome {
     pub edits: Vec<EditResult>,
     /// All components, where they were listed.
     pub components: Vec<ComponentResult>,
+    /// Components that move something in particular, the clearest first, where all were listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Proposal>,
     /// Components by an attribute, the best first, or the one edit that was measured.
     pub ranking: Vec<RankingResult>,
     /// Share of images, left out of the fit one at a time, that the attribute's score puts on the right side.
@@ -55,6 +58,7 @@ impl Outcome {
             basis: None,
             edits: Vec::new(),
             components: Vec::new(),
+            proposals: Vec::new(),
             ranking: Vec::new(),
             attribute_accuracy: None,
             sheet: None,
@@ -108,6 +112,22 @@ pub struct ComponentResult {
     pub movement: f64,
     /// The same for steps of the same length in a random direction.
     pub random_movement: f64,
+}
+
+/// What a component moves rather than the rest of the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Proposal {
+    /// Counted from 0.
+    pub component: usize,
+    /// A channel of a region, as the options `channel` and `region` have it.
+    pub attribute: String,
+    /// Standard deviations of the attribute for one of the component.
+    pub strength: f64,
+    /// Mean change over the root of its mean square, in [0, 1]; 1 where every latent changes alike.
+    pub consistency: f64,
+    /// What the attribute moves for what the image moves, 1 for random directions.
+    pub exclusivity: f64,
 }
 
 /// How a component and an attribute belong together.

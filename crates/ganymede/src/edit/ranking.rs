@@ -10,6 +10,7 @@ use super::attribute_file::AttributeFile;
 use super::options::{AttributeSource, Options};
 use super::outcome::{ComponentResult, Outcome};
 use super::plan::Axis;
+use super::proposals;
 use super::strip::in_strengths;
 use super::trials::{STRENGTH, Trials};
 use crate::images::bad_images;
@@ -34,7 +35,7 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Lists all components with what they do to images; gives their order.
+    /// Lists all components with how far they move images, and those that move something in particular; gives their order.
     pub fn list(
         &self,
         directions: &LatentDirections,
@@ -43,17 +44,19 @@ impl Job<'_> {
     ) -> Result<Vec<usize>, Error> {
         let edits = self.edits(directions)?;
         let latents = self.trial_latents(observer)?;
-        let trials = self.trials(&latents, None);
-        let mut movement = |edits: &[Edit], what| -> Result<Vec<f64>, Error> {
-            let found = trials.measure(edits, what, observer)?.movement;
-            let per_stdev = found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH);
-            Ok(per_stdev.to_vec())
+        let attributes = proposals::attributes();
+        let trials = self.trials(&latents, &attributes);
+        let measured = trials.measure(&edits, "edits", observer)?;
+        let random = self.random_edits(&edits, edits.len());
+        let at_random = trials.measure(&random, "random directions", observer)?;
+        outcome.proposals =
+            proposals::propose(&attributes, &trials.scores()?, &measured, &at_random)?;
+        let per_stdev = |found: &Array2<f64>| {
+            found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH)
         };
-        let moved = movement(&edits, "edits")?;
-        let at_random = movement(&self.random_edits(&edits, edits.len()), "random directions")?;
-        outcome.components = moved
+        outcome.components = per_stdev(&measured.movement)
             .into_iter()
-            .zip(at_random)
+            .zip(per_stdev(&at_random.movement))
             .enumerate()
             .map(|(component, (movement, random_movement))| ComponentResult {
                 component,
@@ -78,7 +81,7 @@ impl Job<'_> {
             AttributeSource::File(file) => file,
             AttributeSource::Region(color) => {
                 let attribute = Attribute::Region(color);
-                return self.rank_by_images(&attribute, candidates, outcome, observer);
+                return self.rank_by_images(attribute, candidates, outcome, observer);
             }
         };
         match AttributeFile::read(file)? {
@@ -94,7 +97,7 @@ impl Job<'_> {
                     device,
                     observer,
                 )?;
-                self.rank_by_images(&attribute, candidates, outcome, observer)
+                self.rank_by_images(attribute, candidates, outcome, observer)
             }
             AttributeFile::Scores(scores) => match candidates {
                 Candidates::All(directions) => {
@@ -110,7 +113,7 @@ impl Job<'_> {
 
     fn rank_by_images(
         &self,
-        attribute: &Attribute,
+        attribute: Attribute,
         candidates: Candidates<'_>,
         outcome: &mut Outcome,
         observer: &mut dyn Observer,
@@ -120,18 +123,21 @@ impl Job<'_> {
             Candidates::One(axis) => vec![axis.edit.clone()],
         };
         let latents = self.trial_latents(observer)?;
-        let trials = self.trials(&latents, Some(attribute));
-        let scores = trials.scores(attribute)?;
-        let measured = trials.measure(&edits, "edits", observer)?;
+        let attributes = [attribute];
+        let trials = self.trials(&latents, &attributes);
+        let scores = trials.scores()?.remove(0);
+        let measured = trials.measure(&edits, "edits", observer)?.of_one();
         let random = self.random_edits(&edits, usize::from(self.options.random));
-        let at_random = trials.measure(&random, "random directions", observer)?;
+        let at_random = trials
+            .measure(&random, "random directions", observer)?
+            .of_one();
         let mut effects = effects(&scores, &measured, &at_random, STRENGTH)?;
         if let Candidates::One(axis) = candidates {
             for effect in &mut effects {
                 effect.component = axis.component;
             }
         }
-        if let Attribute::Fitted { accuracy, .. } = attribute {
+        if let [Attribute::Fitted { accuracy, .. }] = &attributes {
             outcome.attribute_accuracy = *accuracy;
             outcome.is_fitted = true;
         }
@@ -221,16 +227,12 @@ impl Job<'_> {
         Ok(without_offsets(latents))
     }
 
-    fn trials<'a>(
-        &'a self,
-        latents: &'a [Array2<f32>],
-        attribute: Option<&'a Attribute>,
-    ) -> Trials<'a> {
+    fn trials<'a>(&'a self, latents: &'a [Array2<f32>], attributes: &'a [Attribute]) -> Trials<'a> {
         Trials {
             model: self.model,
             latents,
             metric: self.settings.metric,
-            attribute,
+            attributes,
             batch: self.batch(),
             device: self.context.device(),
         }

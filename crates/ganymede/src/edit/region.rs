@@ -103,6 +103,12 @@ impl Region {
         })
     }
 
+    /// The column that a column of the region falls on when the region is mirrored from left to right; the nearest, where it falls between two.
+    fn mirrored(self, x: u32, width: u32) -> u32 {
+        let across = (self.left + self.right) * f64::from(width) - f64::from(x) - 1.0;
+        (across.round().max(0.0) as u32).min(width - 1)
+    }
+
     /// `image` with what `original`, of the same size, has in the region.
     pub fn restored(self, image: &RgbImage, original: &RgbImage) -> RgbImage {
         let mut restored = image.clone();
@@ -133,13 +139,15 @@ pub enum Channel {
     Warmth,
     /// Standard deviation of the luma: 0 is an even area
     Contrast,
+    /// Mean difference of the luma from that of the mirrored region: 0 is symmetric
+    Asymmetry,
 }
 
 /// Luma weights of ITU-R BT.709.
 const LUMA: [f64; 3] = [0.2126, 0.7152, 0.0722];
 
 impl Channel {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Red,
         Self::Green,
         Self::Blue,
@@ -147,6 +155,7 @@ impl Channel {
         Self::Chroma,
         Self::Warmth,
         Self::Contrast,
+        Self::Asymmetry,
     ];
 
     /// As it is written.
@@ -159,6 +168,7 @@ impl Channel {
             Self::Chroma => "chroma",
             Self::Warmth => "warmth",
             Self::Contrast => "contrast",
+            Self::Asymmetry => "asymmetry",
         }
     }
 }
@@ -235,7 +245,7 @@ impl RegionColor {
                 Channel::Red => red,
                 Channel::Green => green,
                 Channel::Blue => blue,
-                Channel::Luminance | Channel::Contrast => {
+                Channel::Luminance | Channel::Contrast | Channel::Asymmetry => {
                     pixel.iter().zip(LUMA).map(|(v, weight)| v * weight).sum()
                 }
                 Channel::Chroma => red.max(green).max(blue) - red.min(green).min(blue),
@@ -243,8 +253,14 @@ impl RegionColor {
             }
         };
         let (mut area, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        let at = |x, y| value(image.get_pixel(x, y).0.map(|v| f64::from(v) / 255.0));
         for (x, y, share) in self.region.coverage(image) {
-            let value = value(image.get_pixel(x, y).0.map(|v| f64::from(v) / 255.0));
+            let value = match self.channel {
+                Channel::Asymmetry => {
+                    (at(x, y) - at(self.region.mirrored(x, image.width()), y)).abs()
+                }
+                _ => at(x, y),
+            };
             area += share;
             sum += share * value;
             squares += share * value * value;
@@ -289,6 +305,10 @@ mod tests {
             ("contrast 0,0,0.5,1", 0.0),
             // Two values that are as frequent lie as far from their mean.
             ("contrast 0,0,1,1", 0.2126 / 2.0),
+            // Red is mirrored to black, and each half alone is even.
+            ("asymmetry 0,0,1,1", 0.2126),
+            ("asymmetry 0,0,0.5,1", 0.0),
+            ("asymmetry 0.25,0,0.75,1", 0.2126),
             // A quarter of a pixel is red and a quarter black; then three eighths of the width are red of five eighths.
             ("red 0.4375,0,0.5625,0.1", 0.5),
             ("red 0.125,0,0.75,1", 0.375 / 0.625),

@@ -93,7 +93,7 @@ fn trials_measure_each_edit_on_each_latent_in_any_batch() {
             model: &model,
             latents: &latents,
             metric: &metric,
-            attribute: None,
+            attributes: &[],
             batch,
             device: &device,
         };
@@ -131,18 +131,19 @@ fn trials_measure_the_color_of_a_region() {
         .unwrap();
     let latents = seeds(&model, &device, &[0]);
     let color: RegionColor = "warmth 0.25,0.25,0.75,1".parse().unwrap();
-    let attribute = Attribute::Region(color);
+    let attributes = [Attribute::Region(color)];
     let trials = Trials {
         model: &model,
         latents: &latents,
         metric: &metric(&device),
-        attribute: Some(&attribute),
+        attributes: &attributes,
         batch: 4,
         device: &device,
     };
     let found = trials
         .measure(std::slice::from_ref(&edit), "edits", &mut ())
         .unwrap()
+        .of_one()
         .score_change[[0, 0]];
     let ends = [-STRENGTH, STRENGTH].map(|strength| {
         let mut latent = latents[0].clone();
