@@ -23,7 +23,7 @@ function posted(body, signal) {
 
 const id = (text) => encodeURIComponent(text);
 
-/** What can be done here: `{version, jobs, mp4, inversion}`; `inversion` is how it goes where nothing else is asked for. */
+/** What can be done here: `{version, mp4, inversion, lpips}`; `inversion` is how it goes where nothing else is asked for, `lpips` the networks to measure it. */
 export const status = async () => (await request('/status')).json();
 
 /** All models with their cards. */

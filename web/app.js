@@ -52,6 +52,7 @@ async function render() {
 async function load() {
   const [models, status] = await Promise.all([api.models(), api.status()]);
   store.models = models;
+  store.lpips = status.lpips;
   setUsualInversion(status.inversion);
 }
 

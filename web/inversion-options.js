@@ -45,7 +45,7 @@ export function inversionOptions({ into, choose }) {
       steps('Steps of the tuning', setOutside('tune_steps'), wanted.tune_steps)),
     h('details', {}, h('summary', {}, 'More options'),
       h('div', { className: 'fields' },
-        choice('LPIPS network', [['alex', 'AlexNet'], ['vgg', 'VGG16, slower']], settings.lpips, set('lpips')),
+        choice('LPIPS network', [['alex', 'AlexNet'], ['vgg', 'VGG16, slower']].filter(([name]) => store.lpips.includes(name)), settings.lpips, set('lpips')),
         rate('Learning rate', 'learning_rate'),
         choice('Course of the learning rate', [['constant', 'the same throughout'], ['ramp', 'up at first, down at the end']], settings.schedule, set('schedule')),
         weight('Weight of LPIPS', 'lambda_lpips'),

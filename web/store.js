@@ -22,7 +22,7 @@ export const EMPTY = () => ({
 /** How inversions go where nothing else is asked for: the body of a request without image and models. */
 export const usualInversion = () => structuredClone(inversion);
 
-export const store = { ...EMPTY(), models: [], about: new Map() };
+export const store = { ...EMPTY(), models: [], about: new Map(), /** Networks that inversions can be measured by. */ lpips: [] };
 
 const KEPT = Object.keys(EMPTY());
 

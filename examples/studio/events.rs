@@ -4,15 +4,11 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, Stream};
-use ganymede::image_tensor::encode_png;
-use ganymede::{Number, Observer, Phase, Preview, Warning};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use studio_interface::Listener;
 use tokio::sync::mpsc;
 
 use crate::failure::Failure;
@@ -23,12 +19,6 @@ const EVENTS: usize = 1024;
 
 /// Events that may wait before previews, which are large, are left out.
 const BEFORE_PREVIEWS: usize = 32;
-
-/// Previews of one name are at least so far apart.
-const BETWEEN_PREVIEWS: Duration = Duration::from_millis(40);
-
-/// Positions are told at least so far apart: where there are no numbers they are all that a reader hears.
-const BETWEEN_POSITIONS: Duration = Duration::from_millis(250);
 
 /// Jobs that wait or run, with the flag that ends each.
 #[derive(Default)]
@@ -83,27 +73,30 @@ impl Drop for Entered {
     }
 }
 
-/// Runs `work` when its turn comes, and answers with its events: `job` with the id, those of [`Reporter`], and at the end `done` with the result or `failed`
+/// Runs `work` when its turn comes, and answers with its events: `job` with the id, those of the work, and at the end `done` with the result or `failed`
 /// with an `error`. When the reader goes away the job ends.
 pub fn run(
     studio: Arc<Studio>,
-    work: impl FnOnce(&Studio, &mut Reporter) -> Result<Value, Failure> + Send + 'static,
+    work: impl FnOnce(&studio_interface::Studio, &mut Events) -> Result<Value, Failure> + Send + 'static,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let place = studio.work.enter()?;
-    let (events, receiver) = mpsc::channel(EVENTS);
+    let (sender, receiver) = mpsc::channel(EVENTS);
     let entered = studio.jobs.enter();
-    let mut reporter = Reporter::new(events, &entered);
-    reporter.tell("job", &json!({ "id": entered.id, "ahead": place.ahead }));
+    let mut events = Events {
+        sender,
+        cancelled: Arc::clone(&entered.flag),
+    };
+    events.tell("job", &json!({ "id": entered.id, "ahead": place.ahead }));
     tokio::spawn(async move {
-        let last = reporter.events.clone();
+        let last = events.sender.clone();
         let turn = tokio::select! {
             turn = place.turn() => turn,
             () = last.closed() => return,
         };
-        reporter.tell("started", &json!({}));
+        events.tell("started", &json!({}));
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            work(&studio, &mut reporter)
+            work(&studio.interface, &mut events)
         });
         let (name, data) = match done.await.unwrap_or_else(|_| Err(Failure::panicked())) {
             Ok(result) => ("done", result),
@@ -124,99 +117,23 @@ fn event(name: &str, data: &Value) -> Event {
     Event::default().event(name).data(data.to_string())
 }
 
-/// The observer of a job, which sends what it hears as events: `phase`, `position`, `numbers`, `points`, `preview`, `warning`, and what the server itself tells.
-pub struct Reporter {
-    events: mpsc::Sender<Event>,
+/// What a job says, as events.
+pub struct Events {
+    sender: mpsc::Sender<Event>,
     cancelled: Arc<AtomicBool>,
-    position: u64,
-    /// When the position was told last.
-    told: Instant,
-    previews: HashMap<String, Instant>,
 }
 
-impl Reporter {
-    fn new(events: mpsc::Sender<Event>, job: &Entered) -> Self {
-        Self {
-            events,
-            cancelled: Arc::clone(&job.flag),
-            position: 0,
-            told: Instant::now(),
-            previews: HashMap::new(),
-        }
+impl Listener for Events {
+    /// An event that finds no room is left out.
+    fn tell(&mut self, name: &str, data: &Value) {
+        let _ = self.sender.try_send(event(name, data));
     }
 
-    /// Sends an event; one that finds no room is left out.
-    pub fn tell(&mut self, name: &str, data: &Value) {
-        let _ = self.events.try_send(event(name, data));
-    }
-}
-
-impl Observer for Reporter {
-    fn begin(&mut self, phase: &Phase<'_>) {
-        self.position = 0;
-        self.told = Instant::now();
-        self.tell(
-            "phase",
-            &json!({ "name": phase.name, "length": phase.length }),
-        );
-    }
-
-    fn position(&mut self, done: u64) {
-        self.position = done;
-        let now = Instant::now();
-        if now.duration_since(self.told) >= BETWEEN_POSITIONS {
-            self.told = now;
-            self.tell("position", &json!({ "position": done }));
-        }
-    }
-
-    fn numbers(&mut self, numbers: &[Number]) {
-        let values: Map<String, Value> = numbers
-            .iter()
-            .map(|number| (number.name.to_owned(), json!(number.value)))
-            .collect();
-        self.tell(
-            "numbers",
-            &json!({ "position": self.position, "values": values }),
-        );
-    }
-
-    fn points(&mut self, points: &[[f64; 2]]) {
-        self.tell(
-            "points",
-            &json!({ "position": self.position, "points": points }),
-        );
-    }
-
-    fn preview(&mut self, preview: &Preview<'_>) {
-        if self.events.max_capacity() - self.events.capacity() > BEFORE_PREVIEWS {
-            return;
-        }
-        let now = Instant::now();
-        let last = self.previews.get(preview.name);
-        if last.is_some_and(|last| now.duration_since(*last) < BETWEEN_PREVIEWS) {
-            return;
-        }
-        self.previews.insert(preview.name.to_owned(), now);
-        // Pictures of a generator can always be encoded; one that cannot is only missing here.
-        if let Ok(png) = encode_png(preview.image) {
-            let png = STANDARD.encode(png);
-            self.tell(
-                "preview",
-                &json!({ "name": preview.name, "position": self.position, "png": png }),
-            );
-        }
-    }
-
-    fn wants_previews(&self) -> bool {
-        true
-    }
-
-    fn warn(&mut self, warning: &Warning) {
-        self.tell("warning", &json!({ "text": warning.to_string() }));
+    fn is_behind(&self) -> bool {
+        self.sender.max_capacity() - self.sender.capacity() > BEFORE_PREVIEWS
     }
 
     fn cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst) || self.events.is_closed()
+        self.cancelled.load(Ordering::SeqCst) || self.sender.is_closed()
     }
 }

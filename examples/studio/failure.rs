@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ganymede::Error;
 use serde_json::json;
+use studio_interface::Reason;
 
 /// Why a request got no result: a status and `{"error": message}`.
 #[derive(Debug)]
@@ -63,17 +63,14 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let message = error.to_string();
-        match error {
-            Error::Io { .. }
-            | Error::NoWeights { .. }
-            | Error::NoWeightsFound { .. }
-            | Error::NoIndex { .. }
-            | Error::Device(_) => Self::internal(message),
-            _ => Self::refused(message),
-        }
+impl From<studio_interface::Failure> for Failure {
+    fn from(failure: studio_interface::Failure) -> Self {
+        let status = match failure.reason {
+            Reason::Refused => StatusCode::BAD_REQUEST,
+            Reason::NotFound => StatusCode::NOT_FOUND,
+            Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, failure.message)
     }
 }
 

@@ -2,20 +2,18 @@
 //!
 //! `cargo run --release --example studio -- --open` opens it on the models of this repository. docs/studio.md describes the interface.
 
-mod animation;
 mod api;
 mod events;
 mod failure;
+mod film;
 mod guard;
 mod input;
 mod lanes;
 mod page;
 mod server;
-mod shelf;
 mod studio;
 #[cfg(test)]
 mod tests;
-mod uploads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

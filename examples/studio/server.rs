@@ -17,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::failure::Failure;
 use crate::guard::{self, Guard};
 use crate::studio::Studio;
-use crate::{api, page, uploads};
+use crate::{api, page};
 
 /// Longest JSON: a recipe with the latents of a hundred pictures of a large model.
 const JSON_BYTES: usize = 16 << 20;
@@ -104,12 +104,12 @@ pub fn router(studio: Arc<Studio>, port: u16) -> Router {
         .route("/models/{id}/samples", get(api::models::samples))
         .route(
             "/images",
-            post(api::images::add).layer(DefaultBodyLimit::max(uploads::IMAGE_BYTES)),
+            post(api::images::add).layer(DefaultBodyLimit::max(studio_interface::IMAGE_BYTES)),
         )
         .route("/images/{id}", get(api::images::get))
         .route(
             "/tuned",
-            post(api::tuned::add).layer(DefaultBodyLimit::max(uploads::TUNED_BYTES)),
+            post(api::tuned::add).layer(DefaultBodyLimit::max(studio_interface::TUNED_BYTES)),
         )
         .route("/tuned/{id}", get(api::tuned::get))
         .route("/picture", post(api::pictures::picture))

@@ -80,7 +80,7 @@ impl PublishedWeights {
     /// The file in a folder, under the first of its names that is there.
     pub fn find(&self, folder: &Path) -> Option<PathBuf> {
         let mut paths = self.names.iter().map(|name| folder.join(name));
-        paths.find(|path| path.is_file())
+        paths.find(|path| whole_file::is_file(path))
     }
 
     /// That it is not in a folder, under which names it was looked for, and where to get it: a text for people.

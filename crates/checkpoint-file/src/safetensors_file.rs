@@ -34,8 +34,8 @@ pub fn safetensors_metadata(
         path: path.to_owned(),
         source,
     };
-    let file = whole_file::open_regular(path).map_err(unreadable)?;
-    let available = file.metadata().map_err(unreadable)?.len();
+    let file = whole_file::open(path).map_err(unreadable)?;
+    let available = file.length().map_err(unreadable)?;
     read_metadata(file, available)
         .map_err(unreadable)?
         .map_err(|fault| fault.at(path, Format::Safetensors.name()))

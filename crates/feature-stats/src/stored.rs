@@ -2,7 +2,6 @@
 //! and here names, types, shapes and values are compared with what is expected.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Axis};

@@ -186,11 +186,11 @@ impl Context {
 
 impl ModelKey {
     pub(crate) fn of(path: &Path) -> Self {
-        let data = path.metadata().ok();
+        let data = whole_file::properties(path).ok();
         Self {
-            path: path.canonicalize().unwrap_or_else(|_| path.to_owned()),
-            length: data.as_ref().map_or(0, |data| data.len()),
-            changed: data.and_then(|data| data.modified().ok()),
+            path: whole_file::canonical(path).unwrap_or_else(|_| path.to_owned()),
+            length: data.map_or(0, |data| data.length),
+            changed: data.and_then(|data| data.changed),
         }
     }
 }

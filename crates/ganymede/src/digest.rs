@@ -15,7 +15,7 @@ use crate::Error;
 pub fn of_file(path: &Path) -> Result<String, Error> {
     const CHUNK: usize = 1 << 16;
     let unreadable = || Error::io(path, "cannot be read");
-    let mut file = whole_file::open_regular(path).map_err(unreadable())?;
+    let mut file = whole_file::open(path).map_err(unreadable())?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {

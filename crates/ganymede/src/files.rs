@@ -13,7 +13,7 @@ use crate::Error;
 ///
 /// The file system refuses.
 pub fn make_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(Error::io(
+    whole_file::make_folder(folder).map_err(Error::io(
         folder,
         "the folder cannot be made; choose another",
     ))?;

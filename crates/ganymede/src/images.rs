@@ -144,14 +144,7 @@ pub fn spread(length: usize, count: usize) -> Vec<usize> {
 
 /// What is in a folder, sorted; nothing for no folder.
 pub fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    files.sort();
-    files
+    whole_file::list(folder).unwrap_or_default()
 }
 
 /// The first query image of the model's kind, or of any kind for another model.

@@ -111,7 +111,8 @@ impl IndexRecord {
     ///
     /// A model's file cannot be read.
     pub fn outdated_by_time(&self, zoo: &Zoo, indexed: &[&str]) -> Result<Outdated, Error> {
-        let changed = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
+        let changed =
+            |path: &Path| -> Option<SystemTime> { whole_file::properties(path).ok()?.changed };
         let written = changed(&Self::path(&zoo.index_path()));
         self.compare(zoo, indexed, |model| {
             let model = changed(&model.generator_path());

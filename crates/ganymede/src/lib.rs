@@ -41,8 +41,9 @@
 //!
 //! # In a browser
 //!
-//! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one thread. There are no files there: models are
-//! read from bytes ([`checkpoint_file::Checkpoint::from_bytes`], [`stylegan2::Generator::load`]), and what asks for a path is an error. Random numbers come from
+//! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one thread. There is no file system:
+//! paths below `memory:` name files in the program's memory ([`whole_file::memory`]), and with [`Context::with_weights`] of such a folder the jobs run as
+//! they do elsewhere. The Studio without a server does that. Random numbers come from
 //! JavaScript, which whoever builds the last program has to allow: `RUSTFLAGS='--cfg getrandom_backend="wasm_js" -C target-feature=+simd128'`.
 
 pub mod class;
@@ -126,3 +127,4 @@ pub use retrieval_gaussian;
 pub use stylegan2;
 pub use stylegan2_ops;
 pub use vision_aided_finetune;
+pub use whole_file;

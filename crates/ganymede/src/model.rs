@@ -122,7 +122,7 @@ pub(crate) fn find(
         return Ok((which.to_owned(), weights.generator(which)));
     }
     let path = Path::new(which);
-    if path.is_file() {
+    if whole_file::is_file(path) {
         let name = path.file_stem().unwrap_or(path.as_os_str());
         return Ok((name.to_string_lossy().into_owned(), path.to_owned()));
     }

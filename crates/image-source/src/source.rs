@@ -1,9 +1,9 @@
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use image_tensor::{DecodeLimits, ImageTensorError, RgbImage, decode_bytes, decode_file};
 use serde::{Deserialize, Serialize};
+use whole_file::OpenFile;
 
 use crate::folder::{self, io};
 use crate::names::{has_extension, shown, stem};
@@ -288,7 +288,7 @@ pub struct Images<'a> {
 enum Archive {
     None,
     Zip(Box<zip_archive::Archive>),
-    Tar(File),
+    Tar(OpenFile),
 }
 
 impl std::fmt::Debug for Archive {
@@ -372,7 +372,7 @@ impl Images<'_> {
                 let found = &entries[position];
                 let name = entry(path, &found.name);
                 if !matches!(self.archive, Archive::Tar(_)) {
-                    let file = whole_file::open_regular(path).map_err(io(path))?;
+                    let file = whole_file::open(path).map_err(io(path))?;
                     self.archive = Archive::Tar(file);
                 }
                 let Archive::Tar(archive) = &mut self.archive else {
@@ -396,11 +396,10 @@ fn open_part(path: &Path, left_out: &mut LeftOut) -> Result<Part, ImageSourceErr
         let bytes = whole_file::read_standard_input(limit).map_err(io(path))?;
         return Ok(Part::StandardInput(bytes));
     }
-    let metadata = std::fs::metadata(path).map_err(io(path))?;
-    if metadata.is_dir() {
+    if whole_file::is_folder(path) {
         return Ok(Part::Files(folder::list(path, left_out)?));
     }
-    let file = whole_file::open_regular(path).map_err(io(path))?;
+    let file = whole_file::open(path).map_err(io(path))?;
     let mut start = Vec::new();
     file.take(START as u64)
         .read_to_end(&mut start)

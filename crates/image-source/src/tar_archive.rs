@@ -1,11 +1,11 @@
 //! The images of an uncompressed tar archive.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image_tensor::{DecodeLimits, RgbImage};
 use tar::{Archive, EntryType};
+use whole_file::OpenFile;
 
 use crate::folder::io;
 use crate::names::{NameKind, kind_of_path, shown};
@@ -27,8 +27,8 @@ pub(crate) fn list(path: &Path, left_out: &mut LeftOut) -> Result<Vec<Entry>, Im
         reason: shown(&reason),
     };
     let unreadable = |error: std::io::Error| damaged(error.to_string());
-    let file = whole_file::open_regular(path).map_err(io(path))?;
-    let file_length = file.metadata().map_err(io(path))?.len();
+    let file = whole_file::open(path).map_err(io(path))?;
+    let file_length = file.length().map_err(io(path))?;
     let mut archive = Archive::new(BufReader::new(file));
     let mut entries = Vec::new();
     for entry in archive.entries_with_seek().map_err(unreadable)? {
@@ -63,7 +63,7 @@ pub(crate) fn list(path: &Path, left_out: &mut LeftOut) -> Result<Vec<Entry>, Im
 }
 
 pub(crate) fn decode(
-    archive: &mut File,
+    archive: &mut OpenFile,
     entry: &Entry,
     shown_name: &str,
     limits: &DecodeLimits,

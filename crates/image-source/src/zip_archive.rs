@@ -1,10 +1,10 @@
 //! The images of a zip archive.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use image_tensor::{DecodeLimits, RgbImage};
+use whole_file::OpenFile;
 use zip::ZipArchive;
 
 use crate::folder::io;
@@ -12,7 +12,7 @@ use crate::names::{NameKind, kind_of_path, shown};
 use crate::source::{decode_reader, unreadable};
 use crate::{ImageSourceError, LeftOut};
 
-pub(crate) type Archive = ZipArchive<BufReader<File>>;
+pub(crate) type Archive = ZipArchive<BufReader<OpenFile>>;
 
 /// An image's name in the archive and its place there.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 }
 
 pub(crate) fn open(path: &Path) -> Result<Archive, ImageSourceError> {
-    let file = whole_file::open_regular(path).map_err(io(path))?;
+    let file = whole_file::open(path).map_err(io(path))?;
     ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, error.to_string()))
 }
 
@@ -36,7 +36,7 @@ fn damaged(path: &Path, reason: String) -> ImageSourceError {
 /// The images by name.
 pub(crate) fn list(path: &Path, left_out: &mut LeftOut) -> Result<Vec<Entry>, ImageSourceError> {
     let mut archive = open(path)?;
-    let length = std::fs::metadata(path).map_err(io(path))?.len();
+    let length = whole_file::properties(path).map_err(io(path))?.length;
     let mut entries = Vec::new();
     let mut compressed: u64 = 0;
     for index in 0..archive.len() {

@@ -33,7 +33,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ZooError> {
 }
 
 pub(crate) fn read_card(path: &Path) -> Result<String, ZooError> {
-    let length = std::fs::metadata(path).map_err(io(path))?.len();
+    let length = whole_file::properties(path).map_err(io(path))?.length;
     if length > MAX_CARD_BYTES {
         return Err(ZooError::Card {
             path: path.to_owned(),

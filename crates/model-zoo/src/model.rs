@@ -55,12 +55,12 @@ impl ZooModel {
 
     /// The file of the discriminator, where there is one.
     pub fn discriminator_path(&self) -> Option<PathBuf> {
-        Some(self.folder.join(DISCRIMINATOR)).filter(|path| path.is_file())
+        Some(self.folder.join(DISCRIMINATOR)).filter(|path| whole_file::is_file(path))
     }
 
     /// The picture of samples, where there is one.
     pub fn samples_path(&self) -> Option<PathBuf> {
-        Some(self.folder.join(SAMPLES)).filter(|path| path.is_file())
+        Some(self.folder.join(SAMPLES)).filter(|path| whole_file::is_file(path))
     }
 
     /// Loads the generator.

@@ -56,13 +56,12 @@ impl Zoo {
 
     fn read(root: &Path, excluded: &[&str]) -> Result<Self, ZooError> {
         let mut models = Vec::new();
-        for entry in std::fs::read_dir(root).map_err(io(root))? {
-            let folder = entry.map_err(io(root))?.path();
+        for folder in whole_file::list(root).map_err(io(root))? {
             // Names that are not Unicode cannot be those of models.
             let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
                 continue;
             };
-            if excluded.contains(&name) || !folder.join(GENERATOR).is_file() {
+            if excluded.contains(&name) || !whole_file::is_file(folder.join(GENERATOR)) {
                 continue;
             }
             files::check_name(name)?;

@@ -95,8 +95,8 @@ impl Index {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), RetrievalError> {
         let path = path.as_ref();
         let records: Vec<Record<'_>> = self.present().into_iter().map(|i| self.record(i)).collect();
-        whole_file::write_durably(path, |out| {
-            format::write_index(out, self.settings(), &records)
+        whole_file::write_durably(path, |mut out| {
+            format::write_index(&mut out, self.settings(), &records)
         })
         .map_err(|source| io(path, source))
     }

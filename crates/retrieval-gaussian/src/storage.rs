@@ -2,7 +2,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::{Mmap, MmapMut, MmapOptions};
+use memmap2::{Mmap, MmapOptions};
+use whole_file::memory;
 
 use crate::RetrievalError;
 use crate::format::{self, Header};
@@ -11,13 +12,24 @@ use crate::format::{self, Header};
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     header: Header,
-    segments: Arc<Mmap>,
+    segments: Arc<Segments>,
+}
+
+#[derive(Debug)]
+enum Segments {
+    Mapped(Mmap),
+    /// They begin at a position of the bytes where they are aligned as in a file.
+    Held(Vec<u8>, usize),
 }
 
 impl Storage {
     /// Maps the segments of a file; their pages are read when they are used and can be given back by the system.
     pub(crate) fn map(path: &Path) -> Result<Self, RetrievalError> {
         let refused = |source| io(path, source);
+        if path.starts_with(memory::ROOT) {
+            let bytes = whole_file::read(path, u64::MAX).map_err(refused)?;
+            return Self::from_bytes(path, &bytes);
+        }
         let mut file = whole_file::open_regular(path).map_err(refused)?;
         let metadata = file.metadata().map_err(refused)?;
         let mut start = Vec::with_capacity(Header::SIZE);
@@ -36,7 +48,7 @@ impl Storage {
         let segments = unsafe { options.map(&file) }.map_err(refused)?;
         Ok(Self {
             header,
-            segments: Arc::new(segments),
+            segments: Arc::new(Segments::Mapped(segments)),
         })
     }
 
@@ -51,13 +63,13 @@ impl Storage {
             rest,
             rest.len() as u64,
         )?;
-        let copy = MmapMut::map_anon(length).and_then(|mut map| {
-            map.copy_from_slice(&bytes[Header::SIZE..][..length]);
-            map.make_read_only()
-        });
+        let mut held = vec![0; length + format::ALIGNMENT];
+        let start = held.as_ptr().align_offset(format::ALIGNMENT);
+        held[start..][..length].copy_from_slice(&bytes[Header::SIZE..][..length]);
+        held.truncate(start + length);
         Ok(Self {
             header,
-            segments: Arc::new(copy.map_err(|source| io(path, source))?),
+            segments: Arc::new(Segments::Held(held, start)),
         })
     }
 
@@ -67,7 +79,10 @@ impl Storage {
 
     /// All committed segments, one after the other, aligned as in the file.
     pub(crate) fn segments(&self) -> &[u8] {
-        &self.segments
+        match &*self.segments {
+            Segments::Mapped(map) => map,
+            Segments::Held(bytes, start) => &bytes[*start..],
+        }
     }
 }
 

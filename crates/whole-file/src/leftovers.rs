@@ -4,6 +4,8 @@ use std::io::Error;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::memory;
+
 /// The ending of files that are being written.
 const PARTIAL: &str = ".partial";
 /// Longest part of a name that stands before the rest: most file systems allow 255 bytes, and the rest has up to 50.
@@ -40,7 +42,12 @@ fn is_partial(name: &OsStr) -> bool {
 /// # Errors
 /// When the folder cannot be read.
 pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<usize, Error> {
+    let folder = folder.as_ref();
     let mut removed = 0;
+    // Nothing is half written in memory.
+    if memory::has(folder) {
+        return Ok(removed);
+    }
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if is_partial(&entry.file_name())

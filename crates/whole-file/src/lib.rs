@@ -1,5 +1,5 @@
 //! Read regular files only, up to a limit; write files whole or not at all, know whether their content has changed, and clear up what killed programs
-//! left.
+//! left. Files may also be in [`memory`], where there is no file system.
 //!
 //! Errors are [`std::io::Error`]s without the file's name, which the caller's error has anyway.
 //!
@@ -19,10 +19,17 @@
 
 mod content_digest;
 mod leftovers;
+mod look;
+pub mod memory;
 mod read;
 mod write;
 
 pub use content_digest::{CONTENT_SHA256, content_sha256};
 pub use leftovers::remove_leftovers;
-pub use read::{open_lock, open_regular, read, read_standard_input, read_to_string};
-pub use write::{write, write_durably, write_with};
+pub use look::{
+    Properties, canonical, is_file, is_folder, list, make_folder, properties, remove, remove_folder,
+};
+pub use read::{
+    OpenFile, open, open_lock, open_regular, read, read_standard_input, read_to_string,
+};
+pub use write::{Output, write, write_durably, write_with};

@@ -1,8 +1,74 @@
 use std::fs::{File, FileType, Metadata};
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Cursor, Error, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
-/// Opens a file for reading if it is a regular one; links are followed.
+use crate::memory;
+
+/// A regular file that is open for reading, of the file system or in [`memory`].
+#[derive(Debug)]
+pub struct OpenFile(Place);
+
+#[derive(Debug)]
+enum Place {
+    System(File),
+    Memory(Cursor<Bytes>),
+}
+
+/// Shared bytes as a cursor takes them.
+#[derive(Debug)]
+struct Bytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl OpenFile {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn length(&self) -> Result<u64, Error> {
+        match &self.0 {
+            Place::System(file) => Ok(file.metadata()?.len()),
+            Place::Memory(bytes) => Ok(bytes.get_ref().0.len() as u64),
+        }
+    }
+}
+
+impl Read for OpenFile {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        match &mut self.0 {
+            Place::System(file) => file.read(buffer),
+            Place::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for OpenFile {
+    fn seek(&mut self, position: SeekFrom) -> Result<u64, Error> {
+        match &mut self.0 {
+            Place::System(file) => file.seek(position),
+            Place::Memory(bytes) => bytes.seek(position),
+        }
+    }
+}
+
+/// As [`open_regular`], for files in [`memory`] too.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open(path: impl AsRef<Path>) -> Result<OpenFile, Error> {
+    let path = path.as_ref();
+    Ok(OpenFile(match memory::has(path) {
+        true => Place::Memory(Cursor::new(Bytes(memory::get(path)?))),
+        false => Place::System(open_regular(path)?),
+    }))
+}
+
+/// Opens a file of the file system for reading if it is a regular one; links are followed.
 ///
 /// A pipe would wait for a writer that may never come, and some devices have no end.
 ///
@@ -34,8 +100,8 @@ pub fn open_lock(path: impl AsRef<Path>) -> Result<File, Error> {
 /// # Errors
 /// As [`open_regular`], and when the file is longer.
 pub fn read(path: impl AsRef<Path>, max_bytes: u64) -> Result<Vec<u8>, Error> {
-    let file = open_regular(path)?;
-    let length = file.metadata()?.len();
+    let file = open(path)?;
+    let length = file.length()?;
     if length > max_bytes {
         return Err(too_long(max_bytes));
     }

@@ -1,9 +1,15 @@
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Error, Write};
+use std::io::{BufWriter, Cursor, Error, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::leftovers::partial_name;
+use crate::memory;
+
+/// Where the contents of a file go.
+pub trait Output: Write + Seek {}
+
+impl<T: Write + Seek> Output for T {}
 
 /// Writes a file under another name beside it and gives it its own when it is whole, so that a kill or a full disk leaves what was there before.
 ///
@@ -23,7 +29,7 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), Erro
 /// When the system refuses or `contents` does.
 pub fn write_with<E: From<Error>>(
     path: impl AsRef<Path>,
-    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
+    contents: impl FnOnce(&mut dyn Output) -> Result<(), E>,
 ) -> Result<(), E> {
     replace(path.as_ref(), false, contents)
 }
@@ -34,7 +40,7 @@ pub fn write_with<E: From<Error>>(
 /// As [`write_with`].
 pub fn write_durably<E: From<Error>>(
     path: impl AsRef<Path>,
-    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
+    contents: impl FnOnce(&mut dyn Output) -> Result<(), E>,
 ) -> Result<(), E> {
     replace(path.as_ref(), true, contents)
 }
@@ -42,8 +48,14 @@ pub fn write_durably<E: From<Error>>(
 fn replace<E: From<Error>>(
     path: &Path,
     durable: bool,
-    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
+    contents: impl FnOnce(&mut dyn Output) -> Result<(), E>,
 ) -> Result<(), E> {
+    if memory::has(path) {
+        let mut out = Cursor::new(Vec::new());
+        contents(&mut out)?;
+        memory::put(path, out.into_inner());
+        return Ok(());
+    }
     let target = match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
             // Replacing asks for the folder's permission only, and the file's own says no.
@@ -76,7 +88,7 @@ fn write_partial<E: From<Error>>(
     partial: &Path,
     target: &Path,
     durable: bool,
-    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<(), E>,
+    contents: impl FnOnce(&mut dyn Output) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = File::create(partial)?;
     // Whoever clears up can tell by the lock that somebody still writes. Not all file systems have locks, and a file is as good without.
@@ -141,7 +153,7 @@ mod tests {
         let path = folder.path().join("a.png");
         write(&path, "good").unwrap();
         for writer in [true, false] {
-            let half = |out: &mut BufWriter<&File>| {
+            let half = |out: &mut dyn Output| {
                 out.write_all(&[7; 100_000])?;
                 // While it is written, the name still belongs to the old one.
                 assert_eq!(std::fs::read(&path).unwrap(), b"good");

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
-use ganymede::drag::{self, Options};
-use serde_json::json;
+use ganymede::drag::Options;
 
 use crate::events;
 use crate::failure::Failure;
@@ -17,12 +16,10 @@ use crate::studio::Studio;
 /// A job that tells `numbers`, `points` and `preview` at every step, and ends with the latents and where the points went.
 pub async fn drag(
     State(studio): State<Arc<Studio>>,
-    Input(mut options): Input<Options>,
+    Input(options): Input<Options>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    options.validate()?;
-    options.picture = studio.resolve(options.picture)?;
-    events::run(studio, move |studio, reporter| {
-        let outcome = drag::run(&options, &studio.context, reporter)?;
-        Ok(json!(outcome))
+    let options = studio.interface.resolve_drag(options)?;
+    events::run(studio, move |interface, events| {
+        Ok(interface.drag(&options, events)?)
     })
 }

@@ -20,7 +20,7 @@ pub async fn add(
     let bytes = bytes
         .map_err(|rejection| Failure::with_status(rejection.status(), rejection.body_text()))?;
     let (id, image) = studio
-        .soon(move |studio| studio.uploads.add_image(&bytes))
+        .soon(move |interface| Ok(interface.uploads.add_image(&bytes)?))
         .await?;
     Ok(Json(
         json!({ "id": id, "width": image.width(), "height": image.height() }),
@@ -32,8 +32,7 @@ pub async fn get(
     State(studio): State<Arc<Studio>>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let file = studio.uploads.image(&id)?;
-    let png = tokio::fs::read(file).await;
-    let png = png.map_err(|_| Failure::not_found("no such image here; send it again"))?;
+    let read = tokio::task::spawn_blocking(move || studio.interface.uploads.image_bytes(&id));
+    let png = read.await.map_err(|_| Failure::panicked())??;
     Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
 }

@@ -8,12 +8,10 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use ganymede::checkpoint_file::is_file_name;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use crate::failure::Failure;
-use crate::shelf::{ENDINGS, Entry};
 use crate::studio::Studio;
 
 /// Largest checkpoint that can be dropped: the largest official ones take 400 MB.
@@ -21,10 +19,8 @@ const MODEL_BYTES: u64 = 2 << 30;
 
 /// All models with what their cards say.
 pub async fn list(State(studio): State<Arc<Studio>>) -> Result<Json<Value>, Failure> {
-    let entries = studio
-        .soon(|studio| Ok(studio.shelf.list(&studio.context.weights()?)))
-        .await?;
-    Ok(Json(json!({ "models": entries })))
+    let listed = studio.soon(|interface| Ok(interface.models()?));
+    Ok(Json(listed.await?))
 }
 
 /// What a model makes and how it can be edited; loads it.
@@ -32,49 +28,17 @@ pub async fn describe(
     State(studio): State<Arc<Studio>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    let described = studio.soon(move |studio| {
-        let entry = studio.shelf.find(&id, studio.context.weights())?;
-        description(&entry, studio)
-    });
+    let described = studio.soon(move |interface| Ok(interface.describe(&id)?));
     Ok(Json(described.await?))
 }
 
-fn description(entry: &Entry, studio: &Studio) -> Result<Value, Failure> {
-    let context = &studio.context;
-    let model = context.model(&entry.which())?;
-    let (mapping, synthesis) = (&model.generator.mapping, &model.generator.synthesis);
-    let book = model.edits()?;
-    let edits: Vec<Value> = book
-        .iter()
-        .map(|(name, edit)| {
-            json!({ "name": name, "description": edit.description, "range": edit.range, "layers": edit.layers })
-        })
-        .collect();
-    let directions = model.directions(&model.usual_basis(), context)?;
-    let shares = directions.explained_variance_ratio().to_vec();
-    Ok(json!({
-        "id": entry.id,
-        "name": entry.name,
-        "resolution": model.resolution(),
-        "layers": synthesis.num_ws(),
-        "w_dim": synthesis.w_dim(),
-        "classes": mapping.c_dim(),
-        "truncation": mapping.tracks_w_avg(),
-        "noise": !synthesis.noise_images().is_empty(),
-        "edits": edits,
-        "components": shares,
-    }))
-}
-
-/// The picture of samples beside a model.
+/// The picture of samples beside a model. It waits for no other picture.
 pub async fn samples(
     State(studio): State<Arc<Studio>>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let entry = studio.shelf.find(&id, studio.context.weights())?;
-    let none = || Failure::not_found("this model has no picture of samples");
-    let file = entry.samples().ok_or_else(none)?;
-    let png = tokio::fs::read(file).await.map_err(|_| none())?;
+    let read = tokio::task::spawn_blocking(move || studio.interface.samples(&id));
+    let png = read.await.map_err(|_| Failure::panicked())??;
     Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
 }
 
@@ -84,37 +48,17 @@ pub async fn add(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<Value>, Failure> {
-    let ending = name
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_ascii_lowercase());
-    if !is_file_name(&name) || !ending.is_some_and(|ending| ENDINGS.contains(&&*ending)) {
-        return Err(Failure::refused(format!(
-            "expected the name of a checkpoint, which ends with one of .{}",
-            ENDINGS.join(", .")
-        )));
-    }
-    let file = studio.uploads.models().join(&name);
-    let incoming = tempfile::NamedTempFile::new_in(studio.uploads.models())
+    let file = studio.interface.place_of_model(&name)?;
+    let incoming = tempfile::NamedTempFile::new_in(studio.interface.uploads.models())
         .map_err(|error| Failure::internal(error.to_string()))?;
     receive(body, incoming.path()).await?;
-    let id = format!("dropped:{name}");
-    let described = Arc::clone(&studio).soon(move |studio| {
+    let described = studio.soon(move |interface| {
         incoming
             .persist(&file)
             .map_err(|error| Failure::internal(error.to_string()))?;
-        let entry = studio.shelf.find(&id, studio.context.weights())?;
-        description(&entry, studio).inspect_err(|_| {
-            // What cannot be loaded is of no use to anyone.
-            let _ = std::fs::remove_file(&file);
-        })
+        Ok(interface.added_model(&name)?)
     });
-    match described.await {
-        Ok(description) => Ok(Json(description)),
-        Err(mut failure) => {
-            failure.message = studio.uploads.without_folder(&failure.message);
-            Err(failure)
-        }
-    }
+    Ok(Json(described.await?))
 }
 
 /// Writes a body to a file, piece by piece.

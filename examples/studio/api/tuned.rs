@@ -20,7 +20,10 @@ pub async fn add(
     let bytes = bytes
         .map_err(|rejection| Failure::with_status(rejection.status(), rejection.body_text()))?;
     let id = studio
-        .soon(move |studio| studio.uploads.add_tuned(&bytes, studio.context.device()))
+        .soon(move |interface| {
+            let device = interface.context.device();
+            Ok(interface.uploads.add_tuned(&bytes, device)?)
+        })
         .await?;
     Ok(Json(json!({ "id": id })))
 }
@@ -30,8 +33,7 @@ pub async fn get(
     State(studio): State<Arc<Studio>>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let file = studio.uploads.tuned(&id)?;
-    let bytes = tokio::fs::read(file).await;
-    let bytes = bytes.map_err(|_| Failure::not_found(crate::uploads::NO_TUNED))?;
+    let read = tokio::task::spawn_blocking(move || studio.interface.uploads.tuned_bytes(&id));
+    let bytes = read.await.map_err(|_| Failure::panicked())??;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }

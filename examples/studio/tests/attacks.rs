@@ -111,11 +111,11 @@ fn no_request_leads_out_of_the_folders() {
             answer.status
         );
     }
-    let left: Vec<_> = std::fs::read_dir(server.studio.uploads.models())
+    let left: Vec<_> = std::fs::read_dir(server.studio.interface.uploads.models())
         .unwrap()
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    let models = server.studio.uploads.models();
+    let models = server.studio.interface.uploads.models();
     let above = models.parent().unwrap();
     assert!(!above.join("evil.safetensors").exists());
 }

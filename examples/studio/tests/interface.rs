@@ -98,7 +98,7 @@ fn pictures_follow_their_recipe() {
         .tempfile()
         .unwrap();
     std::fs::write(file.path(), &latents.body).unwrap();
-    let model = server.studio.context.model("adventurer").unwrap();
+    let model = server.studio.interface.context.model("adventurer").unwrap();
     let synthesis = &model.generator.synthesis;
     let read = LatentFile::read(file.path(), synthesis.num_ws(), synthesis.w_dim()).unwrap();
     assert_eq!(

@@ -86,7 +86,7 @@ fn a_refined_inversion_stays_refined_wherever_it_goes() {
         .suffix(".safetensors")
         .tempfile()
         .unwrap();
-    let model = server.studio.context.model("micah").unwrap();
+    let model = server.studio.interface.context.model("micah").unwrap();
     let synthesis = &model.generator.synthesis;
     let latents = Request::json("/api/latents", &recipe(latent, 2.0)).send(server.port);
     std::fs::write(file.path(), &latents.body).unwrap();

@@ -74,6 +74,10 @@ pub struct Options {
     /// Folder for the pictures. None are written without
     #[cfg_attr(feature = "clap", arg(skip))]
     pub out: Option<PathBuf>,
+    /// File for the change of the model [default: in the folder for the pictures]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "clap", arg(skip))]
+    pub tuned_file: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -92,6 +96,7 @@ impl Default for Options {
             inversion: Settings::default(),
             seed: 0,
             out: None,
+            tuned_file: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tuning of the model to the images whose latents were found.
 
+use std::path::PathBuf;
+
 use burn::tensor::Tensor;
 use inversion::{Inversion, InversionError, Locality, Progress, StopReason, Tuning, TuningConfig};
 use serde::Serialize;
@@ -137,18 +139,16 @@ pub(super) fn tune(
         .collect();
     let names = batches.iter().flat_map(|batch| batch.seen.names.clone());
     let (tuning, tuned) = search.tuned(options, &inversions, targets, names.collect(), observer)?;
-    let file = match &options.out {
-        Some(out) => {
-            let file = files::file(out, &model.name, "tuned.safetensors");
-            tuning.delta.save(&file, &[("model", &model.name)])?;
-            Some(file)
-        }
-        None => None,
-    };
+    let in_folder = |out: &PathBuf| files::file(out, &model.name, "tuned.safetensors");
+    let named = options.tuned_file.clone();
+    let file = named.or_else(|| options.out.as_ref().map(in_folder));
+    if let Some(file) = &file {
+        tuning.delta.save(file, &[("model", &model.name)])?;
+    }
     let bytes = file
         .as_ref()
-        .and_then(|file| file.metadata().ok())
-        .map(|data| data.len());
+        .and_then(|file| whole_file::properties(file).ok())
+        .map(|data| data.length);
     let mut images = (0..pixels.len()).map(|row| Reached {
         image: tuning.images.clone().narrow(0, row, 1),
         losses: tuning.losses[row],

@@ -63,7 +63,7 @@ impl Model {
     /// The file cannot be read.
     pub fn edits(&self) -> Result<EditBook, Error> {
         let file = self.edits_file();
-        match file.is_file() {
+        match whole_file::is_file(&file) {
             true => Ok(EditBook::load(file)?),
             false => Ok(EditBook::default()),
         }

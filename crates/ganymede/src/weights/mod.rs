@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use backbones::PublishedWeights;
 
 use crate::Error;
+use crate::images::files_in;
 
 /// The folder with models, feature networks and query images.
 ///
@@ -44,7 +45,7 @@ impl Weights {
             }
         };
         // Without the way back in it, paths in messages are easier to read.
-        match root.canonicalize() {
+        match whole_file::canonical(&root) {
             Ok(root) => Ok(Self { root }),
             Err(source) => Err(Error::NoWeights { path: root, source }),
         }
@@ -115,16 +116,12 @@ impl Weights {
 
     /// Names of the zoo's models, sorted. The base model is none of them: it is what they were trained from.
     pub fn model_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.zoo())
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.path().join(GENERATOR).is_file())
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        let folders = files_in(&self.zoo()).into_iter();
+        folders
+            .filter(|folder| whole_file::is_file(folder.join(GENERATOR)))
+            .filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
             .filter(|name| name != BASE)
-            .collect();
-        names.sort();
-        names
+            .collect()
     }
 
     /// The file of a model of the zoo.

@@ -26,7 +26,7 @@ pub(crate) use write::{Record, write_index, write_models, write_removal};
 compile_error!("an index is mapped as it lies in the file, which is little-endian");
 
 /// Arrays start at multiples of this many bytes: a cache line.
-const ALIGNMENT: usize = 64;
+pub(crate) const ALIGNMENT: usize = 64;
 
 /// Longest name of a model in bytes.
 pub(crate) const NAME_LIMIT: usize = 1024;

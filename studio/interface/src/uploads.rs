@@ -1,4 +1,4 @@
-//! Images, models and changes of models that were given to the page or found by it, in a temporary folder that goes with the program.
+//! Images, models and changes of models that were given to the page or found by it, in a folder.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ganymede::image_tensor::{DecodeLimits, ImageTensorError, RgbImage, decode_bytes, encode_png};
 use ganymede::stylegan2::WeightDelta;
 use ganymede::{Device, digest};
-use tempfile::TempDir;
 
-use crate::failure::Failure;
+use crate::Failure;
+use crate::scratch::Scratch;
 
 /// Largest image file.
 pub const IMAGE_BYTES: usize = 32 << 20;
@@ -23,21 +23,19 @@ pub const TUNED_BYTES: usize = 16 << 20;
 /// Changes that are kept; the oldest goes first.
 const TUNED: usize = 64;
 
-pub const NO_TUNED: &str = "no such change of a model here; send it again";
+const NO_TUNED: &str = "no such change of a model here; send it again";
 
+/// What was given, by the name of its content.
 pub struct Uploads {
-    folder: TempDir,
+    folder: PathBuf,
     images: Mutex<VecDeque<String>>,
     tuned: Mutex<VecDeque<String>>,
 }
 
 impl Uploads {
-    pub fn new() -> Result<Self, examples::Failure> {
-        let folder = tempfile::Builder::new()
-            .prefix("ganymede-studio-")
-            .tempdir()?;
-        for inner in [IMAGES_FOLDER, MODELS_FOLDER, TUNED_FOLDER] {
-            std::fs::create_dir(folder.path().join(inner))?;
+    pub(crate) fn new(folder: PathBuf) -> Result<Self, std::io::Error> {
+        for inner in [IMAGES_FOLDER, MODELS_FOLDER, TUNED_FOLDER, SCRATCH_FOLDER] {
+            whole_file::make_folder(folder.join(inner))?;
         }
         Ok(Self {
             folder,
@@ -46,9 +44,14 @@ impl Uploads {
         })
     }
 
+    /// A folder for work that is done soon.
+    pub(crate) fn scratch(&self) -> Result<Scratch, std::io::Error> {
+        Scratch::new(&self.folder.join(SCRATCH_FOLDER))
+    }
+
     /// Where models are put.
     pub fn models(&self) -> PathBuf {
-        self.folder.path().join(MODELS_FOLDER)
+        self.folder.join(MODELS_FOLDER)
     }
 
     /// Reads an image of any format, and keeps it as PNG under the name of its pixels. Returns the name and the pixels.
@@ -74,22 +77,37 @@ impl Uploads {
 
     /// Keeps a file of pivotal tuning, if it is one, under the name of its content.
     pub fn add_tuned(&self, bytes: &[u8], device: &Device) -> Result<String, Failure> {
-        let internal = |error: std::io::Error| Failure::internal(error.to_string());
-        let file = tempfile::Builder::new()
-            .suffix(ENDING)
-            .tempfile()
-            .map_err(internal)?;
-        std::fs::write(file.path(), bytes).map_err(internal)?;
-        WeightDelta::read(file.path(), device).map_err(|error| {
-            let path = file.path().display().to_string();
+        let scratch = self.scratch()?;
+        let file = scratch.folder().join(format!("given{ENDING}"));
+        whole_file::write(&file, bytes)?;
+        WeightDelta::read(&file, device).map_err(|error| {
+            let path = file.display().to_string();
             Failure::refused(error.to_string().replace(&path, "the change"))
         })?;
         self.keep_tuned(bytes)
     }
 
     /// As [`add_tuned`](Self::add_tuned), of a file that was made here.
-    pub fn keep_tuned(&self, bytes: &[u8]) -> Result<String, Failure> {
+    pub(crate) fn keep_tuned(&self, bytes: &[u8]) -> Result<String, Failure> {
         keep(&self.tuned, TUNED, bytes, |name| self.tuned_file(name))
+    }
+
+    /// The bytes of an image that is kept, as PNG.
+    ///
+    /// # Errors
+    ///
+    /// It is not here.
+    pub fn image_bytes(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        Ok(whole_file::read(self.image(name)?, u64::MAX)?)
+    }
+
+    /// The bytes of a change that is kept.
+    ///
+    /// # Errors
+    ///
+    /// It is not here.
+    pub fn tuned_bytes(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        Ok(whole_file::read(self.tuned(name)?, TUNED_BYTES as u64)?)
     }
 
     /// The file of a change that is kept.
@@ -101,18 +119,18 @@ impl Uploads {
     }
 
     /// A message without the folder's path, which is nobody's concern.
-    pub fn without_folder(&self, message: &str) -> String {
+    pub(crate) fn without_folder(&self, message: &str) -> String {
         let prefix = format!("{}{}", self.models().display(), std::path::MAIN_SEPARATOR);
         message.replace(&prefix, "")
     }
 
     fn image_file(&self, name: &str) -> PathBuf {
-        let folder = self.folder.path().join(IMAGES_FOLDER);
+        let folder = self.folder.join(IMAGES_FOLDER);
         folder.join(format!("{name}.png"))
     }
 
     fn tuned_file(&self, name: &str) -> PathBuf {
-        let folder = self.folder.path().join(TUNED_FOLDER);
+        let folder = self.folder.join(TUNED_FOLDER);
         folder.join(format!("{name}{ENDING}"))
     }
 }
@@ -132,7 +150,7 @@ fn keep(
     while names.len() > most {
         if let Some(oldest) = names.pop_front() {
             // What cannot be removed goes with the folder.
-            let _ = std::fs::remove_file(file(&oldest));
+            let _ = whole_file::remove(file(&oldest));
         }
     }
     Ok(name)
@@ -145,4 +163,5 @@ fn lock(names: &Mutex<VecDeque<String>>) -> MutexGuard<'_, VecDeque<String>> {
 const IMAGES_FOLDER: &str = "images";
 const MODELS_FOLDER: &str = "models";
 const TUNED_FOLDER: &str = "tuned";
+const SCRATCH_FOLDER: &str = "scratch";
 const ENDING: &str = ".tuned.safetensors";

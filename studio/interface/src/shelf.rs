@@ -9,7 +9,7 @@ use ganymede::regressed_start::is_kept_file;
 use ganymede::{Error, Weights};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// Endings of checkpoints.
 pub const ENDINGS: [&str; 4] = ["pkl", "pt", "pth", "safetensors"];
@@ -73,12 +73,13 @@ impl Entry {
     /// The picture of samples beside it.
     pub fn samples(&self) -> Option<PathBuf> {
         let beside = self.file.with_file_name("samples.png");
-        (self.origin != Origin::Dropped && beside.is_file()).then_some(beside)
+        (self.origin != Origin::Dropped && whole_file::is_file(&beside)).then_some(beside)
     }
 
     fn read_card(&mut self) {
         let folder = self.file.parent();
-        let Some(folder) = folder.filter(|folder| folder.join("card.toml").is_file()) else {
+        let Some(folder) = folder.filter(|folder| whole_file::is_file(folder.join("card.toml")))
+        else {
             return;
         };
         match ZooModel::open(folder.to_owned(), &self.name) {
@@ -142,12 +143,12 @@ fn checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
     let inside = ganymede::images::files_in(folder);
     let found = inside.into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?.to_owned();
-        if path.is_dir() {
+        if whole_file::is_folder(&path) {
             let file = path.join("generator.safetensors");
-            return file.is_file().then_some((name, file));
+            return whole_file::is_file(&file).then_some((name, file));
         }
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        let is_model = path.is_file() && !is_kept_file(&path);
+        let is_model = whole_file::is_file(&path) && !is_kept_file(&path);
         (is_model && ENDINGS.contains(&&*ending)).then_some((name, path))
     });
     found.collect()

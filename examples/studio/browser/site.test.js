@@ -1,0 +1,178 @@
+// The page without a server as a person uses it, in Chromium: `cargo run --release --manifest-path studio/site/Cargo.toml` makes it.
+
+import assert from 'node:assert/strict';
+import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, afterEach, test } from 'node:test';
+import { ROOT, browse, colors, count, folder, painted } from './server.js';
+import { SITE, serveSite } from './site.js';
+
+const QUERY = join(ROOT, 'weights/queries/micah/2.png');
+const PICTURE = 50;
+const MEGABYTE = 1e6;
+
+let site;
+let browser;
+let context;
+let page;
+let problems;
+
+before(async () => { browser = await browse(); });
+after(async () => { await browser?.close(); });
+beforeEach(async () => {
+  site = await serveSite();
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
+  page = await context.newPage();
+  problems = [];
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  context.on('request', (request) => { if (!request.url().startsWith(site.address) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
+});
+afterEach(async () => {
+  if (problems.length) console.error(problems, await page.locator('.notice').allTextContents());
+  await context.close();
+  await site.stop();
+  assert.deepEqual(problems, []);
+});
+
+async function view(name) {
+  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+  await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor();
+}
+const open = async (place = '') => {
+  await page.goto(site.address + place);
+  await page.locator('#nav a').first().waitFor();
+};
+const main = () => page.locator('canvas.main');
+const slide = (label, value) => page.getByRole('slider', { name: label, exact: true }).fill(String(value));
+
+async function download(press) {
+  const [file] = await Promise.all([page.waitForEvent('download'), press()]);
+  return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
+}
+
+test('the first picture comes after 3 MB at most, sliders change it, and nothing is fetched twice', async () => {
+  await open('#/model');
+  await page.getByRole('heading', { name: 'Model', exact: true }).waitFor();
+  let before = await painted(main());
+  assert.ok(await colors(main()) > PICTURE);
+  assert.ok(site.bytes() <= 3 * MEGABYTE, `${site.bytes()} bytes`);
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  for (const [label, value] of [['Truncation ψ', 0.5], ['Component 1', 2]]) {
+    const seen = await count(main());
+    await slide(label, value);
+    const now = await painted(main(), seen);
+    assert.notEqual(now, before);
+    before = now;
+  }
+  await page.reload();
+  await page.getByRole('heading', { name: 'Principal components' }).waitFor();
+  await painted(main());
+  for (const [path, bytes] of site.sent) if (path.startsWith('/data/')) assert.equal(bytes, statSync(join(SITE, path)).size, path);
+});
+
+test('models: cards with samples, credits, and a dropped checkpoint', async () => {
+  await open();
+  const micah = page.locator('.card[data-model="micah"]');
+  assert.match(await micah.textContent(), /after Micah Lanier.*CC-BY-4.0/s);
+  await page.getByLabel('Filter').fill('micah');
+  await painted(micah.locator('canvas').nth(3));
+  assert.ok(await colors(micah.locator('canvas').nth(3)) > PICTURE);
+  await page.getByLabel('Filter').fill('');
+  const file = join(folder(), 'mine.safetensors');
+  copyFileSync(join(ROOT, 'weights/zoo/lorelei/generator.safetensors'), file);
+  await page.locator('.drop input').setInputFiles(file);
+  const mine = page.locator('.card[data-model="dropped:mine.safetensors"]');
+  await mine.waitFor();
+  await mine.scrollIntoViewIfNeeded();
+  await painted(mine.locator('canvas').nth(3));
+  await page.locator('.drop input').setInputFiles({ name: 'bad.pkl', mimeType: 'application/octet-stream', buffer: Buffer.from('nonsense') });
+  await page.locator('.notice.error').waitFor();
+  assert.match(await page.locator('.notice.error').textContent(), /bad\.pkl/);
+  await page.getByRole('link', { name: 'Credits and licences' }).click();
+  await page.getByRole('heading', { name: 'Credits and licences' }).waitFor();
+  assert.match(await page.locator('table').textContent(), /micah.*Avatar Illustration System.*Micah Lanier.*CC-BY-4.0/s);
+});
+
+test('search: a chosen image, how usual it is, and more like a model', async () => {
+  await open('#/search');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.locator('.card').first().getAttribute('data-model'), 'micah');
+  await page.locator('.cards[data-typical]').waitFor();
+  assert.match(await page.locator('.card').first().textContent(), /\d+\.\d % of its samples are less likely/);
+  await page.locator('.card[data-model="micah"]').getByRole('button', { name: 'More like this' }).click();
+  await page.getByText('models ranked for models like micah').waitFor();
+});
+
+test('invert: previews while pictures go on, then an edit and its export', async () => {
+  await open('#/invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Into').selectOption('micah');
+  await page.getByLabel('Steps', { exact: true }).fill('60');
+  await page.getByLabel('Steps', { exact: true }).blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  const column = page.locator('.column');
+  const early = await painted(column.locator('canvas'), 1);
+  await page.locator('.column[data-done]').waitFor({ timeout: 120000 });
+  assert.notEqual(await painted(column.locator('canvas'), 2), early);
+  assert.ok(await column.locator('svg').getAttribute('data-values') >= 50);
+  assert.match(await column.textContent(), /PSNR \d+\.\d+ dB/);
+  await column.getByRole('button', { name: 'Edit' }).click();
+  const before = await painted(main());
+  const seen = await count(main());
+  await slide('Component 1', 3);
+  assert.notEqual(await painted(main(), seen), before);
+  await page.getByRole('button', { name: 'Export' }).click();
+  const png = await download(() => page.getByRole('button', { name: 'PNG' }).click());
+  // Four times 64 pixels.
+  assert.equal(png.bytes.readUInt32BE(16), 256);
+  const latents = await download(() => page.getByRole('button', { name: 'Latents' }).click());
+  assert.match(latents.name, /safetensors$/);
+  assert.match(await page.locator('dialog pre').textContent(), /--example generate -- --model micah --latents/);
+});
+
+test('invert: stopped on the way, it gives what it has; and another can be begun', async () => {
+  await open('#/invert');
+  await page.locator('.drop input').setInputFiles(QUERY);
+  await page.getByLabel('Into').selectOption('micah');
+  await page.getByLabel('Steps', { exact: true }).fill('20000');
+  await page.getByLabel('Steps', { exact: true }).blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  await page.getByText(/step [5-9]\d* of 20000/).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped: this is what was found until then.').waitFor();
+  await page.locator('.column[data-done]').waitFor();
+  await page.getByLabel('Steps', { exact: true }).fill('5');
+  await page.getByLabel('Steps', { exact: true }).blur();
+  await page.getByRole('button', { name: 'Invert', exact: true }).click();
+  await page.getByText('Done.').waitFor();
+});
+
+test('interpolate: a strip that plays, and a GIF', async () => {
+  await open('#/model');
+  await painted(main());
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  await page.getByRole('button', { name: 'Next', exact: true }).click();
+  await page.getByRole('button', { name: 'Put on the strip' }).click();
+  await view('Interpolate');
+  await page.getByLabel('Frames', { exact: true }).fill('6');
+  await page.getByLabel('Frames', { exact: true }).blur();
+  await page.locator('.strip[data-frames="6"]').waitFor();
+  await page.getByRole('button', { name: 'Export' }).click();
+  const gif = await download(() => page.getByRole('button', { name: 'GIF' }).click());
+  assert.equal(gif.bytes.subarray(0, 6).toString(), 'GIF89a');
+  assert.ok(await page.getByRole('button', { name: 'MP4' }).isDisabled());
+});
+
+test('drag: points that a picture follows', async () => {
+  await open('#/drag');
+  const before = await painted(main());
+  const box = await page.locator('.dragging svg').boundingBox();
+  for (const y of [0.4, 0.55]) await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * y);
+  await page.getByLabel('Steps', { exact: true }).fill('10');
+  await page.getByLabel('Steps', { exact: true }).blur();
+  await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
+  await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
+  assert.notEqual(await painted(main()), before);
+});

@@ -1,0 +1,46 @@
+//! The interface as WebAssembly.
+
+use std::path::Path;
+use std::process::Command;
+
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::error::Error;
+use crate::files::{self, Effort, Packed};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Compiles the worker's crate and writes it with the JavaScript around it, which is `engine.js`.
+pub fn write(root: &Path, out: &Path) -> Result<Packed, Error> {
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => folder.into(),
+        None => root.join("target"),
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        // Where the flags for this target are.
+        .current_dir(root)
+        .args(["build", "--locked", "--profile", "wasm", "--target", TARGET])
+        .args(["--package", "studio-worker", "--target-dir"])
+        .arg(&target)
+        .status()
+        .map_err(Error::io(root))?;
+    if !status.success() {
+        return Err(Error::Compile);
+    }
+    let compiled = target.join(TARGET).join("wasm/studio_worker.wasm");
+    let mut bindgen = Bindgen::new();
+    let made = bindgen.input_path(&compiled).web(true).and_then(|bindgen| {
+        bindgen
+            .typescript(false)
+            .remove_producers_section(true)
+            .remove_name_section(true)
+            .out_name("engine")
+            .generate(out)
+    });
+    made.map_err(|e| Error::other(&compiled, e))?;
+    let made = out.join("engine_bg.wasm");
+    let bytes = files::read(&made)?;
+    std::fs::remove_file(&made).map_err(Error::io(&made))?;
+    files::pack(&bytes, Effort::Most, out)
+}
