@@ -70,7 +70,7 @@ impl Studio {
             return Vec::new();
         };
         let is_here = |network: &LpipsNetwork| {
-            let files = network.weight_files(Version::V0_1);
+            let files = network.published_weights(Version::V0_1);
             files.iter().all(|file| weights.feature_file(file).is_ok())
         };
         LpipsNetwork::ALL.into_iter().filter(is_here).collect()

@@ -106,7 +106,7 @@ const PAGE: &str = r#"<!doctype html>
   <header class="bar"><a class="mark" href="./index.html">Ganymede</a></header>
   <main>
     <h1>Credits and licences</h1>
-    <p>The training images were avatars rendered with DiceBear from these designs: recombined, recoloured, rasterised at
+    <p>The training images were avatars rendered with DiceBear from these designs: recombined, recolored, rasterized at
       64 x 64 pixels. What the models generate is adapted from the designs, under the same terms.</p>
     <table>
       <thead><tr><th>Model</th><th>Design</th><th>Artist</th><th>Licence</th></tr></thead>
