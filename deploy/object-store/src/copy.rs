@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs::Metadata;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,7 +7,7 @@ use crate::files;
 
 /// Before the end of the page.
 const FOOTER: &str =
-    "  <footer class=\"credits\"><a href=\"./credits.html\">Credits and licences</a></footer>\n";
+    "  <footer class=\"empty\"><a href=\"./credits.html\">Credits and licences</a></footer>\n";
 const END: &str = "</body>";
 
 /// Nothing but the site's own files, the program that is compiled from them, and what the page makes itself.

@@ -108,15 +108,6 @@ impl Worker {
         text(&self.studio.describe(model)?)
     }
 
-    /// The picture of samples beside a model, as PNG.
-    ///
-    /// # Errors
-    ///
-    /// There is none.
-    pub fn samples(&self, model: &str) -> Result<Vec<u8>, JsError> {
-        Ok(self.studio.samples(model)?)
-    }
-
     /// Takes a checkpoint file, and describes its model.
     ///
     /// # Errors
