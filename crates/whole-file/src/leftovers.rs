@@ -81,7 +81,6 @@ fn is_abandoned(path: &Path) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 mod tests {
-    use std::io::Write;
 
     use super::*;
 
