@@ -46,6 +46,7 @@ export function inversionOptions({ into, choose }) {
     h('details', {}, h('summary', {}, 'More options'),
       h('div', { className: 'fields' },
         choice('LPIPS network', [['alex', 'AlexNet'], ['vgg', 'VGG16, slower']].filter(([name]) => store.lpips.includes(name)), settings.lpips, set('lpips')),
+        choice('Optimizer', [['adam', 'Adam'], ['lbfgs', 'L-BFGS, closer in as many steps']], settings.optimizer, set('optimizer')),
         rate('Learning rate', 'learning_rate'),
         choice('Course of the learning rate', [['constant', 'the same throughout'], ['ramp', 'up at first, down at the end']], settings.schedule, set('schedule')),
         weight('Weight of LPIPS', 'lambda_lpips'),
@@ -67,7 +68,7 @@ export function inversionWords({ settings, tune, ...tuning }) {
   const differing = (names, object, other) => {
     for (const name of names) if (object[name] !== other[name]) words.push(option(name), object[name]);
   };
-  const common = ['space', 'steps', 'lpips', 'learning_rate', 'schedule', 'lambda_lpips', 'lambda_mse', 'lambda_w_avg', 'start', 'start_samples', 'noise'];
+  const common = ['space', 'optimizer', 'steps', 'lpips', 'learning_rate', 'schedule', 'lambda_lpips', 'lambda_mse', 'lambda_w_avg', 'start', 'start_samples', 'noise'];
   differing(common, settings, usual.settings);
   if (settings.prior) {
     words.push('--prior');

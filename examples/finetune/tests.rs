@@ -256,7 +256,7 @@ fn stages_add_the_most_discriminating_network_to_the_best_snapshot() {
         let args = [&["--kimg", kimg], &args[2..]].concat();
         refused(
             place.finetune("pieces", &args, ENDLESS),
-            &["--kimg 0.008,0.008", kimg],
+            &["started with 0.008,0.008", kimg],
         );
     }
     assert_eq!(place.measurements("pieces"), place.measurements("straight"));

@@ -5,6 +5,10 @@ use crate::adam_variable::AdamVariable;
 use crate::lbfgs::Lbfgs;
 
 /// The latents of a batch `[batch, n, w_dim]`, each moved as if alone.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each search, and it is not moved about"
+)]
 pub(crate) enum Latents {
     Adam(AdamVariable<3>),
     Lbfgs(Rows),
