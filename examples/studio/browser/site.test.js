@@ -89,8 +89,8 @@ test('models: cards with samples, credits, and a dropped checkpoint', async () =
   await page.locator('.drop input').setInputFiles({ name: 'bad.pkl', mimeType: 'application/octet-stream', buffer: Buffer.from('nonsense') });
   await page.locator('.notice.error').waitFor();
   assert.match(await page.locator('.notice.error').textContent(), /bad\.pkl/);
-  await page.getByRole('link', { name: 'Credits and licences' }).click();
-  await page.getByRole('heading', { name: 'Credits and licences' }).waitFor();
+  await page.getByRole('link', { name: 'Credits and licenses' }).click();
+  await page.getByRole('heading', { name: 'Credits and licenses' }).waitFor();
   assert.match(await page.locator('table').textContent(), /micah.*Avatar Illustration System.*Micah Lanier.*CC-BY-4.0/s);
 });
 

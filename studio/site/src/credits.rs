@@ -1,4 +1,4 @@
-//! Whose art the models were trained on, whose networks they are measured by, and under which licences.
+//! Whose art the models were trained on, whose networks they are measured by, and under which licenses.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ struct Art {
     source: Option<String>,
 }
 
-/// Writes `credits.html`, and the licences' texts beside it.
+/// Writes `credits.html`, and the licenses' texts beside it.
 pub fn write(weights: &Path, out: &Path) -> Result<(), Error> {
     let zoo = weights.join("zoo");
     let mut rows = String::new();
@@ -105,7 +105,7 @@ const PAGE: &str = r#"<!doctype html>
 <body>
   <header class="bar"><a class="mark" href="./index.html">Ganymede</a></header>
   <main>
-    <h1>Credits and licences</h1>
+    <h1>Credits and licenses</h1>
     <p>The training images were avatars rendered with DiceBear from these designs: recombined, recolored, rasterized at
       64 x 64 pixels. What the models generate is adapted from the designs, under the same terms.</p>
     <table>

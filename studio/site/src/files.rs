@@ -147,7 +147,7 @@ pub fn packed_bytes(bytes: &[u8], effort: Effort) -> Result<Vec<u8>, std::io::Er
 /// Makes the folder of the site; one that is there is removed, if it is a site.
 pub fn renew(out: &Path) -> Result<(), Error> {
     let path = out.to_owned();
-    if out.exists() && list(out)?.first().is_some() {
+    if out.exists() && !list(out)?.is_empty() {
         if !out.join(START).is_file() {
             return Err(Error::NotASite { path });
         }

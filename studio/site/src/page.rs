@@ -6,8 +6,7 @@ use crate::error::Error;
 use crate::files;
 
 /// Before the end of the page.
-const FOOTER: &str =
-    "  <footer class=\"empty\"><a href=\"./credits.html\">Credits and licences</a></footer>\n";
+const FOOTER: &str = "  <footer><a href=\"./credits.html\">Credits and licenses</a></footer>\n";
 const END: &str = "</body>";
 
 /// Nothing but the site's own files, the program that is compiled from them, and what the page makes itself.
