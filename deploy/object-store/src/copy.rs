@@ -112,13 +112,15 @@ pub fn get(
             }
             // A file that is too short must not get its name.
             same_length(place.name(&object.location), bytes, object.size).map_err(because)?;
-            out.flush()?;
-            // Where a file system keeps no such times, the time of writing has to do.
-            let _ = out.get_ref().set_modified(stored);
-            Ok(())
+            out.flush()
         });
         match written {
-            Ok(()) => Ok(Some(object.size)),
+            Ok(()) => {
+                // Where a file system keeps no such times, the time of writing has to do.
+                let file = std::fs::File::options().write(true).open(&path);
+                let _ = file.and_then(|file| file.set_modified(stored));
+                Ok(Some(object.size))
+            }
             Err(source) => {
                 Err(reason.unwrap_or_else(|| Error::io(path, "cannot be written")(source)))
             }
