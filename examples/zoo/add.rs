@@ -26,7 +26,7 @@ pub fn add(add: &Add) -> Result<ExitCode, Failure> {
         side = added.resolution
     );
     println!(
-        "the index of these {} models does not know it yet; the example `index` samples it: index -- add {}, or index -- build where there is no index",
+        "models in the folder: {}; no index knows this one yet: the example `index` has `add {}` where there is one, else `build`",
         added.models, added.name
     );
     if let Some(path) = &add.json {
