@@ -264,8 +264,15 @@ fn common_name(name: &str) -> String {
         let stage: usize = parts.next()?.parse().ok()?;
         let repeat: usize = parts.next()?.parse().ok()?;
         let layer = parts.next()?;
-        let before: usize = STAGES.get(..stage)?.iter().map(|stage| stage.repeats).sum();
-        let expands = STAGES.get(stage)?.expansion > 1;
+        let Stage {
+            repeats, expansion, ..
+        } = *STAGES.get(stage)?;
+        // A deeper network's block must not be taken for the next stage's.
+        if repeat >= repeats {
+            return None;
+        }
+        let before: usize = STAGES[..stage].iter().map(|stage| stage.repeats).sum();
+        let expands = expansion > 1;
         let layer = match (layer, expands) {
             ("conv_pw", true) => "_expand_conv",
             ("bn1", true) => "_bn0",

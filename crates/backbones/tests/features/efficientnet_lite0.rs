@@ -156,4 +156,11 @@ fn files_of_other_networks_are_refused() {
     let surplus =
         shipped("efficientnet_lite0").rename(|name| Some(name.replace("_fc.bias", "_fc.offset")));
     assert!(EfficientNetLite0::load(&surplus, &device).is_err());
+    // A third block in a stage that has two, as deeper networks have it, is not the next stage's first.
+    let deeper = shipped("efficientnet_lite0")
+        .rename(|name| Some(timm_name(name).replace("blocks.2.0.", "blocks.1.2.")));
+    let message = EfficientNetLite0::load(&deeper, &device)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("_blocks.3."), "{message}");
 }
