@@ -13,6 +13,8 @@ pub enum Format {
     Safetensors,
     /// `torch.save` since PyTorch 1.6: a zip archive with a pickle and raw storages.
     TorchArchive,
+    /// `torch.jit.save`: the same archive with the code of the modules beside it, which is not looked at.
+    TorchScript,
     /// `torch.save` before PyTorch 1.6: pickles, then raw storages.
     TorchStream,
     /// A plain pickle: the networks of stylegan2-ada-pytorch and stylegan3, or numpy arrays.
@@ -28,6 +30,7 @@ impl Format {
         match self {
             Self::Safetensors => "safetensors",
             Self::TorchArchive => "PyTorch zip archive",
+            Self::TorchScript => "TorchScript archive",
             Self::TorchStream => "PyTorch stream",
             Self::Pickle => "pickle",
             Self::NumpyArray => "numpy array",
@@ -48,6 +51,8 @@ impl Format {
         if bytes.starts_with(&archive::PREFIX) {
             return Ok(if starts_with_array(bytes) {
                 Self::NumpyArchive
+            } else if archive::has_code(bytes) {
+                Self::TorchScript
             } else {
                 Self::TorchArchive
             });

@@ -239,7 +239,7 @@ fn parse(format: Format, file: Arc<Vec<u8>>) -> Result<Flattened, Fault> {
         Format::Safetensors => return safetensors_file::read(&file),
         Format::NumpyArray => return numpy_file::read_array(&file),
         Format::NumpyArchive => return numpy_file::read_archive(&file),
-        Format::TorchArchive => archive::read(&file, &mut heap)?,
+        Format::TorchArchive | Format::TorchScript => archive::read(&file, &mut heap)?,
         Format::TorchStream => stream::read(&file, &mut heap)?,
         Format::Pickle => {
             let mut cursor = Cursor::new(&file, 0, file.len());

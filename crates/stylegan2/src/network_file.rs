@@ -156,13 +156,19 @@ fn holds(checkpoint: &Checkpoint) -> String {
             }
         })
         .collect();
-    match (networks.is_empty(), checkpoint.tensors().keys().next()) {
+    let found = match (networks.is_empty(), checkpoint.tensors().keys().next()) {
         (false, _) => format!("it holds {}", networks.join(", ")),
         (true, Some(first)) => {
             let count = checkpoint.tensors().len();
             format!("it holds {count} tensors, the first is {}", shown(first))
         }
         (true, None) => "it holds no tensors".to_owned(),
+    };
+    match checkpoint.format() {
+        Some(Format::TorchScript) => format!(
+            "it is a TorchScript archive, whose code is not looked at; {found}; use the checkpoint that it was made of"
+        ),
+        _ => found,
     }
 }
 

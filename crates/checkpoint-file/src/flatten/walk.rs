@@ -284,21 +284,24 @@ impl<'h, 'a> Walk<'h, 'a> {
         Ok(())
     }
 
-    /// A module of TorchScript, whose parameters, buffers and modules are its attributes. Its class is not looked at.
+    /// A module of TorchScript, whose parameters, buffers and modules are its attributes. Its class is not looked at. A part without
+    /// attributes, such as packed weights of a quantized layer, is listed as one that was not read.
     fn script_object(&mut self, foreign: Foreign) -> Result<(), Fault> {
         let heap = self.heap;
         let attributes = heap.dict(foreign.state);
         let Some(attributes) = attributes.filter(|a| a.len() <= limits::ATTRIBUTES) else {
+            if !self.name.is_empty() {
+                return self.insert_opaque(foreign.class);
+            }
             return Err(malformed!(
-                "the TorchScript object {:?} has no state of at most {} attributes",
-                self.name,
+                "the TorchScript module has no state of at most {} attributes",
                 limits::ATTRIBUTES
             ));
         };
         self.budget.visit(attributes.len())?;
         for (key, value) in attributes {
             let leads_on = match heap.get(*value) {
-                Some(Object::Tensor(_)) => true,
+                Some(Object::Tensor(_) | Object::Opaque(_)) => true,
                 Some(Object::Foreign(inner)) => heap.is_script(*inner),
                 _ => false,
             };

@@ -16,8 +16,19 @@ const CHECKPOINTS: [&str; 6] = [".pkl", ".pt", ".pth", ".ckpt", ".bin", ".safete
 /// Endings of what the official dataset tool packs.
 const IMAGES: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
 
+/// The constants of the code, which every TorchScript archive has beside its pickle and nothing else has.
+const CONSTANTS: &str = "constants.pkl";
+
 /// How every archive starts.
 pub(crate) const PREFIX: [u8; 4] = LOCAL_HEADER;
+
+/// Whether an archive is one of TorchScript.
+pub(crate) fn has_code(file: &[u8]) -> bool {
+    Directory::read(file).is_ok_and(|directory| {
+        prefix(&directory)
+            .is_ok_and(|prefix| directory.entry(&format!("{prefix}{CONSTANTS}")).is_some())
+    })
+}
 
 /// Reads a whole file and returns the object in it.
 pub(crate) fn read<'a>(file: &'a [u8], heap: &mut Heap<'a>) -> Result<Value, Fault> {

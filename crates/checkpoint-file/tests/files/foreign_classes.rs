@@ -397,3 +397,32 @@ fn messages_show_names_escaped_and_cut() {
         assert!(!message.chars().any(char::is_control), "{message:?}");
     }
 }
+
+#[test]
+fn a_part_of_torch_script_without_attributes_is_listed_and_the_rest_is_read() {
+    let object = |pickle: &mut Pickle, class: &str| {
+        let package = "__torch__.torch.classes.quantized";
+        pickle.global(package, class).empty_tuple().new_object();
+    };
+    let mut pickle = Pickle::new();
+    object(&mut pickle, "Network");
+    pickle.dict().mark();
+    weight(&mut pickle);
+    pickle.text("packed");
+    object(&mut pickle, "LinearPackedParams");
+    pickle.ints(&[1, 2]).build();
+    let file = read(pickle.set_items().build());
+    assert_eq!(file.tensors()["weight"].to_f32(), [2.5]);
+    let opaque: Vec<_> = file.opaque().iter().collect();
+    assert_eq!(opaque.len(), 1);
+    assert_eq!(opaque[0].0, "packed");
+    assert!(opaque[0].1.ends_with("LinearPackedParams"), "{opaque:?}");
+
+    // Alone it is nothing that could be read.
+    let mut pickle = Pickle::new();
+    object(&mut pickle, "LinearPackedParams");
+    assert_refused(
+        &pickle.ints(&[1, 2]).build().stop(),
+        &["the TorchScript module has no state"],
+    );
+}

@@ -8,7 +8,7 @@ pub const SCRIPT: &[u8] = include_bytes!("../fixtures/torchscript/script.pt");
 #[test]
 fn tensors_are_named_as_in_the_modules_state_dict() {
     let file = Checkpoint::from_bytes("script.pt", SCRIPT).unwrap();
-    assert_eq!(file.format(), Some(Format::TorchArchive));
+    assert_eq!(file.format(), Some(Format::TorchScript));
     assert!(file.not_understood().is_empty());
     let expected: [(&str, &[usize], &[f32]); 8] = [
         (

@@ -296,3 +296,19 @@ fn labels_are_as_many_as_the_generator_has_classes() {
         .to_string();
     assert!(message.contains("classes 0 to 2"), "{message}");
 }
+
+#[test]
+fn a_torch_script_archive_without_a_generator_is_named() {
+    let (_, device) = devices().remove(0);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../checkpoint-file/tests/fixtures/torchscript/script.pt");
+    let message = Generator::load(script, &device).unwrap_err().to_string();
+    for part in [
+        "script.pt",
+        "TorchScript archive",
+        "blocks.0",
+        "use the checkpoint that it was made of",
+    ] {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
