@@ -26,7 +26,7 @@ impl Storage {
     /// Maps the segments of a file; their pages are read when they are used and can be given back by the system.
     pub(crate) fn map(path: &Path) -> Result<Self, RetrievalError> {
         let refused = |source| io(path, source);
-        if path.starts_with(memory::ROOT) {
+        if memory::has(path) {
             let bytes = whole_file::read(path, u64::MAX).map_err(refused)?;
             return Self::from_bytes(path, &bytes);
         }

@@ -28,9 +28,9 @@ use std::time::{Duration, SystemTime};
 /// The first component of paths in memory.
 pub const ROOT: &str = "memory:";
 
-/// Whether a path names something in memory.
-pub(crate) fn has(path: &Path) -> bool {
-    path.starts_with(ROOT)
+/// Whether a path names something in memory, be it there or not.
+pub fn has(path: impl AsRef<Path>) -> bool {
+    path.as_ref().starts_with(ROOT)
 }
 
 #[derive(Default)]
