@@ -86,8 +86,15 @@ fn run(command: Command, terminal: &mut Terminal) -> Result<(), Failure> {
             match updated.was_up_to_date() {
                 true => println!("{file}: up to date"),
                 false => println!(
-                    "{file}: {} new, {} sampled again, {} taken out; {} models",
-                    updated.new, updated.changed, updated.gone, updated.models
+                    "{file}: {} new, {} sampled again, {} taken out{}; {} models",
+                    updated.new,
+                    updated.changed,
+                    updated.gone,
+                    match updated.left_out {
+                        0 => String::new(),
+                        left_out => format!(", {left_out} left out"),
+                    },
+                    updated.models
                 ),
             }
             if let Some(path) = &common.json {

@@ -290,7 +290,36 @@ fn a_model_that_can_no_longer_be_sampled_is_named_or_left_out_and_counted() {
     // Now it is new in the zoo, and is not taken in.
     let updated = update(&options(true), &context, &mut ()).unwrap();
     assert_eq!((updated.new, updated.changed, updated.models), (0, 0, 1));
+    assert_eq!(updated.left_out, 1);
+    assert!(!updated.was_up_to_date());
     assert_eq!(zoo.index().unwrap().names().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn models_stay_where_it_is_not_their_fault_that_they_cannot_be_sampled() {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo(folder.path());
+    index(folder.path(), &BUILD).unwrap();
+    let before = std::fs::read(zoo.index_path()).unwrap();
+    // A file in place of the folder that samples are kept in.
+    let moments = folder.path().join("a file");
+    std::fs::write(&moments, "").unwrap();
+    generator(9)
+        .save(
+            zoo.model("b").unwrap().generator_path(),
+            FloatPrecision::F32,
+        )
+        .unwrap();
+    let options = ChangeOptions {
+        zoo: Some(folder.path().join("zoo")),
+        moments: Some(moments),
+        skip_bad: true,
+        ..ChangeOptions::default()
+    };
+    let context = Context::new(Device::flex());
+    let error = update(&options, &context, &mut ()).unwrap_err();
+    assert!(error.to_string().contains("a file"), "{error}");
+    assert_eq!(std::fs::read(zoo.index_path()).unwrap(), before);
 }
 
 /// `index` with a zoo and whatever else.

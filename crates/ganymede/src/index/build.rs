@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::Device;
-use feature_stats::{Ddof, Moments, Pca, Ridge};
+use feature_stats::{Ddof, Moments, Pca, Ridge, StatsError};
 use model_zoo::{Zoo, ZooModel};
 use retrieval_gaussian::{Index, IndexBuilder, IndexPrecision, IndexSettings};
 use serde::{Deserialize, Serialize};
@@ -58,14 +58,14 @@ pub(super) fn moments_of_each(
     Ok(all)
 }
 
-/// Says why a model is left out, where that is allowed and nobody has ended the job.
+/// Says why a model is left out, where that is allowed and it is the model's fault.
 pub(super) fn left_out(
     model: &str,
     error: Error,
     skip_bad: bool,
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
-    if !skip_bad || matches!(error, Error::Cancelled) {
+    if !skip_bad || !is_of_the_model(&error) {
         return Err(error);
     }
     observer.warn(&Warning::ModelLeftOut {
@@ -73,6 +73,17 @@ pub(super) fn left_out(
         reason: error.to_string(),
     });
     Ok(())
+}
+
+/// Whether an error says something of the model: a full disk, a damaged file of what was sampled before, and the end of the job do not.
+fn is_of_the_model(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Cancelled
+            | Error::Io { .. }
+            | Error::Checkpoint(_)
+            | Error::Stats(StatsError::Io { .. } | StatsError::Malformed { .. })
+    )
 }
 
 /// A model's name and its statistics, in memory or read just now.

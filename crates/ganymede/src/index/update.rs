@@ -71,6 +71,8 @@ pub struct Updated {
     pub changed: usize,
     /// Models that the zoo no longer has.
     pub gone: usize,
+    /// Models that were taken out, or not taken in, because they cannot be sampled.
+    pub left_out: usize,
     /// How many it has now.
     pub models: usize,
 }
@@ -78,7 +80,7 @@ pub struct Updated {
 impl Updated {
     /// Whether nothing was to be done.
     pub fn was_up_to_date(&self) -> bool {
-        (self.new, self.changed, self.gone) == (0, 0, 0)
+        (self.new, self.changed, self.gone, self.left_out) == (0, 0, 0, 0)
     }
 }
 
@@ -109,6 +111,7 @@ pub fn update(
             new: taken_in(&outdated.new),
             changed: taken_in(&outdated.changed),
             gone: outdated.gone.len(),
+            left_out: left_out.len(),
             models,
         }
     };
