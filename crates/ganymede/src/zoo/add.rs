@@ -4,7 +4,7 @@ use model_zoo::{Card, Zoo, ZooError};
 use serde::{Deserialize, Serialize};
 
 use crate::files::ShownPath;
-use crate::{Context, Error, Model};
+use crate::{BASE, Context, Error, Model};
 
 /// A generator that a folder of models takes in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Added {
 ///
 /// # Errors
 ///
-/// The file holds no generator, the name is no name of a folder or is taken, the license is empty, or a file cannot be written.
+/// The file holds no generator, the name is no name of a folder, is taken or is [`BASE`], the license is empty, or a file cannot be written.
 pub fn add(options: &AddOptions, context: &Context) -> Result<Added, Error> {
     let file = &options.file;
     let name = match &options.name {
@@ -63,6 +63,13 @@ pub fn add(options: &AddOptions, context: &Context) -> Result<Added, Error> {
             stem.to_string_lossy().into_owned()
         }
     };
+    if name == BASE {
+        return Err(Error::option(
+            "name",
+            &name,
+            "the model that others are trained from is called so; give another name",
+        ));
+    }
     let root = match &options.zoo {
         Some(root) => root.clone(),
         None => context.weights()?.zoo(),
@@ -73,7 +80,7 @@ pub fn add(options: &AddOptions, context: &Context) -> Result<Added, Error> {
         ..Card::new(&name, &options.license)
     };
     let zoo = match Zoo::create(&root) {
-        Err(ZooError::Exists { .. }) => Zoo::open(&root)?,
+        Err(ZooError::Exists { .. }) => Zoo::open_without(&root, &[BASE])?,
         created => created?,
     };
     let zoo = zoo.add(&name, &model.generator, &card)?;
