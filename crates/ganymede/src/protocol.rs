@@ -58,10 +58,10 @@ impl Protocol {
         weights: Option<&Path>,
         device: &Device,
     ) -> Result<ImageFeatures, Error> {
-        let path = match (file, self.embedded()) {
-            (Some(file), _) => file.to_owned(),
-            (None, Some(kind)) => features::embedded(kind, &Weights::open(weights)?)?,
-            (None, None) => return Err(self.weights_needed()),
+        let network = self.network();
+        let path = match file {
+            Some(file) => file.to_owned(),
+            None => features::embedded(network, &Weights::open(weights)?)?,
         };
         let checkpoint = Checkpoint::open(&path)?;
         let fid = |protocol| -> Result<ImageFeatures, Error> {
@@ -71,8 +71,8 @@ impl Protocol {
             ))
         };
         // What a generator makes at the margins counts too.
-        let whole = |kind: FeatureNetworkKind, name| -> Result<ImageFeatures, Error> {
-            let extractor = kind.load(&checkpoint, device)?;
+        let whole = |name| -> Result<ImageFeatures, Error> {
+            let extractor = network.load(&checkpoint, device)?;
             let side = extractor.preprocessing().crop;
             Ok(features::whole_picture(extractor, name, side).into())
         };
@@ -80,30 +80,25 @@ impl Protocol {
             Self::PytorchFid => fid(FidProtocol::PytorchFid),
             Self::CleanFid => fid(FidProtocol::CleanFid),
             Self::TorchFidelity => fid(FidProtocol::TorchFidelity),
-            Self::EfficientnetLite0 => whole(
-                FeatureNetworkKind::EfficientNetLite0,
-                WHOLE_EFFICIENTNET_LITE0,
-            ),
-            Self::AlexNet => whole(FeatureNetworkKind::AlexNet, "alexnet, whole picture"),
-            Self::Vgg16 => whole(FeatureNetworkKind::Vgg16, "vgg16, whole picture"),
-            Self::ClipVitB32 => whole(
-                FeatureNetworkKind::ClipVitB32,
-                "clip_vit_b32, whole picture",
-            ),
-            Self::DinoVitB16 => whole(
-                FeatureNetworkKind::DinoVitB16,
-                "dino_vit_b16, whole picture",
-            ),
+            Self::EfficientnetLite0 => whole(WHOLE_EFFICIENTNET_LITE0),
+            Self::AlexNet => whole("alexnet, whole picture"),
+            Self::Vgg16 => whole("vgg16, whole picture"),
+            Self::ClipVitB32 => whole("clip_vit_b32, whole picture"),
+            Self::DinoVitB16 => whole("dino_vit_b16, whole picture"),
         }
     }
 
-    /// The network, where the repository has its weights.
-    fn embedded(self) -> Option<FeatureNetworkKind> {
+    /// The network that is run.
+    fn network(self) -> FeatureNetworkKind {
         match self {
-            Self::EfficientnetLite0 => Some(FeatureNetworkKind::EfficientNetLite0),
-            Self::AlexNet => Some(FeatureNetworkKind::AlexNet),
-            Self::Vgg16 => Some(FeatureNetworkKind::Vgg16),
-            _ => None,
+            Self::PytorchFid | Self::CleanFid | Self::TorchFidelity => {
+                FeatureNetworkKind::InceptionV3Fid
+            }
+            Self::EfficientnetLite0 => FeatureNetworkKind::EfficientNetLite0,
+            Self::AlexNet => FeatureNetworkKind::AlexNet,
+            Self::Vgg16 => FeatureNetworkKind::Vgg16,
+            Self::ClipVitB32 => FeatureNetworkKind::ClipVitB32,
+            Self::DinoVitB16 => FeatureNetworkKind::DinoVitB16,
         }
     }
 
@@ -120,19 +115,36 @@ impl Protocol {
             Self::DinoVitB16 => "dino_vit_b16",
         }
     }
+}
 
-    fn weights_needed(self) -> Error {
-        let file = match self {
-            Self::ClipVitB32 => "OpenAI's ViT-B-32.pt",
-            Self::DinoVitB16 => "DINO's dino_vitbase16_pretrain.pth",
-            _ => "pt_inception-2015-12-05-6726825d.pth",
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_that_are_missing_are_asked_for_by_name_and_found_in_the_weights_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("features")).unwrap();
+        let load = |protocol: Protocol| {
+            let loaded = protocol.load(None, Some(folder.path()), &Device::flex());
+            loaded.err().unwrap().to_string()
         };
-        Error::option(
-            "protocol",
-            self.name(),
-            format!(
-                "the repository has no weights of this network; name the file ({file}) as features"
-            ),
-        )
+        for (protocol, file) in [
+            (Protocol::CleanFid, "pt_inception-2015-12-05-6726825d.pth"),
+            (Protocol::ClipVitB32, "ViT-B-32.pt"),
+            (Protocol::DinoVitB16, "dino_vitbase16_pretrain.pth"),
+        ] {
+            let message = load(protocol);
+            assert!(message.contains(file), "{message}");
+            assert!(message.contains("missing"), "{message}");
+            // No longer missing, and looked into.
+            std::fs::write(folder.path().join("features").join(file), "no weights").unwrap();
+            let message = load(protocol);
+            assert!(
+                !message.contains("missing") && message.contains(file),
+                "{message}"
+            );
+        }
     }
 }
