@@ -5,10 +5,11 @@ use lpips::LpipsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InversionError {
-    /// The targets are not images of the generator's shape.
+    /// The targets are not images of the generator's shape; those of a generator with opacity may also be as seen over white.
     #[error(
         "the targets have shape {found:?}, but this generator makes images of shape [batch, {channels}, {resolution}, {resolution}]; \
-         crop and resize the images to {resolution} x {resolution} pixels with {channels} channel(s)"
+         crop and resize the images to {resolution} x {resolution} pixels with {channels} channel(s){}",
+        if *channels == 4 { ", or 3 as seen over white" } else { "" }
     )]
     TargetShape {
         /// Shape of the targets.

@@ -103,3 +103,51 @@ fn rows(tensor: Tensor<3>) -> Vec<Vec<f64>> {
     let values: Vec<f64> = tensor.into_data().iter::<f64>().collect();
     values.chunks(n * w_dim).map(<[f64]>::to_vec).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps of `|w - 3|^2`, whose gradient is 2 (w - 3).
+    fn steps(latents: &mut Latents, count: usize) {
+        for _ in 0..count {
+            let leaf = latents.leaf();
+            let apart = leaf.clone() - 3.0;
+            let squares = (apart.clone() * apart).sum_dim(1).sum_dim(2);
+            let losses: Vec<f64> = squares.clone().into_data().iter::<f64>().collect();
+            let mut gradients = squares.sum().backward();
+            latents.step(1.0, &leaf, &mut gradients, &losses);
+        }
+    }
+
+    fn start(rows: &[f32]) -> Latents {
+        let all: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| [*row, 2.0 * row, 1.0, 0.5])
+            .collect();
+        let data = TensorData::new(all, [rows.len(), 2, 2]);
+        Latents::new(Optimizer::Lbfgs, Tensor::from_data(data, &Device::flex()))
+    }
+
+    fn values(latents: &Latents) -> Vec<f32> {
+        latents.value().into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn rows_that_are_kept_go_on_as_if_they_had_been_alone() {
+        let mut together = start(&[0.25, -7.0, 20.0]);
+        steps(&mut together, 2);
+        let kept = [0, 2];
+        let indices = Tensor::from_data(TensorData::new(vec![0i64, 2], [2]), &Device::flex());
+        together.keep(&kept, &indices);
+        steps(&mut together, 2);
+        let alone = [0.25, 20.0].map(|row| {
+            let mut alone = start(&[row]);
+            steps(&mut alone, 4);
+            values(&alone)
+        });
+        // The same operations on each row, so the same bits.
+        assert_eq!(values(&together), alone.concat());
+        assert_ne!(alone[0], values(&start(&[0.25])));
+    }
+}

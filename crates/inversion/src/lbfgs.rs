@@ -61,7 +61,7 @@ impl Lbfgs {
         }
     }
 
-    /// The point with the least value so far.
+    /// Where the current line starts; values there never rise.
     pub fn accepted(&self) -> &[f64] {
         &self.accepted
     }
@@ -74,7 +74,7 @@ impl Lbfgs {
         }
     }
 
-    /// Goes on from the value and the gradient at the trial. A value that is no number counts as too large.
+    /// Goes on from the value and the gradient at the trial. A value that is no number counts as too large; a search for latents ends before it would tell one.
     pub fn tell(&mut self, value: f64, gradient: Vec<f64>) {
         let (Some(mut line), Some((least, _))) = (self.line.take(), &self.known) else {
             self.known = Some((value, gradient));
@@ -228,9 +228,9 @@ mod tests {
         )
     }
 
-    /// `|x_0| + 10 |x_1|`, with a kink at its minimum, and no number for x_0 > 4.
+    /// `|x_0| + 10 |x_1|`, with a kink at its minimum, and no number for x_0 < -0.1.
     fn kinks(x: &[f64]) -> (f64, Vec<f64>) {
-        if x[0] > 4.0 {
+        if x[0] < -0.1 {
             return (f64::NAN, vec![f64::NAN; 2]);
         }
         (
