@@ -10,6 +10,7 @@ use super::Effort;
 use super::lines::Line;
 use crate::device::DeviceChoice;
 use crate::files::ShownPath;
+use crate::invert::OptimizerChoice;
 
 /// Everything that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -52,6 +53,8 @@ pub struct Protocol {
     pub ranks: Vec<usize>,
     /// Of the latents.
     pub space: &'static str,
+    /// What moved the latents.
+    pub optimizer: OptimizerChoice,
     /// Of each inversion.
     pub steps: usize,
     /// Network of the LPIPS in the loss.
@@ -122,6 +125,7 @@ impl Study<'_> {
                 .unwrap_or(0),
             ranks: plan.ranks.clone(),
             space: options.inversion.space.name(),
+            optimizer: options.inversion.optimizer,
             steps: options.inversion.steps,
             loss: options.inversion.lpips.to_string(),
             lambda_lpips: options.inversion.lambda_lpips,

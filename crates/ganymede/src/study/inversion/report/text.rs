@@ -7,6 +7,7 @@ use super::super::interpolations::{Kind, Way};
 use super::super::plan::Plan;
 use super::super::results::CategoryResults;
 use super::json::Protocol;
+use crate::invert::OptimizerChoice;
 use crate::markdown;
 use crate::statistics::{Bootstrap, Estimate};
 
@@ -25,7 +26,7 @@ pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults
         })
         .collect();
     format!(
-        "{}. {} models of {} pixels, ranked by Gaussian density: {}. Inverted into {} in {} steps; loss {} LPIPS ({}) + {} MSE; device {}, \
+        "{}. {} models of {} pixels, ranked by Gaussian density: {}. Inverted into {} in {} steps{}; loss {} LPIPS ({}) + {} MSE; device {}, \
          {} images together.\n\n",
         categories.join(", "),
         plan.models.len(),
@@ -33,6 +34,10 @@ pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults
         protocol.models.join(", "),
         protocol.space,
         protocol.steps,
+        match protocol.optimizer {
+            OptimizerChoice::Adam => "",
+            OptimizerChoice::Lbfgs => " of L-BFGS",
+        },
         protocol.lambda_lpips,
         protocol.loss,
         protocol.lambda_mse,
