@@ -26,7 +26,7 @@ pub struct FeatureOptions {
     #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features, value_name = "NAME"))]
     #[serde(with = "text")]
     pub features: FeatureNetworkKind,
-    /// Its weights [default: features/NAME.safetensors in the weights folder]
+    /// Its weights [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Side that whole images are resized to, whatever their aspect ratio; 0 for the network's published resize and crop

@@ -42,8 +42,9 @@
 //! # In a browser
 //!
 //! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one thread. There is no file system:
-//! paths below `memory:` name files in the program's memory ([`whole_file::memory`]), and with [`Context::with_weights`] of such a folder the jobs run as
-//! they do elsewhere. The Studio without a server does that. Random numbers come from
+//! paths below `memory:` name files in the program's memory ([`whole_file::memory`]), and with [`Context::with_weights`] of such a folder these jobs run
+//! as they do elsewhere: `generate`, `search`, `invert`, `edit`, `interpolate`, `drag`, `find_and_invert` and [`picture`]. Training, changes of an index
+//! and of a folder of models, and sets of images that are folders need a file system. Random numbers come from
 //! JavaScript, which whoever builds the last program has to allow: `RUSTFLAGS='--cfg getrandom_backend="wasm_js" -C target-feature=+simd128'`.
 
 pub mod class;

@@ -123,7 +123,7 @@ pub struct MergeOptions {
     /// Folder of models, where the index goes [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
-    /// Weights of the feature network, for parts of earlier versions, which lack samples that the index needs [default: features/NAME.safetensors in the
+    /// Weights of the feature network, for parts of earlier versions, which lack samples that the index needs [default: the network's file in features/ of the
     /// weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
@@ -151,7 +151,7 @@ impl Default for MergeOptions {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct ChangeOptions {
-    /// Weights of the feature network [default: features/NAME.safetensors in the weights folder]
+    /// Weights of the feature network [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Class of all samples of conditional models, counted from 0 [default: that of the samples before, or drawn uniformly]

@@ -45,7 +45,7 @@ pub struct Options {
     /// Folder of models [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
-    /// Weights of the feature network that the index was built with [default: features/NAME.safetensors in the weights folder]
+    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Score

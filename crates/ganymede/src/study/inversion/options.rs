@@ -45,7 +45,7 @@ pub struct Options {
     /// Ranks of the models to invert with; those beyond the models are left out
     #[cfg_attr(feature = "clap", arg(long, value_name = "RANKS", value_delimiter = ',', default_values_t = Options::default().ranks, value_parser = rank))]
     pub ranks: Vec<usize>,
-    /// Weights of the feature network that the index was built with [default: features/NAME.safetensors in the weights folder]
+    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Interpolations of each category, with the model at rank 1 and with a random one
