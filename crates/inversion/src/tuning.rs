@@ -56,16 +56,16 @@ pub struct Locality {
 }
 
 impl Default for TuningConfig {
-    /// 100 KB, 200 steps. The repository's `docs/results.md` has the measurements behind them.
+    /// 100 KB, 280 steps. The repository's `docs/results.md` has the measurements behind them.
     fn default() -> Self {
         Self {
-            steps: 200,
-            learning_rate: 0.02,
+            steps: 280,
+            learning_rate: 0.012,
             schedule: Schedule::OFFICIAL_RAMP,
             lambda_lpips: 1.0,
             lambda_mse: 5.0,
             locality: Locality {
-                lambda: 0.4,
+                lambda: 0.25,
                 samples: 64,
                 batch: 2,
                 every: 2,

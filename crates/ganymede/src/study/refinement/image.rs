@@ -69,10 +69,14 @@ impl ImageStudy<'_> {
             measured: of_plain.clone(),
         };
         let mut measured = vec![(Way::WPlus, of_plain)];
+        let mut by_lbfgs = None;
         for way in [Way::Lbfgs, Way::Regressed, Way::Prior] {
             if options.has(way) {
-                let (_, of_way) = self.search(way, &target, &targets, &metric, &mut quiet)?;
-                measured.push((way, of_way));
+                let (found, of_way) = self.search(way, &target, &targets, &metric, &mut quiet)?;
+                measured.push((way, of_way.clone()));
+                if way == Way::Lbfgs {
+                    by_lbfgs = Some((found, of_way));
+                }
             }
         }
         let mut pictures = vec![target.clone(), image_of(&plain.inversion.best.image)];
@@ -85,7 +89,12 @@ impl ImageStudy<'_> {
             refined_edits = Some(edits);
         }
         if options.has(Way::Tuned) {
-            let (of_way, picture) = self.tune(&plain, &targets, &metric, &mut quiet)?;
+            let pivot = match &by_lbfgs {
+                Some((found, of_way)) => (found, of_way),
+                None => (&plain.inversion, &plain.measured),
+            };
+            let (of_way, picture) =
+                self.tune(pivot, &plain.edits, &targets, &metric, &mut quiet)?;
             measured.push((Way::Tuned, of_way));
             pictures.push(picture);
         }
@@ -168,10 +177,11 @@ impl ImageStudy<'_> {
         Ok((measured, edits, image_of(&found.reached.image)))
     }
 
-    /// The model, as `invert --tune` tunes it.
+    /// The model, as `invert --tune` tunes it at latents that were found.
     fn tune(
         &self,
-        plain: &Plain,
+        (pivot, of_pivot): (&Inversion, &Measured),
+        edits: &[Made],
         targets: &Tensor<4>,
         metric: &Lpips,
         quiet: &mut Quiet<'_>,
@@ -179,7 +189,7 @@ impl ImageStudy<'_> {
         let options = self.options.tuning();
         let (seed, model) = (self.options.seed, self.model);
         let search = Search::new(&options.inversion, seed, model, metric, self.context, quiet)?;
-        let inversions = std::slice::from_ref(&plain.inversion);
+        let inversions = std::slice::from_ref(pivot);
         let started = Instant::now();
         let (tuning, tuned) = search.tuned(
             &options,
@@ -188,12 +198,12 @@ impl ImageStudy<'_> {
             vec![String::new()],
             quiet,
         )?;
-        let seconds = plain.measured.seconds + started.elapsed().as_secs_f64();
-        let edits = self.made(&tuned, &plain.inversion, None)?;
+        let seconds = of_pivot.seconds + started.elapsed().as_secs_f64();
+        let tuned_edits = self.made(&tuned, pivot, None)?;
         let measured = Measured {
-            distance: plain.measured.distance,
+            distance: of_pivot.distance,
             moved: Some(tuning.moved),
-            edits: Made::compare(&plain.edits, &edits, self.metrics, self.context.device())?,
+            edits: Made::compare(edits, &tuned_edits, self.metrics, self.context.device())?,
             ..self.metrics.measure(&tuning.images, targets, seconds)?
         };
         Ok((measured, image_of(&tuning.images)))

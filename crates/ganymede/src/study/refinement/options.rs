@@ -5,7 +5,7 @@ use inversion::TuningConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::invert::{self, NoiseChoice, OptimizerChoice, ScheduleChoice, Settings, StartChoice};
+use crate::invert::{self, NoiseChoice, OptimizerChoice, Settings, StartChoice};
 #[cfg(feature = "clap")]
 use crate::search::rank;
 
@@ -29,9 +29,18 @@ pub struct Options {
     /// Steps of L-BFGS
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().lbfgs_steps))]
     pub lbfgs_steps: usize,
-    /// Steps from the regressed start
+    /// Steps of L-BFGS from the regressed start
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().regressed_steps))]
     pub regressed_steps: usize,
+    /// Steps of L-BFGS with the prior
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().prior_steps))]
+    pub prior_steps: usize,
+    /// Weight of the prior
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().prior_weight))]
+    pub prior_weight: f32,
+    /// Weight of the pull towards the mean latent beside the prior
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().prior_w_avg))]
+    pub prior_w_avg: f32,
     /// Steps of the tuning
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().tune_steps))]
     pub tune_steps: usize,
@@ -62,6 +71,9 @@ impl Default for Options {
             without: Vec::new(),
             lbfgs_steps: 200,
             regressed_steps: 100,
+            prior_steps: 300,
+            prior_weight: 5e-5,
+            prior_w_avg: 0.01,
             tune_steps: tuning.steps,
             tune_learning_rate: tuning.learning_rate,
             lambda_locality: tuning.locality.lambda,
@@ -119,7 +131,15 @@ impl Options {
             ));
         }
         settings.validate()?;
-        self.settings_of(Way::Regressed).validate()?;
+        for way in [Way::Lbfgs, Way::Regressed, Way::Prior] {
+            if self.has(way)
+                && let Err(error) = self.settings_of(way).validate()
+            {
+                let problem =
+                    format!("{way}: {error}; leave it out with --without lbfgs regressed prior");
+                return Err(Error::option("without", "", problem));
+            }
+        }
         self.tuning().validate()
     }
 
@@ -139,12 +159,16 @@ impl Options {
             },
             Way::Regressed => Settings {
                 start: StartChoice::Regressed,
+                optimizer: OptimizerChoice::Lbfgs,
                 steps: self.regressed_steps,
-                schedule: ScheduleChoice::Ramp,
                 ..plain
             },
             Way::Prior => Settings {
                 prior: true,
+                lambda_prior: self.prior_weight,
+                lambda_w_avg: self.prior_w_avg,
+                optimizer: OptimizerChoice::Lbfgs,
+                steps: self.prior_steps,
                 ..plain
             },
             Way::Refined => Settings {
@@ -179,13 +203,13 @@ pub enum Way {
     WPlus,
     /// The same objective by L-BFGS, in fewer steps.
     Lbfgs,
-    /// Few steps from latents that a regression has found.
+    /// Few steps of L-BFGS from latents that a regression has found.
     Regressed,
-    /// The search with a pull towards likely latents.
+    /// L-BFGS with pulls towards likely latents and towards their mean.
     Prior,
     /// The found latents and an offset of features.
     Refined,
-    /// The found latents in a tuned model.
+    /// The latents that L-BFGS found, or those of the plain search where it is left out, in a tuned model.
     Tuned,
 }
 
@@ -226,6 +250,13 @@ mod tests {
         assert!(refused(|options| options.rank = Some(0)).starts_with("rank 0"));
         assert!(refused(|options| options.images = 0).starts_with("images 0"));
         assert!(refused(|options| options.tune_learning_rate = -1.0).contains("-1"));
+        // Adam's alone.
+        let perturbed = |options: &mut Options| options.inversion.perturb = true;
+        assert!(refused(perturbed).contains("--without lbfgs regressed prior"));
+        let mut options = Options::default();
+        perturbed(&mut options);
+        options.without = vec![Way::Lbfgs, Way::Regressed, Way::Prior];
+        options.validate().unwrap();
     }
 
     #[test]
@@ -234,7 +265,9 @@ mod tests {
         let plain = options.settings_of(Way::WPlus);
         assert_eq!(plain, options.inversion);
         assert_eq!(options.settings_of(Way::Tuned), plain);
-        assert!(options.settings_of(Way::Prior).prior && !plain.prior);
+        let prior = options.settings_of(Way::Prior);
+        assert!(prior.prior && !plain.prior);
+        assert_eq!((prior.lambda_prior, prior.lambda_w_avg), (5e-5, 0.01));
         assert!(options.settings_of(Way::Refined).refine && !plain.refine);
         let regressed = options.settings_of(Way::Regressed);
         assert_eq!(
