@@ -1,55 +1,44 @@
 // The page without a server as a person uses it, in Chromium: `cargo run --release --manifest-path studio/site/Cargo.toml` makes it.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { ROOT, browse, colors, count, folder, painted } from './server.js';
 import { SITE, serveSite } from './site.js';
+import { PICTURE, QUERY, visit } from './visit.js';
 
-const QUERY = join(ROOT, 'weights/queries/micah/2.png');
-const PICTURE = 50;
 const MEGABYTE = 1e6;
 
 let site;
 let browser;
-let context;
 let page;
 let problems;
+let main;
+let view;
+let slide;
+let fill;
+let download;
+let leave;
 
 before(async () => { browser = await browse(); });
 after(async () => { await browser?.close(); });
 beforeEach(async () => {
   site = await serveSite();
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
-  page = await context.newPage();
-  problems = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-  context.on('request', (request) => { if (!request.url().startsWith(site.address) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
+  ({ page, problems, main, view, slide, fill, download, leave } = await visit(browser, site.address));
 });
 afterEach(async () => {
-  if (problems.length) console.error(problems, await page.locator('.notice').allTextContents());
-  await context.close();
-  await site.stop();
-  assert.deepEqual(problems, []);
+  try {
+    await leave();
+  } finally {
+    await site.stop();
+  }
 });
 
-async function view(name) {
-  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
-  await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor();
-}
 const open = async (place = '') => {
   await page.goto(site.address + place);
   await page.locator('#nav a').first().waitFor();
 };
-const main = () => page.locator('canvas.main');
-const slide = (label, value) => page.getByRole('slider', { name: label, exact: true }).fill(String(value));
-
-async function download(press) {
-  const [file] = await Promise.all([page.waitForEvent('download'), press()]);
-  return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
-}
 
 test('the first picture comes after 3 MB at most, sliders change it, and nothing is fetched twice', async () => {
   await open('#/model');
@@ -109,8 +98,7 @@ test('invert: previews while pictures go on, then an edit and its export', async
   await open('#/invert');
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
-  await page.getByLabel('Steps', { exact: true }).fill('60');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '60');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   const column = page.locator('.column');
   const early = await painted(column.locator('canvas'), 1);
@@ -136,15 +124,13 @@ test('invert: stopped on the way, it gives what it has; and another can be begun
   await open('#/invert');
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
-  await page.getByLabel('Steps', { exact: true }).fill('20000');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '20000');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   await page.getByText(/step [5-9]\d* of 20000/).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped: this is what was found until then.').waitFor();
   await page.locator('.column[data-done]').waitFor();
-  await page.getByLabel('Steps', { exact: true }).fill('5');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '5');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   await page.getByText('Done.').waitFor();
 });
@@ -156,8 +142,7 @@ test('interpolate: a strip that plays, and a GIF', async () => {
   await page.getByRole('button', { name: 'Next', exact: true }).click();
   await page.getByRole('button', { name: 'Put on the strip' }).click();
   await view('Interpolate');
-  await page.getByLabel('Frames', { exact: true }).fill('6');
-  await page.getByLabel('Frames', { exact: true }).blur();
+  await fill('Frames', '6');
   await page.locator('.strip[data-frames="6"]').waitFor();
   await page.getByRole('button', { name: 'Export' }).click();
   const gif = await download(() => page.getByRole('button', { name: 'GIF' }).click());
@@ -170,8 +155,7 @@ test('drag: points that a picture follows', async () => {
   const before = await painted(main());
   const box = await page.locator('.dragging svg').boundingBox();
   for (const y of [0.4, 0.55]) await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * y);
-  await page.getByLabel('Steps', { exact: true }).fill('10');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '10');
   await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
   await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
   assert.notEqual(await painted(main()), before);
