@@ -324,6 +324,26 @@ test('drag: points and a mask set with the pointer, and a picture that follows',
   await page.waitForFunction(([element, before]) => element.toDataURL() === before, [await main().elementHandle(), before]);
 });
 
+test('drag: points that are on their way stay as they are, and nothing else is begun', async () => {
+  await openModel('micah');
+  await page.getByRole('button', { name: 'Drag', exact: true }).click();
+  await page.getByRole('heading', { name: 'Drag' }).waitFor();
+  await painted(main());
+  const box = await page.locator('.dragging svg').boundingBox();
+  for (const y of [0.1, 0.9]) await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * y);
+  await fill('Steps', '10000');
+  const start = page.locator('.row').getByRole('button', { name: 'Drag', exact: true });
+  await start.click();
+  await page.getByText(/^Step \d+:/).waitFor();
+  await page.getByRole('button', { name: 'Add a point' }).click();
+  await page.getByRole('button', { name: 'Take point 1 away' }).click();
+  assert.equal(await page.locator('.points li').count(), 1);
+  assert.ok(await start.isDisabled());
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText(/^(Stopped|Arrived) after/).waitFor();
+  assert.ok(await start.isEnabled());
+});
+
 test('export: picture, latents, settings and the command line', async () => {
   await openModel('adventurer');
   await slide('hair', 2);
