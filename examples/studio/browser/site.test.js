@@ -1,7 +1,7 @@
 // The page without a server as a person uses it, in Chromium: `cargo run --release --manifest-path studio/site/Cargo.toml` makes it.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { ROOT, browse, colors, count, folder, painted } from './server.js';
@@ -39,6 +39,12 @@ const open = async (place = '') => {
   await page.goto(site.address + place);
   await page.locator('#nav a').first().waitFor();
 };
+
+/** Gives what runs in the page the `api` that its views ask. */
+const withApi = () => page.evaluate(async (address) => { globalThis.api = await import(`${address}api.js`); }, site.address);
+
+/** Bytes for the page. */
+const base64 = (path) => readFileSync(path).toString('base64');
 
 test('the first picture comes after 3 MB at most, sliders change it, and nothing is fetched twice', async () => {
   await open('#/model');
@@ -159,4 +165,38 @@ test('drag: points that a picture follows', async () => {
   await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
   await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
   assert.notEqual(await painted(main()), before);
+});
+
+test('a checkpoint that is dropped again is the new one for pictures and for jobs', async () => {
+  await open();
+  await withApi();
+  const generators = ['lorelei', 'micah'].map((model) => base64(join(ROOT, `weights/zoo/${model}/generator.safetensors`)));
+  const [first, again, expected] = await page.evaluate(async (generators) => {
+    const drop = (text) => api.addModel(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], 'mine.safetensors'));
+    const dragged = async (model) => {
+      const seen = [await (await api.picture({ model, latent: { seed: { seed: 3 } } })).arrayBuffer().then((bytes) => String(new Uint8Array(bytes)))];
+      for await (const [name, data] of api.drag({ picture: { model, latent: { seed: { seed: 3 } } }, handles: [{ from: [20, 20], to: [40, 40] }], steps: 1 })) if (name === 'done') seen.push(data.w_plus);
+      return seen;
+    };
+    await drop(generators[0]);
+    const first = await dragged('dropped:mine.safetensors');
+    await drop(generators[1]);
+    return [first, await dragged('dropped:mine.safetensors'), await dragged('micah')];
+  }, generators);
+  assert.deepEqual(again, expected);
+  assert.notEqual(first[1], expected[1]);
+});
+
+test('pictures of a change that a job has found may be asked for together', async () => {
+  await open();
+  await withApi();
+  const same = await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    let found;
+    for await (const [name, data] of api.invert({ image: id, models: ['micah'], settings: { steps: 1 }, tune: true, tune_steps: 1 })) if (name === 'done') [found] = data.results;
+    const recipe = { model: 'micah', tuned: found.tuned, latent: found.latent };
+    const [one, other] = await Promise.all([api.picture(recipe), api.picture(recipe)].map(async (picture) => String(new Uint8Array(await (await picture).arrayBuffer()))));
+    return one === other;
+  }, base64(QUERY));
+  assert.ok(same);
 });

@@ -26,8 +26,8 @@ class Lane {
   #begun = null;
   #calls = new Map();
   #next = 0;
-  /** Ids of what was given that this lane has. */
-  #has = new Set();
+  /** What was given that this lane has or is being told of, by id: settled when it has it. */
+  #has = new Map();
 
   #started() {
     this.#begun ??= this.#begin();
@@ -73,17 +73,19 @@ class Lane {
 
   /** Tells the lane of what a call names and it has not heard of. */
   async #share(value) {
-    for (const id of named(value)) {
-      if (this.#has.has(id)) continue;
-      const { method, blob } = given.get(id);
-      this.#has.add(id);
-      try {
-        await this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
-      } catch (error) {
-        this.#has.delete(id);
-        throw error;
-      }
-    }
+    await Promise.all(named(value).map((id) => this.#has.get(id) ?? this.#tell(id)));
+  }
+
+  #tell(id) {
+    const { method, blob } = given.get(id);
+    const told = this.#hand(method, blob);
+    this.#has.set(id, told);
+    told.catch(() => { if (this.#has.get(id) === told) this.#has.delete(id); });
+    return told;
+  }
+
+  async #hand(method, blob) {
+    return this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
   }
 
   async #send(method, values, { events, cancel } = {}) {
@@ -104,10 +106,12 @@ class Lane {
 
   /** Gives a file; what the answer names is known to all lanes from then on. */
   async give(method, blob, id) {
-    const answer = await this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
+    const answer = await this.#hand(method, blob);
     const name = id(answer);
     given.set(name, { method, blob });
-    this.#has.add(name);
+    // Another file may have had this name.
+    for (const lane of lanes) lane.#has.delete(name);
+    this.#has.set(name, Promise.resolve());
     return answer;
   }
 }
@@ -127,6 +131,7 @@ const work = new Lane();
 
 const png = (bytes) => new Blob([bytes], { type: 'image/png' });
 const file = (bytes) => new Blob([bytes], { type: 'application/octet-stream' });
+const lanes = [pictures, work];
 
 /** Lets a picture go unmade that nobody waits for any more. */
 function unlessAborted(signal) {
