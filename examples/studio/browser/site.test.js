@@ -187,6 +187,53 @@ test('a checkpoint that is dropped again is the new one for pictures and for job
   assert.notEqual(first[1], expected[1]);
 });
 
+test('a job that is ended while it waits leaves the one before it alone', async () => {
+  await page.clock.install();
+  await open();
+  await withApi();
+  await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    globalThis.told = [{}, {}];
+    globalThis.ended = ['failed', 'failed'];
+    globalThis.read = [0, 1].map(async (job) => {
+      for await (const [name, data] of api.invert({ image: id, models: ['micah'], settings: { steps: 20000 } })) {
+        told[job][name] = data;
+        if (name === 'done') ended[job] = data.results[0].stop;
+      }
+    });
+  }, base64(QUERY));
+  await page.waitForFunction(() => told[0].numbers && told[1].job);
+  await page.evaluate(() => api.cancel(told[1].job.id));
+  // Longer than a job has to end.
+  await page.clock.fastForward(20000);
+  const step = await page.evaluate(() => told[0].numbers.position);
+  await page.waitForFunction((step) => told[0].numbers.position > step, step);
+  await page.evaluate(async () => { await api.cancel(told[0].job.id); await Promise.all(read); });
+  assert.deepEqual(await page.evaluate(() => ended), ['cancelled', 'cancelled']);
+});
+
+test('who goes away ends a job at once, and waiting for its events keeps nothing', async () => {
+  await open();
+  await withApi();
+  const [listeners, name] = await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    const gone = new AbortController();
+    let listeners = 0;
+    gone.signal.addEventListener = (...rest) => { listeners += 1; AbortSignal.prototype.addEventListener.apply(gone.signal, rest); };
+    try {
+      let steps = 0;
+      for await (const [name] of api.invert({ image: id, models: ['micah'], settings: { steps: 20000 } }, gone.signal)) {
+        steps += name === 'numbers';
+        if (steps === 10) gone.abort();
+      }
+    } catch (error) {
+      return [listeners, error.name];
+    }
+    return [listeners, 'nothing'];
+  }, base64(QUERY));
+  assert.deepEqual([listeners, name], [1, 'AbortError']);
+});
+
 test('pictures of a change that a job has found may be asked for together', async () => {
   await open();
   await withApi();

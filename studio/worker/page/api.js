@@ -177,8 +177,12 @@ export const drag = (wanted, signal) => events('drag', wanted, signal);
 async function* events(method, wanted, signal) {
   const id = String(nextJob);
   nextJob += 1;
+  let computing = false;
   const heard = [];
+  const limit = () => { timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE); };
   let wake = () => {};
+    // Whoever reads looks at the signal.
+    wake();
   const tell = (name, data) => { heard.push([name, data]); wake(); };
   // A worker that computes hears no messages, but it can see that an address is gone.
   const flag = URL.createObjectURL(new Blob(['go on']));
@@ -188,8 +192,8 @@ async function* events(method, wanted, signal) {
     if (cancelled) return;
     cancelled = true;
     URL.revokeObjectURL(flag);
-    if (!jobs.has(id)) return;
-    timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE);
+    // The lane may be at another job still.
+    if (computing) limit();
   };
   signal?.addEventListener('abort', end, { once: true });
   if (signal?.aborted) end();
@@ -197,6 +201,8 @@ async function* events(method, wanted, signal) {
   let over;
   turn = new Promise((resolve) => { over = resolve; });
   tell('job', { id, ahead: jobs.size });
+    computing = true;
+    if (cancelled) limit();
   jobs.set(id, end);
 
   let running = true;
@@ -209,6 +215,7 @@ async function* events(method, wanted, signal) {
       // The lane of pictures has not seen what the other has found.
       for (const { tuned: change } of result.results ?? []) {
         if (change) given.set(change, { method: 'addTuned', blob: file(await work.call('tuned', [change])) });
+    computing = false;
       }
       tell('done', result);
     } catch (error) {
@@ -234,7 +241,6 @@ async function* events(method, wanted, signal) {
       if (!running) return;
       await new Promise((resolve) => {
         wake = resolve;
-        signal?.addEventListener('abort', resolve, { once: true });
         if (heard.length || !running || signal?.aborted) resolve();
       });
       if (signal?.aborted) throw new DOMException('Nobody listens any more.', 'AbortError');
