@@ -247,3 +247,21 @@ test('pictures of a change that a job has found may be asked for together', asyn
   }, base64(QUERY));
   assert.ok(same);
 });
+
+test('where the part that computes does not start, the page says why, and tries again when it is asked again', async () => {
+  for (const [part, broken, why] of [
+    ['**/data/*', { status: 503 }, /program could not be fetched: the server answered 503/],
+    ['**/engine.js', { contentType: 'text/javascript', body: "export default async () => { throw new Error('no memory'); };" }, /could not be started: no memory/],
+    ['**/engine.js', { status: 404 }, /could not be started/],
+  ]) {
+    await page.route(part, (route) => route.fulfill(broken));
+    await page.goto(site.address);
+    await page.getByText('The models cannot be listed.').waitFor();
+    assert.match((await page.locator('.notice.error').allTextContents()).join(), why);
+    await page.unroute(part);
+    await withApi();
+    assert.ok((await page.evaluate(async () => (await api.models()).length)) > 0);
+    // Chromium's own words of the answers.
+    problems.splice(0);
+  }
+});

@@ -10,9 +10,8 @@ export class ApiError extends Error {}
 
 const store = new Store({ told: showFetching });
 
-/** Compiled once for all lanes. */
-const engine = store.engine();
-engine.catch(() => {});
+// Compiled once for all lanes, before the first of them needs it. Who needs it hears why that failed.
+store.engine().catch(() => {});
 
 /** What was given to the page, or found by it, by id: how a lane that has not got it is told of it. */
 const given = new Map();
@@ -24,6 +23,8 @@ class Lane {
   #worker = null;
   /** Resolved with the worker when it has been told what to begin with. */
   #begun = null;
+  /** Why the last worker ended. */
+  #reason = '';
   #calls = new Map();
   #next = 0;
   /** What was given that this lane has or is being told of, by id: settled when it has it. */
@@ -40,13 +41,12 @@ class Lane {
     worker.addEventListener('message', ({ data }) => this.#heard(data));
     worker.addEventListener('error', (event) => { event.preventDefault(); this.end(`The part of the page that computes could not be started: ${event.message ?? ''}`); });
     try {
-      const [module, start] = await Promise.all([engine, store.start()]);
+      const [module, start] = await Promise.all([store.engine(), store.start()]);
       worker.postMessage({ module, start });
-      return worker;
     } catch (error) {
-      this.end(error.message);
-      throw new ApiError(error.message);
+      if (worker === this.#worker) this.end(error.message);
     }
+    return worker;
   }
 
   #heard({ call, event, value, error, ended, fetching }) {
@@ -63,6 +63,7 @@ class Lane {
 
   /** Ends the worker; the next call starts another. */
   end(reason) {
+    this.#reason = reason;
     this.#worker?.terminate();
     this.#worker = null;
     this.#begun = null;
@@ -90,6 +91,8 @@ class Lane {
 
   async #send(method, values, { events, cancel } = {}) {
     const worker = await this.#started();
+    // It may have ended before it had begun.
+    if (worker !== this.#worker) throw new ApiError(this.#reason);
     const call = this.#next;
     this.#next += 1;
     return new Promise((resolve, reject) => {
