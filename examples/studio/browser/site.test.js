@@ -265,3 +265,14 @@ test('where the part that computes does not start, the page says why, and tries 
     problems.splice(0);
   }
 });
+
+test('what the site has no more goes out of the cache', async () => {
+  await open('#/model');
+  await painted(main());
+  await page.evaluate(async (address) => (await caches.open('ganymede-files')).put(`${address}data/old.packed`, new Response('old')), site.address);
+  await page.reload();
+  // Long after the page knows what the site has.
+  await painted(main());
+  const kept = await page.evaluate(async () => (await (await caches.open('ganymede-files')).keys()).map(({ url }) => new URL(url).pathname));
+  assert.ok(kept.length > 0 && !kept.includes('/data/old.packed'), kept.join(' '));
+});

@@ -35,7 +35,10 @@ export class Store {
     const answer = await fetch(new URL('./start.packed', import.meta.url), { cache: 'no-cache' });
     if (!answer.ok) throw new Error(`This site has no start.packed: the server answered ${answer.status}.`);
     const bytes = new Uint8Array(await answer.arrayBuffer());
-    return JSON.parse(new TextDecoder().decode(await decompressed(bytes, bytes[0] === GZIP)));
+    const start = JSON.parse(new TextDecoder().decode(await decompressed(bytes, bytes[0] === GZIP)));
+    // What stays behind takes room, and does no other harm.
+    removeOthers(start).catch(() => {});
+    return start;
   });
 
   /** The engine, compiled. */
@@ -89,6 +92,15 @@ export class Store {
     }
     return new Uint8Array(await new Blob(pieces).arrayBuffer());
   }
+}
+
+/** Takes out of the cache what this site had and has no more. */
+async function removeOthers({ engine, files }) {
+  const cache = await opened();
+  const addresses = new Set([engine, ...Object.values(files)].map(({ packed }) => new URL(packed, import.meta.url).href));
+  // Another site may lie beside this one, at the same host.
+  const here = new URL('./', import.meta.url).href;
+  for (const { url } of await cache?.keys() ?? []) if (url.startsWith(here) && !addresses.has(url)) await cache.delete(url);
 }
 
 async function decompressed(bytes, packed) {
