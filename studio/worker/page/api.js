@@ -131,15 +131,10 @@ function named(value) {
 /** Pictures and searches, and beside them inversions and drags. */
 const pictures = new Lane();
 const work = new Lane();
+const lanes = [pictures, work];
 
 const png = (bytes) => new Blob([bytes], { type: 'image/png' });
 const file = (bytes) => new Blob([bytes], { type: 'application/octet-stream' });
-const lanes = [pictures, work];
-
-/** Lets a picture go unmade that nobody waits for any more. */
-function unlessAborted(signal) {
-  if (signal?.aborted) throw new DOMException('Nobody waits for this.', 'AbortError');
-}
 
 export const status = () => pictures.call('status', []).then(JSON.parse);
 export const models = async () => JSON.parse(await pictures.call('models', [])).models;
@@ -150,11 +145,7 @@ export const addImage = (blob) => pictures.give('addImage', blob, (image) => JSO
 export const addTuned = (blob) => pictures.give('addTuned', blob, (id) => id);
 export const tuned = async (change) => file(await pictures.call('tuned', [change]));
 
-export async function picture(recipe, { enlarged = 1, signal } = {}) {
-  unlessAborted(signal);
-  return png(await pictures.call('picture', [{ ...recipe, enlarged }]));
-}
-
+export const picture = async (recipe, { enlarged = 1 } = {}) => png(await pictures.call('picture', [{ ...recipe, enlarged }]));
 export const latents = async (recipe) => file(await pictures.call('latents', [recipe]));
 
 export const animation = async (recipe, settings) =>
@@ -180,18 +171,18 @@ export const drag = (wanted, signal) => events('drag', wanted, signal);
 async function* events(method, wanted, signal) {
   const id = String(nextJob);
   nextJob += 1;
-  let computing = false;
   const heard = [];
-  const limit = () => { timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE); };
   let wake = () => {};
-    // Whoever reads looks at the signal.
-    wake();
   const tell = (name, data) => { heard.push([name, data]); wake(); };
   // A worker that computes hears no messages, but it can see that an address is gone.
   const flag = URL.createObjectURL(new Blob(['go on']));
   let cancelled = false;
+  let computing = false;
   let timer;
+  const limit = () => { timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE); };
   const end = () => {
+    // Whoever reads looks at the signal.
+    wake();
     if (cancelled) return;
     cancelled = true;
     URL.revokeObjectURL(flag);
@@ -204,27 +195,27 @@ async function* events(method, wanted, signal) {
   let over;
   turn = new Promise((resolve) => { over = resolve; });
   tell('job', { id, ahead: jobs.size });
-    computing = true;
-    if (cancelled) limit();
   jobs.set(id, end);
 
   let running = true;
   (async () => {
     await before;
     if (cancelled && signal?.aborted) return;
+    computing = true;
+    if (cancelled) limit();
     tell('started', {});
     try {
       const result = JSON.parse(await work.call(method, [wanted], { cancel: flag, events: (name, data) => tell(name, JSON.parse(data)) }));
       // The lane of pictures has not seen what the other has found.
       for (const { tuned: change } of result.results ?? []) {
         if (change) given.set(change, { method: 'addTuned', blob: file(await work.call('tuned', [change])) });
-    computing = false;
       }
       tell('done', result);
     } catch (error) {
       tell('failed', { error: error.message });
     }
   })().finally(() => {
+    computing = false;
     clearTimeout(timer);
     URL.revokeObjectURL(flag);
     jobs.delete(id);
