@@ -276,3 +276,14 @@ test('what the site has no more goes out of the cache', async () => {
   const kept = await page.evaluate(async () => (await (await caches.open('ganymede-files')).keys()).map(({ url }) => new URL(url).pathname));
   assert.ok(kept.length > 0 && !kept.includes('/data/old.packed'), kept.join(' '));
 });
+
+test('a session from a place with other networks is opened with those that are here', async () => {
+  await open();
+  await withApi();
+  const inversion = await page.evaluate(async () => (await api.status()).inversion);
+  const session = { version: 1, strip: [], query: [], inversion: { ...inversion, settings: { ...inversion.settings, lpips: 'vgg', steps: 77 } } };
+  await page.locator('#session input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(session)) });
+  await page.getByText('Session opened.').waitFor();
+  const [settings] = await page.evaluate(async (address) => [(await import(`${address}store.js`)).store.inversion.settings], site.address);
+  assert.deepEqual([settings.lpips, settings.steps], ['alex', 77]);
+});
