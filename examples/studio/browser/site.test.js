@@ -287,3 +287,15 @@ test('a session from a place with other networks is opened with those that are h
   const [settings] = await page.evaluate(async (address) => [(await import(`${address}store.js`)).store.inversion.settings], site.address);
   assert.deepEqual([settings.lpips, settings.steps], ['alex', 77]);
 });
+
+test('a message takes the place of the one before it, and of nothing that says what is fetched', async () => {
+  await open();
+  await page.evaluate(async (address) => (await import(`${address}fetching.js`)).showFetching({ name: 'zoo/somebody/generator.safetensors', done: 1, total: 1e6 }), site.address);
+  await page.getByText('Fetching somebody').waitFor();
+  await page.evaluate(async (address) => {
+    const { notice } = await import(`${address}elements.js`);
+    notice('one');
+    notice('two');
+  }, site.address);
+  assert.deepEqual(await page.locator('.notice > span').allTextContents(), ['Fetching somebody, 1.0 MB', 'two']);
+});
