@@ -49,8 +49,8 @@ export const addTuned = async (blob) => (await (await request('/tuned', { method
 export const tuned = async (change) => (await request(`/tuned/${id(change)}`)).blob();
 
 /** A recipe's picture as a PNG Blob. */
-export const picture = async (recipe, { enlarged = 1, signal } = {}) =>
-  (await request('/picture', posted({ ...recipe, enlarged }, signal))).blob();
+export const picture = async (recipe, { enlarged = 1 } = {}) =>
+  (await request('/picture', posted({ ...recipe, enlarged }))).blob();
 
 /** A recipe's latents as a safetensors Blob. */
 export const latents = async (recipe) => (await request('/latents', posted(recipe))).blob();

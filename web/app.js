@@ -62,7 +62,7 @@ async function start() {
   main.append(h('p', { className: 'empty' }, 'Looking at the models …'));
   const loaded = await attempt(async () => { await load(); return true; });
   if (!loaded) {
-    main.replaceChildren(h('p', { className: 'empty' }, 'The models cannot be listed. Start the program again, and reload this page.'));
+    main.replaceChildren(h('p', { className: 'empty' }, 'The models cannot be listed. Reload this page to try again.'));
     return;
   }
   addEventListener('hashchange', () => { render(); scrollTo(0, 0); });

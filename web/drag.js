@@ -53,11 +53,17 @@ export function dragView({ go }) {
     list.replaceChildren(...handles.map((handle, index) => {
       const field = (label, key, axis) => number(label, { min: 0, max: side() - 1, value: handle[key][axis], change: (value) => { handle[key][axis] = value; draw(); } });
       return h('li', {}, field('x', 'from', 0), field('y', 'from', 1), field('to x', 'to', 0), field('to y', 'to', 1),
-        button('×', () => { handles.splice(index, 1); changed(); }, { className: 'plain', aria: { label: `Take point ${index + 1} away` } }));
+        button('×', () => change(() => handles.splice(index, 1)), { className: 'plain', aria: { label: `Take point ${index + 1} away` } }));
     }));
-    startButton.disabled = !handles.length;
+    startButton.disabled = !handles.length || !!running;
   }
   const changed = () => { draw(); showList(); };
+  /** Changes which points there are, but for those that are on their way. */
+  const change = (how) => {
+    if (running) return;
+    how();
+    changed();
+  };
 
   const pixel = (event) => {
     const box = overlay.getBoundingClientRect();
@@ -77,8 +83,7 @@ export function dragView({ go }) {
     if (running) return;
     event.preventDefault();
     if (mode === 'mask') { overlay.setPointerCapture(event.pointerId); paint(pixel(event)); return; }
-    if (pending) { handles.push({ from: pending, to: pixel(event) }); pending = null; } else pending = pixel(event);
-    changed();
+    change(() => { if (pending) { handles.push({ from: pending, to: pixel(event) }); pending = null; } else pending = pixel(event); });
   });
   overlay.addEventListener('pointermove', (event) => { if (mode === 'mask' && event.buttons && !running) paint(pixel(event)); });
 
@@ -146,9 +151,9 @@ export function dragView({ go }) {
           h('p', { className: 'muted' }, 'Press on a point, then on where it should go. Each further pair is one more point.'),
           choice('Pressing sets', [['points', 'points'], ['mask', 'where the picture may change']], mode, (value) => { mode = value; }),
           h('section', {}, h('h3', {}, 'Points'), list,
-            button('Add a point', () => { const middle = Math.floor(side() / 2); handles.push({ from: [middle, middle], to: [middle, middle] }); changed(); })),
+            button('Add a point', () => change(() => { const middle = Math.floor(side() / 2); handles.push({ from: [middle, middle], to: [middle, middle] }); }))),
           h('div', { className: 'row' },
-            button('Clear the points', () => { handles = []; pending = null; changed(); }, { className: 'quiet' }),
+            button('Clear the points', () => change(() => { handles = []; pending = null; }), { className: 'quiet' }),
             button('Clear the mask', () => { mask = null; draw(); }, { className: 'quiet' })),
           number('Steps', { min: 1, max: 10000, value: options.steps, change: (value) => { options.steps = value; } }),
           number('Learning rate', { min: 0.0001, max: 10, step: 'any', value: options.learning_rate, change: (value) => { options.learning_rate = value; } })))),

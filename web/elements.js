@@ -30,7 +30,7 @@ export function notice(text, { error = false } = {}) {
     h('button', { type: 'button', className: 'plain', onclick: close, aria: { label: 'Close this message' } }, '×'));
   const notices = document.getElementById('notices');
   // One at a time, but for errors.
-  if (!error) notices.querySelector('.notice:not(.error)')?.remove();
+  if (!error) notices.querySelector('.notice:not(.error, .fetching)')?.remove();
   notices.append(box);
   if (!error) setTimeout(close, 5000);
 }

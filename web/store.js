@@ -58,6 +58,8 @@ export function open(text) {
   store.inversion = read.inversion?.settings
     ? { ...empty.inversion, ...read.inversion, settings: { ...empty.inversion.settings, ...read.inversion.settings } }
     : empty.inversion;
+  // A session may come from a place that has other networks.
+  if (!store.lpips.includes(store.inversion.settings.lpips)) store.inversion.settings.lpips = empty.inversion.settings.lpips;
 }
 
 /** The recipe of a seed. */

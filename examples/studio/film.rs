@@ -21,13 +21,18 @@ pub fn has_ffmpeg() -> bool {
     })
 }
 
+/// Refuses a film where none can be made, before its frames are.
+pub fn check() -> Result<(), Failure> {
+    match has_ffmpeg() {
+        true => Ok(()),
+        false => Err(Failure::refused(
+            "format: MP4 needs ffmpeg, which is not installed here; use gif",
+        )),
+    }
+}
+
 /// The frames as a film.
 pub fn mp4(frames: &[RgbImage], frames_per_second: u8) -> Result<Vec<u8>, Failure> {
-    if !has_ffmpeg() {
-        return Err(Failure::refused(
-            "format: MP4 needs ffmpeg, which is not installed here; use gif",
-        ));
-    }
     let internal = |error: std::io::Error| Failure::internal(error.to_string());
     let folder = tempfile::tempdir().map_err(internal)?;
     for (index, frame) in frames.iter().enumerate() {

@@ -43,7 +43,10 @@ pub async fn animation(
     wanted.validate()?;
     let kind = match wanted.format {
         Format::Gif => "image/gif",
-        Format::Mp4 => "video/mp4",
+        Format::Mp4 => {
+            film::check()?;
+            "video/mp4"
+        }
     };
     // What stays here goes with this request, and so when its reader goes away.
     let (gone, _here) = tokio::sync::oneshot::channel::<()>();

@@ -6,50 +6,45 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { ROOT, browse, colors, count, folder, painted } from './server.js';
 import { SITE, serveSite } from './site.js';
+import { PICTURE, QUERY, visit } from './visit.js';
 
-const QUERY = join(ROOT, 'weights/queries/micah/2.png');
-const PICTURE = 50;
 const MEGABYTE = 1e6;
 
 let site;
 let browser;
-let context;
 let page;
 let problems;
+let main;
+let view;
+let slide;
+let fill;
+let download;
+let leave;
 
 before(async () => { browser = await browse(); });
 after(async () => { await browser?.close(); });
 beforeEach(async () => {
   site = await serveSite();
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
-  page = await context.newPage();
-  problems = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-  context.on('request', (request) => { if (!request.url().startsWith(site.address) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
+  ({ page, problems, main, view, slide, fill, download, leave } = await visit(browser, site.address));
 });
 afterEach(async () => {
-  if (problems.length) console.error(problems, await page.locator('.notice').allTextContents());
-  await context.close();
-  await site.stop();
-  assert.deepEqual(problems, []);
+  try {
+    await leave();
+  } finally {
+    await site.stop();
+  }
 });
 
-async function view(name) {
-  await page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
-  await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor();
-}
 const open = async (place = '') => {
   await page.goto(site.address + place);
   await page.locator('#nav a').first().waitFor();
 };
-const main = () => page.locator('canvas.main');
-const slide = (label, value) => page.getByRole('slider', { name: label, exact: true }).fill(String(value));
 
-async function download(press) {
-  const [file] = await Promise.all([page.waitForEvent('download'), press()]);
-  return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
-}
+/** Gives what runs in the page the `api` that its views ask. */
+const withApi = () => page.evaluate(async (address) => { globalThis.api = await import(`${address}api.js`); }, site.address);
+
+/** Bytes for the page. */
+const base64 = (path) => readFileSync(path).toString('base64');
 
 test('the first picture comes after 3 MB at most, sliders change it, and nothing is fetched twice', async () => {
   await open('#/model');
@@ -109,8 +104,7 @@ test('invert: previews while pictures go on, then an edit and its export', async
   await open('#/invert');
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
-  await page.getByLabel('Steps', { exact: true }).fill('60');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '60');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   const column = page.locator('.column');
   const early = await painted(column.locator('canvas'), 1);
@@ -136,15 +130,13 @@ test('invert: stopped on the way, it gives what it has; and another can be begun
   await open('#/invert');
   await page.locator('.drop input').setInputFiles(QUERY);
   await page.getByLabel('Into').selectOption('micah');
-  await page.getByLabel('Steps', { exact: true }).fill('20000');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '20000');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   await page.getByText(/step [5-9]\d* of 20000/).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped: this is what was found until then.').waitFor();
   await page.locator('.column[data-done]').waitFor();
-  await page.getByLabel('Steps', { exact: true }).fill('5');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '5');
   await page.getByRole('button', { name: 'Invert', exact: true }).click();
   await page.getByText('Done.').waitFor();
 });
@@ -156,8 +148,7 @@ test('interpolate: a strip that plays, and a GIF', async () => {
   await page.getByRole('button', { name: 'Next', exact: true }).click();
   await page.getByRole('button', { name: 'Put on the strip' }).click();
   await view('Interpolate');
-  await page.getByLabel('Frames', { exact: true }).fill('6');
-  await page.getByLabel('Frames', { exact: true }).blur();
+  await fill('Frames', '6');
   await page.locator('.strip[data-frames="6"]').waitFor();
   await page.getByRole('button', { name: 'Export' }).click();
   const gif = await download(() => page.getByRole('button', { name: 'GIF' }).click());
@@ -170,9 +161,141 @@ test('drag: points that a picture follows', async () => {
   const before = await painted(main());
   const box = await page.locator('.dragging svg').boundingBox();
   for (const y of [0.4, 0.55]) await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * y);
-  await page.getByLabel('Steps', { exact: true }).fill('10');
-  await page.getByLabel('Steps', { exact: true }).blur();
+  await fill('Steps', '10');
   await page.locator('.row').getByRole('button', { name: 'Drag', exact: true }).click();
   await page.locator('.dragging svg[data-steps]').waitFor({ timeout: 60000 });
   assert.notEqual(await painted(main()), before);
+});
+
+test('a checkpoint that is dropped again is the new one for pictures and for jobs', async () => {
+  await open();
+  await withApi();
+  const generators = ['lorelei', 'micah'].map((model) => base64(join(ROOT, `weights/zoo/${model}/generator.safetensors`)));
+  const [first, again, expected] = await page.evaluate(async (generators) => {
+    const drop = (text) => api.addModel(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], 'mine.safetensors'));
+    const dragged = async (model) => {
+      const seen = [await (await api.picture({ model, latent: { seed: { seed: 3 } } })).arrayBuffer().then((bytes) => String(new Uint8Array(bytes)))];
+      for await (const [name, data] of api.drag({ picture: { model, latent: { seed: { seed: 3 } } }, handles: [{ from: [20, 20], to: [40, 40] }], steps: 1 })) if (name === 'done') seen.push(data.w_plus);
+      return seen;
+    };
+    await drop(generators[0]);
+    const first = await dragged('dropped:mine.safetensors');
+    await drop(generators[1]);
+    return [first, await dragged('dropped:mine.safetensors'), await dragged('micah')];
+  }, generators);
+  assert.deepEqual(again, expected);
+  assert.notEqual(first[1], expected[1]);
+});
+
+test('a job that is ended while it waits leaves the one before it alone', async () => {
+  await page.clock.install();
+  await open();
+  await withApi();
+  await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    globalThis.told = [{}, {}];
+    globalThis.ended = ['failed', 'failed'];
+    globalThis.read = [0, 1].map(async (job) => {
+      for await (const [name, data] of api.invert({ image: id, models: ['micah'], settings: { steps: 20000 } })) {
+        told[job][name] = data;
+        if (name === 'done') ended[job] = data.results[0].stop;
+      }
+    });
+  }, base64(QUERY));
+  await page.waitForFunction(() => told[0].numbers && told[1].job);
+  await page.evaluate(() => api.cancel(told[1].job.id));
+  // Longer than a job has to end.
+  await page.clock.fastForward(20000);
+  const step = await page.evaluate(() => told[0].numbers.position);
+  await page.waitForFunction((step) => told[0].numbers.position > step, step);
+  await page.evaluate(async () => { await api.cancel(told[0].job.id); await Promise.all(read); });
+  assert.deepEqual(await page.evaluate(() => ended), ['cancelled', 'cancelled']);
+});
+
+test('who goes away ends a job at once, and waiting for its events keeps nothing', async () => {
+  await open();
+  await withApi();
+  const [listeners, name] = await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    const gone = new AbortController();
+    let listeners = 0;
+    gone.signal.addEventListener = (...rest) => { listeners += 1; AbortSignal.prototype.addEventListener.apply(gone.signal, rest); };
+    try {
+      let steps = 0;
+      for await (const [name] of api.invert({ image: id, models: ['micah'], settings: { steps: 20000 } }, gone.signal)) {
+        steps += name === 'numbers';
+        if (steps === 10) gone.abort();
+      }
+    } catch (error) {
+      return [listeners, error.name];
+    }
+    return [listeners, 'nothing'];
+  }, base64(QUERY));
+  assert.deepEqual([listeners, name], [1, 'AbortError']);
+});
+
+test('pictures of a change that a job has found may be asked for together', async () => {
+  await open();
+  await withApi();
+  const same = await page.evaluate(async (text) => {
+    const { id } = await api.addImage(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))]));
+    let found;
+    for await (const [name, data] of api.invert({ image: id, models: ['micah'], settings: { steps: 1 }, tune: true, tune_steps: 1 })) if (name === 'done') [found] = data.results;
+    const recipe = { model: 'micah', tuned: found.tuned, latent: found.latent };
+    const [one, other] = await Promise.all([api.picture(recipe), api.picture(recipe)].map(async (picture) => String(new Uint8Array(await (await picture).arrayBuffer()))));
+    return one === other;
+  }, base64(QUERY));
+  assert.ok(same);
+});
+
+test('where the part that computes does not start, the page says why, and tries again when it is asked again', async () => {
+  for (const [part, broken, why] of [
+    ['**/data/*', { status: 503 }, /program could not be fetched: the server answered 503/],
+    ['**/engine.js', { contentType: 'text/javascript', body: "export default async () => { throw new Error('no memory'); };" }, /could not be started: no memory/],
+    ['**/engine.js', { status: 404 }, /could not be started/],
+  ]) {
+    await page.route(part, (route) => route.fulfill(broken));
+    await page.goto(site.address);
+    await page.getByText('The models cannot be listed.').waitFor();
+    assert.match((await page.locator('.notice.error').allTextContents()).join(), why);
+    await page.unroute(part);
+    await withApi();
+    assert.ok((await page.evaluate(async () => (await api.models()).length)) > 0);
+    // Chromium's own words of the answers.
+    problems.splice(0);
+  }
+});
+
+test('what the site has no more goes out of the cache', async () => {
+  await open('#/model');
+  await painted(main());
+  await page.evaluate(async (address) => (await caches.open('ganymede-files')).put(`${address}data/old.packed`, new Response('old')), site.address);
+  await page.reload();
+  // Long after the page knows what the site has.
+  await painted(main());
+  const kept = await page.evaluate(async () => (await (await caches.open('ganymede-files')).keys()).map(({ url }) => new URL(url).pathname));
+  assert.ok(kept.length > 0 && !kept.includes('/data/old.packed'), kept.join(' '));
+});
+
+test('a session from a place with other networks is opened with those that are here', async () => {
+  await open();
+  await withApi();
+  const inversion = await page.evaluate(async () => (await api.status()).inversion);
+  const session = { version: 1, strip: [], query: [], inversion: { ...inversion, settings: { ...inversion.settings, lpips: 'vgg', steps: 77 } } };
+  await page.locator('#session input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(session)) });
+  await page.getByText('Session opened.').waitFor();
+  const [settings] = await page.evaluate(async (address) => [(await import(`${address}store.js`)).store.inversion.settings], site.address);
+  assert.deepEqual([settings.lpips, settings.steps], ['alex', 77]);
+});
+
+test('a message takes the place of the one before it, and of nothing that says what is fetched', async () => {
+  await open();
+  await page.evaluate(async (address) => (await import(`${address}fetching.js`)).showFetching({ name: 'zoo/somebody/generator.safetensors', done: 1, total: 1e6 }), site.address);
+  await page.getByText('Fetching somebody').waitFor();
+  await page.evaluate(async (address) => {
+    const { notice } = await import(`${address}elements.js`);
+    notice('one');
+    notice('two');
+  }, site.address);
+  assert.deepEqual(await page.locator('.notice > span').allTextContents(), ['Fetching somebody, 1.0 MB', 'two']);
 });

@@ -238,6 +238,15 @@ fn a_course_becomes_a_film_where_ffmpeg_is() {
             "{}",
             answer.error()
         );
+        // Before anything is made.
+        let mut of_nobody = wanted;
+        of_nobody["model"] = "nobody".into();
+        let answer = Request::json("/api/animation", &of_nobody).send(server.port);
+        assert!(
+            answer.error().contains("needs ffmpeg"),
+            "{}",
+            answer.error()
+        );
         eprintln!("skipped: there is no ffmpeg here that would make an MP4");
         return;
     }

@@ -114,9 +114,7 @@ impl Shelf {
     pub fn find(&self, id: &str, weights: Result<Weights, Error>) -> Result<Entry, Failure> {
         let entries = self.entries(&weights?);
         let found = entries.into_iter().find(|entry| entry.id == id);
-        found.ok_or_else(|| {
-            Failure::not_found("no model of this id; /api/models lists those that there are")
-        })
+        found.ok_or_else(|| Failure::not_found("there is no model of this id here"))
     }
 
     fn entries(&self, weights: &Weights) -> Vec<Entry> {

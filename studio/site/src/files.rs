@@ -151,33 +151,30 @@ pub fn renew(out: &Path) -> Result<(), Error> {
         if !out.join(START).is_file() {
             return Err(Error::NotASite { path });
         }
-        std::fs::remove_dir_all(out).map_err(Error::io(out))?;
+        whole_file::remove_folder(out).map_err(Error::io(out))?;
     }
     // A site that was not finished can be made again.
     write(&out.join(START), b"")?;
     let data = out.join(DATA);
-    std::fs::create_dir_all(&data).map_err(Error::io(&data))
+    whole_file::make_folder(&data).map_err(Error::io(&data))
 }
 
 /// Paths in a folder, sorted.
 pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(Error::io(folder))?;
-    paths.sort();
-    Ok(paths)
+    whole_file::list(folder).map_err(Error::io(folder))
 }
 
 /// The bytes of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(Error::io(path))
+    /// More than the site of any zoo should have in one file.
+    const LONGEST: u64 = 1 << 30;
+    whole_file::read(path, LONGEST).map_err(Error::io(path))
 }
 
 /// Writes a file and the folder around it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    std::fs::write(path, bytes).map_err(Error::io(path))
+    whole_file::make_folder(path.parent().unwrap_or(path)).map_err(Error::io(path))?;
+    whole_file::write(path, bytes).map_err(Error::io(path))
 }
 
 /// Bytes of all files in a folder and below it.
@@ -186,7 +183,11 @@ pub fn size_of(folder: &Path) -> Result<u64, Error> {
     for path in list(folder)? {
         bytes += match path.is_dir() {
             true => size_of(&path)?,
-            false => path.metadata().map_err(Error::io(&path))?.len(),
+            false => {
+                whole_file::properties(&path)
+                    .map_err(Error::io(&path))?
+                    .length
+            }
         };
     }
     Ok(bytes)

@@ -10,9 +10,8 @@ export class ApiError extends Error {}
 
 const store = new Store({ told: showFetching });
 
-/** Compiled once for all lanes. */
-const engine = store.engine();
-engine.catch(() => {});
+// Compiled once for all lanes, before the first of them needs it. Who needs it hears why that failed.
+store.engine().catch(() => {});
 
 /** What was given to the page, or found by it, by id: how a lane that has not got it is told of it. */
 const given = new Map();
@@ -24,10 +23,12 @@ class Lane {
   #worker = null;
   /** Resolved with the worker when it has been told what to begin with. */
   #begun = null;
+  /** Why the last worker ended. */
+  #reason = '';
   #calls = new Map();
   #next = 0;
-  /** Ids of what was given that this lane has. */
-  #has = new Set();
+  /** What was given that this lane has or is being told of, by id: settled when it has it. */
+  #has = new Map();
 
   #started() {
     this.#begun ??= this.#begin();
@@ -40,13 +41,12 @@ class Lane {
     worker.addEventListener('message', ({ data }) => this.#heard(data));
     worker.addEventListener('error', (event) => { event.preventDefault(); this.end(`The part of the page that computes could not be started: ${event.message ?? ''}`); });
     try {
-      const [module, start] = await Promise.all([engine, store.start()]);
+      const [module, start] = await Promise.all([store.engine(), store.start()]);
       worker.postMessage({ module, start });
-      return worker;
     } catch (error) {
-      this.end(error.message);
-      throw new ApiError(error.message);
+      if (worker === this.#worker) this.end(error.message);
     }
+    return worker;
   }
 
   #heard({ call, event, value, error, ended, fetching }) {
@@ -63,6 +63,7 @@ class Lane {
 
   /** Ends the worker; the next call starts another. */
   end(reason) {
+    this.#reason = reason;
     this.#worker?.terminate();
     this.#worker = null;
     this.#begun = null;
@@ -73,21 +74,25 @@ class Lane {
 
   /** Tells the lane of what a call names and it has not heard of. */
   async #share(value) {
-    for (const id of named(value)) {
-      if (this.#has.has(id)) continue;
-      const { method, blob } = given.get(id);
-      this.#has.add(id);
-      try {
-        await this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
-      } catch (error) {
-        this.#has.delete(id);
-        throw error;
-      }
-    }
+    await Promise.all(named(value).map((id) => this.#has.get(id) ?? this.#tell(id)));
+  }
+
+  #tell(id) {
+    const { method, blob } = given.get(id);
+    const told = this.#hand(method, blob);
+    this.#has.set(id, told);
+    told.catch(() => { if (this.#has.get(id) === told) this.#has.delete(id); });
+    return told;
+  }
+
+  async #hand(method, blob) {
+    return this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
   }
 
   async #send(method, values, { events, cancel } = {}) {
     const worker = await this.#started();
+    // It may have ended before it had begun.
+    if (worker !== this.#worker) throw new ApiError(this.#reason);
     const call = this.#next;
     this.#next += 1;
     return new Promise((resolve, reject) => {
@@ -104,10 +109,12 @@ class Lane {
 
   /** Gives a file; what the answer names is known to all lanes from then on. */
   async give(method, blob, id) {
-    const answer = await this.#send(method, [...(method === 'addModel' ? [blob.name] : []), await blob.arrayBuffer()]);
+    const answer = await this.#hand(method, blob);
     const name = id(answer);
     given.set(name, { method, blob });
-    this.#has.add(name);
+    // Another file may have had this name.
+    for (const lane of lanes) lane.#has.delete(name);
+    this.#has.set(name, Promise.resolve());
     return answer;
   }
 }
@@ -124,14 +131,10 @@ function named(value) {
 /** Pictures and searches, and beside them inversions and drags. */
 const pictures = new Lane();
 const work = new Lane();
+const lanes = [pictures, work];
 
 const png = (bytes) => new Blob([bytes], { type: 'image/png' });
 const file = (bytes) => new Blob([bytes], { type: 'application/octet-stream' });
-
-/** Lets a picture go unmade that nobody waits for any more. */
-function unlessAborted(signal) {
-  if (signal?.aborted) throw new DOMException('Nobody waits for this.', 'AbortError');
-}
 
 export const status = () => pictures.call('status', []).then(JSON.parse);
 export const models = async () => JSON.parse(await pictures.call('models', [])).models;
@@ -142,11 +145,7 @@ export const addImage = (blob) => pictures.give('addImage', blob, (image) => JSO
 export const addTuned = (blob) => pictures.give('addTuned', blob, (id) => id);
 export const tuned = async (change) => file(await pictures.call('tuned', [change]));
 
-export async function picture(recipe, { enlarged = 1, signal } = {}) {
-  unlessAborted(signal);
-  return png(await pictures.call('picture', [{ ...recipe, enlarged }]));
-}
-
+export const picture = async (recipe, { enlarged = 1 } = {}) => png(await pictures.call('picture', [{ ...recipe, enlarged }]));
 export const latents = async (recipe) => file(await pictures.call('latents', [recipe]));
 
 export const animation = async (recipe, settings) =>
@@ -178,13 +177,17 @@ async function* events(method, wanted, signal) {
   // A worker that computes hears no messages, but it can see that an address is gone.
   const flag = URL.createObjectURL(new Blob(['go on']));
   let cancelled = false;
+  let computing = false;
   let timer;
+  const limit = () => { timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE); };
   const end = () => {
+    // Whoever reads looks at the signal.
+    wake();
     if (cancelled) return;
     cancelled = true;
     URL.revokeObjectURL(flag);
-    if (!jobs.has(id)) return;
-    timer = setTimeout(() => work.end('This job was ended before it had found anything.'), GRACE);
+    // The lane may be at another job still.
+    if (computing) limit();
   };
   signal?.addEventListener('abort', end, { once: true });
   if (signal?.aborted) end();
@@ -198,6 +201,8 @@ async function* events(method, wanted, signal) {
   (async () => {
     await before;
     if (cancelled && signal?.aborted) return;
+    computing = true;
+    if (cancelled) limit();
     tell('started', {});
     try {
       const result = JSON.parse(await work.call(method, [wanted], { cancel: flag, events: (name, data) => tell(name, JSON.parse(data)) }));
@@ -210,6 +215,7 @@ async function* events(method, wanted, signal) {
       tell('failed', { error: error.message });
     }
   })().finally(() => {
+    computing = false;
     clearTimeout(timer);
     URL.revokeObjectURL(flag);
     jobs.delete(id);
@@ -229,7 +235,6 @@ async function* events(method, wanted, signal) {
       if (!running) return;
       await new Promise((resolve) => {
         wake = resolve;
-        signal?.addEventListener('abort', resolve, { once: true });
         if (heard.length || !running || signal?.aborted) resolve();
       });
       if (signal?.aborted) throw new DOMException('Nobody listens any more.', 'AbortError');

@@ -5,32 +5,47 @@ const CACHE = 'ganymede-files';
 /** The first byte of what gzip packs. Some servers unpack what they send. */
 const GZIP = 0x1F;
 
+/** Where there is one: a page that is not secure has no cache, nor has one whose user has it switched off. */
+const opened = async () => globalThis.caches?.open(CACHE).catch(() => undefined);
+
+/** What `make` gives, made when it is first asked for; where that failed, it is made again the next time. */
+function once(make) {
+  let made;
+  return () => {
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
 export class Store {
-  #start;
   #told;
   #coming = new Map();
 
   /** `start` is what the site says of its files, where it is known; `told` hears how far fetching is: `{name, done, total}`. */
   constructor({ start, told = () => {} } = {}) {
-    this.#start = start && Promise.resolve(start);
     this.#told = told;
+    if (start) this.start = async () => start;
   }
 
   /** What the site says of its files: `{engine, files, texts}`. */
-  start() {
-    this.#start ??= fetch(new URL('./start.packed', import.meta.url), { cache: 'no-cache' }).then(async (answer) => {
-      if (!answer.ok) throw new Error(`This site has no start.packed: the server answered ${answer.status}.`);
-      const bytes = new Uint8Array(await answer.arrayBuffer());
-      return JSON.parse(new TextDecoder().decode(await decompressed(bytes, bytes[0] === GZIP)));
-    });
-    return this.#start;
-  }
+  start = once(async () => {
+    const answer = await fetch(new URL('./start.packed', import.meta.url), { cache: 'no-cache' });
+    if (!answer.ok) throw new Error(`This site has no start.packed: the server answered ${answer.status}.`);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    const start = JSON.parse(new TextDecoder().decode(await decompressed(bytes, bytes[0] === GZIP)));
+    // What stays behind takes room, and does no other harm.
+    removeOthers(start).catch(() => {});
+    return start;
+  });
 
   /** The engine, compiled. */
-  async engine() {
+  engine = once(async () => {
     const { engine } = await this.start();
     return WebAssembly.compile(await this.#fetched('program', engine));
-  }
+  });
 
   /** The bytes of a file of weights. */
   async file(name) {
@@ -46,8 +61,7 @@ export class Store {
 
   async #fetched(name, { packed, size, length }) {
     const address = new URL(packed, import.meta.url);
-    // There is no cache where a page is not secure, nor where the user has it switched off.
-    const cache = await globalThis.caches?.open(CACHE).catch(() => undefined);
+    const cache = await opened();
     const kept = await cache?.match(address).catch(() => undefined);
     if (kept) return unpacked(new Uint8Array(await kept.arrayBuffer()), length, name);
     let bytes;
@@ -78,6 +92,15 @@ export class Store {
     }
     return new Uint8Array(await new Blob(pieces).arrayBuffer());
   }
+}
+
+/** Takes out of the cache what this site had and has no more. */
+async function removeOthers({ engine, files }) {
+  const cache = await opened();
+  const addresses = new Set([engine, ...Object.values(files)].map(({ packed }) => new URL(packed, import.meta.url).href));
+  // Another site may lie beside this one, at the same host.
+  const here = new URL('./', import.meta.url).href;
+  for (const { url } of await cache?.keys() ?? []) if (url.startsWith(here) && !addresses.has(url)) await cache.delete(url);
 }
 
 async function decompressed(bytes, packed) {

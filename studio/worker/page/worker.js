@@ -27,19 +27,31 @@ function goneAfter(address) {
   };
 }
 
-let studio;
-const begun = new Promise((resolve) => {
-  addEventListener('message', async ({ data: { module, start } }) => {
+async function begin({ module, start }) {
+  try {
     await init({ module_or_path: module });
     const store = new Store({ start, told: (fetching) => postMessage({ fetching }) });
-    studio = new Studio(engine, store, await store.start());
-    resolve();
-  }, { once: true });
+    return new Studio(engine, store, start);
+  } catch (error) {
+    throw new Error(`The part of the page that computes could not be started: ${error.message}`);
+  }
+}
+
+const begun = new Promise((resolve) => {
+  addEventListener('message', ({ data }) => resolve(begin(data)), { once: true });
 });
+// Each call says so.
+begun.catch(() => {});
 
 addEventListener('message', async ({ data: { call, method, values, cancel } }) => {
   if (method === undefined) return;
-  await begun;
+  let studio;
+  try {
+    studio = await begun;
+  } catch (error) {
+    postMessage({ call, error: error.message, ended: true });
+    return;
+  }
   const tell = (event, value) => postMessage({ call, event, value });
   const more = cancel ? [tell, goneAfter(cancel)] : [];
   try {

@@ -22,6 +22,7 @@ before(async () => {
   const address = await new Promise((resolve, reject) => {
     createInterface({ input: program.stdout }).once('line', resolve);
     program.once('error', reject);
+    program.once('exit', (code) => reject(new Error(`the program ended with ${code}`)));
   });
   api = `${address}api`;
   ({ studio: here, asked } = await studio());
@@ -63,11 +64,13 @@ test('the first picture needs its model alone, and pictures are those of the nat
 test('models and what can be done with them are described alike', async () => {
   assert.deepEqual(await parsed('models'), await (await native('/models')).json());
   const [mine, theirs] = [await parsed('describe', 'adventurer'), await (await native('/models/adventurer')).json()];
+  assert.equal(mine.components.length, theirs.components.length);
   // Eigenvalues of sums in another order.
   mine.components.forEach((share, index) => assert.ok(Math.abs(share - theirs.components[index]) <= 1e-5 * theirs.components[0]));
   assert.deepEqual({ ...mine, components: [] }, { ...theirs, components: [] });
   const [status, served] = [await parsed('status'), await (await native('/status')).json()];
   assert.deepEqual(status.inversion, served.inversion);
+  assert.deepEqual(status.lpips, ['alex']);
 });
 
 test('a search ranks the models as the native program does', async () => {

@@ -5,24 +5,27 @@ use crate::simd::InstructionSet;
 use crate::simd::Width;
 
 macro_rules! tile_table {
-    ($tile:ident, $oc:ident, $vectors:ident, [$($r:literal)*]) => {
-        match ($oc, $vectors) {
-            $(
-                ($r, 1) => $tile::<$r, 1>,
-                ($r, 2) => $tile::<$r, 2>,
-                ($r, 3) => $tile::<$r, 3>,
-            )*
-            _ => unreachable!("no tile of {} rows and {} vectors", $oc, $vectors),
+    ($tile:ident, $oc:ident, $vectors:ident, $rows:tt, [$($v:literal)*]) => {
+        match $vectors {
+            $($v => tile_rows!($tile, $oc, $v, $rows),)*
+            _ => unreachable!("no tile of {} vectors", $vectors),
+        }
+    };
+}
+
+macro_rules! tile_rows {
+    ($tile:ident, $oc:ident, $v:literal, [$($r:literal)*]) => {
+        match $oc {
+            $($r => $tile::<$r, $v>,)*
+            _ => unreachable!("no tile of {} rows", $oc),
         }
     };
 }
 
 macro_rules! panel_table {
-    ($panel:ident, $oc:literal, $taps:expr, $vectors:ident) => {
+    ($panel:ident, $oc:literal, $taps:expr, $vectors:ident, [$($v:literal)*]) => {
         match $vectors {
-            1 => $panel::<$oc, 1, { $taps }>,
-            2 => $panel::<$oc, 2, { $taps }>,
-            3 => $panel::<$oc, 3, { $taps }>,
+            $($v => $panel::<$oc, $v, { $taps }>,)*
             _ => unreachable!("no tile of {} vectors", $vectors),
         }
     };
@@ -192,10 +195,10 @@ impl Microkernels {
             lanes: 16,
             oc: 8,
             vectors: 3,
-            tile: |oc, vectors| tile_table!(avx512_tile, oc, vectors, [1 2 3 4 5 6 7 8]),
-            product: |vectors| panel_table!(avx512_panel, 8, 1, vectors),
-            rows: |vectors| panel_table!(avx512_panel, 8, ROW_TAPS, vectors),
-            outer: |oc, vectors| tile_table!(avx512_outer, oc, vectors, [1 2 3 4 5 6 7 8]),
+            tile: |oc, vectors| tile_table!(avx512_tile, oc, vectors, [1 2 3 4 5 6 7 8], [1 2 3]),
+            product: |vectors| panel_table!(avx512_panel, 8, 1, vectors, [1 2 3]),
+            rows: |vectors| panel_table!(avx512_panel, 8, ROW_TAPS, vectors, [1 2 3]),
+            outer: |oc, vectors| tile_table!(avx512_outer, oc, vectors, [1 2 3 4 5 6 7 8], [1 2 3]),
         }
     }
 
@@ -206,10 +209,10 @@ impl Microkernels {
             lanes: 8,
             oc: 4,
             vectors: 3,
-            tile: |oc, vectors| tile_table!(avx2_tile, oc, vectors, [1 2 3 4]),
-            product: |vectors| panel_table!(avx2_panel, 4, 1, vectors),
-            rows: |vectors| panel_table!(avx2_panel, 4, ROW_TAPS, vectors),
-            outer: |oc, vectors| tile_table!(avx2_outer, oc, vectors, [1 2 3 4]),
+            tile: |oc, vectors| tile_table!(avx2_tile, oc, vectors, [1 2 3 4], [1 2 3]),
+            product: |vectors| panel_table!(avx2_panel, 4, 1, vectors, [1 2 3]),
+            rows: |vectors| panel_table!(avx2_panel, 4, ROW_TAPS, vectors, [1 2 3]),
+            outer: |oc, vectors| tile_table!(avx2_outer, oc, vectors, [1 2 3 4], [1 2 3]),
         }
     }
 
@@ -219,10 +222,10 @@ impl Microkernels {
             lanes: 4,
             oc: 4,
             vectors: 2,
-            tile: |oc, vectors| tile_table!(portable_tile, oc, vectors, [1 2 3 4]),
-            product: |vectors| panel_table!(portable_panel, 4, 1, vectors),
-            rows: |vectors| panel_table!(portable_panel, 4, ROW_TAPS, vectors),
-            outer: |oc, vectors| tile_table!(portable_outer, oc, vectors, [1 2 3 4]),
+            tile: |oc, vectors| tile_table!(portable_tile, oc, vectors, [1 2 3 4], [1 2]),
+            product: |vectors| panel_table!(portable_panel, 4, 1, vectors, [1 2]),
+            rows: |vectors| panel_table!(portable_panel, 4, ROW_TAPS, vectors, [1 2]),
+            outer: |oc, vectors| tile_table!(portable_outer, oc, vectors, [1 2 3 4], [1 2]),
         }
     }
 }

@@ -182,6 +182,7 @@ impl Sweep<'_> {
         let rows = self.kernels.oc;
         let (image, group) = (instance / groups, instance % groups);
         let line = self.line();
+        assert_eq!(line % LINE, 0, "a line is copied in whole pieces");
         let depth = ic * self.taps.len();
         let panel = depth * line;
         let x = &self.x[instance * self.x_instance..];

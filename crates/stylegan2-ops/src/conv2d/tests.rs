@@ -378,6 +378,7 @@ fn the_transposed_convolution_is_the_adjoint() {
 /// Training resumes exactly, and images are inverted as if each were alone, on any number of threads.
 #[cfg(feature = "cpu")]
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn threads_and_company_change_no_bit() {
     let results = |threads: usize, case: &Case, images: usize| {
         let work = || {

@@ -114,6 +114,7 @@ fn assert_rosinality_images(generator: &Generator, what: &str, device: &Device) 
 }
 
 #[test]
+#[cfg_attr(target_os = "wasi", ignore = "there is no folder for temporary files")]
 fn a_generator_from_other_names_is_saved_under_official_ones() {
     for (backend, device) in devices() {
         let folder = tempfile::tempdir().unwrap();
