@@ -893,6 +893,17 @@ fn the_study_of_refinement_compares_each_way_with_the_plain_search_and_keeps_who
         assert!(row.seconds > from.seconds);
         assert!(row.edit_kept.is_some());
     }
+    // Rows of one image are that image's numbers.
+    let of_images: Vec<_> = outcome
+        .images
+        .iter()
+        .map(|result| (result.image.as_str(), result.way, result.measured.psnr))
+        .collect();
+    let of_rows = outcome.rows.iter();
+    let of_rows: Vec<_> = of_rows
+        .map(|row| ("openPeeps-0", row.way, row.psnr))
+        .collect();
+    assert_eq!(of_images, of_rows);
     assert!(refined.mask.is_some() && refined.moved.is_none());
     assert!(tuned.mask.is_none() && tuned.moved.is_some());
     assert_eq!((plain.edit_kept, plain.side_effect), (None, None));

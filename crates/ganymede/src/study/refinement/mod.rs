@@ -13,14 +13,14 @@ use retrieval_gaussian::Query;
 use serde::Serialize;
 
 pub use options::{Options, Way};
-pub use rows::Row;
+pub use rows::{EditSums, ImageResult, Measured, Row};
 
 use crate::files::{self, make_folder};
 use crate::search::{Method, Searcher};
 use crate::{Context, Error, Observer, Phase};
 use edits::Edits;
 use image::ImageStudy;
-use rows::{Measured, Metrics, summary};
+use rows::{Metrics, summary};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,8 @@ use rows::{Measured, Metrics, summary};
 pub struct Outcome {
     /// One for each way that was tried, in their order.
     pub rows: Vec<Row>,
+    /// What the rows are of.
+    pub images: Vec<ImageResult>,
     /// Whether the observer ended the job: images are missing from the rows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
@@ -57,8 +59,9 @@ pub fn run(
         make_folder(folder)?;
     }
     let metrics = Metrics::load(context)?;
-    let mut measured: BTreeMap<Way, Vec<Measured>> = BTreeMap::new();
+    let mut results: Vec<ImageResult> = Vec::new();
     let count = usize::from(options.images);
+    let mut done = 0;
     observer.begin(&Phase::new("images", names.len() * count));
     let mut images = names
         .iter()
@@ -85,19 +88,29 @@ pub fn run(
             // What was ended on its way says nothing about the way.
             break true;
         }
-        for (way, of_image) in found.measured {
-            measured.entry(way).or_default().push(of_image);
-        }
+        let image = format!("{name}-{number}");
         if let Some(folder) = &options.pictures {
-            write_strip(folder, &format!("{name}-{number}"), &found.pictures)?;
+            write_strip(folder, &image, &found.pictures)?;
         }
-        let done: usize = measured.get(&Way::WPlus).map_or(0, Vec::len);
-        observer.position(done as u64);
+        let of_ways = found.measured.into_iter();
+        results.extend(of_ways.map(|(way, measured)| ImageResult {
+            image: image.clone(),
+            model: which.clone(),
+            way,
+            measured,
+        }));
+        done += 1;
+        observer.position(done);
     };
     observer.end();
-    let rows = measured.iter().map(|(way, of)| summary(*way, of));
+    let mut by_way: BTreeMap<Way, Vec<&Measured>> = BTreeMap::new();
+    for result in &results {
+        by_way.entry(result.way).or_default().push(&result.measured);
+    }
+    let rows = by_way.iter().map(|(way, of)| summary(*way, of));
     Ok(Outcome {
         rows: rows.collect(),
+        images: results,
         cancelled,
     })
 }

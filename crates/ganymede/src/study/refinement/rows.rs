@@ -18,8 +18,9 @@ pub(super) struct Metrics {
 }
 
 /// How named edits work on an inversion: sums over edits.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct EditSums {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EditSums {
     /// How far attributes move on the plain inversion and on this one.
     pub change: [f64; 2],
     /// LPIPS of what the edits should not touch.
@@ -27,19 +28,30 @@ pub(super) struct EditSums {
 }
 
 /// One inversion.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Measured {
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Measured {
+    /// Peak signal-to-noise ratio of the picture, in dB.
     pub psnr: f64,
+    /// LPIPS of AlexNet.
+    #[serde(rename = "lpips_alex")]
     pub alex: f64,
+    /// LPIPS of VGG16.
+    #[serde(rename = "lpips_vgg")]
     pub vgg: f64,
+    /// Euclidean distance of the latents from the mean latent, over all layers.
+    #[serde(rename = "w_plus_distance")]
     pub distance: f64,
+    /// Wall time, of everything before it included.
     pub seconds: f64,
-    /// The objective, of searches for latents.
+    /// The objective in the end, of searches for latents.
+    #[serde(rename = "objective")]
     pub total: Option<f64>,
     /// Mean of a refinement's mask.
     pub mask: Option<f64>,
     /// LPIPS that other images of a tuned model have moved by.
     pub moved: Option<f64>,
+    /// What named edits do, where the model has any.
     pub edits: EditSums,
 }
 
@@ -72,6 +84,21 @@ impl Metrics {
     }
 }
 
+/// An image inverted in one way.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ImageResult {
+    /// Kind and number of the held-out image, `KIND-NUMBER`.
+    pub image: String,
+    /// The model that it was inverted into.
+    pub model: String,
+    /// How.
+    pub way: Way,
+    /// What came of it.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
 /// A way over all images: medians, and of edits sums.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -102,11 +129,12 @@ pub struct Row {
 }
 
 /// Medians over images, and edits over all of them together.
-pub(super) fn summary(way: Way, measured: &[Measured]) -> Row {
-    let of_some =
-        |value: fn(&Measured) -> Option<f64>| median(measured.iter().filter_map(value).collect());
+pub(super) fn summary(way: Way, measured: &[&Measured]) -> Row {
+    let of_some = |value: fn(&Measured) -> Option<f64>| {
+        median(measured.iter().copied().filter_map(value).collect())
+    };
     let of = |value: fn(&Measured) -> f64| {
-        median(measured.iter().map(value).collect()).unwrap_or(f64::NAN)
+        median(measured.iter().copied().map(value).collect()).unwrap_or(f64::NAN)
     };
     let share = |sums: fn(&EditSums) -> [f64; 2]| {
         let [plain, this] = [0, 1].map(|which: usize| {
@@ -151,7 +179,7 @@ mod tests {
             measured(30.0, [3.0, 2.5], None),
             measured(22.0, [0.0, 0.0], Some(0.75)),
         ];
-        let row = summary(Way::Refined, &of);
+        let row = summary(Way::Refined, &of.each_ref());
         assert_eq!((row.images, row.psnr, row.mask), (3, 22.0, Some(0.5)));
         // An edit that moves more counts for more: (0.5 + 2.5) / (1 + 3).
         assert_eq!(row.edit_kept, Some(0.75));
