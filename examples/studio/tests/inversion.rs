@@ -241,5 +241,5 @@ fn the_page_is_told_how_inversions_usually_go() {
     assert_eq!(told, Settings::default());
     assert_eq!(status["inversion"]["tune"], json!(false));
     // Numbers as people write them: they stand in fields of the page.
-    assert_eq!(status["inversion"]["lambda_locality"].to_string(), "0.4");
+    assert_eq!(status["inversion"]["lambda_locality"].to_string(), "0.25");
 }
