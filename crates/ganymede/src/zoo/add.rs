@@ -91,3 +91,25 @@ pub fn add(options: &AddOptions, context: &Context) -> Result<Added, Error> {
         name,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn no_model_is_called_like_the_one_that_others_start_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = AddOptions {
+            file: folder.path().join("base.pkl"),
+            license: "CC0-1.0".to_owned(),
+            zoo: Some(folder.path().join("zoo")),
+            ..AddOptions::default()
+        };
+        let error = add(&options, &Context::new(Device::flex())).unwrap_err();
+        assert!(error.to_string().contains("give another name"), "{error}");
+        assert!(!folder.path().join("zoo").exists());
+    }
+}
