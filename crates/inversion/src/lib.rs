@@ -14,8 +14,8 @@
 //! the image is not yet like its target, and [`tune`] changes the generator itself a little. [`LatentPrior`] keeps the latents likely, so that edits work on them.
 //!
 //! A batch of targets is optimized together, each as if alone: the losses are summed over the batch, so no image's gradient
-//! depends on another image, Adam works on each number for itself, and L-BFGS on each image for itself. Matrix products choose their order of summation by their size, so that batches of
-//! different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
+//! depends on another image, Adam works on each number for itself, and L-BFGS on each image for itself. Matrix products
+//! choose their order of summation by their size, so that batches of different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!
 //! On Linux a program had better call `cpu_kernels::keep_freed_memory` first: with the allocator's defaults a step at 64x64, batch 16, takes 1.3
 //! times as long.
