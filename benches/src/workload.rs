@@ -10,8 +10,8 @@ use vision_aided_finetune::vision_aided::{VisionBackbone, VisionFeature};
 
 use crate::{Error, Stepper};
 
-/// More steps than any round will ask for.
-const ENDLESS: usize = usize::MAX;
+/// The most that an inversion takes, and more than any round asks for.
+const ENDLESS: usize = 100_000_000;
 
 /// Of `benches/peer/worker.py`, too.
 const PEER_LEARNING_RATE: f64 = 0.05;
@@ -90,7 +90,21 @@ fn optimize(
     targets: Tensor<4>,
     step: &mut dyn FnMut(f64) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let config = InversionConfig {
+    invert_with(
+        generator,
+        lpips,
+        targets,
+        &inversion_config(),
+        |progress| match progress {
+            Progress::Step(now) => step(now.losses.iter().map(|losses| losses.total).sum()),
+            _ => ControlFlow::Continue(()),
+        },
+    )?;
+    Ok(())
+}
+
+fn inversion_config() -> InversionConfig {
+    InversionConfig {
         steps: ENDLESS,
         schedule: Schedule::Constant,
         // What the PyTorch side of the comparison minimizes, and how fast; the losses of both sides are compared.
@@ -98,18 +112,7 @@ fn optimize(
         lambda_lpips: 1.0,
         lambda_mse: 1.0,
         ..InversionConfig::default()
-    };
-    invert_with(
-        generator,
-        lpips,
-        targets,
-        &config,
-        |progress| match progress {
-            Progress::Step(now) => step(now.losses.iter().map(|losses| losses.total).sum()),
-            _ => ControlFlow::Continue(()),
-        },
-    )?;
-    Ok(())
+    }
 }
 
 fn synthesize(generator: &Generator, batch: usize, step: &mut dyn FnMut(f64) -> ControlFlow<()>) {
@@ -178,5 +181,15 @@ fn extract(
         if step(f64::from(sum)).is_break() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inversion_config;
+
+    #[test]
+    fn an_inversion_that_lasts_as_long_as_it_is_timed_is_one_that_the_library_takes() {
+        inversion_config().validate().expect("settings in range");
     }
 }
