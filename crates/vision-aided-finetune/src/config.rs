@@ -197,6 +197,12 @@ impl TrainingConfig {
                 "a number of at least 0",
             )?;
         }
+        check(
+            "vision_aided.balance",
+            self.vision_aided.balance.is_none_or(positive),
+            format!("{:?}", self.vision_aided.balance),
+            "a positive number, or none",
+        )?;
         let shrink = self.path_length_batch_shrink;
         check(
             "path_length_batch_shrink",
@@ -343,6 +349,16 @@ mod tests {
                 "style_mixing_probability",
                 TrainingConfig {
                     style_mixing_probability: -0.1,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "vision_aided.balance",
+                TrainingConfig {
+                    vision_aided: VisionAidedConfig {
+                        balance: Some(0.0),
+                        ..VisionAidedConfig::default()
+                    },
                     ..TrainingConfig::default()
                 },
             ),

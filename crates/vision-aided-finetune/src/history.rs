@@ -56,6 +56,13 @@ pub struct HistoryEntry {
         deserialize_with = "measured_or_nan"
     )]
     pub vision_aided_discriminator_loss: Option<f32>,
+    /// Mean of what their gradient was multiplied by to keep the balance, where the options ask for one.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
+    pub vision_aided_factor: Option<f32>,
     /// Images a second since the entry before.
     #[serde(deserialize_with = "rate_or_nan")]
     pub images_per_second: f64,
@@ -103,6 +110,7 @@ impl HistoryEntry {
             path_length: mean(|r| r.path_length),
             vision_aided_generator_loss: mean(|r| r.vision_aided_generator_loss),
             vision_aided_discriminator_loss: mean(|r| r.vision_aided_discriminator_loss),
+            vision_aided_factor: mean(|r| r.vision_aided_factor),
             images_per_second: (reports.len() * batch_size) as f64 / seconds,
         }
     }
@@ -230,6 +238,7 @@ mod tests {
             path_length: None,
             vision_aided_generator_loss: None,
             vision_aided_discriminator_loss: None,
+            vision_aided_factor: None,
         }
     }
 

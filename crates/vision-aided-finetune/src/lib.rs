@@ -54,5 +54,5 @@ pub use images::{ImageSet, ShuffledOrder};
 pub use networks::freeze_discriminator_layers;
 pub use optimize::{Adam, AdamOptions, ExponentialMovingAverage};
 pub use progressive::ProgressiveStage;
-pub use state::SavedNetworks;
+pub use state::{SavedNetworks, SavedVisionNetwork};
 pub use trainer::{StepReport, Trainer};

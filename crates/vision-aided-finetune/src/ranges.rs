@@ -51,6 +51,11 @@ pub(crate) fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
         config.vision_aided.weight,
         MAX_WEIGHT,
     )?;
+    at_most(
+        "vision_aided.balance",
+        config.vision_aided.balance.unwrap_or_default(),
+        MAX_WEIGHT,
+    )?;
     at_most("average.kimg", config.average.kimg, MAX_KIMG)?;
     at_most(
         "slow_average_kimg",

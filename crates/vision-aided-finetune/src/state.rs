@@ -15,6 +15,7 @@ use crate::counters::contradiction;
 use crate::images::FINGERPRINT_ALGORITHM;
 use crate::vision_aided::{
     HeadConfig, VisionAidedDiscriminator, VisionAidedHead, VisionBackbone, VisionBackboneKind,
+    VisionLevels,
 };
 use crate::{Adam, ImageSet, Trainer, TrainingConfig, TrainingError};
 
@@ -32,6 +33,8 @@ const DISCRIMINATOR_ADAM: &str = "adam.D.";
 const HEAD: &str = "heads.";
 const HEAD_ADAM: &str = "adam.heads.";
 const PATH_LENGTH_MEAN: &str = "path_length_mean";
+/// Norms of the image discriminator's and of the frozen networks' gradients; where the options keep a balance.
+const BALANCE: &str = "vision_aided_balance";
 const TRAINING: &str = "training";
 const PROVENANCE: &str = "provenance";
 
@@ -72,6 +75,8 @@ struct Record {
 struct VisionAidedRecord {
     backbone: String,
     input_side: usize,
+    #[serde(default)]
+    levels: VisionLevels,
     head: HeadConfig,
     adam_steps: u64,
 }
@@ -173,6 +178,7 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
         vision_aided.push(VisionAidedRecord {
             backbone: backbone.kind().to_string(),
             input_side: backbone.input_side(),
+            levels: backbone.levels(),
             head: backbone.head().with_form(discriminator.head.form()),
             adam_steps: discriminator.adam.steps(),
         });
@@ -182,6 +188,9 @@ pub(crate) fn save(trainer: &Trainer, path: &Path) -> Result<(), TrainingError> 
         PATH_LENGTH_MEAN.to_owned(),
         StoredTensor::from_f32(vec![1], &[trainer.path_length_mean.value]),
     );
+    if let Some(norms) = trainer.balance.norms {
+        tensors.insert(BALANCE.to_owned(), StoredTensor::from_f32(vec![2], &norms));
+    }
     for (name, tensor) in &tensors {
         if let Some(value) = tensor.to_f32().into_iter().find(|v| !v.is_finite()) {
             return Err(TrainingError::NonFiniteWeights {
@@ -296,6 +305,18 @@ pub(crate) fn resume(
         )));
     };
     trainer.path_length_mean.value = mean;
+    if let Some(norms) = file.tensors().get(BALANCE) {
+        let norms = norms.to_f32();
+        let found = norms.len();
+        let norms = <[f32; 2]>::try_from(norms)
+            .map_err(|_| cannot(format!("`{BALANCE}` has {found} values, expected 2")))?;
+        if !norms.iter().all(|norm| norm.is_finite() && *norm >= 0.0) {
+            return Err(cannot(format!(
+                "`{BALANCE}` is {norms:?}, expected two lengths"
+            )));
+        }
+        trainer.balance.norms = Some(norms);
+    }
     trainer.set_provenance(file.metadata().get(PROVENANCE).cloned());
     Ok(trainer)
 }
@@ -359,22 +380,41 @@ pub(crate) fn provenance(path: &Path) -> Result<Option<String>, TrainingError> {
     Ok(file.metadata().get(PROVENANCE).cloned())
 }
 
-pub(crate) fn vision_networks(
-    path: &Path,
-) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {
+/// A frozen network that a vision-aided discriminator of a checkpoint stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SavedVisionNetwork {
+    /// Which network.
+    pub kind: VisionBackboneKind,
+    /// Side of its input.
+    pub input_side: usize,
+    /// Levels of its features.
+    pub levels: VisionLevels,
+}
+
+pub(crate) fn vision_networks(path: &Path) -> Result<Vec<SavedVisionNetwork>, TrainingError> {
     let file = Checkpoint::open(path)?;
     let networks = record(&file)?.vision_aided.into_iter();
     networks
-        .map(|record| Ok((record.backbone.parse()?, record.input_side)))
+        .map(|record| {
+            Ok(SavedVisionNetwork {
+                kind: record.backbone.parse()?,
+                input_side: record.input_side,
+                levels: record.levels,
+            })
+        })
         .collect()
 }
 
 /// Says why the run cannot go on with these networks, if so.
 fn check_backbones(expected: &[VisionAidedRecord], found: &[VisionBackbone]) -> Result<(), String> {
-    let list = |networks: Vec<(String, usize)>| {
+    let list = |networks: Vec<(String, usize, VisionLevels)>| {
         let names: Vec<String> = networks
             .into_iter()
-            .map(|(name, side)| format!("{name} at {side} pixels"))
+            .map(|(name, side, levels)| match levels {
+                VisionLevels::Published => format!("{name} at {side} pixels"),
+                levels => format!("{name} at {side} pixels, {levels} levels"),
+            })
             .collect();
         match names.is_empty() {
             true => "none".to_owned(),
@@ -385,13 +425,16 @@ fn check_backbones(expected: &[VisionAidedRecord], found: &[VisionBackbone]) -> 
         .iter()
         .zip(found)
         .all(|(record, backbone)| record.head == backbone.head().with_form(record.head.form));
-    let expected: Vec<(String, usize)> = expected
+    let expected: Vec<_> = expected
         .iter()
-        .map(|record| (record.backbone.clone(), record.input_side))
+        .map(|record| (record.backbone.clone(), record.input_side, record.levels))
         .collect();
-    let found: Vec<(String, usize)> = found
+    let found: Vec<_> = found
         .iter()
-        .map(|backbone| (backbone.kind().to_string(), backbone.input_side()))
+        .map(|network| {
+            let name = network.kind().to_string();
+            (name, network.input_side(), network.levels())
+        })
         .collect();
     if expected == found && heads_fit {
         return Ok(());

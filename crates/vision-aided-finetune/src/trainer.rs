@@ -13,8 +13,10 @@ use crate::loss::{discriminator_loss, generator_loss};
 use crate::progressive::{Growth, resolution_after, with_detail};
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
-use crate::vision_aided::{VisionAidedDiscriminator, VisionBackbone, VisionBackboneKind};
-use crate::{Adam, AdamOptions, ImageSet, TrainingConfig, TrainingError, networks, state};
+use crate::vision_aided::{GradientBalance, VisionAidedDiscriminator, VisionBackbone};
+use crate::{
+    Adam, AdamOptions, ImageSet, SavedVisionNetwork, TrainingConfig, TrainingError, networks, state,
+};
 
 /// Measurements on end that are not finite, after which training stops: less is a bad batch, more does not recover.
 const MAX_NON_FINITE: u64 = 20;
@@ -33,6 +35,8 @@ pub struct Trainer {
     pub(crate) generator_adam: Adam,
     pub(crate) discriminator_adam: Adam,
     pub(crate) vision_aided: Vec<VisionAidedDiscriminator>,
+    /// Moves where the options bound what the frozen networks send.
+    pub(crate) balance: GradientBalance,
     pub(crate) path_length_mean: PathLengthMean,
     pub(crate) progress: Progress,
     images: Arc<ImageSet>,
@@ -67,6 +71,9 @@ pub struct StepReport {
     pub vision_aided_generator_loss: Option<f32>,
     /// What the heads of the vision-aided discriminators pay together, where there are any.
     pub vision_aided_discriminator_loss: Option<f32>,
+    /// What their gradient at the images was multiplied by to keep the bound of [`balance`](crate::vision_aided::VisionAidedConfig::balance), where there is
+    /// one; beside [`weight`](crate::vision_aided::VisionAidedConfig::weight).
+    pub vision_aided_factor: Option<f32>,
 }
 
 /// The set itself where it has this side.
@@ -112,6 +119,7 @@ impl Trainer {
             generator_adam: Adam::new(config.corrected_generator_adam()),
             discriminator_adam: Adam::new(config.corrected_discriminator_adam()),
             vision_aided: Vec::new(),
+            balance: GradientBalance::default(),
             path_length_mean: PathLengthMean {
                 value: 0.0,
                 decay: config.path_length_decay,
@@ -171,14 +179,13 @@ impl Trainer {
         state::images_shown(path.as_ref())
     }
 
-    /// The networks that the vision-aided discriminators of a checkpoint stand on, and the sides of their inputs, in the order that
-    /// [`resume`](Self::resume) expects.
+    /// The networks that the vision-aided discriminators of a checkpoint stand on, in the order that [`resume`](Self::resume) expects.
     ///
     /// # Errors
     /// When the file is no checkpoint of a training run, or names a network that is not known here.
     pub fn vision_networks(
         path: impl AsRef<Path>,
-    ) -> Result<Vec<(VisionBackboneKind, usize)>, TrainingError> {
+    ) -> Result<Vec<SavedVisionNetwork>, TrainingError> {
         state::vision_networks(path.as_ref())
     }
 
@@ -348,7 +355,7 @@ impl Trainer {
         let takes_path_length = self.config.regularizes_path_length(iteration);
         let has_vision_aided = !self.vision_aided.is_empty();
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
-        let (mut measured, fake) = self.step_generator(iteration);
+        let (mut measured, fake, factor) = self.step_generator(iteration);
         let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let real = self.real_images(iteration);
         let fake = match self.config.shared_images {
@@ -384,6 +391,7 @@ impl Trainer {
             real_logit: next(),
             fake_logit: next(),
             vision_aided_discriminator_loss: has_vision_aided.then(&mut next),
+            vision_aided_factor: factor,
             path_length: takes_path_length.then(&mut next),
             r1_penalty: takes_r1.then(&mut next),
         };
@@ -428,30 +436,82 @@ impl Trainer {
         Ok(())
     }
 
-    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; and the images, on the plain device.
-    fn step_generator(&mut self, iteration: u64) -> (Vec<Tensor<1>>, Tensor<4>) {
+    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on the plain device; and the factor that
+    /// keeps the balance, where the options ask for one.
+    fn step_generator(&mut self, iteration: u64) -> (Vec<Tensor<1>>, Tensor<4>, Option<f32>) {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
         let fake = self
             .generator
             .synthesis
             .forward(w_plus, &self.noise(&mut random));
+        let balance = self.config.vision_aided.balance;
+        let (losses, total, factor) = match balance {
+            Some(bound) if !self.vision_aided.is_empty() => {
+                self.balanced_loss(iteration, &fake, bound)
+            }
+            _ => {
+                let loss = self.image_loss(iteration, &fake);
+                let vision_aided = self.vision_aided_loss(iteration, &fake);
+                let total = match &vision_aided {
+                    Some(sum) => {
+                        loss.clone() + sum.clone().mul_scalar(self.config.vision_aided.weight)
+                    }
+                    None => loss.clone(),
+                };
+                let losses = [Some(loss), vision_aided].into_iter().flatten();
+                (losses.collect::<Vec<_>>(), total, None)
+            }
+        };
+        let gradients = total.backward();
+        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
+        let losses = losses.into_iter().map(Tensor::inner).collect();
+        (losses, fake.inner(), factor)
+    }
+
+    /// What the generator pays to the image discriminator for these images, `[1]`.
+    fn image_loss(&self, iteration: u64, fake: &Tensor<4>) -> Tensor<1> {
         let augmentation = self.augmentation(iteration, Stream::GeneratorAugment);
         // A discriminator on the plain device is a constant: no gradients of its weights are computed.
         let logits = self
             .discriminator
             .valid()
             .forward(augmentation.apply(fake.clone()), None);
-        let loss = generator_loss(logits);
-        let vision_aided = self.vision_aided_loss(iteration, &fake);
-        let total = match &vision_aided {
-            Some(sum) => loss.clone() + sum.clone().mul_scalar(self.config.vision_aided.weight),
-            None => loss.clone(),
+        generator_loss(logits)
+    }
+
+    /// Both losses, one whose gradient at the images is theirs in balance, and the frozen networks' factor in it.
+    ///
+    /// Either gradient is taken at copies of the images, where its norm can be measured; the generator is passed through once, as without.
+    fn balanced_loss(
+        &mut self,
+        iteration: u64,
+        fake: &Tensor<4>,
+        bound: f64,
+    ) -> (Vec<Tensor<1>>, Tensor<1>, Option<f32>) {
+        let copy = || Tensor::<4>::from_inner(fake.clone().inner()).require_grad();
+        let at = |loss: &Tensor<1>, images: &Tensor<4>| {
+            let gradient = images.grad(&loss.clone().backward());
+            gradient.expect("a loss depends on the images that it is of")
         };
-        let gradients = total.backward();
-        self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
-        let measured = [Some(loss), vision_aided].into_iter().flatten();
-        (measured.map(Tensor::inner).collect(), fake.inner())
+        let images = copy();
+        let loss = self.image_loss(iteration, &images);
+        let from_image = at(&loss, &images);
+        let images = copy();
+        let vision_aided = self
+            .vision_aided_loss(iteration, &images)
+            .expect("there are vision-aided discriminators");
+        let weight = self.config.vision_aided.weight;
+        let from_vision = at(&vision_aided, &images).mul_scalar(weight);
+        let norms = [&from_image, &from_vision].map(|gradient| {
+            let norm = gradient.clone().powi_scalar(2).sum().sqrt();
+            norm.into_scalar::<f32>()
+        });
+        self.balance.observe(norms);
+        let factor = self.balance.factor(bound);
+        let gradient = from_image + from_vision.mul_scalar(factor);
+        let total = (fake.clone() * Tensor::from_inner(gradient)).sum();
+        (vec![loss, vision_aided], total, Some(factor as f32))
     }
 
     /// What the generator pays to the vision-aided discriminators for these images, `[1]`.
@@ -463,7 +523,7 @@ impl Trainer {
                 let seen = self
                     .vision_aided_augmentation(&mut random)
                     .apply(fake.clone());
-                discriminator.generator_loss(seen, self.config.vision_aided.loss)
+                discriminator.generator_loss(seen, &self.config.vision_aided)
             })
             .reduce(|sum, loss| sum + loss)
     }
@@ -549,13 +609,13 @@ impl Trainer {
     ) -> Option<Tensor<1>> {
         let mut random = self.stream(iteration, Stream::VisionAidedDiscriminatorAugment);
         let mut losses = Vec::with_capacity(self.vision_aided.len());
-        let loss = self.config.vision_aided.loss;
         for index in 0..self.vision_aided.len() {
             let [real, fake] = [real, fake].map(|images| {
                 self.vision_aided_augmentation(&mut random)
                     .apply(images.clone())
             });
-            losses.push(self.vision_aided[index].step(real, fake, loss));
+            let config = &self.config.vision_aided;
+            losses.push(self.vision_aided[index].step(real, fake, config));
         }
         losses.into_iter().reduce(|sum, loss| sum + loss)
     }

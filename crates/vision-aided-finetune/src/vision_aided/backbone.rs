@@ -10,6 +10,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use checkpoint_file::{Checkpoint, CheckpointError};
+use serde::{Deserialize, Serialize};
 
 use super::HeadConfig;
 use crate::TrainingError;
@@ -84,6 +85,11 @@ impl VisionBackboneKind {
         Self::DinoVitB16,
     ];
 
+    /// Whether it has the levels of [`VisionLevels::Fine`].
+    pub fn has_fine_levels(self) -> bool {
+        matches!(self, Self::EfficientNetLite0 | Self::Vgg16)
+    }
+
     /// The file of its weights.
     pub fn published_weights(self) -> PublishedWeights {
         match self {
@@ -124,6 +130,44 @@ impl FromStr for VisionBackboneKind {
     }
 }
 
+/// Which levels of a network's features a head sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum VisionLevels {
+    /// Those of the published heads, or what comes nearest to them.
+    #[default]
+    Published,
+    /// Shallow ones too, of half and quarter resolution, where lines are. EfficientNet-lite0: maps of 16, 24, 40 and 112 channels at 1/2, 1/4, 1/8 and 1/16
+    /// of the input, and the pooled features. VGG16: 128, 256 and 512 channels at 1/2, 1/4 and 1/8, and 512 at 1/32. The transformers have none.
+    Fine,
+}
+
+impl fmt::Display for VisionLevels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Published => "published",
+            Self::Fine => "fine",
+        })
+    }
+}
+
+impl FromStr for VisionLevels {
+    type Err = TrainingError;
+
+    fn from_str(name: &str) -> Result<Self, TrainingError> {
+        match name {
+            "published" => Ok(Self::Published),
+            "fine" => Ok(Self::Fine),
+            _ => Err(TrainingError::InvalidOption {
+                option: "levels",
+                found: name.to_owned(),
+                expected: "published or fine".to_owned(),
+            }),
+        }
+    }
+}
+
 /// A frozen vision network behind the resize and the normalization of the vision-aided code. Clones share the weights.
 ///
 /// Gradients flow through it into the images, and none of its weights are computed: they are constants.
@@ -131,6 +175,7 @@ impl FromStr for VisionBackboneKind {
 pub struct VisionBackbone {
     network: Arc<Network>,
     input_side: usize,
+    levels: VisionLevels,
 }
 
 #[derive(Debug)]
@@ -167,6 +212,7 @@ impl VisionBackbone {
         Ok(Self {
             network: Arc::new(network),
             input_side: PUBLISHED_INPUT_SIDE,
+            levels: VisionLevels::Published,
         })
     }
 
@@ -182,6 +228,7 @@ impl VisionBackbone {
                 VisionBackboneKind::DinoVitB16 => Network::Dino(DinoVitB16::init(device)),
             }),
             input_side: PUBLISHED_INPUT_SIDE,
+            levels: VisionLevels::Published,
         }
     }
 
@@ -190,10 +237,7 @@ impl VisionBackbone {
     /// # Errors
     /// When the side is not a multiple of 32 (VGG16: from 64 on), or the network takes only the published one (the transformers).
     pub fn with_input_side(mut self, side: usize) -> Result<Self, TrainingError> {
-        let takes_any = matches!(
-            *self.network,
-            Network::EfficientNetLite0(_) | Network::Vgg16(_)
-        );
+        let takes_any = self.is_convolutional();
         let valid = if takes_any {
             side >= self.least_input_side() && side.is_multiple_of(SMALLEST_MAP_DIVISOR)
         } else {
@@ -215,6 +259,45 @@ impl VisionBackbone {
         }
         self.input_side = side;
         Ok(self)
+    }
+
+    /// The network with other levels.
+    ///
+    /// # Errors
+    /// When the network has only the published ones (the transformers).
+    pub fn with_levels(mut self, levels: VisionLevels) -> Result<Self, TrainingError> {
+        if levels != VisionLevels::Published && !self.is_convolutional() {
+            return Err(TrainingError::InvalidOption {
+                option: "levels",
+                found: levels.to_string(),
+                expected: format!(
+                    "published for {}, which has no map of more pixels",
+                    self.kind()
+                ),
+            });
+        }
+        self.levels = levels;
+        Ok(self)
+    }
+
+    fn is_convolutional(&self) -> bool {
+        matches!(
+            *self.network,
+            Network::EfficientNetLite0(_) | Network::Vgg16(_)
+        )
+    }
+
+    /// Which levels of its features [`forward`](Self::forward) returns.
+    pub fn levels(&self) -> VisionLevels {
+        self.levels
+    }
+
+    /// Whether the authors published no head for these levels, so that [`average_levels`](super::VisionAidedConfig::average_levels) counts.
+    pub(crate) fn has_own_levels(&self) -> bool {
+        match *self.network {
+            Network::EfficientNetLite0(_) => true,
+            _ => self.levels != VisionLevels::Published,
+        }
     }
 
     /// The head on VGG16 halves its map of 1/32.
@@ -246,15 +329,21 @@ impl VisionBackbone {
             channels,
             side: self.input_side / divisor,
         };
+        let fine = self.levels == VisionLevels::Fine;
         match *self.network {
-            Network::EfficientNetLite0(_) => vec![
-                map(24, 4),
-                map(40, 8),
-                map(112, 16),
-                LevelShape::Vector {
-                    features: EfficientNetLite0::FEATURES,
-                },
-            ],
+            Network::EfficientNetLite0(_) => fine
+                .then(|| map(16, 2))
+                .into_iter()
+                .chain([
+                    map(24, 4),
+                    map(40, 8),
+                    map(112, 16),
+                    LevelShape::Vector {
+                        features: EfficientNetLite0::FEATURES,
+                    },
+                ])
+                .collect(),
+            Network::Vgg16(_) if fine => vec![map(128, 2), map(256, 4), map(512, 8), map(512, 32)],
             Network::Vgg16(_) => vec![map(512, 32)],
             Network::Clip(_) => vec![
                 map(TRANSFORMER_WIDTH, 32),
@@ -273,7 +362,7 @@ impl VisionBackbone {
         }
     }
 
-    /// The published head for this network: VGG16's has one level, the others' several.
+    /// The published head for this network, with a level for each of the features: VGG16's published one is the only one of a single level.
     pub fn head(&self) -> HeadConfig {
         match (self.shapes().as_slice(), self.kind()) {
             (&[LevelShape::Map { channels, side }], _) => HeadConfig::simple(channels, side),
@@ -292,17 +381,24 @@ impl VisionBackbone {
         match &*self.network {
             Network::EfficientNetLite0(network) => {
                 let activations = network.forward(input);
-                let [_, quarter, eighth, _, sixteenth, _, _] = activations.stages;
-                vec![
-                    VisionFeature::Map(quarter),
-                    VisionFeature::Map(eighth),
-                    VisionFeature::Map(sixteenth),
-                    VisionFeature::Vector(activations.features),
-                ]
+                let [half, quarter, eighth, _, sixteenth, _, _] = activations.stages;
+                let mut features = match self.levels {
+                    VisionLevels::Published => Vec::new(),
+                    VisionLevels::Fine => vec![VisionFeature::Map(half)],
+                };
+                features.extend([quarter, eighth, sixteenth].map(VisionFeature::Map));
+                features.push(VisionFeature::Vector(activations.features));
+                features
             }
             Network::Vgg16(network) => {
-                let [.., last] = network.forward(input);
-                vec![VisionFeature::Map(halved_by_maximum(last))]
+                let [_, half, quarter, eighth, last] = network.forward(input);
+                let last = halved_by_maximum(last);
+                match self.levels {
+                    VisionLevels::Published => vec![VisionFeature::Map(last)],
+                    VisionLevels::Fine => {
+                        Vec::from([half, quarter, eighth, last].map(VisionFeature::Map))
+                    }
+                }
             }
             Network::Clip(network) => {
                 // After resblocks[3] and resblocks[7].

@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use super::{HeadForm, VisionAidedHead, VisionAidedLoss, VisionBackbone};
+use super::{HeadForm, VisionAidedConfig, VisionAidedHead, VisionBackbone};
 use crate::{Adam, AdamOptions};
 
 /// A head in training on a frozen network.
@@ -46,9 +46,18 @@ impl VisionAidedDiscriminator {
     }
 
     /// What the generator pays for `images` `[batch, 3, side, side]`, mean over the batch, `[1]`; no gradient of any weight here is computed.
-    pub fn generator_loss(&self, images: Tensor<4>, loss: VisionAidedLoss) -> Tensor<1> {
+    pub fn generator_loss(&self, images: Tensor<4>, config: &VisionAidedConfig) -> Tensor<1> {
         let logits = self.head.valid().forward(self.backbone.forward(images));
-        loss.generator(&logits).mean()
+        let loss = config.loss.generator(&logits).mean();
+        self.of_levels(loss, logits.len(), config)
+    }
+
+    /// A loss that is a sum over the levels, as their mean where that is asked for.
+    fn of_levels(&self, sum: Tensor<1>, levels: usize, config: &VisionAidedConfig) -> Tensor<1> {
+        match config.average_levels && self.backbone.has_own_levels() {
+            true => sum.div_scalar(levels as f64),
+            false => sum,
+        }
     }
 
     /// One step of the head on images of the plain device; its loss, `[1]`.
@@ -56,7 +65,7 @@ impl VisionAidedDiscriminator {
         &mut self,
         real: Tensor<4>,
         fake: Tensor<4>,
-        loss: VisionAidedLoss,
+        config: &VisionAidedConfig,
     ) -> Tensor<1> {
         self.head = self.head.clone().iterate_spectral_norms();
         let logits = |images: Tensor<4>| {
@@ -64,7 +73,9 @@ impl VisionAidedDiscriminator {
             let detached = features.into_iter().map(|feature| feature.detached());
             self.head.forward(detached.collect())
         };
-        let total = loss.real(&logits(real)).mean() + loss.fake(&logits(fake)).mean();
+        let (real, fake) = (logits(real), logits(fake));
+        let total = config.loss.real(&real).mean() + config.loss.fake(&fake).mean();
+        let total = self.of_levels(total, real.len(), config);
         let gradients = total.backward();
         self.head = self.adam.step(self.head.clone(), &gradients);
         total.inner()

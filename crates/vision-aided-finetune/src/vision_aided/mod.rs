@@ -6,6 +6,7 @@
 //! of several networks to add next.
 
 mod backbone;
+mod balance;
 mod config;
 mod discriminator;
 mod head;
@@ -13,7 +14,9 @@ mod loss;
 mod selection;
 mod spectral_norm;
 
-pub use backbone::{LevelShape, VisionBackbone, VisionBackboneKind, VisionFeature};
+pub(crate) use balance::GradientBalance;
+
+pub use backbone::{LevelShape, VisionBackbone, VisionBackboneKind, VisionFeature, VisionLevels};
 pub use config::VisionAidedConfig;
 pub use discriminator::VisionAidedDiscriminator;
 pub use head::{HeadConfig, HeadForm, HeadLevel, VisionAidedHead};

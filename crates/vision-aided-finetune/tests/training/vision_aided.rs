@@ -5,11 +5,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint_file::{Checkpoint, StoredTensor};
 use testkit::{Golden, assert_close, devices};
-use vision_aided_finetune::Trainer;
 use vision_aided_finetune::vision_aided::{
-    HeadConfig, HeadForm, LevelShape, LinearProbe, VisionAidedHead, VisionAidedLoss,
-    VisionBackbone, VisionBackboneKind, VisionFeature,
+    HeadConfig, HeadForm, LevelShape, LinearProbe, VisionAidedConfig, VisionAidedDiscriminator,
+    VisionAidedHead, VisionAidedLoss, VisionBackbone, VisionBackboneKind, VisionFeature,
+    VisionLevels,
 };
+use vision_aided_finetune::{AdamOptions, StepReport, Trainer};
 
 use crate::small_run::{config, images, trainer};
 use crate::values;
@@ -192,9 +193,12 @@ fn features_have_the_shapes_that_are_announced() {
             VisionBackboneKind::EfficientNetLite0,
             VisionBackboneKind::Vgg16,
         ] {
-            for side in [64, 96] {
+            let levels = [VisionLevels::Published, VisionLevels::Fine];
+            for (side, levels) in [64, 96].into_iter().flat_map(|s| levels.map(|l| (s, l))) {
                 let backbone = VisionBackbone::init(kind, &device)
                     .with_input_side(side)
+                    .unwrap()
+                    .with_levels(levels)
                     .unwrap();
                 let features = backbone.forward(Tensor::zeros([2, 3, 20, 20], &device));
                 let found: Vec<LevelShape> = features
@@ -213,7 +217,12 @@ fn features_have_the_shapes_that_are_announced() {
                         },
                     })
                     .collect();
-                assert_eq!(found, backbone.shapes(), "{kind} at {side}");
+                assert_eq!(found, backbone.shapes(), "{kind} at {side}, {levels}");
+                let finest = found.iter().map(|level| level.side()).max().unwrap();
+                match levels {
+                    VisionLevels::Fine => assert_eq!(finest, side / 2, "{kind}"),
+                    _ => assert!(finest <= side / 4, "{kind}"),
+                }
                 let logits = VisionAidedHead::init(&backbone.head(), 0, &device).forward(features);
                 assert_eq!(logits.len(), backbone.shapes().len());
             }
@@ -235,6 +244,88 @@ fn input_sides_that_a_network_cannot_take_are_refused() {
             .unwrap_err();
         assert!(error.to_string().contains(&side.to_string()), "{error}");
     }
+}
+
+#[test]
+fn a_transformer_has_no_fine_levels() {
+    let device = devices().remove(0).1;
+    let error = VisionBackbone::init(VisionBackboneKind::ClipVitB32, &device)
+        .with_levels(VisionLevels::Fine)
+        .unwrap_err();
+    assert!(error.to_string().contains("clip_vit_b32"), "{error}");
+}
+
+/// Four levels: the mean is a quarter of the sum, for the generator and, at equal logits, for the heads.
+#[test]
+fn levels_without_a_published_head_are_averaged_where_that_is_asked_for() {
+    let device = devices().remove(0).1;
+    let discriminator = |backbone: VisionBackbone| {
+        let options = AdamOptions::default();
+        VisionAidedDiscriminator::new(backbone, HeadForm::default(), options, 3, &device)
+    };
+    let images = || crate::seeded("levels/images", [2, 3, 16, 16], &device);
+    let averaged = VisionAidedConfig {
+        average_levels: true,
+        ..VisionAidedConfig::default()
+    };
+    let loss = |backbone, config: &VisionAidedConfig| {
+        let loss = discriminator(backbone).generator_loss(images(), config);
+        loss.into_scalar::<f32>()
+    };
+    let network = efficientnet(32, &device);
+    let sum = loss(network.clone(), &VisionAidedConfig::default());
+    // A division by four is exact.
+    assert_eq!(loss(network, &averaged), sum / 4.0);
+    let published = VisionBackbone::init(VisionBackboneKind::Vgg16, &device)
+        .with_input_side(64)
+        .unwrap();
+    let sum = loss(published.clone(), &VisionAidedConfig::default());
+    assert_eq!(loss(published, &averaged), sum);
+}
+
+/// Adam takes steps of the learning rate whatever the size of the gradient, so that a generator's first step shows the gradient's direction alone.
+#[test]
+fn the_balance_decides_between_the_image_discriminator_and_the_frozen_networks() {
+    let device = devices().remove(0).1;
+    let after = |balance: Option<f64>, with_network: bool| {
+        let mut config = config();
+        config.vision_aided.balance = balance;
+        let mut run = trainer(config, &device).unwrap();
+        if with_network {
+            run.add_vision_aided(efficientnet(32, &device));
+        }
+        let reports: Vec<StepReport> = (0..2).map(|_| run.step().unwrap()).collect();
+        (reports, run.generator_average().tensors())
+    };
+    let apart = |a: &BTreeMap<String, StoredTensor>, b: &BTreeMap<String, StoredTensor>| {
+        let differences = a.iter().flat_map(|(name, tensor)| {
+            let pairs = tensor.to_f32().into_iter().zip(b[name].to_f32());
+            pairs.map(|(a, b)| (a - b).powi(2)).collect::<Vec<f32>>()
+        });
+        differences.sum::<f32>().sqrt()
+    };
+    let (published, free) = after(None, true);
+    let (_, plain) = after(None, false);
+    let (loose, unbound) = after(Some(1e6), true);
+    let (tight, bound) = after(Some(1e-5), true);
+    let (even, halfway) = after(Some(1.0), true);
+    assert_eq!(published[0].vision_aided_factor, None);
+    assert_eq!(loose[0].vision_aided_factor, Some(1.0));
+    let scale = apart(&free, &plain);
+    // The same gradient in another order of summation; Adam's root may double what is small.
+    assert!(apart(&unbound, &free) < 0.02 * scale);
+    assert!(apart(&bound, &plain) < 0.02 * scale);
+    // What the tight bound leaves is a multiple of the bound: the ratio of both norms, the same in either run's first step.
+    let ratio = 1e-5 / f64::from(tight[0].vision_aided_factor.unwrap());
+    let factor = f64::from(even[0].vision_aided_factor.unwrap());
+    assert!((factor - (1.0 / ratio).min(1.0)).abs() < 1e-4 * factor);
+    assert!(apart(&halfway, &plain) > 0.02 * scale);
+    // Losses are measured as without a balance.
+    assert_eq!(published[0].generator_loss, even[0].generator_loss);
+    assert_eq!(
+        published[0].vision_aided_generator_loss,
+        even[0].vision_aided_generator_loss
+    );
 }
 
 /// The gradient reaches the image through the frozen network: along itself the loss rises by its length.
@@ -291,7 +382,10 @@ fn resume_with_heads(form: HeadForm) {
     let mut config = config();
     config.vision_aided.augment = "color,translation,cutout".parse().unwrap();
     config.vision_aided.head_form = form;
+    config.vision_aided.average_levels = true;
+    config.vision_aided.balance = Some(0.5);
     let backbone = efficientnet(32, &device);
+    let backbone = backbone.with_levels(VisionLevels::Fine).unwrap();
     let mut straight = trainer(config, &device).unwrap();
     let before = straight.step().unwrap();
     assert_eq!(before.vision_aided_generator_loss, None);
@@ -299,10 +393,13 @@ fn resume_with_heads(form: HeadForm) {
     let first = straight.step().unwrap();
     assert!(first.vision_aided_generator_loss.unwrap() > 0.0);
     straight.save(&file).unwrap();
-    assert_eq!(
-        Trainer::vision_networks(&file).unwrap(),
-        [(VisionBackboneKind::EfficientNetLite0, 32)]
-    );
+    let networks = Trainer::vision_networks(&file).unwrap();
+    let [network] = networks[..] else {
+        panic!("one network, found {networks:?}");
+    };
+    assert_eq!(network.kind, VisionBackboneKind::EfficientNetLite0);
+    assert_eq!(network.input_side, 32);
+    assert_eq!(network.levels, VisionLevels::Fine);
     let mut resumed =
         Trainer::resume(&file, images(10), std::slice::from_ref(&backbone), &device).unwrap();
     for _ in 0..3 {
@@ -318,9 +415,14 @@ fn resume_with_heads(form: HeadForm) {
     };
     let error = straight.set_config(changed).unwrap_err();
     assert!(error.to_string().contains("head_form"), "{error}");
-    for wrong in [vec![], vec![backbone.with_input_side(64).unwrap()]] {
+    for wrong in [
+        vec![],
+        vec![backbone.clone().with_input_side(64).unwrap()],
+        vec![backbone.with_levels(VisionLevels::Published).unwrap()],
+    ] {
         let error = Trainer::resume(&file, images(10), &wrong, &device).unwrap_err();
-        assert!(error.to_string().contains("at 32 pixels"), "{error}");
+        let expected = "expected efficientnet_lite0 at 32 pixels, fine levels";
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }
 
