@@ -71,7 +71,7 @@ impl Bootstrap {
         }
         let count = strata.iter().map(Vec::len).sum::<usize>() as f64;
         let mut random = RandomState::new(self.seed);
-        let mut means: Vec<f64> = (0..self.resamples)
+        let means: Vec<f64> = (0..self.resamples)
             .map(|_| {
                 let mut sum = 0.0;
                 for stratum in strata {
@@ -84,20 +84,30 @@ impl Bootstrap {
                 sum / count
             })
             .collect();
-        means.sort_by(f64::total_cmp);
-        Some(Interval {
-            mean: strata.iter().flatten().sum::<f64>() / count,
-            low: quantile(&means, TAIL),
-            high: quantile(&means, 1.0 - TAIL),
-        })
+        let mean = strata.iter().flatten().sum::<f64>() / count;
+        Some(quantiles(mean, means))
+    }
+}
+
+/// The percentile interval of a bootstrap's draws.
+pub(crate) fn quantiles(mean: f64, mut drawn: Vec<f64>) -> Interval {
+    drawn.sort_by(f64::total_cmp);
+    Interval {
+        mean,
+        low: quantile(&drawn, TAIL),
+        high: quantile(&drawn, 1.0 - TAIL),
     }
 }
 
 /// The quantile of sorted values, linear between two of them.
-fn quantile(sorted: &[f64], probability: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let position = probability * (sorted.len() - 1) as f64;
     let (below, share) = (position as usize, position.fract());
     let above = (below + 1).min(sorted.len() - 1);
+    // Equal values first: the difference of two infinities is no number.
+    if sorted[below] == sorted[above] {
+        return sorted[below];
+    }
     sorted[below] + share * (sorted[above] - sorted[below])
 }
 

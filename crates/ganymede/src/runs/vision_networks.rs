@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use checkpoint_file::Checkpoint;
 use serde::{Deserialize, Serialize};
 use vision_aided_finetune::Trainer;
-use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind};
+use vision_aided_finetune::vision_aided::{VisionBackbone, VisionBackboneKind, VisionLevels};
 
 use super::provenance::shown;
 use crate::{Error, Weights};
@@ -88,7 +88,7 @@ impl VisionNetwork {
         }
     }
 
-    /// Loads the network for inputs of `side` pixels.
+    /// Loads the network for inputs of `side` pixels. One that only has the published levels gets these.
     ///
     /// # Errors
     ///
@@ -96,6 +96,7 @@ impl VisionNetwork {
     pub fn load(
         &self,
         side: usize,
+        levels: VisionLevels,
         weights: Option<&Weights>,
         device: &Device,
     ) -> Result<VisionBackbone, Error> {
@@ -113,7 +114,12 @@ impl VisionNetwork {
             }
         };
         let checkpoint = Checkpoint::open(path)?;
-        Ok(VisionBackbone::load(self.kind, &checkpoint, device)?.with_input_side(side)?)
+        let network = VisionBackbone::load(self.kind, &checkpoint, device)?;
+        let levels = match self.kind.has_fine_levels() {
+            true => levels,
+            false => VisionLevels::Published,
+        };
+        Ok(network.with_input_side(side)?.with_levels(levels)?)
     }
 }
 
@@ -129,6 +135,9 @@ pub fn of_run(
 ) -> Result<Vec<VisionBackbone>, Error> {
     Trainer::vision_networks(checkpoint)?
         .into_iter()
-        .map(|(kind, side)| VisionNetwork { kind, file: None }.load(side, weights, device))
+        .map(|saved| {
+            let network = VisionNetwork::from(saved.kind);
+            network.load(saved.input_side, saved.levels, weights, device)
+        })
         .collect()
 }

@@ -3,3 +3,4 @@
 pub mod inversion;
 pub mod refinement;
 pub mod transfer;
+mod verdict;

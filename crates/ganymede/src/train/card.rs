@@ -300,6 +300,7 @@ mod tests {
             path_length: None,
             vision_aided_generator_loss: None,
             vision_aided_discriminator_loss: None,
+            vision_aided_factor: None,
             images_per_second,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use stylegan2::{Generator, GeneratorConfig};
+use vision_aided_finetune::vision_aided::VisionLevels;
 use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discriminator_layers};
 
 use super::{Options, credits};
@@ -232,7 +233,8 @@ impl Recipe {
         )?;
         for network in &options.vision_aided {
             let side = options.vision_aided_input();
-            trainer.add_vision_aided(network.load(side, weights, device)?);
+            let levels = VisionLevels::Published;
+            trainer.add_vision_aided(network.load(side, levels, weights, device)?);
         }
         let provenance = Provenance {
             generator: networks.generator_start,

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use feature_stats::{Ddof, Moments};
-use metrics_fid::{FrechetReference, ImageFeatures, Keep, generated_features};
+use metrics_fid::{FeatureSet, FrechetReference, ImageFeatures, Keep, generated_features};
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
-use stylegan2::{Generator, Truncation};
+use stylegan2::{Generator, RandomState, Truncation};
 use vision_aided_finetune::{ImageSet, Log};
 use web_time::Instant;
 
@@ -26,6 +27,10 @@ pub struct Measurement {
     pub frechet_distance: f64,
     /// To the training images themselves.
     pub frechet_distance_training: f64,
+    /// Distances to the reference of as many images drawn from these with replacement: how much it owes to which images there were. Draws of one number are
+    /// of the same latents in all measurements. Empty where none were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resampled: Vec<f64>,
     /// How long measuring took, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measuring_seconds: Option<f64>,
@@ -50,19 +55,20 @@ pub fn best(measurements: &[Measurement]) -> Option<&Measurement> {
 pub struct Yardstick {
     features: ImageFeatures,
     samples: u32,
+    resamples: u32,
     reference: FrechetReference,
     training: FrechetReference,
 }
 
 impl Yardstick {
-    /// Prepares the reference and the training images; the reference's statistics are kept in the folder `statistics`, named by what they are of.
+    /// Prepares the reference and the training images, for measurements of `samples` images and `resamples` draws of these; the reference's statistics are kept in the folder `statistics`, named by what they are of.
     ///
     /// # Errors
     ///
     /// A file cannot be read or written; [`Error::Cancelled`] when the observer ends the job.
     pub fn new(
         features: &ImageFeatures,
-        samples: u32,
+        [samples, resamples]: [u32; 2],
         reference: &ImageSet,
         training: &ImageSet,
         statistics: &Path,
@@ -83,6 +89,7 @@ impl Yardstick {
         Ok(Self {
             features: features.clone(),
             samples,
+            resamples,
             reference: prepared(reference)?,
             training: prepared(training)?,
         })
@@ -105,7 +112,11 @@ impl Yardstick {
         let seeds = (0..self.samples).collect();
         let batches = sampling::batches(generator, None, seeds, Truncation::NONE, BATCH, device);
         observer.begin(&Phase::new("measuring", self.samples as usize));
-        let set = generated_features(&self.features, batches, Keep::Moments, |done| {
+        let keep = match self.resamples {
+            0 => Keep::Moments,
+            _ => Keep::Features,
+        };
+        let set = generated_features(&self.features, batches, keep, |done| {
             observer.position(done);
             observer.flow()
         });
@@ -117,8 +128,28 @@ impl Yardstick {
             kimg: images_shown as f64 / 1000.0,
             frechet_distance: self.reference.distance(&statistics)?,
             frechet_distance_training: self.training.distance(&statistics)?,
+            resampled: match set.features() {
+                Some(features) => self.resampled(features)?,
+                None => Vec::new(),
+            },
             measuring_seconds: Some(begin.elapsed().as_secs_f64()),
         })
+    }
+
+    /// Distances of draws of the images, the same draws whatever the features.
+    fn resampled(&self, features: ArrayView2<'_, f32>) -> Result<Vec<f64>, Error> {
+        let count = features.nrows();
+        let mut random = RandomState::new(0);
+        (0..self.resamples)
+            .map(|_| {
+                let rows: Vec<usize> = (0..count)
+                    .map(|_| (random.uniform() * count as f64) as usize)
+                    .collect();
+                let mut drawn = FeatureSet::new(features.ncols(), Keep::Moments);
+                drawn.add_rows(features.select(Axis(0), &rows).view())?;
+                Ok(self.reference.distance(&drawn.mean_covariance()?)?)
+            })
+            .collect()
     }
 
     /// What the distances are to be called.

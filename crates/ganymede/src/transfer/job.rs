@@ -115,7 +115,7 @@ impl Job<'_> {
         };
         let yardstick = Yardstick::new(
             self.features,
-            self.settings.samples,
+            [self.settings.samples, self.settings.resamples],
             &reference,
             &images,
             &self.statistics,
@@ -132,7 +132,13 @@ impl Job<'_> {
             .vision_aided
             .iter()
             .filter(|network| wanted.contains(&network.name()))
-            .map(|network| network.load(self.settings.vision_aided_input, self.weights, device))
+            .map(|network| {
+                let (side, levels) = (
+                    self.settings.vision_aided_input,
+                    self.settings.vision_aided_levels,
+                );
+                network.load(side, levels, self.weights, device)
+            })
             .collect()
     }
 

@@ -2,7 +2,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vision_aided_finetune::vision_aided::{HeadForm, VisionAidedLoss, VisionBackboneKind};
+use vision_aided_finetune::vision_aided::{
+    HeadForm, VisionAidedLoss, VisionBackboneKind, VisionLevels,
+};
 use vision_aided_finetune::{DiffAugment, TrainingConfig};
 
 use crate::Error;
@@ -115,6 +117,12 @@ pub struct FineTuning {
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = FineTuning::default().vision_aided_input))]
     pub vision_aided_input: usize,
+    /// Levels of their features that heads see: fine has half and quarter resolution too, where lines are; the transformers have the published ones only
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LEVELS", default_value_t = FineTuning::default().vision_aided_levels))]
+    pub vision_aided_levels: VisionLevels,
+    /// Bound on what frozen networks send to the generator's images, as a multiple of the image discriminator's gradient there; 0 for none, as published
+    #[cfg_attr(feature = "clap", arg(long, value_name = "RATIO", default_value_t = FineTuning::default().vision_aided_balance, value_parser = not_negative))]
+    pub vision_aided_balance: f64,
     /// Layers of the heads on frozen networks: equalized (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
     #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalized", value_parser = head_form))]
     pub heads: HeadForm,
@@ -155,7 +163,7 @@ pub struct FineTuning {
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = FineTuning::default().samples, value_parser = clap::value_parser!(u32).range(2..)))]
     pub samples: u32,
     /// Features of the Fréchet distance and how images become the network's input
-    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
+    #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t = FineTuning::default().protocol))]
     pub protocol: Protocol,
     /// Weights of that network (.safetensors, .pth or .pt) [default for efficientnet_lite0: those in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
@@ -176,6 +184,8 @@ impl Default for FineTuning {
             skip_bad: false,
             vision_aided: vec![VisionBackboneKind::EfficientNetLite0.into()],
             vision_aided_input: 128,
+            vision_aided_levels: VisionLevels::Fine,
+            vision_aided_balance: 1.0,
             heads: HeadForm::EqualizedLearningRate,
             heads_loss: VisionAidedLoss::MultilevelSigmoidSmoothed,
             vision_aided_augment: all,
@@ -189,7 +199,7 @@ impl Default for FineTuning {
             noise: false,
             snapshot_kimg: 0.5,
             samples: 1000,
-            protocol: Protocol::EfficientnetLite0,
+            protocol: Protocol::AlexNet,
             features: None,
             checkpoint_minutes: 5.0,
         }
@@ -205,12 +215,18 @@ pub struct Settings {
     pub vision_aided: Vec<String>,
     /// Side of the images that frozen networks see.
     pub vision_aided_input: usize,
+    /// Levels of their features; records of before there was a choice have none.
+    #[serde(default)]
+    pub vision_aided_levels: VisionLevels,
     /// Layers of the discriminator that stay as they are.
     pub freeze_layers: usize,
     /// Features of the Fréchet distance, by their name on the command line.
     pub protocol: String,
     /// Generated images of a measurement.
     pub samples: u32,
+    /// Draws of these images that a measurement is repeated on.
+    #[serde(default)]
+    pub resamples: u32,
     /// Thousands of images between measurements.
     pub snapshot_kimg: f64,
 }
@@ -231,6 +247,7 @@ impl FineTuning {
             check_positive(option, value)?;
         }
         check_not_negative("gamma", self.gamma)?;
+        check_not_negative("vision_aided_balance", self.vision_aided_balance)?;
         match self.samples {
             0 | 1 => Err(Error::option(
                 "samples",
@@ -270,14 +287,19 @@ impl FineTuning {
         training.vision_aided.augment = self.vision_aided_augment;
         training.vision_aided.head_form = self.heads;
         training.vision_aided.loss = self.heads_loss;
+        training.vision_aided.average_levels = true;
+        training.vision_aided.balance =
+            (self.vision_aided_balance > 0.0).then_some(self.vision_aided_balance);
         let networks: &[VisionNetwork] = if plain { &[] } else { &self.vision_aided };
         Settings {
             training,
             vision_aided: networks.iter().map(VisionNetwork::name).collect(),
             vision_aided_input: self.vision_aided_input,
+            vision_aided_levels: self.vision_aided_levels,
             freeze_layers: self.freeze_layers,
             protocol: self.protocol.name().to_owned(),
             samples: self.samples,
+            resamples: 0,
             snapshot_kimg: self.snapshot_kimg,
         }
     }

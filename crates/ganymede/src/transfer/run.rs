@@ -301,7 +301,7 @@ pub(super) fn resumed(
 ) -> Result<Trainer, Error> {
     let names: Vec<String> = Trainer::vision_networks(checkpoint)?
         .into_iter()
-        .map(|(kind, _)| kind.to_string())
+        .map(|network| network.kind.to_string())
         .collect();
     let networks = schedule.named(&names)?;
     Ok(Trainer::resume(checkpoint, images, &networks, device)?)

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::metric::Metric;
 use super::results::CategoryResults;
 use crate::statistics::{Bootstrap, Interval};
+use crate::study::verdict::{Sign, Verdict};
 
 /// What the paper says, as comparisons that all have to hold: a claim of all of them needs no correction for their number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,52 +37,8 @@ pub struct Comparison {
     pub verdict: Option<Verdict>,
 }
 
-/// Of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sign {
-    /// Larger at the worse rank.
-    Positive,
-    /// Smaller there.
-    Negative,
-}
-
-/// What an interval says of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The interval lies where the claim says.
-    Confirmed,
-    /// It reaches over zero.
-    NotConfirmed,
-    /// It lies on the other side.
-    Reversed,
-}
-
 /// All categories together.
 pub const ALL_IMAGES: &str = "all";
-
-impl Sign {
-    fn judge(self, difference: &Interval) -> Verdict {
-        let (below, above) = (difference.high < 0.0, difference.low > 0.0);
-        match (self, below, above) {
-            (Self::Positive, _, true) | (Self::Negative, true, _) => Verdict::Confirmed,
-            (Self::Positive, true, _) | (Self::Negative, _, true) => Verdict::Reversed,
-            _ => Verdict::NotConfirmed,
-        }
-    }
-}
-
-impl Verdict {
-    /// In words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::NotConfirmed => "not confirmed",
-            Self::Reversed => "the reverse",
-        }
-    }
-}
 
 /// Judges both claims.
 pub fn judge(categories: &[CategoryResults], ranks: &[usize], bootstrap: &Bootstrap) -> Vec<Claim> {

@@ -25,8 +25,9 @@ use lpips::LpipsNetwork;
 use serde::Serialize;
 use web_time::Instant;
 
+pub use super::verdict::{Sign, Verdict};
 pub use crate::statistics::{Estimate, Interval};
-pub use claims::{Claim, Comparison, Sign, Verdict};
+pub use claims::{Claim, Comparison};
 pub use edits::Edited;
 pub use interpolations::{Kind, Way};
 pub use metric::Metric;

@@ -10,7 +10,7 @@ pub struct Design {
     /// What the distances are called.
     pub distance: String,
     /// What those of a network that no discriminator sees are called.
-    pub independent_distance: String,
+    pub second_distance: String,
     /// Length of each run, in thousands of images.
     pub kimg: f64,
     /// Of each source's runs, the first of which is shown.
@@ -36,7 +36,7 @@ impl Design {
         options: &Options,
         targets: &[Target],
         sources: &[Vec<Source>],
-        [distance, independent_distance]: [String; 2],
+        [distance, second_distance]: [String; 2],
     ) -> Self {
         let subjects = targets
             .iter()
@@ -49,7 +49,7 @@ impl Design {
             });
         Self {
             distance,
-            independent_distance,
+            second_distance,
             kimg: options.kimg,
             seeds: options.run_seeds().collect(),
             targets: subjects.collect(),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use image_tensor::{DecodeLimits, RgbImage, decode_bytes};
 
 use super::design::{Design, Subject};
-use super::independent::Independent;
 use super::plan::Source;
+use super::second::SecondDistance;
 use crate::transfer::distance::{Measurement, distances_file};
 use crate::transfer::sheet;
 use crate::{Error, files};
@@ -23,7 +23,7 @@ pub struct Findings {
     /// As far as its budget goes.
     pub history: Vec<Measurement>,
     /// Once it has its length.
-    pub independent: Option<Independent>,
+    pub second: Option<SecondDistance>,
     /// Samples after some of the measurements, as PNG.
     pub sheets: Vec<Sheet>,
 }
@@ -83,7 +83,7 @@ impl FoundRuns for Folders<'_> {
         }
         Ok(Findings {
             history,
-            independent: Independent::read(&folder)?,
+            second: SecondDistance::read(&folder)?,
             sheets,
         })
     }

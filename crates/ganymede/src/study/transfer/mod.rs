@@ -5,20 +5,22 @@
 
 mod design;
 mod findings;
-mod independent;
+mod interval;
 mod options;
 mod part;
 mod plan;
 mod report;
+mod second;
 mod summary;
 
 use burn::tensor::Device;
 use metrics_fid::ImageFeatures;
 use web_time::Instant;
 
-pub use independent::Independent;
+pub use interval::{Comparison, Intervals, KimgInterval};
 pub use options::Options;
-pub use report::{IndependentMean, Outcome, RunReport, SourceReport, TargetReport};
+pub use report::{Outcome, RunReport, SecondMean, SourceReport, TargetReport};
+pub use second::SecondDistance;
 pub use summary::{Point, Summary};
 
 use crate::files::ShownPath;
@@ -53,8 +55,8 @@ pub fn run(
         context.weights_folder(),
         device,
     )?;
-    let independent = options.independent_protocol.load(
-        options.independent_features.as_deref(),
+    let second = options.second_protocol.load(
+        options.second_features.as_deref(),
         context.weights_folder(),
         device,
     )?;
@@ -64,7 +66,7 @@ pub fn run(
         .iter()
         .map(|target| plan::sources(options, target, observer))
         .collect();
-    let distances = [features.distance_name(), independent.distance_name()];
+    let distances = [features.distance_name(), second.distance_name()];
     let design = Design::new(options, &targets, &sources, distances);
     let mine: Vec<part::Run<'_>> = part::runs(&design)
         .enumerate()
@@ -75,7 +77,7 @@ pub fn run(
         options,
         weights: &weights,
         features: &features,
-        independent: &independent,
+        second: &second,
         device,
     };
     let mut finished = true;
@@ -98,7 +100,7 @@ pub fn run(
     };
     let part = match &options.parts {
         Some(folder) if finished => {
-            let settings = options.tuning.settings(options.seed, false);
+            let settings = options.settings(options.seed, false);
             Some(ShownPath(part::write(folder, &found, settings, &mine)?))
         }
         _ => None,
@@ -117,7 +119,7 @@ struct Runner<'a> {
     options: &'a Options,
     weights: &'a Weights,
     features: &'a ImageFeatures,
-    independent: &'a ImageFeatures,
+    second: &'a ImageFeatures,
     device: &'a Device,
 }
 
@@ -144,15 +146,15 @@ impl Runner<'_> {
             out: folder.clone(),
             statistics: target.folder.join("statistics"),
             kimg: vec![self.options.kimg],
-            settings: tuning.settings(seed, source.plain),
+            settings: self.options.settings(seed, source.plain),
             options: tuning,
             weights: Some(self.weights),
             features: self.features,
         };
         let ended = job.run(observer, self.device).and_then(|ended| {
             if ended.finished {
-                Independent::measure(
-                    self.independent,
+                SecondDistance::measure(
+                    self.second,
                     tuning,
                     target,
                     &generator,

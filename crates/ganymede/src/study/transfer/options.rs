@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 #[cfg(feature = "clap")]
 use crate::search::rank;
 use crate::shard::Shard;
-use crate::transfer::FineTuning;
+use crate::transfer::{FineTuning, Settings};
 
 /// Which targets, which sources, and how each run goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,12 +43,18 @@ pub struct Options {
     /// Also fine-tune the model at the first of the ranks without discriminators on frozen networks
     #[cfg_attr(feature = "clap", arg(long))]
     pub plain: bool,
-    /// Features of another network than the discriminators', with which finished runs are measured too, as they started and at their best
-    #[cfg_attr(feature = "clap", arg(long, value_enum, value_name = "PROTOCOL", default_value_t = Options::default().independent_protocol))]
-    pub independent_protocol: Protocol,
+    /// Draws of a measurement's images, by which it is said how much a distance owes to which images there were; 0 for none
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Options::default().resamples))]
+    pub resamples: u32,
+    /// Other features, those that discriminators see, in which finished runs are measured too, as they started and at their best
+    #[cfg_attr(feature = "clap", arg(long, alias = "independent-protocol", value_enum, value_name = "PROTOCOL", default_value_t = Options::default().second_protocol))]
+    pub second_protocol: Protocol,
     /// Weights of that network [default for those of the repository: in the weights folder]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
-    pub independent_features: Option<PathBuf>,
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, alias = "independent-features", value_name = "FILE")
+    )]
+    pub second_features: Option<PathBuf>,
     /// Do the I-th of N equal parts of the runs; processes that share --out may do the others at the same time
     #[cfg_attr(feature = "clap", arg(long, value_name = "I/N", default_value_t))]
     pub shard: Shard,
@@ -80,8 +86,9 @@ impl Default for Options {
             seeds: 2,
             kimg: 5.0,
             plain: false,
-            independent_protocol: Protocol::AlexNet,
-            independent_features: None,
+            resamples: 20,
+            second_protocol: Protocol::EfficientnetLite0,
+            second_features: None,
             shard: Shard::WHOLE,
             parts: None,
             merge: Vec::new(),
@@ -132,6 +139,14 @@ impl Options {
                 "a target has its own images; leave out one of them",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Those of a run of a source.
+    pub(super) fn settings(&self, seed: u32, plain: bool) -> Settings {
+        Settings {
+            resamples: self.resamples,
+            ..self.tuning.settings(seed, plain)
         }
     }
 

@@ -9,9 +9,9 @@ use web_time::Instant;
 
 use super::design::{Design, Subject};
 use super::findings::{Findings, Folders, FoundRuns, Sheet};
-use super::independent::Independent;
 use super::plan::Source;
 use super::report::{self, Outcome};
+use super::second::SecondDistance;
 use crate::part_file::{self, PartFile, files_of, malformed};
 use crate::runs::run_folder::CHECKPOINT;
 use crate::transfer::Settings;
@@ -35,7 +35,7 @@ struct PartRecord {
 #[serde(deny_unknown_fields)]
 struct StudyRecord {
     distance: String,
-    independent_distance: String,
+    second_distance: String,
     #[serde(with = "text")]
     kimg: f64,
     seeds: Vec<u32>,
@@ -77,7 +77,7 @@ struct RunRecord {
     /// What it started from, was trained on and is measured against.
     made_of: Record,
     history: Vec<Measured>,
-    independent: IndependentRecord,
+    second: SecondRecord,
     /// Iterations of the measurements that samples were drawn after.
     sheets: Vec<u64>,
 }
@@ -93,12 +93,15 @@ struct Measured {
     frechet_distance: f64,
     #[serde(with = "text")]
     frechet_distance_training: f64,
+    /// As text each.
+    #[serde(default)]
+    resampled: Vec<String>,
 }
 
-/// An [`Independent`] distance.
+/// An [`SecondDistance`] distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IndependentRecord {
+struct SecondRecord {
     distance: String,
     generator: String,
     #[serde(with = "text")]
@@ -134,10 +137,10 @@ pub fn write(
         let path = found.folder(subject, source, *seed);
         let Findings {
             history,
-            independent,
+            second,
             sheets,
         } = found.run(subject, source, *seed)?;
-        let independent = independent.ok_or_else(|| Error::File {
+        let second = second.ok_or_else(|| Error::File {
             path: path.clone(),
             problem: "the run's measurement with the other network was there and is no longer; run the same part again"
                 .to_owned(),
@@ -145,7 +148,7 @@ pub fn write(
         let record = RunRecord {
             made_of: Record::read(&path.join(CHECKPOINT))?,
             history: history.iter().map(Measured::from).collect(),
-            independent: independent.into(),
+            second: second.into(),
             sheets: sheets.iter().map(|s| s.measurement.iteration).collect(),
         };
         for sheet in sheets {
@@ -267,7 +270,7 @@ impl Alike {
             .runs
             .entry(name.to_owned())
             .or_insert_with(|| (run.clone(), path.to_owned()));
-        if (&known.history, &known.independent) != (&run.history, &run.independent) {
+        if (&known.history, &known.second) != (&run.history, &run.second) {
             return Err(malformed(
                 path,
                 format!(
@@ -291,14 +294,16 @@ impl Alike {
 }
 
 fn findings(part: &PartFile<PartRecord>, name: &str, run: &RunRecord) -> Result<Findings, Error> {
-    let history: Vec<Measurement> = run.history.iter().map(Measurement::from).collect();
-    let distances = run.history.iter().flat_map(|measured| {
-        [
+    let measured = run.history.iter().map(Measured::measurement);
+    let history: Vec<Measurement> = measured.collect::<Option<_>>().unwrap_or_default();
+    let distances = history.iter().flat_map(|measured| {
+        let both = [
             measured.frechet_distance,
             measured.frechet_distance_training,
-        ]
+        ];
+        both.into_iter().chain(measured.resampled.iter().copied())
     });
-    let of_start = [run.independent.start, run.independent.best];
+    let of_start = [run.second.start, run.second.best];
     let is_finite = run.history.iter().all(|measured| measured.kimg.is_finite())
         && distances.chain(of_start).all(f64::is_finite);
     if history.is_empty() || !is_finite || !run.history.is_sorted_by(|a, b| a.kimg < b.kimg) {
@@ -329,7 +334,7 @@ fn findings(part: &PartFile<PartRecord>, name: &str, run: &RunRecord) -> Result<
     };
     Ok(Findings {
         sheets: run.sheets.iter().map(sheet).collect::<Result<_, _>>()?,
-        independent: Some(run.independent.clone().into()),
+        second: Some(run.second.clone().into()),
         history,
     })
 }
@@ -351,7 +356,7 @@ impl StudyRecord {
     fn new(design: &Design, settings: Settings) -> Self {
         Self {
             distance: design.distance.clone(),
-            independent_distance: design.independent_distance.clone(),
+            second_distance: design.second_distance.clone(),
             kimg: design.kimg,
             seeds: design.seeds.clone(),
             settings,
@@ -386,7 +391,7 @@ impl StudyRecord {
         let targets = self.targets.into_iter();
         Ok(Design {
             distance: self.distance,
-            independent_distance: self.independent_distance,
+            second_distance: self.second_distance,
             kimg: self.kimg,
             seeds: self.seeds,
             targets: targets
@@ -451,24 +456,29 @@ impl From<&Measurement> for Measured {
             kimg: measurement.kimg,
             frechet_distance: measurement.frechet_distance,
             frechet_distance_training: measurement.frechet_distance_training,
+            resampled: measurement.resampled.iter().map(f64::to_string).collect(),
         }
     }
 }
 
-impl From<&Measured> for Measurement {
-    fn from(measured: &Measured) -> Self {
-        Self {
+impl Measured {
+    /// None where a number is none.
+    fn measurement(&self) -> Option<Measurement> {
+        let resampled: Result<Vec<f64>, _> = self.resampled.iter().map(|d| d.parse()).collect();
+        let measured = self;
+        Some(Measurement {
+            resampled: resampled.ok()?,
             iteration: measured.iteration,
             kimg: measured.kimg,
             frechet_distance: measured.frechet_distance,
             frechet_distance_training: measured.frechet_distance_training,
             measuring_seconds: None,
-        }
+        })
     }
 }
 
-impl From<Independent> for IndependentRecord {
-    fn from(measured: Independent) -> Self {
+impl From<SecondDistance> for SecondRecord {
+    fn from(measured: SecondDistance) -> Self {
         Self {
             distance: measured.distance,
             generator: measured.generator,
@@ -478,8 +488,8 @@ impl From<Independent> for IndependentRecord {
     }
 }
 
-impl From<IndependentRecord> for Independent {
-    fn from(record: IndependentRecord) -> Self {
+impl From<SecondRecord> for SecondDistance {
+    fn from(record: SecondRecord) -> Self {
         Self {
             distance: record.distance,
             generator: record.generator,
@@ -493,6 +503,7 @@ impl From<IndependentRecord> for Independent {
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use vision_aided_finetune::TrainingConfig;
+    use vision_aided_finetune::vision_aided::VisionLevels;
 
     use super::*;
 
@@ -518,7 +529,7 @@ mod tests {
     fn a_study_has_each_seed_and_target_once_and_a_length() {
         let study = |kimg: f64, seeds: &[u32], targets: &[&str]| StudyRecord {
             distance: String::new(),
-            independent_distance: String::new(),
+            second_distance: String::new(),
             kimg,
             seeds: seeds.to_vec(),
             settings: Settings {
@@ -526,8 +537,10 @@ mod tests {
                 vision_aided: Vec::new(),
                 vision_aided_input: 64,
                 freeze_layers: 0,
+                vision_aided_levels: VisionLevels::Published,
                 protocol: String::new(),
                 samples: 2,
+                resamples: 0,
                 snapshot_kimg: 1.0,
             },
             targets: targets

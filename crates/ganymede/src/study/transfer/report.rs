@@ -7,11 +7,14 @@ use serde::Serialize;
 
 use super::design::{Design, Subject};
 use super::findings::FoundRuns;
-use super::independent::Independent;
+use super::interval::{Comparison, Curves, Intervals, KimgInterval, compare};
+use super::second::SecondDistance;
 use super::summary::{Summary, common_level};
 use crate::figure::{self, Panel, Row};
 use crate::files::ShownPath;
 use crate::line_plot::{self, Axis, Series, line_plots};
+use crate::markdown::table;
+use crate::statistics::Interval;
 use crate::transfer::distance::Measurement;
 use crate::transfer::ranking::Ranked;
 use crate::{Error, files};
@@ -23,7 +26,7 @@ pub struct Outcome {
     /// What the distances are called.
     pub distance: String,
     /// What those of a network that no discriminator sees are called.
-    pub independent_distance: String,
+    pub second_distance: String,
     /// Length of each run, in thousands of images.
     pub kimg: f64,
     /// Of the runs of each source.
@@ -32,6 +35,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// In the order of the options.
     pub targets: Vec<TargetReport>,
+    /// The same ranks over all targets together.
+    pub comparisons: Vec<Comparison>,
     /// The runs of this call in one file, named after its content, where that was asked for.
     #[serde(skip)]
     pub part: Option<ShownPath>,
@@ -54,6 +59,8 @@ pub struct TargetReport {
     pub level: Option<f64>,
     /// In the order of their ranks in the options, the plain one last.
     pub sources: Vec<SourceReport>,
+    /// Vision-aided sources beside the one at rank 1, where that is there and both have two seeds.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// What was found of a source.
@@ -75,9 +82,11 @@ pub struct SourceReport {
     /// Of all its runs.
     pub summary: Option<Summary>,
     /// Mean over the runs that have it.
-    pub independent: Option<IndependentMean>,
+    pub second: Option<SecondMean>,
     /// Thousands of images to the target's level.
     pub kimg_to_level: Option<f64>,
+    /// Over seeds and images; none for fewer than two seeds.
+    pub intervals: Option<Intervals>,
     /// One for each seed.
     pub runs: Vec<RunReport>,
 }
@@ -93,13 +102,13 @@ pub struct RunReport {
     /// As far as its budget goes.
     pub history: Vec<Measurement>,
     /// Once it has its length.
-    pub independent: Option<Independent>,
+    pub second: Option<SecondDistance>,
 }
 
 /// Distances in the other network's features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct IndependentMean {
+pub struct SecondMean {
     /// Of the source as it is.
     pub start: f64,
     /// Of each run's best generator.
@@ -108,12 +117,10 @@ pub struct IndependentMean {
     pub best_spread: f64,
 }
 
-impl IndependentMean {
+impl SecondMean {
     fn of(runs: &[RunReport]) -> Option<Self> {
-        let measured: Vec<&Independent> = runs
-            .iter()
-            .filter_map(|run| run.independent.as_ref())
-            .collect();
+        let measured: Vec<&SecondDistance> =
+            runs.iter().filter_map(|run| run.second.as_ref()).collect();
         let bests = || measured.iter().map(|m| m.best);
         let count = measured.len() as f64;
         let range =
@@ -124,6 +131,39 @@ impl IndependentMean {
             best_spread: range / 2.0,
         })
     }
+}
+
+/// Of all bootstraps of a report, so that it is the same each time.
+const BOOTSTRAP_SEED: u32 = 0;
+
+impl SourceReport {
+    fn curves(&self) -> Option<Curves> {
+        let histories: Vec<Vec<Measurement>> =
+            self.runs.iter().map(|run| run.history.clone()).collect();
+        Curves::of(&histories)
+    }
+}
+
+/// Every rank that all targets have, beside the first.
+fn comparisons(targets: &[&[SourceReport]]) -> Vec<Comparison> {
+    let at = |sources: &[SourceReport], rank: usize| {
+        let mut aided = sources.iter().filter(|source| !source.plain);
+        aided.find(|source| source.rank == rank)?.curves()
+    };
+    let ranks = targets.first().copied().unwrap_or_default().iter();
+    let others = ranks.filter(|source| !source.plain && source.rank != 1);
+    others
+        .filter_map(|source| {
+            let rank = source.rank;
+            let pairs: Option<Vec<[Curves; 2]>> = targets
+                .iter()
+                .map(|sources| Some([at(sources, 1)?, at(sources, rank)?]))
+                .collect();
+            let pairs = pairs?;
+            let pairs: Vec<[&Curves; 2]> = pairs.iter().map(|[a, b]| [a, b]).collect();
+            compare(rank, &pairs, BOOTSTRAP_SEED)
+        })
+        .collect()
 }
 
 /// Of sources in their order; plain ones are gray.
@@ -157,10 +197,15 @@ pub(super) fn write(
     files::write(&out.join("figure.svg"), figure.as_bytes())?;
     let outcome = Outcome {
         distance: design.distance.clone(),
-        independent_distance: design.independent_distance.clone(),
+        second_distance: design.second_distance.clone(),
         kimg: design.kimg,
         seeds: design.seeds.clone(),
         seconds,
+        comparisons: {
+            let targets: Vec<&[SourceReport]> =
+                reports.iter().map(|target| &*target.sources).collect();
+            comparisons(&targets)
+        },
         targets: reports,
         part: None,
         cancelled: false,
@@ -203,7 +248,7 @@ fn target_report(
                 seed: *seed,
                 finished: shown >= design.kimg,
                 history: run.history,
-                independent: run.independent,
+                second: run.second,
             });
         }
         let histories: Vec<Vec<Measurement>> = runs.iter().map(|run| run.history.clone()).collect();
@@ -215,8 +260,9 @@ fn target_report(
             plain: source.plain,
             finished: runs.iter().filter(|run| run.finished).count(),
             summary: Summary::of(&histories),
-            independent: IndependentMean::of(&runs),
+            second: SecondMean::of(&runs),
             kimg_to_level: None,
+            intervals: None,
             runs,
         });
     }
@@ -225,12 +271,16 @@ fn target_report(
     for report in &mut reports {
         let summary = report.summary.as_ref();
         report.kimg_to_level = level.and_then(|level| summary?.kimg_to(level));
+        report.intervals = report
+            .curves()
+            .map(|curves| curves.intervals(level, BOOTSTRAP_SEED));
     }
     let report = TargetReport {
         name: subject.name.clone(),
         has_reference: subject.has_reference,
         ranking: subject.ranking.clone(),
         level,
+        comparisons: comparisons(&[&reports]),
         sources: reports,
     };
     Ok((report, rows))
@@ -269,57 +319,146 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
 }
 
 impl Outcome {
-    /// A Markdown table with a line for each source, and what its columns mean.
+    /// Markdown tables: a line for each source with what its columns mean, the same with intervals, and what they say of the paper's claim.
     pub fn to_markdown(&self) -> String {
-        let distance = &self.distance;
-        let independent_distance = &self.independent_distance;
-        let mut lines = vec![format!(
-            "{distance}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \
-         is when the mean curve comes down to what all vision-aided curves of the target reach. *Independent* is the {independent_distance} of the source and, after \
-         the arrow, of each seed's best: no discriminator sees its features.\n"
-        )];
-        lines.push(
-            "| target | source | mean log-density | finished | start | best | end | average | level | kimg to level | to the training images at best | independent |"
-                .to_owned(),
+        let mut text = format!(
+            "{}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \
+             is when the mean curve comes down to what all vision-aided curves of the target reach. *Second* is the {} of the source and, after the arrow, of \
+             each seed's best.\n\n",
+            self.distance, self.second_distance
         );
-        lines.push(
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-                .to_owned(),
+        text += &table(
+            &[
+                "target",
+                "source",
+                "mean log-density",
+                "finished",
+                "start",
+                "best",
+                "end",
+                "average",
+                "level",
+                "kimg to level",
+                "to the training images at best",
+                "second",
+            ],
+            &self.lines(|target, source| Some(source.cells(target))),
         );
-        for target in &self.targets {
-            for source in &target.sources {
-                let number = |value: Option<f64>| {
-                    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
-                };
-                let of = |value: fn(&Summary) -> f64| number(source.summary.as_ref().map(value));
-                let best = match &source.summary {
-                    Some(summary) => format!("{:.2} ± {:.2}", summary.best, summary.best_spread),
-                    None => "-".to_owned(),
-                };
-                let independent = match &source.independent {
-                    Some(mean) => format!(
-                        "{:.2} → {:.2} ± {:.2}",
-                        mean.start, mean.best, mean.best_spread
-                    ),
-                    None => "-".to_owned(),
-                };
-                lines.push(format!("| {} | {} | {:.1} | {} of {} | {} | {best} | {} | {} | {} | {} | {} | {independent} |",
-                target.name,
-                source.title,
-                source.score,
-                source.finished,
-                source.runs.len(),
-                of(|s| s.start),
-                of(|s| s.end),
-                of(|s| s.average),
-                number(target.level),
-                number(source.kimg_to_level),
-                of(|s| s.training_at_best),
-            ));
-            }
+        let with_intervals = self.lines(|_, source| Some(source.intervals?.cells(source)));
+        if !with_intervals.is_empty() {
+            text += "\nWith bootstrap intervals of 95 % over the seeds and, where distances were repeated on draws, over the images they are of:\n\n";
+            text += &table(
+                &["target", "source", "average", "end", "kimg to level"],
+                &with_intervals,
+            );
         }
-        let mut text = lines.join("\n");
-        text.push('\n');
+        let compared: Vec<Vec<String>> = self
+            .targets
+            .iter()
+            .map(|target| (target.name.as_str(), &target.comparisons))
+            .chain((self.targets.len() > 1).then_some(("all", &self.comparisons)))
+            .flat_map(|(name, comparisons)| comparisons.iter().map(|c| c.cells(name)))
+            .collect();
+        if !compared.is_empty() {
+            text += "\nThe claim that rank 1 converges faster, by the ratio of a rank's distance to that of rank 1, with intervals of 95 %; of all targets the \
+                     geometric mean. It is confirmed where the interval lies above 1:\n\n";
+            text += &table(
+                &[
+                    "target",
+                    "rank",
+                    "average over the run",
+                    "verdict",
+                    "end",
+                    "verdict",
+                ],
+                &compared,
+            );
+        }
         text
     }
+
+    /// A line of cells for each source that has one, after its target and its title.
+    fn lines(
+        &self,
+        cells: impl Fn(&TargetReport, &SourceReport) -> Option<Vec<String>>,
+    ) -> Vec<Vec<String>> {
+        let sources = self
+            .targets
+            .iter()
+            .flat_map(|target| target.sources.iter().map(move |source| (target, source)));
+        sources
+            .filter_map(|(target, source)| {
+                let mut line = vec![target.name.clone(), source.title.clone()];
+                line.extend(cells(target, source)?);
+                Some(line)
+            })
+            .collect()
+    }
+}
+
+impl SourceReport {
+    fn cells(&self, target: &TargetReport) -> Vec<String> {
+        let of = |value: fn(&Summary) -> f64| number(self.summary.as_ref().map(value));
+        let best = self.summary.as_ref().map_or_else(missing, |summary| {
+            format!("{:.2} ± {:.2}", summary.best, summary.best_spread)
+        });
+        let second = self.second.as_ref().map_or_else(missing, |mean| {
+            format!(
+                "{:.2} → {:.2} ± {:.2}",
+                mean.start, mean.best, mean.best_spread
+            )
+        });
+        vec![
+            format!("{:.1}", self.score),
+            format!("{} of {}", self.finished, self.runs.len()),
+            of(|s| s.start),
+            best,
+            of(|s| s.end),
+            of(|s| s.average),
+            number(target.level),
+            number(self.kimg_to_level),
+            of(|s| s.training_at_best),
+            second,
+        ]
+    }
+}
+
+impl Intervals {
+    fn cells(&self, source: &SourceReport) -> Vec<String> {
+        let interval = |i: &Interval| format!("{:.2} ({:.2} to {:.2})", i.mean, i.low, i.high);
+        let kimg = |KimgInterval { low, high }| {
+            let [found, low, high] = [source.kimg_to_level, low, high].map(number);
+            format!("{found} ({low} to {high})")
+        };
+        vec![
+            interval(&self.average),
+            interval(&self.end),
+            self.kimg_to_level.map_or_else(missing, kimg),
+        ]
+    }
+}
+
+impl Comparison {
+    fn cells(&self, target: &str) -> Vec<String> {
+        let ratio = |i: &Interval| {
+            let [mean, low, high] = [i.mean, i.low, i.high].map(f64::exp);
+            format!("{mean:.2} ({low:.2} to {high:.2})")
+        };
+        vec![
+            target.to_owned(),
+            self.rank.to_string(),
+            ratio(&self.average),
+            self.average_verdict.text().to_owned(),
+            ratio(&self.end),
+            self.end_verdict.text().to_owned(),
+        ]
+    }
+}
+
+fn missing() -> String {
+    "-".to_owned()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(missing, |value| format!("{value:.2}"))
 }

@@ -17,6 +17,18 @@ pub struct Point {
     pub greatest: f64,
 }
 
+impl Point {
+    /// Of the distances of the seeds.
+    pub(super) fn of(kimg: f64, distances: &[f64]) -> Self {
+        Self {
+            kimg,
+            mean: mean(distances.iter().copied()),
+            least: distances.iter().copied().fold(f64::INFINITY, f64::min),
+            greatest: distances.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
 /// The mean curve of a source's runs and what is read off it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
@@ -45,13 +57,9 @@ impl Summary {
         let shortest = runs.iter().map(|run| run.len()).min()?;
         let curve: Vec<Point> = (0..shortest)
             .map(|index| {
-                let distances = || runs.iter().map(|run| run[index].frechet_distance);
-                Point {
-                    kimg: runs[0][index].kimg,
-                    mean: mean(distances()),
-                    least: distances().fold(f64::INFINITY, f64::min),
-                    greatest: distances().fold(f64::NEG_INFINITY, f64::max),
-                }
+                let distances: Vec<f64> =
+                    runs.iter().map(|run| run[index].frechet_distance).collect();
+                Point::of(runs[0][index].kimg, &distances)
             })
             .collect();
         let bests: Vec<&Measurement> = runs.iter().filter_map(|run| best(run)).collect();
@@ -79,18 +87,22 @@ impl Summary {
 
     /// Thousands of images until the mean curve, with straight lines between its points, comes down to a level; none where it does not.
     pub fn kimg_to(&self, level: f64) -> Option<f64> {
-        let first = self.curve.first()?;
-        if first.mean <= level {
-            return Some(first.kimg);
-        }
-        self.curve.windows(2).find_map(|pair| {
-            let [a, b] = pair else { return None };
-            (b.mean <= level).then(|| {
-                let share = (a.mean - level) / (a.mean - b.mean);
-                a.kimg + share * (b.kimg - a.kimg)
-            })
-        })
+        kimg_to(&self.curve, level)
     }
+}
+
+pub(super) fn kimg_to(curve: &[Point], level: f64) -> Option<f64> {
+    let first = curve.first()?;
+    if first.mean <= level {
+        return Some(first.kimg);
+    }
+    curve.windows(2).find_map(|pair| {
+        let [a, b] = pair else { return None };
+        (b.mean <= level).then(|| {
+            let share = (a.mean - level) / (a.mean - b.mean);
+            a.kimg + share * (b.kimg - a.kimg)
+        })
+    })
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -99,7 +111,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The curve's integral by straight lines over its length; its value where it is one point.
-fn average(curve: &[Point]) -> f64 {
+pub(super) fn average(curve: &[Point]) -> f64 {
     let (first, last) = (&curve[0], &curve[curve.len() - 1]);
     let length = last.kimg - first.kimg;
     if length <= 0.0 {
@@ -131,6 +143,7 @@ mod tests {
                 kimg: index as f64,
                 frechet_distance: *distance,
                 frechet_distance_training: distance / 2.0,
+                resampled: Vec::new(),
                 measuring_seconds: None,
             });
         measured.collect()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::claims::{Claim, Scope, Verdict};
+use super::super::claims::{Claim, Scope};
 use super::super::interpolations::{Kind, Way};
 use super::super::plan::Plan;
 use super::super::results::CategoryResults;
@@ -10,6 +10,7 @@ use super::json::Protocol;
 use crate::invert::OptimizerChoice;
 use crate::markdown;
 use crate::statistics::{Bootstrap, Estimate};
+use crate::study::verdict::Verdict;
 
 pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults]) -> String {
     let categories: Vec<String> = results
@@ -193,9 +194,10 @@ pub fn interpolations(ways: &[Way], frames: u16, bootstrap: &Bootstrap) -> Strin
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::claims::{Comparison, Sign};
+    use super::super::super::claims::Comparison;
     use super::super::super::metric::Metric;
     use super::*;
+    use crate::study::verdict::Sign;
 
     fn comparison(images: &str, verdict: Verdict) -> Comparison {
         Comparison {

@@ -1,4 +1,4 @@
-//! Finished runs measured with a network that trained none of them.
+//! Finished runs measured in the features of a second network.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use crate::transfer::FineTuning;
 use crate::transfer::distance::Yardstick;
 use crate::{Error, Observer, digest, files};
 
-const FILE: &str = "independent.json";
+const FILE: &str = "second.json";
 
-/// Distances to the reference images in features that the run's discriminators do not see: what they see is what a generator learns to imitate, so that
-/// distances of those features flatter it.
+/// Distances to the reference images in other features than the study's own. By default those that discriminators see, which is what a generator learns to
+/// imitate: distances in them flatter it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Independent {
+pub struct SecondDistance {
     /// What they are called.
     pub distance: String,
     /// SHA-256 of the run's best generator: a run that is made longer may find a better one.
@@ -32,7 +32,7 @@ pub struct Independent {
     pub best: f64,
 }
 
-impl Independent {
+impl SecondDistance {
     /// Measures what the run in `folder` started from and came to, unless that was done.
     pub(super) fn measure(
         features: &ImageFeatures,
@@ -63,7 +63,7 @@ impl Independent {
         };
         let yardstick = Yardstick::new(
             features,
-            tuning.samples,
+            [tuning.samples, 0],
             &reference,
             &images,
             &target.folder.join("statistics"),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_measurement_is_of_one_distance_and_of_one_generator() {
-        let measured = Independent {
+        let measured = SecondDistance {
             distance: "one".into(),
             generator: "ab12".into(),
             start: 2.0,
@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let text = r#"{"distance": "one", "start": 2.0, "best": 1.0}"#;
         std::fs::write(folder.path().join(FILE), text).expect("written");
-        let kept = Independent::read(folder.path())
+        let kept = SecondDistance::read(folder.path())
             .expect("read")
             .expect("there");
         assert!(!kept.is_of("one", "ab12"));
