@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-/// Environment variable with the widest instruction set to use: `avx512`, `avx2` or `portable`. Without it there is no limit.
+/// Environment variable with the widest instruction set to use, one of [`Width::OF_TARGET`]. Without it there is no limit.
 pub(crate) const LIMIT: &str = "KERNELS_SIMD";
 
 /// Vector instructions that the processor has: sets are made by asking it, so that whoever holds one may run its code.
@@ -14,20 +14,22 @@ pub(crate) struct InstructionSet(Width);
 
 /// What loops are written for, from the narrowest to the widest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "the wider sets are those of x86-64")
-)]
 pub(crate) enum Width {
-    /// What every processor of the target has.
+    /// What every processor of the target has, without fused multiply-adds.
     Portable,
+    /// NEON, whose multiply-adds are fused.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     /// AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512F and AVX-512VL, and what [`Width::Avx2`] has.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
-/// The environment variable `KERNELS_SIMD` is none of `avx512`, `avx2` and `portable`.
+/// The environment variable `KERNELS_SIMD` is no set of the target: `avx512`, `avx2` and `portable` on x86-64, `neon` and `portable` on 64-bit Arm,
+/// `portable` elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownInstructionSet {
@@ -39,8 +41,9 @@ impl fmt::Display for UnknownInstructionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the environment variable {LIMIT} is {:?}, expected avx512, avx2 or portable; without it the widest set that the processor has is used",
-            self.found
+            "the environment variable {LIMIT} is {:?}, expected {}; without it the widest set that the processor has is used",
+            self.found,
+            names()
         )
     }
 }
@@ -69,14 +72,31 @@ fn width_of(name: &str) -> Result<Width, UnknownInstructionSet> {
     })
 }
 
+/// The names of all sets of the target, the widest first, for a message.
+fn names() -> String {
+    let mut names: Vec<_> = Width::OF_TARGET.iter().map(|(name, _)| *name).collect();
+    names.reverse();
+    match &names[..] {
+        [wider @ .., last] if !wider.is_empty() => format!("{} or {last}", wider.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 impl Width {
+    /// The sets of the target and their names, from the narrowest to the widest.
+    const OF_TARGET: &[(&str, Self)] = &[
+        ("portable", Self::Portable),
+        #[cfg(target_arch = "aarch64")]
+        ("neon", Self::Neon),
+        #[cfg(target_arch = "x86_64")]
+        ("avx2", Self::Avx2),
+        #[cfg(target_arch = "x86_64")]
+        ("avx512", Self::Avx512),
+    ];
+
     fn named(name: &str) -> Option<Self> {
-        match name {
-            "portable" => Some(Self::Portable),
-            "avx2" => Some(Self::Avx2),
-            "avx512" => Some(Self::Avx512),
-            _ => None,
-        }
+        let mut sets = Self::OF_TARGET.iter();
+        sets.find(|(set, _)| *set == name).map(|(_, width)| *width)
     }
 }
 
@@ -93,9 +113,9 @@ impl InstructionSet {
     /// All sets that the processor has, from the narrowest to the widest.
     #[cfg(test)]
     pub fn available() -> impl Iterator<Item = Self> {
-        [Width::Portable, Width::Avx2, Width::Avx512]
-            .into_iter()
-            .map(Self)
+        Width::OF_TARGET
+            .iter()
+            .map(|(_, width)| Self(*width))
             .filter(|set| *set <= Self::widest())
     }
 
@@ -115,6 +135,10 @@ impl InstructionSet {
                 return Self(Width::Avx512);
             }
             return Self(Width::Avx2);
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            return Self(Width::Neon);
         }
         Self(Width::Portable)
     }
@@ -146,10 +170,20 @@ pub(crate) fn run<K: Kernel>(kernel: K) {
     }
 }
 
-/// Runs `kernel`; every 64-bit Arm processor has fused vector instructions.
+// Functions that are not compiled for a set of their own use NEON, too.
+#[cfg(target_arch = "aarch64")]
+const _: () = assert!(cfg!(target_feature = "neon"), "the target has NEON");
+
+/// Runs `kernel`.
+///
+/// There is nothing to enable, as all that is compiled for the target may use NEON. So what the compiler makes of a loop with fused multiply-adds,
+/// `fmla` of four lanes, is its NEON form: filters, depthwise convolutions and inner products have no other.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn run<K: Kernel>(kernel: K) {
-    kernel.run::<true>();
+    match InstructionSet::detect().width() {
+        Width::Neon => kernel.run::<true>(),
+        Width::Portable => kernel.run::<false>(),
+    }
 }
 
 /// Runs `kernel` with what every processor of the target has.
@@ -176,15 +210,33 @@ mod tests {
 
     #[test]
     fn sets_are_ordered_by_width() {
-        assert!(Width::named("portable") < Width::named("avx2"));
-        assert!(Width::named("avx2") < Width::named("avx512"));
+        assert!(Width::OF_TARGET.is_sorted_by_key(|(_, width)| width));
         assert!(InstructionSet::available().is_sorted());
+        assert_eq!(
+            InstructionSet::available()
+                .next()
+                .map(InstructionSet::width),
+            Some(Width::Portable)
+        );
+    }
+
+    #[test]
+    fn every_set_of_the_target_has_a_name() {
+        for (name, width) in Width::OF_TARGET {
+            assert!(width_of(name).is_ok_and(|found| found == *width), "{name}");
+        }
+        #[cfg(target_arch = "aarch64")]
+        assert!(width_of("neon").is_ok_and(|width| width == Width::Neon));
+        #[cfg(target_arch = "x86_64")]
+        assert!(width_of("avx2").is_ok_and(|width| width == Width::Avx2));
     }
 
     #[test]
     fn an_unknown_limit_is_named() {
         let text = width_of("sse").expect_err("no such set").to_string();
         assert!(text.contains("KERNELS_SIMD is \"sse\""), "{text}");
-        assert!(width_of("avx2").is_ok_and(|width| width == Width::Avx2));
+        for (name, _) in Width::OF_TARGET {
+            assert!(text.contains(name), "{text}");
+        }
     }
 }

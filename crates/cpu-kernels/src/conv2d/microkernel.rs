@@ -1,7 +1,7 @@
 //! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and taps.
 
 use crate::simd::InstructionSet;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd::Width;
 
 macro_rules! tile_table {
@@ -156,6 +156,8 @@ impl Microkernels {
             Width::Avx512 => Self::avx512(),
             #[cfg(target_arch = "x86_64")]
             Width::Avx2 => Self::avx2(),
+            #[cfg(target_arch = "aarch64")]
+            Width::Neon => Self::neon(),
             _ => Self::portable(),
         }
     }
@@ -216,6 +218,21 @@ impl Microkernels {
         }
     }
 
+    /// 24 of 32 registers accumulate, three hold positions. A multiply-add may take its weight from a lane, so that eight weights that lie side by side
+    /// take two registers.
+    #[cfg(target_arch = "aarch64")]
+    fn neon() -> Self {
+        Self {
+            lanes: 4,
+            oc: 8,
+            vectors: 3,
+            tile: |oc, vectors| tile_table!(neon_tile, oc, vectors, [1 2 3 4 5 6 7 8], [1 2 3]),
+            product: |vectors| panel_table!(neon_panel, 8, 1, vectors, [1 2 3]),
+            rows: |vectors| panel_table!(neon_panel, 8, ROW_TAPS, vectors, [1 2 3]),
+            outer: |oc, vectors| tile_table!(neon_outer, oc, vectors, [1 2 3 4 5 6 7 8], [1 2 3]),
+        }
+    }
+
     /// Four-element arrays, which compilers turn into the vectors that every 64-bit target has.
     fn portable() -> Self {
         Self {
@@ -262,6 +279,21 @@ trait Vector: Copy {
         // SAFETY: the caller's promise.
         unsafe { step(sums, x, offsets, w, w_oc) }
     }
+
+    /// As [`Vector::step`], with the weights side by side.
+    ///
+    /// # Safety
+    /// As for [`Vector::step`] with 1 for `w_oc`.
+    #[inline(always)]
+    unsafe fn step_beside<const OC: usize, const VECTORS: usize>(
+        sums: &mut [[Self; VECTORS]; OC],
+        x: *const f32,
+        offsets: &[usize; VECTORS],
+        w: *const f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::step(sums, x, offsets, w, 1) }
+    }
 }
 
 /// [`Vector::step`] in the order that the compiler chooses.
@@ -278,10 +310,7 @@ unsafe fn step<V: Vector, const OC: usize, const VECTORS: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut positions = [V::zero(); VECTORS];
-        for (position, offset) in positions.iter_mut().zip(offsets) {
-            *position = V::load(x.add(*offset));
-        }
+        let positions = load_all(x, offsets);
         for (o, sums) in sums.iter_mut().enumerate() {
             let weight = V::splat(w.offset(o as isize * w_oc));
             for (sum, position) in sums.iter_mut().zip(&positions) {
@@ -289,6 +318,23 @@ unsafe fn step<V: Vector, const OC: usize, const VECTORS: usize>(
             }
         }
     }
+}
+
+/// The positions of a step.
+///
+/// # Safety
+/// From `x`, a vector at each of `offsets` is readable.
+#[inline(always)]
+unsafe fn load_all<V: Vector, const VECTORS: usize>(
+    x: *const f32,
+    offsets: &[usize; VECTORS],
+) -> [V; VECTORS] {
+    let mut positions = [V::zero(); VECTORS];
+    for (position, offset) in positions.iter_mut().zip(offsets) {
+        // SAFETY: the caller's promise.
+        *position = unsafe { V::load(x.add(*offset)) };
+    }
+    positions
 }
 
 /// Offsets of the vectors of a tile whose positions follow each other.
@@ -357,12 +403,11 @@ unsafe fn panel<V: Vector, const OC: usize, const VECTORS: usize, const TAPS: us
         for tap in 0..TAPS {
             // SAFETY: the caller promises that positions and weights of all channels and taps are readable.
             unsafe {
-                V::step(
+                V::step_beside(
                     &mut sums,
                     x.add(tap),
                     &in_a_row::<V, VECTORS>(),
                     w.add(tap * OC),
-                    1,
                 );
             }
         }
@@ -394,7 +439,7 @@ unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
         let mut at = x;
         for _ in 0..input.ow {
             // SAFETY: the caller promises that the vectors and the output channels of all positions are readable.
-            unsafe { V::step(&mut sums, at, &offsets, gradient, 1) };
+            unsafe { V::step_beside(&mut sums, at, &offsets, gradient) };
             at = at.wrapping_add(V::LANES);
             gradient = gradient.wrapping_add(input.gradient_position);
         }
@@ -697,3 +742,300 @@ mod x86 {
 }
 #[cfg(target_arch = "x86_64")]
 use x86::{avx2_outer, avx2_panel, avx2_tile, avx512_outer, avx512_panel, avx512_tile};
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::{
+        float32x4_t, vaddq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32, vld1q_dup_f32, vld1q_f32,
+        vst1q_f32,
+    };
+
+    use super::{OuterInput, PanelInput, TileInput, Vector, load_all, outer, panel, tile};
+
+    /// Weights of a vector.
+    const QUAD: usize = 4;
+
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn neon_tile<const OC: usize, const VECTORS: usize>(
+        input: &TileInput<'_>,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { tile::<float32x4_t, OC, VECTORS>(input, out) }
+    }
+
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn neon_panel<const OC: usize, const VECTORS: usize, const TAPS: usize>(
+        input: &PanelInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { panel::<float32x4_t, OC, VECTORS, TAPS>(input, out) }
+    }
+
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn neon_outer<const OC: usize, const VECTORS: usize>(
+        input: &OuterInput,
+        out: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { outer::<float32x4_t, OC, VECTORS>(input, out) }
+    }
+
+    impl Vector for float32x4_t {
+        const LANES: usize = 4;
+
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: only inlined into the tiles above, whose callers have the instructions.
+            unsafe { vdupq_n_f32(0.0) }
+        }
+
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            // SAFETY: the caller's promise, and as for `zero`.
+            unsafe { vld1q_dup_f32(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the caller's promise, and as for `zero`.
+            unsafe { vld1q_f32(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the caller's promise, and as for `zero`.
+            unsafe { vst1q_f32(to, self) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: as for `zero`.
+            unsafe { vaddq_f32(self, other) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, a: Self, b: Self) -> Self {
+            // SAFETY: as for `zero`.
+            unsafe { vfmaq_f32(self, a, b) }
+        }
+
+        /// A load brings four weights, and each multiply-add takes its own out of a lane.
+        #[inline(always)]
+        unsafe fn step_beside<const OC: usize, const VECTORS: usize>(
+            sums: &mut [[Self; VECTORS]; OC],
+            x: *const f32,
+            offsets: &[usize; VECTORS],
+            w: *const f32,
+        ) {
+            // SAFETY: the caller's promise, and as for `zero`; a vector of weights is read for four rows only.
+            unsafe {
+                let positions = load_all(x, offsets);
+                let (quads, rest) = sums.as_chunks_mut::<QUAD>();
+                let after = w.add(quads.len() * QUAD);
+                for (index, [a, b, c, d]) in quads.iter_mut().enumerate() {
+                    let weights = vld1q_f32(w.add(index * QUAD));
+                    for v in 0..VECTORS {
+                        a[v] = vfmaq_laneq_f32::<0>(a[v], positions[v], weights);
+                        b[v] = vfmaq_laneq_f32::<1>(b[v], positions[v], weights);
+                        c[v] = vfmaq_laneq_f32::<2>(c[v], positions[v], weights);
+                        d[v] = vfmaq_laneq_f32::<3>(d[v], positions[v], weights);
+                    }
+                }
+                for (index, sums) in rest.iter_mut().enumerate() {
+                    let weight = Self::splat(after.add(index));
+                    for (sum, position) in sums.iter_mut().zip(&positions) {
+                        *sum = sum.multiply_add(weight, *position);
+                    }
+                }
+            }
+        }
+    }
+}
+#[cfg(target_arch = "aarch64")]
+use neon::{neon_outer, neon_panel, neon_tile};
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use testkit::seeded;
+
+    use super::{
+        InstructionSet, MAX_VECTORS, Microkernels, OuterInput, PanelInput, ROW_TAPS, TapOffset,
+        TileInput,
+    };
+    use crate::simd::Width;
+
+    /// Input channels, or positions of a row.
+    const DEPTH: usize = 5;
+    /// Room behind the last position or row that belongs to a tile.
+    const BEHIND: usize = 7;
+
+    /// Calls `check` with every set, its name and whether its multiply-adds are fused.
+    fn with_each_set(check: impl Fn(&str, Microkernels, bool)) {
+        for set in InstructionSet::available() {
+            let name = format!("{:?}", set.width());
+            check(&name, Microkernels::of(set), set.width() != Width::Portable);
+        }
+    }
+
+    /// The sum of products from the first on, as a lane has it.
+    fn sum(fused: bool, products: impl Iterator<Item = (f32, f32)>) -> f32 {
+        products.fold(0.0, |sum, (a, b)| {
+            if fused {
+                a.mul_add(b, sum)
+            } else {
+                sum + a * b
+            }
+        })
+    }
+
+    #[test]
+    fn every_tile_has_the_sums_of_single_elements() {
+        with_each_set(|name, kernels, fused| {
+            let x_ic = kernels.vectors * kernels.lanes + BEHIND;
+            // Weights apart, as in a kernel that is large, and side by side.
+            for w_oc in [DEPTH as isize * 2 + 3, 1] {
+                let w_ic = if w_oc == 1 {
+                    kernels.oc as isize * 2
+                } else {
+                    2
+                };
+                let taps = [(3, 1), (0, 0)].map(|(x, tap)| TapOffset {
+                    x,
+                    w: if w_oc == 1 {
+                        tap * kernels.oc as isize
+                    } else {
+                        tap
+                    },
+                });
+                let x = seeded("x", DEPTH * x_ic, 1.0);
+                let weights = (DEPTH as isize * w_ic + kernels.oc as isize * w_oc) as usize;
+                let w = seeded("w", weights, 1.0);
+                let input = TileInput {
+                    x: x.as_ptr(),
+                    x_ic,
+                    w: w.as_ptr(),
+                    w_oc,
+                    w_ic,
+                    ic: DEPTH,
+                    taps: &taps,
+                };
+                for oc in 1..=kernels.oc {
+                    for vectors in 1..=kernels.vectors {
+                        let width = vectors * kernels.lanes;
+                        let mut out = vec![f32::NAN; oc * width];
+                        // SAFETY: `x` has the positions and three more in each channel, `w` the weights, `out` the tile, and the set is available.
+                        unsafe { kernels.tile(oc, vectors)(&input, out.as_mut_ptr()) };
+                        for (index, found) in out.iter().enumerate() {
+                            let (o, position) = ((index / width) as isize, index % width);
+                            let products = (0..DEPTH).flat_map(|i| {
+                                let (x, w) = (&x, &w);
+                                taps.iter().map(move |tap| {
+                                    let weight = o * w_oc + i as isize * w_ic + tap.w;
+                                    (x[i * x_ic + tap.x + position], w[weight as usize])
+                                })
+                            });
+                            let expected = sum(fused, products);
+                            assert_eq!(*found, expected, "{name}: {oc} x {vectors}, {w_oc}");
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_panel_has_the_sums_of_single_elements() {
+        with_each_set(|name, kernels, fused| {
+            let x_ic = kernels.vectors * kernels.lanes + BEHIND;
+            let x = seeded("x", DEPTH * x_ic, 1.0);
+            let w = seeded("w", DEPTH * ROW_TAPS * kernels.oc, 1.0);
+            for (taps, vectors) in [1, ROW_TAPS]
+                .into_iter()
+                .flat_map(|taps| (1..=kernels.vectors).map(move |vectors| (taps, vectors)))
+            {
+                let panel = if taps == 1 {
+                    kernels.product(vectors)
+                } else {
+                    kernels.rows(vectors)
+                };
+                let width = vectors * kernels.lanes;
+                let mut out = vec![f32::NAN; kernels.oc * width];
+                // In two parts, the second of which goes on from the sums of the first.
+                for (first, ic) in [(0, 2), (2, DEPTH - 2)] {
+                    let input = PanelInput {
+                        x: x[first * x_ic..].as_ptr(),
+                        x_ic,
+                        w: w[first * taps * kernels.oc..].as_ptr(),
+                        ic,
+                        adds: first > 0,
+                    };
+                    // SAFETY: `x` has the positions and those behind them in each channel, `w` the weights, `out` the tile, and the set is available.
+                    unsafe { panel(&input, out.as_mut_ptr()) };
+                }
+                for (index, found) in out.iter().enumerate() {
+                    let (o, position) = (index / width, index % width);
+                    let products = (0..DEPTH * taps).map(|product| {
+                        let (i, tap) = (product / taps, product % taps);
+                        (x[i * x_ic + tap + position], w[product * kernels.oc + o])
+                    });
+                    let expected = sum(fused, products);
+                    assert_eq!(*found, expected, "{name}: {taps} taps, {vectors} vectors");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_outer_product_has_the_sums_of_single_elements() {
+        const ROWS: usize = 3;
+        const OH: usize = 2;
+        with_each_set(|name, kernels, fused| {
+            let lanes = kernels.lanes;
+            // Two rows of an image and the first of the next, with a gap between rows and one between images.
+            let pitch = (DEPTH + 1) * lanes;
+            let image_skip = 3 * lanes;
+            let row_at = |row: usize| row * pitch + row / OH * image_skip;
+            let mut offsets = [0; MAX_VECTORS];
+            for (v, offset) in offsets.iter_mut().enumerate() {
+                *offset = v * 2 * lanes;
+            }
+            let reach = offsets[MAX_VECTORS - 1] + row_at(ROWS - 1) + DEPTH * lanes;
+            let x = seeded("x", reach, 1.0);
+            let gradient = seeded("gradient", ROWS * DEPTH * kernels.oc, 1.0);
+            let input = OuterInput {
+                x: x.as_ptr(),
+                offsets,
+                pitch,
+                image_skip: image_skip as isize,
+                gradient: gradient.as_ptr(),
+                gradient_position: kernels.oc,
+                ow: DEPTH,
+                rows: ROWS,
+                first_row: 0,
+                oh: OH,
+            };
+            for oc in 1..=kernels.oc {
+                for vectors in 1..=kernels.vectors {
+                    let before = seeded("sums", oc * vectors * lanes, 1.0);
+                    let mut out = before.clone();
+                    // SAFETY: `x` reaches to the last position of the last vector, `gradient` has all positions, `out` the tile, and the set is available.
+                    unsafe { kernels.outer(oc, vectors)(&input, out.as_mut_ptr()) };
+                    for (index, (found, before)) in out.iter().zip(before).enumerate() {
+                        let (o, v) = (index / lanes / vectors, index / lanes % vectors);
+                        let products = (0..ROWS * DEPTH).map(|position| {
+                            let at = row_at(position / DEPTH) + position % DEPTH * lanes;
+                            (
+                                x[offsets[v] + at + index % lanes],
+                                gradient[position * kernels.oc + o],
+                            )
+                        });
+                        let expected = before + sum(fused, products);
+                        assert_eq!(*found, expected, "{name}: {oc} x {vectors}");
+                    }
+                }
+            }
+        });
+    }
+}

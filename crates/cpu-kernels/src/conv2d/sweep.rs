@@ -339,8 +339,8 @@ struct PanelsAt<'a> {
     step: usize,
 }
 
-/// Lines of panels are whole numbers of so many elements.
-const LINE: usize = 8;
+/// Lines of panels are whole numbers of so many elements: those of the largest NEON tile have 12.
+const LINE: usize = if cfg!(target_arch = "aarch64") { 4 } else { 8 };
 
 /// Copies a panel from packed planes, `[channel, tap, position]`.
 struct Panel<'a> {

@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use crate::simd::InstructionSet;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd::Width;
 use crate::threads::Shared;
 
@@ -115,8 +115,36 @@ fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
         (8, Width::Avx2 | Width::Avx512) => Some(x86::square_8),
         #[cfg(target_arch = "x86_64")]
         (4, Width::Avx2 | Width::Avx512) => Some(x86::square_4),
+        #[cfg(target_arch = "aarch64")]
+        (8, Width::Neon) => Some(neon::square_8),
+        #[cfg(target_arch = "aarch64")]
+        (4, Width::Neon) => Some(neon::square_4),
         _ => None,
     }
+}
+
+/// Transposes the squares of four that lie side by side in four rows.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! quads {
+    ($name:ident, $set:literal, $vector:ty, $low:ident, $high:ident, $low_pairs:ident, $high_pairs:ident, $to_pairs:ident, $from_pairs:ident) => {
+        #[target_feature(enable = $set)]
+        fn $name(rows: [$vector; 4]) -> [$vector; 4] {
+            let lower = [
+                $to_pairs($low(rows[0], rows[1])),
+                $to_pairs($low(rows[2], rows[3])),
+            ];
+            let upper = [
+                $to_pairs($high(rows[0], rows[1])),
+                $to_pairs($high(rows[2], rows[3])),
+            ];
+            [
+                $from_pairs($low_pairs(lower[0], lower[1])),
+                $from_pairs($high_pairs(lower[0], lower[1])),
+                $from_pairs($low_pairs(upper[0], upper[1])),
+                $from_pairs($high_pairs(upper[0], upper[1])),
+            ]
+        }
+    };
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -138,29 +166,6 @@ mod x86 {
     /// Lower or upper halves of two vectors.
     const LOWER: i32 = 0x20;
     const UPPER: i32 = 0x31;
-
-    /// Transposes the squares of four that lie side by side in four rows.
-    macro_rules! quads {
-        ($name:ident, $set:literal, $vector:ty, $low:ident, $high:ident, $low_pairs:ident, $high_pairs:ident, $to_pairs:ident, $from_pairs:ident) => {
-            #[target_feature(enable = $set)]
-            fn $name(rows: [$vector; 4]) -> [$vector; 4] {
-                let lower = [
-                    $to_pairs($low(rows[0], rows[1])),
-                    $to_pairs($low(rows[2], rows[3])),
-                ];
-                let upper = [
-                    $to_pairs($high(rows[0], rows[1])),
-                    $to_pairs($high(rows[2], rows[3])),
-                ];
-                [
-                    $from_pairs($low_pairs(lower[0], lower[1])),
-                    $from_pairs($high_pairs(lower[0], lower[1])),
-                    $from_pairs($low_pairs(upper[0], upper[1])),
-                    $from_pairs($high_pairs(upper[0], upper[1])),
-                ]
-            }
-        };
-    }
 
     quads!(
         quads_512,
@@ -286,6 +291,72 @@ mod x86 {
             for (l, column) in columns.into_iter().enumerate() {
                 // SAFETY: the caller's promise.
                 unsafe { _mm256_storeu_ps(to.add((4 * l + c) * to_pitch), column) };
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::{
+        float32x4_t, vdupq_n_f32, vld1q_f32, vreinterpretq_f32_f64, vreinterpretq_f64_f32,
+        vst1q_f32, vzip1q_f32, vzip1q_f64, vzip2q_f32, vzip2q_f64,
+    };
+
+    quads!(
+        quads,
+        "neon",
+        float32x4_t,
+        vzip1q_f32,
+        vzip2q_f32,
+        vzip1q_f64,
+        vzip2q_f64,
+        vreinterpretq_f64_f32,
+        vreinterpretq_f32_f64
+    );
+
+    /// # Safety
+    /// As for [`super::Square`].
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn square_4(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        let mut rows = [vdupq_n_f32(0.0); 4];
+        for (i, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *row = unsafe { vld1q_f32(from.add(i * from_pitch)) };
+        }
+        for (i, column) in quads(rows).into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { vst1q_f32(to.add(i * to_pitch), column) };
+        }
+    }
+
+    /// Four squares of four.
+    ///
+    /// # Safety
+    /// As for [`super::Square`].
+    #[target_feature(enable = "neon")]
+    pub(super) unsafe fn square_8(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        for i in [0, 4] {
+            for c in [0, 4] {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    square_4(
+                        from.add(i * from_pitch + c),
+                        from_pitch,
+                        to.add(c * to_pitch + i),
+                        to_pitch,
+                    );
+                }
             }
         }
     }

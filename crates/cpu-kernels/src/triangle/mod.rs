@@ -10,11 +10,11 @@ use half::f16;
 pub use panels::{length, pack, solve_transposed};
 
 use crate::simd::InstructionSet;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd::Width;
 use panels::{LANES, columns};
 
-/// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers.
+/// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers, and 18 of NEON's 32.
 const BLOCK: usize = 8;
 
 /// A packed lower triangular matrix.
@@ -70,6 +70,11 @@ impl Triangle<'_> {
             Width::Avx512 | Width::Avx2 => {
                 // SAFETY: the processor has been found to have the set.
                 unsafe { x86::squared_lengths(self, dimension, vectors, scratch, lengths) };
+            }
+            #[cfg(target_arch = "aarch64")]
+            Width::Neon => {
+                // SAFETY: the processor has been found to have the set.
+                unsafe { neon::squared_lengths(self, dimension, vectors, scratch, lengths) };
             }
             _ => portable(self, dimension, vectors, scratch, lengths),
         }
@@ -157,40 +162,127 @@ fn panel_by_panel(
     }
 }
 
-/// Written out, as the compiler shuffles lanes instead of keeping sums in registers.
+/// Written out, as the compiler shuffles lanes instead of keeping sums in registers. The module around it has the arithmetic of `$vector`, a column of
+/// a panel.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! written_out {
+    ($set:literal, $vector:ty) => {
+        /// Independent sums for one vector, so that a multiplication need not wait for the one before it.
+        const CHAINS: usize = 8;
+
+        #[target_feature(enable = $set)]
+        pub(super) fn squared_lengths(
+            triangle: Triangle<'_>,
+            dimension: usize,
+            vectors: &[f32],
+            scratch: &mut [f32],
+            lengths: &mut [f32],
+        ) {
+            match (triangle, lengths) {
+                (Triangle::F16(values), [length]) => *length = one(values, dimension, vectors),
+                (_, lengths) => panel_by_panel(
+                    triangle,
+                    dimension,
+                    vectors,
+                    scratch,
+                    lengths,
+                    |from, to| widen(from, to),
+                    |panel, rows, sums| add_block(panel, rows, sums),
+                    |panel, row, sum| *sum += sum_of_squares(product(panel, row, |w| load(w))),
+                ),
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $set)]
+        fn widen(from: &[f16], to: &mut [f32]) {
+            let (from, _) = from.as_chunks();
+            let (to, _) = to.as_chunks_mut();
+            for (from, to) in from.iter().zip(to) {
+                store(load_half(from), to);
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $set)]
+        fn sum_of_squares(values: $vector) -> f32 {
+            let mut lanes = [0.0; LANES];
+            store(multiply(values, values), &mut lanes);
+            lanes.iter().sum()
+        }
+
+        /// `panel x` for one vector.
+        #[inline]
+        #[target_feature(enable = $set)]
+        fn product<T>(
+            panel: &[[T; LANES]],
+            x: &[f32],
+            load: impl Fn(&[T; LANES]) -> $vector,
+        ) -> $vector {
+            let (groups, last) = panel.as_chunks::<CHAINS>();
+            let (x_groups, x_last) = x.as_chunks::<CHAINS>();
+            let mut sums = [zero(); CHAINS];
+            for (group, x) in groups.iter().zip(x_groups) {
+                for chain in 0..CHAINS {
+                    let x = splat(x[chain]);
+                    sums[chain] = multiply_add(load(&group[chain]), x, sums[chain]);
+                }
+            }
+            for ((weights, x), sum) in last.iter().zip(x_last).zip(&mut sums) {
+                *sum = multiply_add(load(weights), splat(*x), *sum);
+            }
+            sums.into_iter().fold(zero(), |a, b| add(a, b))
+        }
+
+        /// All panels for one vector, without a copy in f32.
+        #[target_feature(enable = $set)]
+        fn one(values: &[f16], dimension: usize, vector: &[f32]) -> f32 {
+            let mut total = zero();
+            let (mut rest, _) = values.as_chunks::<LANES>();
+            for columns in columns(dimension) {
+                let (panel, after) = rest.split_at(columns);
+                rest = after;
+                let product = product(panel, &vector[..columns], |w| load_half(w));
+                total = multiply_add(product, product, total);
+            }
+            let mut lanes = [0.0; LANES];
+            store(total, &mut lanes);
+            lanes.iter().sum()
+        }
+
+        #[inline]
+        #[target_feature(enable = $set)]
+        fn add_block(panel: &[[f32; LANES]], rows: [&[f32]; BLOCK], sums: &mut [f32]) {
+            // Of one length, so that the loop needs no bounds checks.
+            let rows = rows.map(|row| &row[..panel.len()]);
+            let mut products = [zero(); BLOCK];
+            for (column, weights) in panel.iter().enumerate() {
+                let weights = load(weights);
+                for i in 0..BLOCK {
+                    let x = splat(rows[i][column]);
+                    products[i] = multiply_add(weights, x, products[i]);
+                }
+            }
+            for (sum, product) in sums.iter_mut().zip(products) {
+                *sum += sum_of_squares(product);
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256, _mm_loadu_si128, _mm256_add_ps as add, _mm256_cvtph_ps,
+        _mm256_fmadd_ps as multiply_add, _mm256_loadu_ps, _mm256_mul_ps as multiply,
+        _mm256_set1_ps as splat, _mm256_setzero_ps as zero, _mm256_storeu_ps,
+    };
 
     use half::f16;
 
     use super::{BLOCK, LANES, Triangle, columns, panel_by_panel};
 
-    /// Independent sums for one vector, so that a multiplication need not wait for the one before it.
-    const CHAINS: usize = 8;
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn squared_lengths(
-        triangle: Triangle<'_>,
-        dimension: usize,
-        vectors: &[f32],
-        scratch: &mut [f32],
-        lengths: &mut [f32],
-    ) {
-        match (triangle, lengths) {
-            (Triangle::F16(values), [length]) => *length = one(values, dimension, vectors),
-            (_, lengths) => panel_by_panel(
-                triangle,
-                dimension,
-                vectors,
-                scratch,
-                lengths,
-                |from, to| widen(from, to),
-                |panel, rows, sums| add_block(panel, rows, sums),
-                |panel, row, sum| *sum += sum_of_squares(product(panel, row, |w| load(w))),
-            ),
-        }
-    }
+    written_out!("avx2,fma,f16c", __m256);
 
     #[inline]
     #[target_feature(enable = "avx2,f16c")]
@@ -212,77 +304,83 @@ mod x86 {
         // SAFETY: 8 f32 are 32 bytes, and the store needs no alignment.
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), value) };
     }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::{
+        float32x4_t, vaddq_f32, vcvt_f32_f16, vdupq_n_f32, vfmaq_f32, vld1_u16, vld1q_f32,
+        vmulq_f32, vreinterpret_f16_u16, vst1q_f32,
+    };
+
+    use half::f16;
+
+    use super::{BLOCK, LANES, Triangle, columns, panel_by_panel};
+
+    type Halves = [float32x4_t; 2];
+
+    written_out!("neon", Halves);
 
     #[inline]
-    #[target_feature(enable = "avx2,f16c")]
-    fn widen(from: &[f16], to: &mut [f32]) {
-        let (from, _) = from.as_chunks();
-        let (to, _) = to.as_chunks_mut();
-        for (from, to) in from.iter().zip(to) {
-            store(load_half(from), to);
+    #[target_feature(enable = "neon")]
+    fn load_half(values: &[f16; LANES]) -> Halves {
+        let from = values.as_ptr().cast();
+        // SAFETY: 8 f16 have the bits of 8 u16, and the loads need no more alignment than those.
+        let [lower, upper] = unsafe { [vld1_u16(from), vld1_u16(from.add(4))] };
+        [
+            vcvt_f32_f16(vreinterpret_f16_u16(lower)),
+            vcvt_f32_f16(vreinterpret_f16_u16(upper)),
+        ]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn load(values: &[f32; LANES]) -> Halves {
+        let from = values.as_ptr();
+        // SAFETY: 8 f32 are two vectors, and the loads need no more alignment than f32.
+        unsafe { [vld1q_f32(from), vld1q_f32(from.add(4))] }
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn store([lower, upper]: Halves, to: &mut [f32; LANES]) {
+        let to = to.as_mut_ptr();
+        // SAFETY: 8 f32 are two vectors, and the stores need no more alignment than f32.
+        unsafe {
+            vst1q_f32(to, lower);
+            vst1q_f32(to.add(4), upper);
         }
     }
 
     #[inline]
-    #[target_feature(enable = "avx2")]
-    fn sum_of_squares(values: __m256) -> f32 {
-        let mut lanes = [0.0; LANES];
-        store(_mm256_mul_ps(values, values), &mut lanes);
-        lanes.iter().sum()
-    }
-
-    /// `panel x` for one vector.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn product<T>(panel: &[[T; LANES]], x: &[f32], load: impl Fn(&[T; LANES]) -> __m256) -> __m256 {
-        let (groups, last) = panel.as_chunks::<CHAINS>();
-        let (x_groups, x_last) = x.as_chunks::<CHAINS>();
-        let mut sums = [_mm256_setzero_ps(); CHAINS];
-        for (group, x) in groups.iter().zip(x_groups) {
-            for chain in 0..CHAINS {
-                let x = _mm256_set1_ps(x[chain]);
-                sums[chain] = _mm256_fmadd_ps(load(&group[chain]), x, sums[chain]);
-            }
-        }
-        for ((weights, x), sum) in last.iter().zip(x_last).zip(&mut sums) {
-            *sum = _mm256_fmadd_ps(load(weights), _mm256_set1_ps(*x), *sum);
-        }
-        sums.into_iter()
-            .fold(_mm256_setzero_ps(), |a, b| _mm256_add_ps(a, b))
-    }
-
-    /// All panels for one vector, without a copy in f32.
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn one(values: &[f16], dimension: usize, vector: &[f32]) -> f32 {
-        let mut total = _mm256_setzero_ps();
-        let (mut rest, _) = values.as_chunks::<LANES>();
-        for columns in columns(dimension) {
-            let (panel, after) = rest.split_at(columns);
-            rest = after;
-            let product = product(panel, &vector[..columns], |w| load_half(w));
-            total = _mm256_fmadd_ps(product, product, total);
-        }
-        let mut lanes = [0.0; LANES];
-        store(total, &mut lanes);
-        lanes.iter().sum()
+    #[target_feature(enable = "neon")]
+    fn zero() -> Halves {
+        splat(0.0)
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn add_block(panel: &[[f32; LANES]], rows: [&[f32]; BLOCK], sums: &mut [f32]) {
-        // Of one length, so that the loop needs no bounds checks.
-        let rows = rows.map(|row| &row[..panel.len()]);
-        let mut products = [_mm256_setzero_ps(); BLOCK];
-        for (column, weights) in panel.iter().enumerate() {
-            let weights = load(weights);
-            for i in 0..BLOCK {
-                let x = _mm256_set1_ps(rows[i][column]);
-                products[i] = _mm256_fmadd_ps(weights, x, products[i]);
-            }
-        }
-        for (sum, product) in sums.iter_mut().zip(products) {
-            *sum += sum_of_squares(product);
-        }
+    #[target_feature(enable = "neon")]
+    fn splat(value: f32) -> Halves {
+        [vdupq_n_f32(value); 2]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn add(a: Halves, b: Halves) -> Halves {
+        [vaddq_f32(a[0], b[0]), vaddq_f32(a[1], b[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn multiply(a: Halves, b: Halves) -> Halves {
+        [vmulq_f32(a[0], b[0]), vmulq_f32(a[1], b[1])]
+    }
+
+    /// `a * b + c`.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn multiply_add(a: Halves, b: Halves, c: Halves) -> Halves {
+        [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])]
     }
 }
 

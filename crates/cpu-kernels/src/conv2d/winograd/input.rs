@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::ops::Range;
 
 use super::super::microkernel::{Microkernels, ROW_TAPS};
@@ -205,8 +206,10 @@ impl Kernel for Plane<'_> {
                 }
                 let [a, b, c, d, e, f] = &copies;
                 let sums = combined::<FUSED>([a, b, c, d, e, f], 0, scale);
-                for (index, Lanes(sums)) in sums.iter().enumerate() {
-                    to[index * point + at..][..inside].copy_from_slice(&sums[..inside]);
+                for (index, sums) in sums.iter().enumerate() {
+                    let values = sums.values();
+                    let values: &[f32; LANES] = values.borrow();
+                    to[index * point + at..][..inside].copy_from_slice(&values[..inside]);
                 }
                 continue;
             }
@@ -215,8 +218,9 @@ impl Kernel for Plane<'_> {
                 // The last vector moves back and computes some columns twice.
                 let column = done.min(inside - LANES);
                 let sums = combined::<FUSED>(rows, column, scale);
-                for (index, Lanes(sums)) in sums.iter().enumerate() {
-                    to[index * point + at + column..][..LANES].copy_from_slice(sums);
+                for (index, sums) in sums.iter().enumerate() {
+                    to[index * point + at + column..][..LANES]
+                        .copy_from_slice(sums.values().borrow());
                 }
                 done = column + LANES;
             }

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::mem::MaybeUninit;
 
 use super::super::operands::Operands;
@@ -51,7 +52,9 @@ impl Kernel for Store<'_> {
                     let count = LANES.min(segment.length - at);
                     let sums = &self.tiles[o * self.width + segment.position + at..];
                     let outputs = transformed::<FUSED>(sums, self.tile, scale, bias);
-                    for (line, Lanes(values)) in outputs[..rows].iter().enumerate() {
+                    for (line, values) in outputs[..rows].iter().enumerate() {
+                        let values = values.values();
+                        let values: &[f32; LANES] = values.borrow();
                         // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
                         // and `rows` to their rows.
                         let to = unsafe { self.out.slice(first + line * ow + at, count) };
@@ -97,7 +100,7 @@ fn transformed<const FUSED: bool>(
     ];
     // A loop: closures are not compiled with the caller's instructions.
     for row in &mut rows {
-        *row = row.multiply_add::<FUSED>(scale, Lanes([bias; LANES]));
+        *row = row.multiply_add::<FUSED>(scale, Lanes::splat(bias));
     }
     rows
 }
