@@ -1,7 +1,7 @@
 //! Depthwise convolution between two clamps, the middle of a mobile bottleneck, in one pass: the activations before and behind take as long as the
 //! convolution itself when each goes through memory on its own.
 
-use crate::simd::{self, Kernel, multiply_add};
+use crate::simd::{InstructionSet, Kernel, Width, multiply_add};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Elements computed at a time: the widest vector.
@@ -33,6 +33,10 @@ pub struct Depthwise<'a> {
 /// # Panics
 /// When an operand has another size than the others say, or a kernel is neither of 3x3 nor of 5x5 or larger than a padded image.
 pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
+    filtered(operands, InstructionSet::detect())
+}
+
+fn filtered(operands: &Depthwise<'_>, set: InstructionSet) -> Vec<f32> {
     let Depthwise {
         x,
         weight,
@@ -60,7 +64,7 @@ pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
         let mut scratch = vec![0.0_f32; geometry.scratch()];
         for plane in task * planes / tasks..(task + 1) * planes / tasks {
             let channel = plane % channels;
-            simd::run(Plane {
+            let plane = Plane {
                 geometry: &geometry,
                 limit: operands.limit,
                 image: &x[plane * area_in..][..area_in],
@@ -69,7 +73,8 @@ pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
                 scratch: &mut scratch,
                 // SAFETY: each plane belongs to one task and lies inside the result.
                 out: unsafe { shared.slice(plane * area_out, area_out) },
-            });
+            };
+            plane.filter(set);
         }
     });
     out
@@ -136,6 +141,23 @@ struct Plane<'a> {
     out: &'a mut [f32],
 }
 
+impl Plane<'_> {
+    /// Vectors are named where a set has wider ones than the target's own: of arrays as wide, the compiler made single elements.
+    fn filter(self, set: InstructionSet) {
+        match set.width() {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: who holds a set has a processor with its instructions.
+            Width::Avx512 => unsafe { x86::filter_avx512(self) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: who holds a set has a processor with its instructions.
+            Width::Avx2 => unsafe { x86::filter_avx2(self) },
+            #[cfg(target_arch = "aarch64")]
+            Width::Neon => self.run::<true>(),
+            _ => self.run::<false>(),
+        }
+    }
+}
+
 impl Kernel for Plane<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
@@ -180,8 +202,20 @@ fn pack(geometry: &Geometry, limit: f32, image: &[f32], scratch: &mut [f32]) {
             // The first pixel of this phase.
             let first = (phase + stride - left % stride) % stride;
             let start = (left + first) / stride;
-            let pixels = pixels.iter().skip(first).step_by(stride);
-            for (to, from) in row[start..].iter_mut().zip(pixels) {
+            let pixels = pixels.get(first..).unwrap_or_default();
+            if stride == 2 {
+                // Pairs of a known size are taken apart in vectors.
+                let (pairs, last) = pixels.as_chunks::<2>();
+                let row = &mut row[start..];
+                for (to, [from, _]) in row.iter_mut().zip(pairs) {
+                    *to = from.clamp(0.0, limit);
+                }
+                if let Some(from) = last.first() {
+                    row[pairs.len()] = from.clamp(0.0, limit);
+                }
+                continue;
+            }
+            for (to, from) in row[start..].iter_mut().zip(pixels.iter().step_by(stride)) {
                 *to = from.clamp(0.0, limit);
             }
         }
@@ -220,6 +254,273 @@ fn convolve<const FUSED: bool, const K: usize>(
             for (to, sum) in out.iter_mut().zip(&sums) {
                 *to = sum.clamp(0.0, limit);
             }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
+        _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    use super::{Geometry, LANES, Plane, pack};
+
+    /// A vector, and as many outputs of one row.
+    trait Block {
+        const LANES: usize;
+
+        /// The outputs from the first of `K` rows of pixels on, clamped, at `out`.
+        ///
+        /// # Safety
+        /// `taps` has `K * K` elements, from `pixels` on `LANES` are readable at the offset of every tap, and `LANES` are writable at `out`.
+        unsafe fn outputs<const K: usize>(
+            pixels: *const f32,
+            offset: impl Fn(usize, usize) -> usize,
+            taps: &[f32],
+            bias: f32,
+            limit: f32,
+            out: *mut f32,
+        );
+    }
+
+    macro_rules! block {
+        ($vector:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $min:ident, $max:ident) => {
+            impl Block for $vector {
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn outputs<const K: usize>(
+                    pixels: *const f32,
+                    offset: impl Fn(usize, usize) -> usize,
+                    taps: &[f32],
+                    bias: f32,
+                    limit: f32,
+                    out: *mut f32,
+                ) {
+                    // SAFETY: the caller's promise; only inlined into the functions below, whose callers have the instructions.
+                    unsafe {
+                        let mut sum = $splat(bias);
+                        for ky in 0..K {
+                            for kx in 0..K {
+                                let x = $load(pixels.add(offset(ky, kx)));
+                                sum = $fma(x, $splat(*taps.get_unchecked(ky * K + kx)), sum);
+                            }
+                        }
+                        // Of a NaN both give the second operand: it stays one, as with `f32::clamp`.
+                        $store(out, $min($splat(limit), $max($zero(), sum)));
+                    }
+                }
+            }
+        };
+    }
+
+    block!(
+        __m512,
+        16,
+        _mm512_setzero_ps,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_min_ps,
+        _mm512_max_ps
+    );
+    block!(
+        __m256,
+        8,
+        _mm256_setzero_ps,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        _mm256_min_ps,
+        _mm256_max_ps
+    );
+
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub(super) fn filter_avx512(plane: Plane<'_>) {
+        filter::<__m512>(plane);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn filter_avx2(plane: Plane<'_>) {
+        filter::<__m256>(plane);
+    }
+
+    #[inline(always)]
+    fn filter<V: Block>(plane: Plane<'_>) {
+        pack(plane.geometry, plane.limit, plane.image, plane.scratch);
+        match plane.geometry.side {
+            3 => convolve::<V, 3>(plane),
+            5 => convolve::<V, 5>(plane),
+            other => panic!("a depthwise kernel of {other} x {other}, expected 3 x 3 or 5 x 5"),
+        }
+    }
+
+    #[inline(always)]
+    fn convolve<V: Block, const K: usize>(plane: Plane<'_>) {
+        let Geometry {
+            output: [height, width],
+            stride,
+            pitch,
+            ..
+        } = *plane.geometry;
+        assert!(
+            plane.scratch.len() >= plane.geometry.scratch()
+                && plane.taps.len() == K * K
+                && plane.out.len() == height * width,
+            "operands of the geometry's sizes"
+        );
+        let offset = |ky: usize, kx: usize| (ky * stride + kx % stride) * pitch + kx / stride;
+        let (taps, bias, limit) = (plane.taps, plane.bias, plane.limit);
+        for (y, out) in plane.out.chunks_exact_mut(width).enumerate() {
+            let row = &plane.scratch[y * stride * stride * pitch..];
+            let mut x = 0;
+            while x < width {
+                let left = width - x;
+                let pixels = row[x..].as_ptr();
+                // SAFETY: a row of outputs reads up to `(K - 1) * stride + stride` rows of phases behind its first, which the padded plane has, and in each up to
+                // `pitch`, which holds whole vectors and the taps behind them. Vectors that reach beyond the row go through memory of their own.
+                unsafe {
+                    if left >= V::LANES {
+                        V::outputs::<K>(pixels, offset, taps, bias, limit, out[x..].as_mut_ptr());
+                        x += V::LANES;
+                        continue;
+                    }
+                    let mut outputs = [0.0; LANES];
+                    // Half a vector does where no more is left; it is the whole one of AVX2.
+                    if left <= __m256::LANES {
+                        __m256::outputs::<K>(
+                            pixels,
+                            offset,
+                            taps,
+                            bias,
+                            limit,
+                            outputs.as_mut_ptr(),
+                        );
+                    } else {
+                        V::outputs::<K>(pixels, offset, taps, bias, limit, outputs.as_mut_ptr());
+                    }
+                    out[x..].copy_from_slice(&outputs[..left]);
+                    x = width;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(count: usize, step: usize) -> Vec<f32> {
+        (0..count)
+            .map(|i| ((i * step + 3) % 23) as f32 / 7.0 - 1.0)
+            .collect()
+    }
+
+    /// By the definition, in f64.
+    fn expected(operands: &Depthwise<'_>) -> Vec<f64> {
+        let Depthwise {
+            x,
+            weight,
+            bias,
+            input: [height, width],
+            side,
+            stride,
+            padding: [(top, bottom), (left, right)],
+            limit,
+        } = *operands;
+        let clamp = |value: f64| value.clamp(0.0, f64::from(limit));
+        let [out_height, out_width] = [
+            (top + height + bottom - side) / stride + 1,
+            (left + width + right - side) / stride + 1,
+        ];
+        let mut out = Vec::new();
+        for plane in 0..x.len() / (height * width) {
+            let channel = plane % bias.len();
+            for y in 0..out_height {
+                for column in 0..out_width {
+                    let mut sum = f64::from(bias[channel]);
+                    for ky in 0..side {
+                        for kx in 0..side {
+                            let row = (y * stride + ky).wrapping_sub(top);
+                            let at = (column * stride + kx).wrapping_sub(left);
+                            if row < height && at < width {
+                                let pixel = x[(plane * height + row) * width + at];
+                                let tap = weight[(channel * side + ky) * side + kx];
+                                sum += clamp(f64::from(pixel)) * f64::from(tap);
+                            }
+                        }
+                    }
+                    out.push(clamp(sum));
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn every_set_computes_the_definition() {
+        let channels = 3;
+        for side in [3, 5] {
+            for stride in [1, 2, 3] {
+                // Widths around whole vectors and halves of them.
+                for width in [5, 7, 8, 9, 15, 16, 17, 24, 25, 33, 40] {
+                    let (height, padding) = (6, [(1, 2), (side / 2, side - 1 - side / 2)]);
+                    let x = values(2 * channels * height * width, 5);
+                    let weight = values(channels * side * side, 11);
+                    let bias = values(channels, 2);
+                    let operands = Depthwise {
+                        x: &x,
+                        weight: &weight,
+                        bias: &bias,
+                        input: [height, width],
+                        side,
+                        stride,
+                        padding,
+                        limit: 1.5,
+                    };
+                    let expected = expected(&operands);
+                    assert!(expected.iter().any(|v| *v > 0.0 && *v < 1.5));
+                    for set in InstructionSet::available() {
+                        let found = filtered(&operands, set);
+                        assert_eq!(found.len(), expected.len());
+                        for (found, expected) in found.iter().zip(&expected) {
+                            // Up to 26 roundings of sums below 100.
+                            assert!(
+                                (f64::from(*found) - expected).abs() < 1e-4,
+                                "{:?}, {side}x{side}, stride {stride}, width {width}: {found} and {expected}",
+                                set.width()
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pixel_that_is_no_number_reaches_the_outputs_that_read_it() {
+        let mut x = vec![1.0; 20 * 20];
+        x[10 * 20 + 10] = f32::NAN;
+        let operands = Depthwise {
+            x: &x,
+            weight: &[0.1; 9],
+            bias: &[0.0],
+            input: [20, 20],
+            side: 3,
+            stride: 1,
+            padding: [(1, 1), (1, 1)],
+            limit: 6.0,
+        };
+        for set in InstructionSet::available() {
+            let out = filtered(&operands, set);
+            let found = out.iter().filter(|value| value.is_nan()).count();
+            assert_eq!(found, 9, "{:?}", set.width());
         }
     }
 }
