@@ -1,7 +1,9 @@
 //! Depthwise convolution between two clamps, the middle of a mobile bottleneck, in one pass: the activations before and behind take as long as the
 //! convolution itself when each goes through memory on its own.
 
-use crate::simd::{InstructionSet, Kernel, Width, multiply_add};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::simd::Width;
+use crate::simd::{InstructionSet, Kernel, multiply_add};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 
 /// Elements computed at a time: the widest vector.
