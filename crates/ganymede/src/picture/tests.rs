@@ -24,6 +24,13 @@ fn of_seed(seed: u32) -> Picture {
     }
 }
 
+/// The model's first named edit, whatever it is called since the model was trained last.
+fn first_edit(context: &Context) -> String {
+    let folder = context.weights().unwrap().zoo().join("adventurer");
+    let book = ganspace::EditBook::load(folder.join("edits.toml")).unwrap();
+    book.iter().next().unwrap().0.to_owned()
+}
+
 fn course(points: &[u32], time: f64) -> Picture {
     let points = points
         .iter()
@@ -155,7 +162,7 @@ fn named_edits_are_those_of_the_models_file() {
     let named = |strength| Picture {
         edits: vec![Change {
             direction: Direction::Named {
-                edit: "hair".to_owned(),
+                edit: first_edit(&context),
             },
             strength,
         }],
@@ -243,7 +250,7 @@ fn a_refined_latent_adds_its_offset_and_is_edited_as_others_are() {
     let edited = Picture {
         edits: vec![Change {
             direction: Direction::Named {
-                edit: "hair".to_owned(),
+                edit: first_edit(&context),
             },
             strength: 3.0,
         }],
