@@ -100,7 +100,7 @@ pub(crate) fn quantiles(mean: f64, mut drawn: Vec<f64>) -> Interval {
 }
 
 /// The quantile of sorted values, linear between two of them.
-pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
+fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let position = probability * (sorted.len() - 1) as f64;
     let (below, share) = (position as usize, position.fract());
     let above = (below + 1).min(sorted.len() - 1);

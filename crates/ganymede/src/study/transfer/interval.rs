@@ -4,7 +4,7 @@ use serde::Serialize;
 use stylegan2::RandomState;
 
 use super::summary::{Point, average, kimg_to};
-use crate::statistics::{Interval, quantile, quantiles};
+use crate::statistics::{Interval, quantiles};
 use crate::study::verdict::{Sign, Verdict};
 use crate::transfer::distance::Measurement;
 
@@ -156,14 +156,11 @@ impl Curves {
             end: interval(end),
             kimg_to_level: level.map(|level| {
                 // A curve that never comes down takes longer than any other.
-                let kimg = |curve: &Vec<Point>| kimg_to(curve, level).unwrap_or(f64::INFINITY);
-                let mut all: Vec<f64> = drawn.iter().map(kimg).collect();
-                all.sort_by(f64::total_cmp);
-                let end = |probability| Some(quantile(&all, probability)).filter(|k| k.is_finite());
-                KimgInterval {
-                    low: end(0.025),
-                    high: end(0.975),
-                }
+                let kimg = |curve: &[Point]| kimg_to(curve, level).unwrap_or(f64::INFINITY);
+                let all = drawn.iter().map(|curve| kimg(curve)).collect();
+                let Interval { low, high, .. } = quantiles(kimg(&measured), all);
+                let [low, high] = [low, high].map(|end| Some(end).filter(|kimg| kimg.is_finite()));
+                KimgInterval { low, high }
             }),
         }
     }

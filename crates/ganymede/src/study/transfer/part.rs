@@ -465,13 +465,12 @@ impl Measured {
     /// None where a number is none.
     fn measurement(&self) -> Option<Measurement> {
         let resampled: Result<Vec<f64>, _> = self.resampled.iter().map(|d| d.parse()).collect();
-        let measured = self;
         Some(Measurement {
             resampled: resampled.ok()?,
-            iteration: measured.iteration,
-            kimg: measured.kimg,
-            frechet_distance: measured.frechet_distance,
-            frechet_distance_training: measured.frechet_distance_training,
+            iteration: self.iteration,
+            kimg: self.kimg,
+            frechet_distance: self.frechet_distance,
+            frechet_distance_training: self.frechet_distance_training,
             measuring_seconds: None,
         })
     }
