@@ -477,6 +477,24 @@ fn evaluation_needs_images_of_the_models() {
     let image = image_tensor::RgbImage::from_pixel(8, 8, image_tensor::Rgb([200, 10, 90]));
     image_tensor::write_png(queries.join("a/0.png"), &image).unwrap();
     index(folder.path(), &evaluate).unwrap();
+
+    // Three of the other model below each other.
+    let strip = image_tensor::RgbImage::from_pixel(8, 24, image_tensor::Rgb([20, 110, 90]));
+    image_tensor::write_png(queries.join("b.png"), &strip).unwrap();
+    let json = folder.path().join("evaluation.json");
+    let evaluate = [&evaluate[..], &["--json", json.to_str().unwrap()]].concat();
+    index(folder.path(), &evaluate).unwrap();
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(results["queries"], 4);
+
+    let no_squares = image_tensor::RgbImage::new(8, 20);
+    image_tensor::write_png(queries.join("b.png"), &no_squares).unwrap();
+    let message = index(folder.path(), &evaluate).unwrap_err().to_string();
+    assert!(
+        message.contains("b.png") && message.contains("8 x 20"),
+        "{message}"
+    );
 }
 
 /// Number of training images, and their side.

@@ -23,6 +23,9 @@ impl AlexNet {
     /// Least height and width of an input: one pixel less leaves nothing for the second pooling.
     pub const MIN_SIZE: usize = 31;
 
+    /// Channels of the five activations.
+    pub const CHANNELS: [usize; 5] = [64, 192, 384, 256, 256];
+
     /// Channels of the last activation.
     pub const FEATURES: usize = 256;
 
@@ -56,7 +59,7 @@ impl AlexNet {
         torchvision::tensors(self, key)
     }
 
-    /// Activations after each of the five ReLUs, of 64, 192, 384, 256 and 256 channels.
+    /// Activations after each of the five ReLUs, of [`Self::CHANNELS`].
     ///
     /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). A side of
     /// n pixels gives ⌊(n - 7) / 4⌋ + 1 in the first layer; each of the two poolings, before the second and the third, maps m to ⌊(m - 3) / 2⌋ + 1.

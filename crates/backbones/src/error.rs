@@ -11,7 +11,7 @@ pub enum BackbonesError {
     Weights(#[from] CheckpointError),
     /// A name that stands for no feature network.
     #[error(
-        "{found:?} is not a feature network; expected efficientnet_lite0, clip_vit_b32, dino_vit_b16, inception_v3_fid, alexnet or vgg16"
+        "{found:?} is not a feature network; expected efficientnet_lite0, clip_vit_b32, dino_vit_b16, inception_v3_fid, alexnet, vgg16, alexnet_layers or vgg16_layers"
     )]
     UnknownNetwork {
         /// The name.

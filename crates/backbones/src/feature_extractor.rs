@@ -8,8 +8,8 @@ use image_tensor::RgbImage;
 
 use crate::efficientnet_lite0::spatial_mean;
 use crate::{
-    AlexNet, BackbonesError, ClipImage, DinoVitB16, EfficientNetLite0, InceptionV3, Preprocessing,
-    PublishedWeights, Vgg16,
+    AlexNet, BackbonesError, ClipImage, DinoVitB16, EfficientNetLite0, InceptionV3, LayerMeans,
+    Preprocessing, PublishedWeights, Vgg16,
 };
 
 /// A network that gives every image one vector.
@@ -154,17 +154,23 @@ pub enum FeatureNetworkKind {
     AlexNet,
     /// `vgg16`: the spatial mean of the last convolution's 512 activations.
     Vgg16,
+    /// `alexnet_layers`: the 1152 spatial means of all five activations of AlexNet, [`LayerMeans`].
+    AlexNetLayers,
+    /// `vgg16_layers`: the 1472 spatial means of the activations at the ends of VGG16's five blocks, [`LayerMeans`].
+    Vgg16Layers,
 }
 
 impl FeatureNetworkKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::EfficientNetLite0,
         Self::ClipVitB32,
         Self::DinoVitB16,
         Self::InceptionV3Fid,
         Self::AlexNet,
         Self::Vgg16,
+        Self::AlexNetLayers,
+        Self::Vgg16Layers,
     ];
 
     /// The file of its weights.
@@ -174,8 +180,8 @@ impl FeatureNetworkKind {
             Self::ClipVitB32 => PublishedWeights::CLIP_VIT_B32,
             Self::DinoVitB16 => PublishedWeights::DINO_VIT_B16,
             Self::InceptionV3Fid => PublishedWeights::INCEPTION_V3_FID,
-            Self::AlexNet => PublishedWeights::ALEXNET,
-            Self::Vgg16 => PublishedWeights::VGG16,
+            Self::AlexNet | Self::AlexNetLayers => PublishedWeights::ALEXNET,
+            Self::Vgg16 | Self::Vgg16Layers => PublishedWeights::VGG16,
         }
     }
 
@@ -197,6 +203,12 @@ impl FeatureNetworkKind {
             Self::InceptionV3Fid => FeatureExtractor::new(InceptionV3::load(checkpoint, device)?),
             Self::AlexNet => FeatureExtractor::new(AlexNet::load(checkpoint, device)?),
             Self::Vgg16 => FeatureExtractor::new(Vgg16::load(checkpoint, device)?),
+            Self::AlexNetLayers => {
+                FeatureExtractor::new(LayerMeans(AlexNet::load(checkpoint, device)?))
+            }
+            Self::Vgg16Layers => {
+                FeatureExtractor::new(LayerMeans(Vgg16::load(checkpoint, device)?))
+            }
         })
     }
 }
@@ -210,6 +222,8 @@ impl fmt::Display for FeatureNetworkKind {
             Self::InceptionV3Fid => "inception_v3_fid",
             Self::AlexNet => "alexnet",
             Self::Vgg16 => "vgg16",
+            Self::AlexNetLayers => "alexnet_layers",
+            Self::Vgg16Layers => "vgg16_layers",
         })
     }
 }

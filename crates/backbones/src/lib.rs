@@ -7,6 +7,7 @@
 //! | [`DinoVitB16`] | 768 | DINO's ViT-B/16 |
 //! | [`InceptionV3`] | 2048, for the Fréchet Inception distance | `pt_inception-2015-12-05` |
 //! | [`AlexNet`], [`Vgg16`] | 256 and 512, and the activations that LPIPS compares | `weights/features/alexnet.safetensors`, `vgg16.safetensors` |
+//! | [`LayerMeans`] of either | 1152 and 1472, the means of all of these | the same |
 //! | [`SqueezeNet`] | the activations that LPIPS compares | torchvision |
 //!
 //! [`FeatureExtractor`] makes one vector of each image with any of them but the last, preprocessing included.
@@ -47,6 +48,7 @@ mod feature_extractor;
 mod gelu;
 mod inception_v3;
 mod input_check;
+mod layer_means;
 mod layout;
 mod linear;
 mod max_pool;
@@ -66,6 +68,7 @@ pub use efficientnet_lite0::{EfficientNetLite0, EfficientNetLite0Activations};
 pub use error::BackbonesError;
 pub use feature_extractor::{FeatureExtractor, FeatureNetwork, FeatureNetworkKind};
 pub use inception_v3::{InceptionV3, InceptionV3Activations};
+pub use layer_means::LayerMeans;
 pub use preprocessing::{Preprocessing, Sizing};
 pub use published::PublishedWeights;
 pub use resize::{ResizeMethod, resize};

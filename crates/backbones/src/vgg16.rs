@@ -27,6 +27,9 @@ impl Vgg16 {
     /// Least height and width of an input: one pixel less leaves nothing for the fourth pooling.
     pub const MIN_SIZE: usize = 16;
 
+    /// Channels of the activations at the ends of the five blocks.
+    pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
+
     /// Channels of the last activation.
     pub const FEATURES: usize = 512;
 
@@ -56,7 +59,7 @@ impl Vgg16 {
         torchvision::tensors(self, key)
     }
 
-    /// Activations at the end of each block: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3, of 64, 128, 256, 512 and 512 channels.
+    /// Activations at the end of each block: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3, of [`Self::CHANNELS`].
     ///
     /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). The first
     /// activation has the size of `x`, each further one half the size of the one before, rounded down.

@@ -22,7 +22,7 @@ pub const BATCH: usize = 16;
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct FeatureOptions {
-    /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid
+    /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid; alexnet_layers or vgg16_layers for the means of all layers
     #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features, value_name = "NAME"))]
     #[serde(with = "text")]
     pub features: FeatureNetworkKind,

@@ -94,6 +94,7 @@ pub mod shard;
 #[cfg(test)]
 mod small_model;
 pub mod statistics;
+mod strip;
 pub mod study;
 mod text;
 #[cfg(test)]

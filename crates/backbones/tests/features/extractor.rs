@@ -1,6 +1,6 @@
 //! Features of image batches.
 
-use backbones::{AlexNet, FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing};
+use backbones::{AlexNet, FeatureExtractor, FeatureNetworkKind, Preprocessing, Sizing, Vgg16};
 use burn::tensor::{Device, Tensor, TensorData};
 use checkpoint_file::Checkpoint;
 use testkit::{assert_close, devices, relative_l2};
@@ -13,8 +13,8 @@ fn checkpoint(kind: FeatureNetworkKind) -> Checkpoint {
         FeatureNetworkKind::ClipVitB32 => clip::image_checkpoint(),
         FeatureNetworkKind::DinoVitB16 => dino::checkpoint(),
         FeatureNetworkKind::InceptionV3Fid => inception_v3::checkpoint(),
-        FeatureNetworkKind::AlexNet => shipped("alexnet"),
-        FeatureNetworkKind::Vgg16 => shipped("vgg16"),
+        FeatureNetworkKind::AlexNet | FeatureNetworkKind::AlexNetLayers => shipped("alexnet"),
+        FeatureNetworkKind::Vgg16 | FeatureNetworkKind::Vgg16Layers => shipped("vgg16"),
         other => panic!("no checkpoint for {other}"),
     }
 }
@@ -72,6 +72,50 @@ fn networks_of_activations_give_the_means_of_the_last() {
         // 36 summands in another order.
         let found = values(extractor.features(images));
         assert_close(name, &found, &means, 1e-6);
+    }
+}
+
+#[test]
+fn layer_means_are_those_of_every_activation_in_their_order() {
+    for (name, device) in devices() {
+        let images = pictures(2, &device);
+        let alexnet = AlexNet::load(&checkpoint(FeatureNetworkKind::AlexNet), &device).unwrap();
+        let vgg16 = Vgg16::load(&checkpoint(FeatureNetworkKind::Vgg16), &device).unwrap();
+        for (kind, activations) in [
+            (
+                FeatureNetworkKind::AlexNetLayers,
+                alexnet.forward(Preprocessing::ALEXNET.tensor(images.clone())),
+            ),
+            (
+                FeatureNetworkKind::Vgg16Layers,
+                vgg16.forward(Preprocessing::VGG16.tensor(images.clone())),
+            ),
+        ] {
+            let extractor = kind.load(&checkpoint(kind), &device).unwrap();
+            for image in 0..2 {
+                let expected: Vec<f32> = activations
+                    .iter()
+                    .flat_map(|layer| {
+                        let area = layer.dims()[2] * layer.dims()[3];
+                        let planes = values(layer.clone().narrow(0, image, 1));
+                        let means = planes.chunks(area).map(|plane| {
+                            let sum: f64 = plane.iter().copied().map(f64::from).sum();
+                            (sum / area as f64) as f32
+                        });
+                        means.collect::<Vec<f32>>()
+                    })
+                    .collect();
+                let found = extractor.features(images.clone().narrow(0, image, 1));
+                assert_eq!(found.dims(), [1, extractor.dimension()]);
+                // Sums of up to 224 x 224 values in single precision against the same in double; and the image by itself, so sums in another order.
+                assert_close(
+                    &format!("{kind} on {name}"),
+                    &values(found),
+                    &expected,
+                    1e-5,
+                );
+            }
+        }
     }
 }
 

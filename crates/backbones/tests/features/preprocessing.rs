@@ -59,8 +59,8 @@ fn protocol(kind: FeatureNetworkKind) -> Preprocessing {
         FeatureNetworkKind::ClipVitB32 => Preprocessing::CLIP_VIT_B32,
         FeatureNetworkKind::DinoVitB16 => Preprocessing::DINO_VIT_B16,
         FeatureNetworkKind::InceptionV3Fid => Preprocessing::INCEPTION_V3_FID,
-        FeatureNetworkKind::AlexNet => Preprocessing::ALEXNET,
-        FeatureNetworkKind::Vgg16 => Preprocessing::VGG16,
+        FeatureNetworkKind::AlexNet | FeatureNetworkKind::AlexNetLayers => Preprocessing::ALEXNET,
+        FeatureNetworkKind::Vgg16 | FeatureNetworkKind::Vgg16Layers => Preprocessing::VGG16,
         other => panic!("no protocol for {other}"),
     }
 }
@@ -74,7 +74,9 @@ fn photographs_become_the_inputs_that_the_references_make() {
         for (name, image) in &photographs {
             for kind in FeatureNetworkKind::ALL {
                 let what = format!("{name}, {kind} on {device_name}");
-                let expected = fixture.tensors()[&format!("{name}/{kind}")].to_f32();
+                // Other features of a network have its input.
+                let network = kind.to_string().replace("_layers", "");
+                let expected = fixture.tensors()[&format!("{name}/{network}")].to_f32();
                 let image = std::slice::from_ref(image);
                 let found = every_step(protocol(kind).images(image, &device));
                 let tolerance = match protocol(kind).resize_method {

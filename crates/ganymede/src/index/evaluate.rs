@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use image_tensor::RgbImage;
+use image_tensor::{DecodeLimits, RgbImage};
 use model_zoo::Zoo;
 use ndarray::Array2;
 use retrieval_gaussian::{
@@ -17,7 +17,7 @@ use super::options::EvaluateOptions;
 use super::training_moments::training_moments;
 use crate::features::UnitFeatures;
 use crate::images::{bad_images, for_each_image};
-use crate::{Context, Error, Observer};
+use crate::{Context, Error, Observer, strip};
 
 /// Accuracy for one choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,15 @@ pub fn evaluate(
     let sampling = &options.sampling;
     let zoo = super::open(sampling.zoo.as_deref(), context)?;
     let weights = context.weights()?;
-    let folder = options.queries.clone().unwrap_or_else(|| weights.queries());
+    let folder = options.queries.clone().unwrap_or_else(|| {
+        // Those of the studies are the single ones and many more.
+        let studies = weights.studies();
+        if studies.is_dir() {
+            studies
+        } else {
+            weights.queries()
+        }
+    });
     let moments = match options.training_images {
         true => training_moments(sampling, &zoo, context, observer)?,
         false => sampled_moments(sampling, zoo.models(), context, observer)?,
@@ -143,15 +151,20 @@ fn queries(
     let mut all = Vec::new();
     for name in zoo.names() {
         let path = folder.join(name);
-        if !path.is_dir() {
-            continue;
-        }
+        let below_each_other = folder.join(format!("{name}.png"));
         observer.go_on()?;
         let mut images: Vec<RgbImage> = Vec::new();
-        for_each_image(&[path], bad_images(skip_bad), observer, |image| {
-            images.push(image.pixels);
-            Ok(())
-        })?;
+        if path.is_dir() {
+            for_each_image(&[path], bad_images(skip_bad), observer, |image| {
+                images.push(image.pixels);
+                Ok(())
+            })?;
+        } else if below_each_other.is_file() {
+            images = strip::read(&below_each_other, &DecodeLimits::default())?;
+        }
+        if images.is_empty() {
+            continue;
+        }
         let rows: Array2<f32> = features.of_images(&images);
         all.extend(rows.rows().into_iter().map(|row| HeldOut {
             expected: name.to_owned(),
@@ -161,7 +174,7 @@ fn queries(
     if all.is_empty() {
         return Err(Error::File {
             path: folder.to_owned(),
-            problem: "no images of the zoo's models there; expected a folder of images for each"
+            problem: "no images of the zoo's models there; expected a folder of images for each, or a file NAME.png of square images below each other"
                 .to_owned(),
         });
     }

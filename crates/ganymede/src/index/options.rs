@@ -179,7 +179,8 @@ pub struct EvaluateOptions {
     /// Ridges to compare
     #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', default_values_t = EvaluateOptions::default().ridges))]
     pub ridges: Vec<f64>,
-    /// Folder with a folder of images for each model [default: queries/ in the weights folder]
+    /// Folder with a folder of images for each model, or a file NAME.png of square images below each other [default: studies/ in the weights folder, or
+    /// queries/ where that is not there]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub queries: Option<PathBuf>,
     /// In place of samples take what each model was trained on (drawn by weights/zoo/render): what perfect models would reach

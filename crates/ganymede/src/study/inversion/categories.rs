@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use image_source::ImageSource;
-use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize, decode_file};
+use image_tensor::{DecodeLimits, ResizeProtocol, RgbImage, center_crop_and_resize};
 
 use super::options::Options;
 use crate::features::BATCH;
 use crate::images::files_in;
 use crate::search::Searcher;
-use crate::{Error, Observer, Phase, Warning, Weights};
+use crate::{Error, Observer, Phase, Warning, Weights, strip};
 
 /// The kinds that the study is of where nothing else is said.
 const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];
@@ -22,7 +22,7 @@ pub struct Source {
 }
 
 enum Kind {
-    /// Square images below each other in one file.
+    /// Square images below each other in one file ([`strip`]).
     Strip,
     /// A file each.
     Folder,
@@ -125,12 +125,8 @@ impl Source {
         let limits = DecodeLimits::default();
         match self.kind {
             Kind::Strip => {
-                let strip = decode_file(&self.path, &limits)?;
-                let cut = cut(&strip).map_err(|problem| Error::File {
-                    path: self.path.clone(),
-                    problem,
-                })?;
-                for (number, image) in cut.into_iter().take(count).enumerate() {
+                let images = strip::read(&self.path, &limits)?;
+                for (number, image) in images.into_iter().take(count).enumerate() {
                     waiting.push((number.to_string(), image));
                     if waiting.len() == BATCH {
                         take(&mut waiting);
@@ -160,40 +156,5 @@ impl Source {
             });
         }
         Ok(images)
-    }
-}
-
-/// The square images of a strip.
-fn cut(strip: &RgbImage) -> Result<Vec<RgbImage>, String> {
-    let (width, height) = strip.dimensions();
-    if !height.is_multiple_of(width) {
-        return Err(format!(
-            "{width} x {height} pixels, expected square images below each other, so a height that is a multiple of the width"
-        ));
-    }
-    let bytes = strip.as_raw().len() / (height / width) as usize;
-    Ok(strip
-        .as_raw()
-        .chunks_exact(bytes)
-        .filter_map(|rows| RgbImage::from_raw(width, width, rows.to_vec()))
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use image_tensor::Rgb;
-
-    #[test]
-    fn a_strip_is_cut_into_its_squares() {
-        let strip = RgbImage::from_fn(3, 12, |x, y| Rgb([x as u8, (y % 3) as u8, (y / 3) as u8]));
-        let images = cut(&strip).expect("four squares");
-        assert_eq!(images.len(), 4);
-        for (number, image) in images.iter().enumerate() {
-            let expected = RgbImage::from_fn(3, 3, |x, y| Rgb([x as u8, y as u8, number as u8]));
-            assert_eq!(*image, expected);
-        }
-        let error = cut(&RgbImage::new(3, 11)).expect_err("no whole number of squares");
-        assert!(error.contains("3 x 11"), "{error}");
     }
 }
