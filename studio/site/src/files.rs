@@ -1,6 +1,6 @@
 //! Weights as the page fetches them: packed, under the names of their contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -36,12 +36,8 @@ pub struct Weights {
 pub const START: &str = "start.packed";
 const DATA: &str = "data";
 
-/// Networks: what images are searched by, and what inversions are measured by.
-const FEATURES: [&str; 3] = [
-    "alexnet.safetensors",
-    "efficientnet_lite0.safetensors",
-    "lpips_v0.1_alex.safetensors",
-];
+/// What inversions are measured by.
+const METRIC: [&str; 2] = ["alexnet.safetensors", "lpips_v0.1_alex.safetensors"];
 
 /// Packs all weights that the page may want.
 pub fn weights(weights: &Path, out: &Path) -> Result<Weights, Error> {
@@ -77,10 +73,27 @@ pub fn weights(weights: &Path, out: &Path) -> Result<Weights, Error> {
     for file in ["index.ganymede", "index.toml"] {
         add(format!("zoo/{file}"))?;
     }
-    for file in FEATURES {
+    let searched_by = network_of(&zoo.join("index.toml"))?;
+    for file in BTreeSet::from(METRIC.map(str::to_owned)).union(&BTreeSet::from([searched_by])) {
         add(format!("features/{file}"))?;
     }
     Ok(found)
+}
+
+/// The file of the network whose features an index is of.
+fn network_of(record: &Path) -> Result<String, Error> {
+    /// Other features of a network are of the same file.
+    const OTHER_FEATURES: &str = "_layers";
+    let text = String::from_utf8(read(record)?).map_err(|e| Error::other(record, e))?;
+    let table: toml::Table = text.parse().map_err(|e| Error::other(record, e))?;
+    let network = table
+        .get("features")
+        .and_then(|features| features.get("network"))
+        .and_then(toml::Value::as_str)
+        .map(|name| name.strip_suffix(OTHER_FEATURES).unwrap_or(name))
+        .filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+        .ok_or_else(|| Error::other(record, "no name of a network under [features]"))?;
+    Ok(format!("{network}.safetensors"))
 }
 
 /// Names of the models of a zoo, sorted. The one that others were trained from is not shown.
@@ -218,6 +231,27 @@ mod tests {
             sizes.push(packed.size);
         }
         assert!(sizes[0] <= sizes[1], "{sizes:?}");
+    }
+
+    #[test]
+    fn the_network_of_an_index_is_found_and_no_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = folder.path().join("index.toml");
+        for (name, file) in [
+            ("alexnet_layers", Some("alexnet.safetensors")),
+            ("efficientnet_lite0", Some("efficientnet_lite0.safetensors")),
+            ("../alexnet", None),
+        ] {
+            write(
+                &record,
+                format!("[features]\nnetwork = {name:?}").as_bytes(),
+            )
+            .unwrap();
+            assert_eq!(network_of(&record).ok().as_deref(), file, "{name}");
+        }
+        write(&record, b"ridge = 1.0").unwrap();
+        let message = network_of(&record).unwrap_err().to_string();
+        assert!(message.contains("index.toml"), "{message}");
     }
 
     #[test]
