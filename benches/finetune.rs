@@ -1,5 +1,5 @@
-//! Throughput of fine-tuning at 64x64, batch 8, without and with a discriminator on the embedded EfficientNet-lite0, and what of it the frozen network
-//! takes.
+//! Throughput of fine-tuning at 64x64, batch 8, without and with a discriminator on the embedded EfficientNet-lite0,
+//! and what of it the frozen network takes.
 
 mod measure;
 

@@ -8,8 +8,8 @@ const SAMPLES: usize = 10;
 
 /// Measures workloads, each with its batch size, in images per second.
 ///
-/// The workloads time their own steps, after one that is not counted: it computes what later ones use again. Freed memory is kept, as the
-/// programs do.
+/// The workloads time their own steps, after one that is not counted: it computes what later ones use again. Freed
+/// memory is kept, as the programs do.
 pub fn group(
     criterion: &mut Criterion,
     name: &str,

@@ -1,5 +1,5 @@
-//! Distances between sets of 2048 features, as Inception-v3 gives them: the Fréchet distance of covariances of full and of deficient rank, KID, and
-//! precision and recall.
+//! Distances between sets of 2048 features, as Inception-v3 gives them: the Fréchet distance of covariances of full and
+//! of deficient rank, KID, and precision and recall.
 
 use std::hint::black_box;
 

@@ -1,7 +1,9 @@
-//! Ranking synthetic models: build, open, latency of 1 and of 100 queries, share of the memory bandwidth, recall of the shortlist.
+//! Ranking synthetic models: build, open, latency of 1 and of 100 queries, share of the memory bandwidth, recall of the
+//! shortlist.
 //!
-//! d = 256, packed triangles in f16, as an index of pooled image features has them. 259 models, the number of the published zoo, and 10,000; 100,000
-//! (6.9 GB on the disk and in the page cache) when `RETRIEVAL_BENCH_MODELS=100000` is set.
+//! d = 256, packed triangles in f16, as an index of pooled image features has them. 259 models, the number of the
+//! published zoo, and 10,000; 100,000 (6.9 GB on the disk and in the page cache) when `RETRIEVAL_BENCH_MODELS=100000`
+//! is set.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -42,7 +44,8 @@ const SHORTLISTS: [usize; 3] = [100, 500, 1000];
 /// Far beyond the last-level cache.
 const BANDWIDTH_BYTES: usize = 1 << 29;
 
-/// Of the times beside criterion's own the least of this many is taken: a machine that does other things too only makes them longer.
+/// Of the times beside criterion's own the least of this many is taken: a machine that does other things too only makes
+/// them longer.
 const REPEATS: usize = 7;
 
 /// splitmix64 to uniform numbers of mean 0 and variance 1.

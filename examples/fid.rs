@@ -11,11 +11,13 @@ use ganymede::measure::{self, Options, Outcome};
 use examples::terminal::Terminal;
 use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
-/// Compare two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and coverage
+/// Compare two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and
+/// coverage
 ///
-/// A set is a folder (searched with its subfolders), a .zip or an uncompressed .tar of images, statistics (.npz of pytorch-fid or clean-fid, .safetensors of
-/// this program), or what a model generates. Only a Fréchet distance of Inception features, under one of the protocols pytorch-fid, clean-fid and
-/// torch-fidelity, is a FID; it needs the weights of pt_inception-2015-12-05.
+/// A set is a folder (searched with its subfolders), a .zip or an uncompressed .tar of images, statistics (.npz of
+/// pytorch-fid or clean-fid, .safetensors of this program), or what a model generates. Only a Fréchet distance of
+/// Inception features, under one of the protocols pytorch-fid, clean-fid and torch-fidelity, is a FID; it needs the
+/// weights of pt_inception-2015-12-05.
 #[derive(Parser, Debug)]
 #[command(name = "fid")]
 struct Args {

@@ -1,7 +1,7 @@
 //! Find the models that could have made an image, and invert the image into them.
 //!
-//! `cargo run --release --example find_and_invert` takes a query image of the repository, ranks the zoo for it, and inverts it with the models at ranks
-//! 1, 10 and 15, as the paper does.
+//! `cargo run --release --example find_and_invert` takes a query image of the repository, ranks the zoo for it, and
+//! inverts it with the models at ranks 1, 10 and 15, as the paper does.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,8 +14,9 @@ use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Find the models that could have made an image, and invert the image into them
 ///
-/// Ranks all models of the zoo by the density of the image's features, shows samples of the best, inverts the image with the models at some ranks, and
-/// writes one figure. An image that a good model could have made is inverted well; one that it could not is inverted badly, or far from its mean.
+/// Ranks all models of the zoo by the density of the image's features, shows samples of the best, inverts the image
+/// with the models at some ranks, and writes one figure. An image that a good model could have made is inverted well;
+/// one that it could not is inverted badly, or far from its mean.
 #[derive(Parser, Debug)]
 #[command(name = "find_and_invert")]
 struct Args {

@@ -13,9 +13,10 @@ use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Interpolate between images of a StyleGAN2 model, and measure how smooth the way is
 ///
-/// Latents are seeds, files that `invert` wrote, or images, which are inverted first with the options of an inversion below. Writes the frames as PNG, a GIF, an
-/// MP4 where ffmpeg is on the PATH, a strip of frames and the steps' sizes as SVG. Smoothness is measured by LPIPS between successive frames: the perceptual
-/// path length (mean of LPIPS over the squared step) and the largest step over the mean step.
+/// Latents are seeds, files that `invert` wrote, or images, which are inverted first with the options of an inversion
+/// below. Writes the frames as PNG, a GIF, an MP4 where ffmpeg is on the PATH, a strip of frames and the steps' sizes
+/// as SVG. Smoothness is measured by LPIPS between successive frames: the perceptual path length (mean of LPIPS over
+/// the squared step) and the largest step over the mean step.
 #[derive(Parser, Debug)]
 #[command(name = "interpolate")]
 struct Args {

@@ -13,8 +13,8 @@ use examples::{CommonArgs, Failure, TunedArgs, output, table};
 
 /// Invert images into the latent space of a StyleGAN2 model
 ///
-/// Images of any size are cut to their central square and resized to the model's. For each image this writes target, reconstruction and difference as
-/// one PNG, the losses as SVG, and the latents as safetensors.
+/// Images of any size are cut to their central square and resized to the model's. For each image this writes target,
+/// reconstruction and difference as one PNG, the losses as SVG, and the latents as safetensors.
 #[derive(Parser, Debug)]
 #[command(name = "invert")]
 struct Args {

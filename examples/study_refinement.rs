@@ -1,4 +1,5 @@
-//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of `invert`, side by side in one table.
+//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of
+//! `invert`, side by side in one table.
 //!
 //! `cargo run --release --example study_refinement -- --images 1` takes the first held-out image of every kind.
 

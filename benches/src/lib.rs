@@ -1,4 +1,5 @@
-//! Work that the benchmarks repeat: inversion steps, synthesis passes and features of images, one at a time and timed one by one.
+//! Work that the benchmarks repeat: inversion steps, synthesis passes and features of images, one at a time and timed
+//! one by one.
 
 mod device;
 mod models;

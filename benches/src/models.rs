@@ -12,7 +12,8 @@ pub fn weights_folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../weights"))
 }
 
-/// A generator of the official layout (w_dim 512, 8 mapping layers) with seeded initial weights; values do not change the speed.
+/// A generator of the official layout (w_dim 512, 8 mapping layers) with seeded initial weights; values do not change
+/// the speed.
 ///
 /// # Errors
 /// When the resolution is no power of two from 4 to 1024.

@@ -16,8 +16,8 @@ pub struct Step {
 
 /// A job that runs in a thread of its own and takes steps only when asked to.
 ///
-/// So a long computation with a callback, such as an inversion, can be timed in rounds with other work in between, without
-/// starting it anew.
+/// So a long computation with a callback, such as an inversion, can be timed in rounds with other work in between,
+/// without starting it anew.
 #[derive(Debug)]
 pub struct Stepper {
     requests: Option<Sender<usize>>,
@@ -26,7 +26,8 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// Starts `job` at the first request. The job calls its argument with the loss after each step, and ends when that breaks.
+    /// Starts `job` at the first request. The job calls its argument with the loss after each step, and ends when that
+    /// breaks.
     pub fn spawn<J>(job: J) -> Self
     where
         J: FnOnce(&mut dyn FnMut(f64) -> ControlFlow<()>) -> Result<(), Error> + Send + 'static,

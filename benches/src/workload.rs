@@ -39,10 +39,11 @@ pub enum Workload {
         /// Number of images.
         batch: usize,
     },
-    /// Iterations of training: both networks, their regularizers where these are due, the average. 16 on end do the same work as any other 16.
+    /// Iterations of training: both networks, their regularizers where these are due, the average. 16 on end do the
+    /// same work as any other 16.
     Training(Box<Trainer>),
-    /// What a frozen network does in a step of vision-aided training: forward on real and on generated images for its head, and forward and back to the
-    /// images for the generator.
+    /// What a frozen network does in a step of vision-aided training: forward on real and on generated images for its
+    /// head, and forward and back to the images for the generator.
     FrozenNetwork {
         /// The network.
         backbone: VisionBackbone,

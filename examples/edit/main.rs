@@ -1,6 +1,7 @@
 //! Edit images of a StyleGAN2 model along the principal directions of its latents.
 //!
-//! `cargo run --release --example edit` shows what a component of a model of this repository does; `--discover` shows all.
+//! `cargo run --release --example edit` shows what a component of a model of this repository does; `--discover` shows
+//! all.
 
 mod tables;
 #[cfg(test)]
@@ -17,21 +18,23 @@ use examples::{CommonArgs, Failure, TunedArgs, output};
 
 /// Edit images of a StyleGAN2 model along the principal directions of its latents
 ///
-/// Without further options it shows what component 0 does to four seeds. --discover shows all components, --attribute ranks them by what they do to an attribute, --save
-/// gives one a name, --edit uses it. Every strip's numbers stand beside those of steps of the same length in random directions.
+/// Without further options it shows what component 0 does to four seeds. --discover shows all components, --attribute
+/// ranks them by what they do to an attribute, --save gives one a name, --edit uses it. Every strip's numbers stand
+/// beside those of steps of the same length in random directions.
 #[derive(Parser, Debug)]
 #[command(name = "edit")]
 struct Args {
     #[command(flatten)]
     options: Options,
-    /// Write a gallery of all named edits of the zoo's models into this Markdown file, between its marks for edits, and the pictures beside it: each edit's
-    /// strip on held-out images, and what it moves
+    /// Write a gallery of all named edits of the zoo's models into this Markdown file, between its marks for edits, and
+    /// the pictures beside it: each edit's strip on held-out images, and what it moves
     #[arg(long, value_name = "FILE.md", conflicts_with_all = ["model", "edit", "edits", "direction", "discover", "attribute", "region", "latent", "image", "save"])]
     gallery: Option<PathBuf>,
     /// Held-out images of each model that --gallery shows
     #[arg(long, value_name = "N", default_value_t = 2, requires = "gallery", value_parser = clap::value_parser!(u16).range(1..))]
     gallery_images: u16,
-    /// Held-out images of each model that --gallery measures: those that follow the ones it shows, or these where there are no more
+    /// Held-out images of each model that --gallery measures: those that follow the ones it shows, or these where there
+    /// are no more
     #[arg(long, value_name = "N", default_value_t = 5, requires = "gallery")]
     gallery_measured: u16,
     /// Folder for the pictures; those of an earlier run with the same names are replaced

@@ -16,8 +16,9 @@ use examples::{CommonArgs, Failure, output, table};
 
 /// Fine-tune a generator on few images, with discriminators on frozen vision networks
 ///
-/// The Fréchet distance is measured along the way, and the best snapshot is what remains. Ctrl-C saves; the same command goes on with the run in --out, and
-/// a longer --kimg makes it longer. Without arguments it fine-tunes the zoo's best model for the first of the repository's few-shot sets.
+/// The Fréchet distance is measured along the way, and the best snapshot is what remains. Ctrl-C saves; the same
+/// command goes on with the run in --out, and a longer --kimg makes it longer. Without arguments it fine-tunes the
+/// zoo's best model for the first of the repository's few-shot sets.
 #[derive(Parser, Debug)]
 #[command(name = "finetune")]
 struct Args {

@@ -133,7 +133,8 @@ fn a_run_measures_from_its_start_keeps_the_best_and_resumes_exactly() {
     let measured = place.measurements("straight");
     let iterations: Vec<u64> = measured.iter().map(|m| m.iteration).collect();
     assert_eq!(iterations, [0, 2, 4, 6, 8]);
-    // The images are the source's own of the same seeds: the start is at distance 0, up to the rounding of features of norm 10.
+    // The images are the source's own of the same seeds: the start is at distance 0, up to the rounding of features of
+    // norm 10.
     assert!(measured[0].frechet_distance < 1e-3, "{measured:?}");
     assert!(measured[4].frechet_distance > measured[0].frechet_distance);
     assert_eq!(

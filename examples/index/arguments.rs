@@ -10,8 +10,8 @@ use examples::CommonArgs;
 
 /// Build and change the index that `search` ranks models by
 ///
-/// Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these are all that is kept. Ctrl-C stops
-/// after a batch; the same command goes on from there.
+/// Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these
+/// are all that is kept. Ctrl-C stops after a batch; the same command goes on from there.
 #[derive(Parser, Debug)]
 #[command(name = "index")]
 pub struct Arguments {
@@ -58,7 +58,8 @@ pub enum Command {
         #[command(flatten)]
         common: CommonArgs,
     },
-    /// Bring the index up to date: sample what is new or has another generator now, take out what is gone, and leave all else as it is
+    /// Bring the index up to date: sample what is new or has another generator now, take out what is gone, and leave
+    /// all else as it is
     ///
     /// The principal components stay those of the models that the index was built of; `build` fits them anew.
     Update {

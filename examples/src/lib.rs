@@ -1,4 +1,5 @@
-//! What the programs share on a terminal: options, tables, results as JSON, progress and interruption. The programs are the package's examples.
+//! What the programs share on a terminal: options, tables, results as JSON, progress and interruption. The programs are
+//! the package's examples.
 
 pub mod interrupt;
 pub mod output;
@@ -128,7 +129,8 @@ pub fn message(failure: &Failure) -> String {
     }
 }
 
-/// A program's command line: negative numbers are values, so that `--learning-rate -1` is told its range, and `--version` tells the version.
+/// A program's command line: negative numbers are values, so that `--learning-rate -1` is told its range, and
+/// `--version` tells the version.
 pub fn command<Options: CommandFactory>() -> Command {
     with_negative_numbers(Options::command().version(env!("CARGO_PKG_VERSION")))
 }
@@ -142,7 +144,8 @@ fn with_negative_numbers(command: Command) -> Command {
         .mut_subcommands(with_negative_numbers)
 }
 
-/// A negative number with a sign in its exponent in a form that clap takes for a number: `-1e-3` as `-0.001`. Anything else stays as it is.
+/// A negative number with a sign in its exponent in a form that clap takes for a number: `-1e-3` as `-0.001`. Anything
+/// else stays as it is.
 fn plain_number(argument: OsString) -> OsString {
     let plain = |text: &str| {
         let number: f64 = text.parse().ok()?;
@@ -171,11 +174,12 @@ pub fn start() {
 
 /// Ends the process quietly when the reader of its output has gone, as in `search | head -1`.
 ///
-/// Rust's runtime ignores the signal SIGPIPE, so that `println!` fails instead and panics. This restores the system's default, which other
-/// command-line programs have. Where there are no signals this does nothing.
+/// Rust's runtime ignores the signal SIGPIPE, so that `println!` fails instead and panics. This restores the system's
+/// default, which other command-line programs have. Where there are no signals this does nothing.
 pub fn end_on_closed_pipe() {
     #[cfg(unix)]
-    // SAFETY: sets the default action, in which no code of ours runs; nothing else in the process has a handler for this signal.
+    // SAFETY: sets the default action, in which no code of ours runs; nothing else in the process has a handler for
+    // this signal.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }

@@ -73,8 +73,8 @@ impl Drop for Entered {
     }
 }
 
-/// Runs `work` when its turn comes, and answers with its events: `job` with the id, those of the work, and at the end `done` with the result or `failed`
-/// with an `error`. When the reader goes away the job ends.
+/// Runs `work` when its turn comes, and answers with its events: `job` with the id, those of the work, and at the end
+/// `done` with the result or `failed` with an `error`. When the reader goes away the job ends.
 pub fn run(
     studio: Arc<Studio>,
     work: impl FnOnce(&studio_interface::Studio, &mut Events) -> Result<Value, Failure> + Send + 'static,

@@ -1,4 +1,5 @@
-//! Keeps other web sites out: a page of another origin can send requests to this machine, and a name of its own can be made to point here.
+//! Keeps other web sites out: a page of another origin can send requests to this machine, and a name of its own can be
+//! made to point here.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -50,7 +51,8 @@ impl Guard {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Nothing of other hosts is loaded, no script runs that is not a file of the page, and no other page shows or reads this one.
+/// Nothing of other hosts is loaded, no script runs that is not a file of the page, and no other page shows or reads
+/// this one.
 const HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,

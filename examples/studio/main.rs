@@ -1,6 +1,7 @@
 //! Studio: a local page to find, look at, invert, edit, drag and interpolate, and the interface under it.
 //!
-//! `cargo run --release --example studio -- --open` opens it on the models of this repository. docs/studio.md describes the interface.
+//! `cargo run --release --example studio -- --open` opens it on the models of this repository. docs/studio.md describes
+//! the interface.
 
 mod api;
 mod events;
@@ -50,7 +51,8 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    // Not `examples::start`: a server whose client has gone goes on, and with the system's default for SIGPIPE it would end.
+    // Not `examples::start`: a server whose client has gone goes on, and with the system's default for SIGPIPE it would
+    // end.
     cpu_kernels::keep_freed_memory();
     examples::exit(run(examples::parse::<Args>()))
 }

@@ -1,6 +1,7 @@
 //! Reproduces the paper's inversion study: are images inverted better by the models that retrieval ranks higher?
 //!
-//! `cargo run --release --example study_inversion` does the whole protocol on the zoo; `docs/inversion_study.md` says how to spread it over machines.
+//! `cargo run --release --example study_inversion` does the whole protocol on the zoo; `docs/inversion_study.md` says
+//! how to spread it over machines.
 
 #[cfg(test)]
 mod tests;
@@ -16,9 +17,11 @@ use examples::{CommonArgs, Failure, INTERRUPTED, output};
 
 /// Reproduce the paper's inversion study: do models that retrieval ranks higher invert an image better?
 ///
-/// Each image of some categories ranks the same models by the density of its features, and is inverted with those at some ranks. Writes report.md (LPIPS,
-/// PSNR and the distance from the mean latent with standard errors, the differences between ranks with bootstrap intervals, and which claims hold), and figures of
-/// inversions, edits and interpolations. Every inversion is kept in the cache by its content: the same command goes on where it was interrupted or killed.
+/// Each image of some categories ranks the same models by the density of its features, and is inverted with those at
+/// some ranks. Writes report.md (LPIPS, PSNR and the distance from the mean latent with standard errors, the
+/// differences between ranks with bootstrap intervals, and which claims hold), and figures of inversions, edits and
+/// interpolations. Every inversion is kept in the cache by its content: the same command goes on where it was
+/// interrupted or killed.
 #[derive(Parser, Debug)]
 #[command(name = "study_inversion")]
 struct Args {

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::{Args, Failure, run};
 
-/// Three images of each category with three models: ranks that every zoo has. Each model inverts all six images; batches of six and of the three that are
-/// left when half are deleted would round differently, were they not filled up.
+/// Three images of each category with three models: ranks that every zoo has. Each model inverts all six images;
+/// batches of six and of the three that are left when half are deleted would round differently, were they not filled
+/// up.
 const SMALL: [&str; 20] = [
     "study_inversion",
     "--count",

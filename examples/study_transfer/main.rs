@@ -1,6 +1,8 @@
-//! Which source converges faster when it is fine-tuned on few images: models at several ranks of retrieval, with the same budget and seeds.
+//! Which source converges faster when it is fine-tuned on few images: models at several ranks of retrieval, with the
+//! same budget and seeds.
 //!
-//! `cargo run --release --example study_transfer` runs the whole study; the same command goes on where it was interrupted.
+//! `cargo run --release --example study_transfer` runs the whole study; the same command goes on where it was
+//! interrupted.
 
 #[cfg(test)]
 mod tests;
@@ -16,9 +18,9 @@ use examples::{CommonArgs, Failure, output};
 
 /// Fine-tune the models at several ranks of retrieval on few images and compare how fast they converge
 ///
-/// For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins. Everything is kept in --out: the same
-/// command goes on where it was interrupted or killed. It writes figure.svg (Fréchet distance against kimg, mean and spread over the seeds),
-/// TARGET-samples.svg, study.md and study.json.
+/// For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins.
+/// Everything is kept in --out: the same command goes on where it was interrupted or killed. It writes figure.svg
+/// (Fréchet distance against kimg, mean and spread over the seeds), TARGET-samples.svg, study.md and study.json.
 #[derive(Parser, Debug)]
 #[command(name = "study_transfer")]
 struct Args {

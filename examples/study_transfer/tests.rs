@@ -187,7 +187,8 @@ fn a_study_that_is_killed_again_and_again_ends_with_the_same_table() {
         &place.path("straight"),
         &["figure.svg", "images-samples.svg", "study.json"],
     );
-    // Both seeds start from the same generator, and another network sees another distance; a has made the images itself.
+    // Both seeds start from the same generator, and another network sees another distance; a has made the images
+    // itself.
     let study = place.json("straight");
     let [a, b] = [0, 1].map(|source| &study["targets"][0]["sources"][source]);
     let start = |source: &Value, seed: usize| source["runs"][seed]["second"]["start"].as_f64();

@@ -119,7 +119,8 @@ fn program(name: &str) -> PathBuf {
     file
 }
 
-/// A program, what it is told (`{X}` is the broken file), which file is broken (relative to the place), and what stands in it.
+/// A program, what it is told (`{X}` is the broken file), which file is broken (relative to the place), and what stands
+/// in it.
 struct Case {
     program: &'static str,
     args: &'static str,

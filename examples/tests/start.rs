@@ -39,7 +39,8 @@ mod closed_pipe {
 
     const CHILD: &str = "EXAMPLES_TEST_PRINTS_WITHOUT_END";
 
-    /// This test's own program is run again as the one that prints: whether the examples have been built is not known here.
+    /// This test's own program is run again as the one that prints: whether the examples have been built is not known
+    /// here.
     #[test]
     fn ends_a_program_without_a_word() {
         if std::env::var_os(CHILD).is_some() {

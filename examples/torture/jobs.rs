@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A call of a program. In arguments `{out}` stands for the folder that it writes to, `{pictures}`, `{image}`, `{model}`, `{latent}` and `{zoo}` for what it
-/// reads, and `{base}` for the folder that all of these lie in.
+/// A call of a program. In arguments `{out}` stands for the folder that it writes to, `{pictures}`, `{image}`,
+/// `{model}`, `{latent}` and `{zoo}` for what it reads, and `{base}` for the folder that all of these lie in.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub program: &'static str,

@@ -25,9 +25,10 @@ use verdict::Verdict;
 
 /// Kill programs, damage their files and fill their disk, and report what was lost
 ///
-/// In turns drawn from the seed, a program that writes state is killed in the middle and run again, gets a damaged file, or runs where no file may grow beyond
-/// a size; before its first turn it runs undisturbed. Whatever the programs leave must be whole, must go on to the result of the undisturbed run, and
-/// errors must name their file. The exit code is 1 where something was lost.
+/// In turns drawn from the seed, a program that writes state is killed in the middle and run again, gets a damaged
+/// file, or runs where no file may grow beyond a size; before its first turn it runs undisturbed. Whatever the programs
+/// leave must be whole, must go on to the result of the undisturbed run, and errors must name their file. The exit code
+/// is 1 where something was lost.
 #[derive(Parser, Debug)]
 #[command(name = "torture")]
 struct Args {
@@ -51,7 +52,8 @@ struct Args {
     keep: bool,
 }
 
-/// A program may take this many times as long as undisturbed before it counts as hanging, and at least `LEAST_PATIENCE`.
+/// A program may take this many times as long as undisturbed before it counts as hanging, and at least
+/// `LEAST_PATIENCE`.
 const PATIENCE: u32 = 20;
 const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 

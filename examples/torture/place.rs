@@ -131,7 +131,8 @@ impl Place {
         let mut command = match kilobytes {
             None => Command::new(&program),
             Some(limit) => {
-                // Without its signal a limit gives the error that a full disk gives. The shell counts in blocks of 512 bytes.
+                // Without its signal a limit gives the error that a full disk gives. The shell counts in blocks of 512
+                // bytes.
                 let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * limit);
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(script).arg(&program);

@@ -16,10 +16,10 @@ use examples::{CommonArgs, Failure, output};
 
 /// Trains a StyleGAN2 on a folder of images, a packed file, or a style of the zoo.
 ///
-/// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the iteration and
-/// saves; --resume continues exactly where a run was, with the options it was started with. Of these, --learning-rate, --gamma,
-/// --path-length-weight, --style-mixing, --average-kimg, --slow-average-kimg, --shared-images, --anneal, --augment and
-/// --vision-aided-augment can be given anew.
+/// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the
+/// iteration and saves; --resume continues exactly where a run was, with the options it was started with. Of these,
+/// --learning-rate, --gamma, --path-length-weight, --style-mixing, --average-kimg, --slow-average-kimg,
+/// --shared-images, --anneal, --augment and --vision-aided-augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 struct Args {

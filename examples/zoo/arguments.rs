@@ -24,10 +24,10 @@ pub enum Command {
     Status(Status),
     /// Measure models again, and write the numbers into their cards; everything else in a card stays as it is
     ///
-    /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, the diversity of samples beside that of training
-    /// images, precision, recall, density and coverage in the features of two networks, and the inversion of held-out images. The training images
-    /// are drawn by weights/zoo/render. Each card is written when its model is done; Ctrl-C stops after a batch, and the same command goes on from
-    /// there.
+    /// The Fréchet distance of EfficientNet-lite0 features between samples and training images, the diversity of
+    /// samples beside that of training images, precision, recall, density and coverage in the features of two networks,
+    /// and the inversion of held-out images. The training images are drawn by weights/zoo/render. Each card is written
+    /// when its model is done; Ctrl-C stops after a batch, and the same command goes on from there.
     Measure(Measure),
 }
 

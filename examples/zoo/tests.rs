@@ -20,7 +20,8 @@ use examples::terminal::Asking;
 
 const IMAGES: u32 = 6;
 
-/// A zoo with the model `small`, whose training images are its own samples, each pixel a square of `enlarged` by `enlarged`.
+/// A zoo with the model `small`, whose training images are its own samples, each pixel a square of `enlarged` by
+/// `enlarged`.
 fn zoo(folder: &Path, enlarged: usize) -> Zoo {
     let device = Device::flex();
     let generator = model(folder, &device).generator;

@@ -1,4 +1,5 @@
-//! Our side of the comparison with PyTorch: reads requests as JSON lines and answers each with one line, as `peer/worker.py` does.
+//! Our side of the comparison with PyTorch: reads requests as JSON lines and answers each with one line, as
+//! `peer/worker.py` does.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;

@@ -13,7 +13,8 @@ use crate::torchvision::{self, features_key};
 /// Where the convolutions stand in torchvision's `alexnet().features`.
 const FEATURES: [usize; 5] = [0, 3, 6, 8, 10];
 
-/// The convolutions of torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014).
+/// The convolutions of torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural
+/// networks", 2014).
 #[derive(Module, Debug)]
 pub struct AlexNet {
     features: Vec<Convolution>,
@@ -61,8 +62,9 @@ impl AlexNet {
 
     /// Activations after each of the five ReLUs, of [`Self::CHANNELS`].
     ///
-    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). A side of
-    /// n pixels gives ⌊(n - 7) / 4⌋ + 1 in the first layer; each of the two poolings, before the second and the third, maps m to ⌊(m - 3) / 2⌋ + 1.
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard
+    /// deviation). A side of n pixels gives ⌊(n - 7) / 4⌋ + 1 in the first layer; each of the two poolings, before the
+    /// second and the third, maps m to ⌊(m - 3) / 2⌋ + 1.
     ///
     /// # Panics
     /// When `x` has other than 3 channels or a side below [`Self::MIN_SIZE`].

@@ -8,16 +8,17 @@ use checkpoint_file::{Checkpoint, CheckpointError, StoredTensor};
 pub(crate) struct Normalized {
     /// `PREFIX.weight`; the folded bias becomes `PREFIX.bias`.
     pub convolution: String,
-    /// `PREFIX.{weight,bias,running_mean,running_var}`, and perhaps `num_batches_tracked`, which inference does not read.
+    /// `PREFIX.{weight,bias,running_mean,running_var}`, and perhaps `num_batches_tracked`, which inference does not
+    /// read.
     pub normalization: String,
 }
 
-/// Replaces each pair by one convolution with bias: the factor `weight / sqrt(running_var + epsilon)` of each output channel scales its
-/// weights, and the bias is `bias - running_mean factor`. Other tensors stay.
+/// Replaces each pair by one convolution with bias: the factor `weight / sqrt(running_var + epsilon)` of each output
+/// channel scales its weights, and the bias is `bias - running_mean factor`. Other tensors stay.
 ///
 /// # Errors
-/// When a tensor of a pair is missing, not of floating-point type or of a shape that does not fit, a convolution has a bias of its own, or a
-/// variance is negative.
+/// When a tensor of a pair is missing, not of floating-point type or of a shape that does not fit, a convolution has a
+/// bias of its own, or a variance is negative.
 pub(crate) fn fold(
     checkpoint: &Checkpoint,
     pairs: &[Normalized],

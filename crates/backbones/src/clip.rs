@@ -19,7 +19,8 @@ const DEPTH: usize = 12;
 /// PyTorch's default.
 const NORMALIZATION_EPSILON: f64 = 1e-5;
 
-/// The name of a block's parameter in OpenAI's files: `transformer.blocks.0.norm1.weight` is `transformer.resblocks.0.ln_1.weight`.
+/// The name of a block's parameter in OpenAI's files: `transformer.blocks.0.norm1.weight` is
+/// `transformer.resblocks.0.ln_1.weight`.
 fn block_key(path: &str) -> String {
     [
         ("blocks.", "resblocks."),
@@ -44,7 +45,8 @@ fn variant(is_causal: bool) -> Variant {
     }
 }
 
-/// The tensors below the prefix at which the file keeps `anchor`: state dicts stand alone, or in a container such as `state_dict`.
+/// The tensors below the prefix at which the file keeps `anchor`: state dicts stand alone, or in a container such as
+/// `state_dict`.
 ///
 /// # Errors
 /// When no tensor of this name is there, or several are.

@@ -17,7 +17,8 @@ impl Convolution {
         Self::init_shape([output, input, kernel, kernel], device)
     }
 
-    /// A convolution of the weight's shape `[out, in / groups, kernel height, kernel width]` with zero weights, to be loaded.
+    /// A convolution of the weight's shape `[out, in / groups, kernel height, kernel width]` with zero weights, to be
+    /// loaded.
     pub fn init_shape(shape: [usize; 4], device: &Device) -> Self {
         // A weight on an autodiff device would be a leaf of the graph, and its gradient costs as much as the input's.
         let device = device.clone().without_autodiff();

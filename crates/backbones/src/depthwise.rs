@@ -1,7 +1,8 @@
 //! The middle of a mobile bottleneck: `relu6(depthwise(relu6(x)) + bias)` with TensorFlow's `SAME` padding.
 //!
-//! On the CPU, and where no gradient is wanted, this is one pass over memory; elsewhere it is composed of differentiable operations. The
-//! activations before and behind take as long as the convolution itself when each goes through memory on its own.
+//! On the CPU, and where no gradient is wanted, this is one pass over memory; elsewhere it is composed of
+//! differentiable operations. The activations before and behind take as long as the convolution itself when each goes
+//! through memory on its own.
 
 #[cfg(feature = "cpu")]
 mod flex;
@@ -22,8 +23,8 @@ pub(crate) fn relu6(x: Tensor<4>) -> Tensor<4> {
     x.clamp(0.0, LIMIT)
 }
 
-/// `relu6(convolution(relu6(x)))` for a depthwise `convolution` `[channels, 1, k, k]`: `[batch, channels, height, width]` to
-/// `[batch, channels, ⌈height / stride⌉, ⌈width / stride⌉]`.
+/// `relu6(convolution(relu6(x)))` for a depthwise `convolution` `[channels, 1, k, k]`:
+/// `[batch, channels, height, width]` to `[batch, channels, ⌈height / stride⌉, ⌈width / stride⌉]`.
 pub(crate) fn activated_depthwise(
     convolution: &Convolution,
     x: Tensor<4>,

@@ -41,7 +41,8 @@ pub struct DinoVitB16 {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DinoActivations {
-    /// Output of each of the 12 blocks before the final norm, `[batch, 197, 768]`: the class token, then 14 x 14 patches row by row.
+    /// Output of each of the 12 blocks before the final norm, `[batch, 197, 768]`: the class token, then 14 x 14
+    /// patches row by row.
     pub blocks: Vec<Tensor<3>>,
     /// `[batch, 768]`: the class token of the last block after the final norm.
     pub embedding: Tensor<2>,
@@ -66,13 +67,15 @@ impl DinoVitB16 {
         }
     }
 
-    /// Loads the names that timm and the original code share: `cls_token`, `pos_embed`, `patch_embed.proj.*`, `blocks.INDEX.*`, `norm.*`.
+    /// Loads the names that timm and the original code share: `cls_token`, `pos_embed`, `patch_embed.proj.*`,
+    /// `blocks.INDEX.*`, `norm.*`.
     ///
     /// The original's training checkpoints, which hold a student and a teacher with their heads (`teacher.backbone.*`,
     /// `student.module.backbone.*`), give the teacher, as the authors evaluate it.
     ///
     /// # Errors
-    /// When a tensor is missing, of another shape, not finite, or not part of the model, or there are several models and none is a teacher.
+    /// When a tensor is missing, of another shape, not finite, or not part of the model, or there are several models
+    /// and none is a teacher.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Self, CheckpointError> {
         let is_teacher = |prefix: &str| prefix.split('.').any(|part| part == "teacher");
         let backbone = below_anchor(checkpoint, "cls_token", is_teacher)?
@@ -109,7 +112,8 @@ impl DinoVitB16 {
         }
     }
 
-    /// The final layer normalization of a block's output, `[batch, tokens, 768]`: what the original's `get_intermediate_layers` returns.
+    /// The final layer normalization of a block's output, `[batch, tokens, 768]`: what the original's
+    /// `get_intermediate_layers` returns.
     pub fn normalize(&self, block: Tensor<3>) -> Tensor<3> {
         self.norm.forward(block, VARIANT.epsilon)
     }

@@ -55,7 +55,8 @@ const STAGES: [Stage; EfficientNetLite0::STAGES] = [
     Stage::new(1, 3, 1, 6, 320),
 ];
 
-/// A mobile inverted bottleneck: expansion, depthwise convolution, projection, and the input added where the shapes agree.
+/// A mobile inverted bottleneck: expansion, depthwise convolution, projection, and the input added where the shapes
+/// agree.
 #[derive(Module, Debug)]
 struct InvertedBottleneck {
     expand: Option<Convolution>,
@@ -95,11 +96,12 @@ impl InvertedBottleneck {
     }
 }
 
-/// EfficientNet-lite0: EfficientNet-B0 (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019)
-/// without squeeze and excitation and with ReLU6, as Google released it for small devices.
+/// EfficientNet-lite0: EfficientNet-B0 (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+/// Networks", 2019) without squeeze and excitation and with ReLU6, as Google released it for small devices.
 ///
-/// The input is `(x - 127) / 128` of pixels 0..=255; [`Preprocessing::EFFICIENTNET_LITE0`](crate::Preprocessing::EFFICIENTNET_LITE0)
-/// makes it. Convolutions pad as TensorFlow's `SAME` does, and batch normalization is folded into them when the weights are loaded.
+/// The input is `(x - 127) / 128` of pixels 0..=255;
+/// [`Preprocessing::EFFICIENTNET_LITE0`](crate::Preprocessing::EFFICIENTNET_LITE0) makes it. Convolutions pad as
+/// TensorFlow's `SAME` does, and batch normalization is folded into them when the weights are loaded.
 #[derive(Module, Debug)]
 pub struct EfficientNetLite0 {
     stem: Convolution,
@@ -112,7 +114,8 @@ pub struct EfficientNetLite0 {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EfficientNetLite0Activations {
-    /// Output of each stage, of 16, 24, 40, 80, 112, 192 and 320 channels at 1/2, 1/4, 1/8, 1/16, 1/16, 1/32 and 1/32 of the image's size.
+    /// Output of each stage, of 16, 24, 40, 80, 112, 192 and 320 channels at 1/2, 1/4, 1/8, 1/16, 1/16, 1/32 and 1/32
+    /// of the image's size.
     pub stages: [Tensor<4>; EfficientNetLite0::STAGES],
     /// `[batch, 1280]`: spatial mean of the last convolution's activations.
     pub features: Tensor<2>,
@@ -145,12 +148,12 @@ impl EfficientNetLite0 {
         }
     }
 
-    /// Loads the weights of the EfficientNet-PyTorch implementations: `_conv_stem`, `_bn0`, `_blocks.INDEX.{_expand_conv, _bn0,
-    /// _depthwise_conv, _bn1, _project_conv, _bn2}`, `_conv_head`, `_bn1` and `_fc`; or those of timm's `tf_efficientnet_lite0`, which are the same under
-    /// timm's names.
+    /// Loads the weights of the EfficientNet-PyTorch implementations: `_conv_stem`, `_bn0`,
+    /// `_blocks.INDEX.{_expand_conv, _bn0, _depthwise_conv, _bn1, _project_conv, _bn2}`, `_conv_head`, `_bn1` and
+    /// `_fc`; or those of timm's `tf_efficientnet_lite0`, which are the same under timm's names.
     ///
-    /// timm's `efficientnet_lite0.ra_in1k` has these names and shapes too, but pads and normalizes otherwise, so that its features would be wrong here; nothing in
-    /// a file of tensors tells which it is.
+    /// timm's `efficientnet_lite0.ra_in1k` has these names and shapes too, but pads and normalizes otherwise, so that
+    /// its features would be wrong here; nothing in a file of tensors tells which it is.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the model.
@@ -174,7 +177,8 @@ impl EfficientNetLite0 {
         load_module(&network, &folded, key)
     }
 
-    /// Stages and pooled features of `x` `[batch, 3, height, width]`, scaled as described at the type; any size of at least one pixel.
+    /// Stages and pooled features of `x` `[batch, 3, height, width]`, scaled as described at the type; any size of at
+    /// least one pixel.
     ///
     /// # Panics
     /// When `x` has other than 3 channels.
@@ -186,7 +190,8 @@ impl EfficientNetLite0 {
         self.forward_batch(x)
     }
 
-    /// The images of a batch on a thread each: an image's activations stay in the cache between layers, a batch's do not.
+    /// The images of a batch on a thread each: an image's activations stay in the cache between layers, a batch's do
+    /// not.
     #[cfg(feature = "cpu")]
     fn forward_images(&self, x: Tensor<4>) -> EfficientNetLite0Activations {
         use rayon::prelude::*;
@@ -245,7 +250,8 @@ fn in_common_names(checkpoint: &Checkpoint) -> Cow<'_, Checkpoint> {
     Cow::Owned(checkpoint.rename(|name| Some(common_name(name))))
 }
 
-/// timm's `blocks.STAGE.REPEAT.LAYER.PARAMETER` counts blocks by stage, and names convolutions by their kernels. A name that is none of timm's stays.
+/// timm's `blocks.STAGE.REPEAT.LAYER.PARAMETER` counts blocks by stage, and names convolutions by their kernels. A name
+/// that is none of timm's stays.
 fn common_name(name: &str) -> String {
     let (module, parameter) = name.rsplit_once('.').unwrap_or(("", name));
     let outer = |module| match module {

@@ -23,7 +23,8 @@ pub trait FeatureNetwork: fmt::Debug + Send + Sync {
     /// How its input is made from images, as published.
     fn preprocessing(&self) -> Preprocessing;
 
-    /// Features `[batch, dimension]` of the input that the preprocessing makes, `[batch, 3, crop, crop]`; differentiable in the input.
+    /// Features `[batch, dimension]` of the input that the preprocessing makes, `[batch, 3, crop, crop]`;
+    /// differentiable in the input.
     fn forward(&self, input: Tensor<4>) -> Tensor<2>;
 }
 
@@ -293,7 +294,8 @@ impl FeatureExtractor {
         self.preprocessing
     }
 
-    /// Features `[batch, dimension]` of images `[batch, 3, height, width]` in [-1, 1] of any size, differentiable in the images.
+    /// Features `[batch, dimension]` of images `[batch, 3, height, width]` in [-1, 1] of any size, differentiable in
+    /// the images.
     ///
     /// # Panics
     /// As [`Preprocessing::tensor`].
@@ -301,8 +303,8 @@ impl FeatureExtractor {
         self.network.forward(self.preprocessing.tensor(images))
     }
 
-    /// Features `[images, dimension]` of 8-bit images of any sizes, resized as Pillow does where the preprocessing says so. `device` is the
-    /// network's. All images pass the network at once, so the caller chooses the batch.
+    /// Features `[images, dimension]` of 8-bit images of any sizes, resized as Pillow does where the preprocessing says
+    /// so. `device` is the network's. All images pass the network at once, so the caller chooses the batch.
     ///
     /// # Panics
     /// As [`Preprocessing::images`].

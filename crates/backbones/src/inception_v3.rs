@@ -17,11 +17,11 @@ const NORMALIZATION_EPSILON: f64 = 1e-3;
 /// Parts of files that the features do not pass: the classifier, and torchvision's auxiliary one.
 const CLASSIFIERS: [&str; 2] = ["fc.", "AuxLogits."];
 
-/// Inception-v3 (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016) in the form whose features define
-/// the Fréchet Inception distance: the network of TensorFlow's `inception-2015-12-05` archive.
+/// Inception-v3 (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016) in the form whose
+/// features define the Fréchet Inception distance: the network of TensorFlow's `inception-2015-12-05` archive.
 ///
-/// Differs from torchvision's network in the pooling branches: averages leave out the padding, and the last block takes the maximum
-/// in place of the average.
+/// Differs from torchvision's network in the pooling branches: averages leave out the padding, and the last block takes
+/// the maximum in place of the average.
 ///
 /// Batch normalization is folded into the convolutions when the weights are loaded.
 #[derive(Module, Debug)]
@@ -44,7 +44,8 @@ pub struct InceptionV3 {
     mixed_7c: LastBlock,
 }
 
-/// What [`InceptionV3::forward`] returns: the four outputs that pytorch-fid offers under their lengths 64, 192, 768 and 2048.
+/// What [`InceptionV3::forward`] returns: the four outputs that pytorch-fid offers under their lengths 64, 192, 768 and
+/// 2048.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct InceptionV3Activations {
@@ -89,11 +90,12 @@ impl InceptionV3 {
         }
     }
 
-    /// Loads weights under the names of torchvision's `inception_v3`, which pytorch-fid's `pt_inception-2015-12-05` file shares:
-    /// `Conv2d_1a_3x3.{conv.weight, bn.*}`, `Mixed_5b.branch1x1.{conv.weight, bn.*}` and so on, with or without the classifiers.
+    /// Loads weights under the names of torchvision's `inception_v3`, which pytorch-fid's `pt_inception-2015-12-05`
+    /// file shares: `Conv2d_1a_3x3.{conv.weight, bn.*}`, `Mixed_5b.branch1x1.{conv.weight, bn.*}` and so on, with or
+    /// without the classifiers.
     ///
-    /// The names do not tell the two sets of weights apart. Only those of the 2015 archive give Fréchet Inception distances that can be
-    /// compared with published ones; torchvision's own ImageNet weights load too.
+    /// The names do not tell the two sets of weights apart. Only those of the 2015 archive give Fréchet Inception
+    /// distances that can be compared with published ones; torchvision's own ImageNet weights load too.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the model.

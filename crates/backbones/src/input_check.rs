@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 
-/// Backends disagree about images that a network's pooling cannot take, and some give numbers for them; here they are refused.
+/// Backends disagree about images that a network's pooling cannot take, and some give numbers for them; here they are
+/// refused.
 ///
 /// # Panics
 /// When `x` has other than 3 channels or a side below `least`.

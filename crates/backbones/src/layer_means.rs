@@ -5,8 +5,8 @@ use crate::{AlexNet, FeatureNetwork, Preprocessing, Vgg16};
 
 /// The spatial means of a network's activations in all five layers that LPIPS compares, one layer behind the other.
 ///
-/// The last layer alone tells objects apart. The first ones tell drawing from drawing: colors, lines and how fine they are. These are the first
-/// moments of the statistics by which Huang and Belongie (2017) describe a style.
+/// The last layer alone tells objects apart. The first ones tell drawing from drawing: colors, lines and how fine they
+/// are. These are the first moments of the statistics by which Huang and Belongie (2017) describe a style.
 ///
 /// ```
 /// # #[cfg(feature = "cpu")] {

@@ -2,8 +2,8 @@
 
 use checkpoint_file::{Checkpoint, CheckpointError};
 
-/// The tensors below the prefix at which `anchor` stands, without the prefix: `""`, `state_dict.`, `module.`, `teacher.backbone.` and so on.
-/// Of several prefixes the one that `is_preferred` is taken.
+/// The tensors below the prefix at which `anchor` stands, without the prefix: `""`, `state_dict.`, `module.`,
+/// `teacher.backbone.` and so on. Of several prefixes the one that `is_preferred` is taken.
 ///
 /// # Errors
 /// When no tensor is named so, or several are and the preferred one is none or not the only one.

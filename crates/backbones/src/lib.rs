@@ -12,8 +12,8 @@
 //!
 //! [`FeatureExtractor`] makes one vector of each image with any of them but the last, preprocessing included.
 //!
-//! The weights are constants: they lie on a device without autodiff whatever device was asked for, so that a backward pass reaches
-//! the image and never spends time on gradients of the weights.
+//! The weights are constants: they lie on a device without autodiff whatever device was asked for, so that a backward
+//! pass reaches the image and never spends time on gradients of the weights.
 //!
 //! ```
 //! # #[cfg(feature = "cpu")] {

@@ -16,7 +16,8 @@ pub enum Sizing {
     Square(u32),
 }
 
-/// The way from an image to a network's input, by name: resize, central crop, and `(value - mean) / std` of values in [0, 1].
+/// The way from an image to a network's input, by name: resize, central crop, and `(value - mean) / std` of values in
+/// [0, 1].
 ///
 /// The constants are the published protocols. A field can be replaced to depart from them:
 ///
@@ -110,8 +111,8 @@ impl Preprocessing {
         std: [0.5; 3],
     };
 
-    /// The network's input `[images, 3, crop, crop]` for 8-bit images of any sizes; with Pillow's kernels equal to what torchvision's
-    /// transforms give, rounding to 8 bits included.
+    /// The network's input `[images, 3, crop, crop]` for 8-bit images of any sizes; with Pillow's kernels equal to what
+    /// torchvision's transforms give, rounding to 8 bits included.
     ///
     /// # Panics
     /// When there is no image, one is empty, or the crop is larger than the resized image.
@@ -144,8 +145,9 @@ impl Preprocessing {
         (unit - per_channel(self.mean, device)) / per_channel(self.std, device)
     }
 
-    /// The network's input `[batch, 3, crop, crop]` for images `[batch, 1, 3 or 4, height, width]` in [-1, 1], such as a generator's,
-    /// differentiably: gray as three channels, transparency over white ([`rgb_over_white`]). Nothing is rounded to 8 bits.
+    /// The network's input `[batch, 3, crop, crop]` for images `[batch, 1, 3 or 4, height, width]` in [-1, 1], such as
+    /// a generator's, differentiably: gray as three channels, transparency over white ([`rgb_over_white`]). Nothing is
+    /// rounded to 8 bits.
     ///
     /// # Panics
     /// When there is another number of channels, an image is empty, or the crop is larger than the resized image.

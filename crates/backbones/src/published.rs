@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedWeights {
-    /// Names that the file may have in a folder, relative and with `/`, the one that is looked for first at the start. The others are those of its publisher.
+    /// Names that the file may have in a folder, relative and with `/`, the one that is looked for first at the start.
+    /// The others are those of its publisher.
     pub names: &'static [&'static str],
     /// Who publishes it, in words.
     pub publisher: &'static str,

@@ -11,11 +11,11 @@ pub enum ResizeMethod {
     /// Between the two nearest pixel centers a direction, the edge repeated, nothing averaged when shrinking: PyTorch's
     /// `interpolate(mode='bilinear', align_corners=False)`.
     Bilinear,
-    /// Pillow's filters, which average when shrinking. On 8-bit images [`image_tensor::resize`] equals Pillow exactly; on tensors
-    /// the result is that of Pillow's floating-point mode.
+    /// Pillow's filters, which average when shrinking. On 8-bit images [`image_tensor::resize`] equals Pillow exactly;
+    /// on tensors the result is that of Pillow's floating-point mode.
     Pillow(ResizeProtocol),
-    /// The mean of the pixels that an output pixel touches, whatever its share of them: PyTorch's `interpolate(mode='area')`, which is
-    /// adaptive average pooling.
+    /// The mean of the pixels that an output pixel touches, whatever its share of them: PyTorch's
+    /// `interpolate(mode='area')`, which is adaptive average pooling.
     Area,
 }
 

@@ -11,9 +11,11 @@ pub(crate) fn same_padding(size: usize, kernel: usize, stride: usize) -> (usize,
     (total / 2, total - total / 2)
 }
 
-/// A convolution with TensorFlow's `SAME` padding: `[batch, in, height, width]` to `[batch, out, ⌈height / stride⌉, ⌈width / stride⌉]`.
+/// A convolution with TensorFlow's `SAME` padding: `[batch, in, height, width]` to
+/// `[batch, out, ⌈height / stride⌉, ⌈width / stride⌉]`.
 ///
-/// Differs from symmetric padding where the stride is 2 and the size even: the window then starts at the first pixel and not one before it.
+/// Differs from symmetric padding where the stride is 2 and the size even: the window then starts at the first pixel
+/// and not one before it.
 pub(crate) fn convolve_same(
     convolution: &Convolution,
     x: Tensor<4>,

@@ -38,7 +38,8 @@ impl Fire {
     }
 }
 
-/// The convolutions of SqueezeNet 1.1 (Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016).
+/// The convolutions of SqueezeNet 1.1 (Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters",
+/// 2016).
 #[derive(Module, Debug)]
 pub struct SqueezeNet {
     conv1: Convolution,
@@ -70,8 +71,9 @@ impl SqueezeNet {
         }
     }
 
-    /// Loads torchvision's `squeezenet1_1` weights: `features.0.{weight,bias}` and `features.INDEX.{squeeze,expand1x1,expand3x3}.{weight,bias}`
-    /// of eight fire modules, with or without the classifier.
+    /// Loads torchvision's `squeezenet1_1` weights: `features.0.{weight,bias}` and
+    /// `features.INDEX.{squeeze,expand1x1,expand3x3}.{weight,bias}` of eight fire modules, with or without the
+    /// classifier.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the model.
@@ -84,10 +86,12 @@ impl SqueezeNet {
         torchvision::tensors(self, key)
     }
 
-    /// The seven activations that LPIPS compares: the first ReLU, and fire modules 2, 4, 5, 6, 7 and 8; 64, 128, 256, 384, 384, 512 and 512 channels.
+    /// The seven activations that LPIPS compares: the first ReLU, and fire modules 2, 4, 5, 6, 7 and 8; 64, 128, 256,
+    /// 384, 384, 512 and 512 channels.
     ///
-    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). A side of n
-    /// pixels gives ⌊(n - 3) / 2⌋ + 1 in the first activation; each pooling, before fire modules 1, 3 and 5, maps m to ⌈(m - 3) / 2⌉ + 1.
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard
+    /// deviation). A side of n pixels gives ⌊(n - 3) / 2⌋ + 1 in the first activation; each pooling, before fire
+    /// modules 1, 3 and 5, maps m to ⌈(m - 3) / 2⌉ + 1.
     ///
     /// # Panics
     /// When `x` has other than 3 channels or a side below [`Self::MIN_SIZE`].

@@ -27,8 +27,8 @@ pub(crate) fn tensors<M: Module>(
     module_tensors(network, key)
 }
 
-/// Turns the path of a layer in a list, `LIST.POSITION.REST`, into `features.INDEX.REST`, where `indices[POSITION]` is the layer's index
-/// in torchvision's `features`, which counts activations and poolings too.
+/// Turns the path of a layer in a list, `LIST.POSITION.REST`, into `features.INDEX.REST`, where `indices[POSITION]` is
+/// the layer's index in torchvision's `features`, which counts activations and poolings too.
 pub(crate) fn features_key(path: &str, indices: &[usize]) -> String {
     let mut parts = path.splitn(3, '.').skip(1);
     let index = parts

@@ -84,7 +84,8 @@ impl Block {
     }
 }
 
-/// Multi-head attention: `softmax(q kᵀ / sqrt(64) + mask) v` for `qkv` `[batch tokens, 3 width]`; the result is `[batch tokens, width]`.
+/// Multi-head attention: `softmax(q kᵀ / sqrt(64) + mask) v` for `qkv` `[batch tokens, 3 width]`; the result is
+/// `[batch tokens, width]`.
 fn attention(qkv: Tensor<2>, [batch, tokens]: [usize; 2], mask: Option<&Tensor<4>>) -> Tensor<2> {
     let width = qkv.dims()[1] / 3;
     let heads = width / HEAD;

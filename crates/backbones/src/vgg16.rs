@@ -16,8 +16,8 @@ const FEATURES: [usize; 13] = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
 /// Convolutions and channels of the five blocks (configuration D of the paper).
 const BLOCKS: [(usize, usize); 5] = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)];
 
-/// The convolutions of VGG16 without batch normalization (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
-/// Image Recognition", 2015).
+/// The convolutions of VGG16 without batch normalization (Simonyan and Zisserman, "Very Deep Convolutional Networks for
+/// Large-Scale Image Recognition", 2015).
 #[derive(Module, Debug)]
 pub struct Vgg16 {
     features: Vec<Convolution>,
@@ -46,7 +46,8 @@ impl Vgg16 {
         Self { features }
     }
 
-    /// Loads torchvision's `vgg16` weights: `features.INDEX.{weight,bias}` of 13 convolutions, with or without the classifier.
+    /// Loads torchvision's `vgg16` weights: `features.INDEX.{weight,bias}` of 13 convolutions, with or without the
+    /// classifier.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the model.
@@ -61,8 +62,9 @@ impl Vgg16 {
 
     /// Activations at the end of each block: relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3, of [`Self::CHANNELS`].
     ///
-    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard deviation). The first
-    /// activation has the size of `x`, each further one half the size of the one before, rounded down.
+    /// `x` is `[batch, 3, height, width]`, normalized as the weights expect (torchvision: ImageNet mean and standard
+    /// deviation). The first activation has the size of `x`, each further one half the size of the one before, rounded
+    /// down.
     ///
     /// # Panics
     /// When `x` has other than 3 channels or a side below [`Self::MIN_SIZE`].

@@ -29,7 +29,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// A fault of a stream that is decoded at a byte of the file: offsets in its text count from the stream's own start.
+    /// A fault of a stream that is decoded at a byte of the file: offsets in its text count from the stream's own
+    /// start.
     pub(crate) fn within(self, position: usize) -> Self {
         match self {
             Self::Malformed(reason) => Self::Malformed(format!(

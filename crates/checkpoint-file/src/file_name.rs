@@ -9,8 +9,8 @@ const RESERVED: [&str; 22] = [
     "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// Whether a name from a file can be a part of a path as it is: 1 to 100 letters, digits, `_`, `-` and `.` of ASCII, of which neither the first nor
-/// the last is a dot, and no device of Windows.
+/// Whether a name from a file can be a part of a path as it is: 1 to 100 letters, digits, `_`, `-` and `.` of ASCII, of
+/// which neither the first nor the last is a dot, and no device of Windows.
 ///
 /// ```
 /// use checkpoint_file::is_file_name;

@@ -38,10 +38,11 @@ impl Format {
         }
     }
 
-    /// The format of a file by its first bytes, or what the file seems to be instead; for the latter its name may tell, too.
+    /// The format of a file by its first bytes, or what the file seems to be instead; for the latter its name may tell,
+    /// too.
     pub(crate) fn recognize(path: &Path, bytes: &[u8]) -> Result<Self, String> {
-        // First of all, because a header's length may look like the start of any other file; no other file has the zeros and the
-        // brace of a header of a possible length in these places.
+        // First of all, because a header's length may look like the start of any other file; no other file has the
+        // zeros and the brace of a header of a possible length in these places.
         if let Some((length, header)) = bytes.split_first_chunk()
             && u64::from_le_bytes(*length) <= SAFETENSORS_HEADER_BYTES
             && header.starts_with(b"{")
@@ -204,7 +205,8 @@ fn first_line(beginning: &[u8]) -> Option<&str> {
     text.lines().next().filter(|_| text.chars().all(is_text))
 }
 
-/// Whether a file starts like a pickle of protocol 0 or 1, which have no mark of their own: with a dict, a list or tuple, or a class.
+/// Whether a file starts like a pickle of protocol 0 or 1, which have no mark of their own: with a dict, a list or
+/// tuple, or a class.
 fn is_old_pickle(bytes: &[u8]) -> bool {
     const STARTS: [&[u8]; 12] = [
         b"(dp", b"(lp", b"(d.", b"(l.", b"}q\0", b"]q\0", b"}(", b"](", b"}.", b"].", b"(c", b"(i",

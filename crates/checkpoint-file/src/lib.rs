@@ -1,12 +1,15 @@
-//! Read .safetensors, .pt, .pth, .pkl, .npy and .npz files into named tensors without running code from them, load modules strictly, and write safetensors.
+//! Read .safetensors, .pt, .pth, .pkl, .npy and .npz files into named tensors without running code from them, load
+//! modules strictly, and write safetensors.
 //!
-//! [`Checkpoint::open`] recognizes the [`Format`] by content. Pickles go through a small stack machine that knows a closed list of
-//! constructors, those that hold weights. Of any other class or function it keeps the name and calls nothing: what stands beside it can be read,
-//! [`Checkpoint::not_understood`] lists it, and a file that holds nothing else is an error that names it. Files are untrusted: no length is believed before
-//! it is compared with the bytes that are there, and memory stays proportional to the file: real files take little beside themselves,
-//! and the worst that a hostile pickle can ask for is about a hundred bytes for each of its own.
+//! [`Checkpoint::open`] recognizes the [`Format`] by content. Pickles go through a small stack machine that knows a
+//! closed list of constructors, those that hold weights. Of any other class or function it keeps the name and calls
+//! nothing: what stands beside it can be read, [`Checkpoint::not_understood`] lists it, and a file that holds nothing
+//! else is an error that names it. Files are untrusted: no length is believed before it is compared with the bytes that
+//! are there, and memory stays proportional to the file: real files take little beside themselves, and the worst that a
+//! hostile pickle can ask for is about a hundred bytes for each of its own.
 //!
-//! A file with several networks, such as `G`, `D` and `G_ema` of stylegan2-ada-pytorch, lists them with their configurations:
+//! A file with several networks, such as `G`, `D` and `G_ema` of stylegan2-ada-pytorch, lists them with their
+//! configurations:
 //!
 //! ```
 //! use checkpoint_file::Checkpoint;
@@ -29,8 +32,9 @@
 //! # Ok::<(), checkpoint_file::CheckpointError>(())
 //! ```
 //!
-//! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for paths.
-//! [`save_safetensors`] writes a SHA-256 of the content that opening the file checks, so that a changed digit is not taken for another result.
+//! Names in files are not to be trusted either: [`shown`] makes them fit for messages and terminals, [`file_name`] for
+//! paths. [`save_safetensors`] writes a SHA-256 of the content that opening the file checks, so that a changed digit is
+//! not taken for another result.
 //!
 //! # Feature flags
 //!

@@ -1,18 +1,20 @@
 //! Bounds on what a file may make the reader do.
 //!
-//! Every length in a file is first compared with the bytes that are left. What a pickle makes takes at most about a hundred bytes for
-//! each of its instructions, of which one byte can be one; these bounds keep it there, and time with it, however often a short file
-//! refers to the same objects.
+//! Every length in a file is first compared with the bytes that are left. What a pickle makes takes at most about a
+//! hundred bytes for each of its instructions, of which one byte can be one; these bounds keep it there, and time with
+//! it, however often a short file refers to the same objects.
 
 /// Pickle instructions in one file, nested streams included.
 ///
-/// A 1024x1024 generator with its discriminator and moving average takes about 60 thousand, with optimizer states 200 thousand.
+/// A 1024x1024 generator with its discriminator and moving average takes about 60 thousand, with optimizer states 200
+/// thousand.
 pub(crate) const INSTRUCTIONS: usize = 1 << 22;
 
 /// Streams inside streams: an official pickle holds `torch.save` streams, and those hold nothing further.
 pub(crate) const NESTED_STREAMS: usize = 1;
 
-/// Containers inside containers on the way to a tensor or a configuration value. `synthesis.b4.conv1.affine.weight` in an official pickle takes 6.
+/// Containers inside containers on the way to a tensor or a configuration value. `synthesis.b4.conv1.affine.weight` in
+/// an official pickle takes 6.
 pub(crate) const DEPTH: usize = 64;
 
 /// Bytes of one tensor's full name.
@@ -65,24 +67,27 @@ pub(crate) fn inflated_bytes(file: usize) -> usize {
     64 * file + (1 << 16)
 }
 
-/// What an entry of a table (a tensor, a network, a metadata entry) takes beside its name: a description and its share of a tree.
+/// What an entry of a table (a tensor, a network, a metadata entry) takes beside its name: a description and its share
+/// of a tree.
 pub(crate) const ENTRY_BYTES: usize = 192;
 
 /// How many bytes the tables of what a file of `file` bytes holds may take.
 ///
-/// No pickle makes and names a tensor in less than some 60 bytes, so that 16 times as much leaves room for names of any legal length;
-/// more is asked for where one object is listed again and again. The constant is for small files that share a few tensors.
+/// No pickle makes and names a tensor in less than some 60 bytes, so that 16 times as much leaves room for names of any
+/// legal length; more is asked for where one object is listed again and again. The constant is for small files that
+/// share a few tensors.
 pub(crate) fn table_bytes(file: usize) -> usize {
     16 * file + (1 << 20)
 }
 
 /// How many bytes of JSON may be written in the attempt to find small values in a file of `file` bytes.
 ///
-/// An item of a list takes two bytes in a file and counts as 24 in JSON, so that no file without shared objects meets this bound.
+/// An item of a list takes two bytes in a file and counts as 24 in JSON, so that no file without shared objects meets
+/// this bound.
 pub(crate) fn attempted_bytes(file: usize) -> usize {
     16 * file + 4 * CONFIGURATION_BYTES
 }
 
-/// Characters that are kept of the name of an element type that is not read; those of published formats have at most 15, and functions
-/// that make tensors of other types about 30.
+/// Characters that are kept of the name of an element type that is not read; those of published formats have at most
+/// 15, and functions that make tensors of other types about 30.
 pub(crate) const ELEMENT_TYPE_CHARACTERS: usize = 64;

@@ -5,11 +5,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::{Checkpoint, CheckpointError, StoredTensor};
 
-/// Loads every parameter of `module` from `checkpoint`, strictly: all tensors present, none left over, shapes equal, values finite.
+/// Loads every parameter of `module` from `checkpoint`, strictly: all tensors present, none left over, shapes equal,
+/// values finite.
 ///
-/// `file_name` turns a parameter's path in the module (`blocks.0.conv0.weight`) into its name in the file. A scalar in the file
-/// fits a parameter of shape `[1]`. Parameters keep their identity, device and `require_grad`. Everything is checked before anything is applied,
-/// so that an error leaves the caller's module as it was.
+/// `file_name` turns a parameter's path in the module (`blocks.0.conv0.weight`) into its name in the file. A scalar in
+/// the file fits a parameter of shape `[1]`. Parameters keep their identity, device and `require_grad`. Everything is
+/// checked before anything is applied, so that an error leaves the caller's module as it was.
 ///
 /// # Errors
 /// Names the file, the tensor, what was found and what was expected.

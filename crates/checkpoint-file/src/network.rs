@@ -56,14 +56,14 @@ impl Network {
         }
     }
 
-    /// The key in the file: `G`, `D`, `G_ema`; `g_ema` and so on from other code, with the keys on the way to it where it lies deeper;
-    /// empty where the file is one network.
+    /// The key in the file: `G`, `D`, `G_ema`; `g_ema` and so on from other code, with the keys on the way to it where
+    /// it lies deeper; empty where the file is one network.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The Python class that the file names: `Generator` or `Discriminator` for the official networks, with its module for any other; `None`
-    /// for a plain dict of tensors.
+    /// The Python class that the file names: `Generator` or `Discriminator` for the official networks, with its module
+    /// for any other; `None` for a plain dict of tensors.
     pub fn class_name(&self) -> Option<&str> {
         self.class_name.as_deref()
     }
@@ -78,9 +78,10 @@ impl Network {
         self.arguments.as_ref()
     }
 
-    /// Options that modules of the network keep and neither names nor shapes of tensors show, `conv_clamp` and `w_avg_beta`, each under
-    /// the module's name: `synthesis.b4.conv1.conv_clamp`. They hold what the arguments leave to the defaults of the code that made the
-    /// file, in which the official repositories differ. Empty for a plain dict of tensors.
+    /// Options that modules of the network keep and neither names nor shapes of tensors show, `conv_clamp` and
+    /// `w_avg_beta`, each under the module's name: `synthesis.b4.conv1.conv_clamp`. They hold what the arguments leave
+    /// to the defaults of the code that made the file, in which the official repositories differ. Empty for a plain
+    /// dict of tensors.
     pub fn options(&self) -> &BTreeMap<String, Json> {
         &self.options
     }

@@ -107,8 +107,8 @@ impl Checkpoint {
         &self.networks
     }
 
-    /// One of [`networks`](Self::networks) as a checkpoint of its own: its tensors without the network's name before theirs,
-    /// and its configuration, where the file has one, in the metadata under `config`.
+    /// One of [`networks`](Self::networks) as a checkpoint of its own: its tensors without the network's name before
+    /// theirs, and its configuration, where the file has one, in the metadata under `config`.
     ///
     /// # Errors
     /// When the file has no network of this name; the message lists those that it has.
@@ -160,16 +160,20 @@ impl Checkpoint {
         &self.tensors
     }
 
-    /// Names of the tensors whose elements are of a type that is not read, such as texts or 8-bit floats, and what the file calls that type.
+    /// Names of the tensors whose elements are of a type that is not read, such as texts or 8-bit floats, and what the
+    /// file calls that type.
     ///
-    /// They may stand beside weights, and only fail where one of them is asked for, or is left over when a module is loaded.
+    /// They may stand beside weights, and only fail where one of them is asked for, or is left over when a module is
+    /// loaded.
     pub fn opaque(&self) -> &BTreeMap<String, String> {
         &self.opaque
     }
 
-    /// Networks and other entries of the file in which a class lies that is not known, each with the first such class; nothing of it was run.
+    /// Networks and other entries of the file in which a class lies that is not known, each with the first such class;
+    /// nothing of it was run.
     ///
-    /// A module of such a class has the tensors that PyTorch lists of it, as far as they can be read; what it computes with them is not known.
+    /// A module of such a class has the tensors that PyTorch lists of it, as far as they can be read; what it computes
+    /// with them is not known.
     pub fn not_understood(&self) -> &BTreeMap<String, String> {
         &self.not_understood
     }
@@ -184,7 +188,8 @@ impl Checkpoint {
         self.with_tensors(below(&self.tensors, prefix), below(&self.opaque, prefix))
     }
 
-    /// The tensors under new names; those for which `new_name` gives `None` are left out, and so are networks without tensors of their names.
+    /// The tensors under new names; those for which `new_name` gives `None` are left out, and so are networks without
+    /// tensors of their names.
     pub fn rename(&self, new_name: impl Fn(&str) -> Option<String>) -> Self {
         fn renamed<T: Clone>(
             all: &BTreeMap<String, T>,

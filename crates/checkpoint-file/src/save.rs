@@ -43,8 +43,9 @@ const ALIGNMENT: usize = 8;
 
 /// Writes a safetensors file atomically: to a temporary file beside it, then renamed.
 ///
-/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the `precision`; with `None` all do. A SHA-256 of
-/// tensors and metadata becomes the metadata entry `content_sha256`; [`Checkpoint::open`](crate::Checkpoint::open) checks it and does not list it.
+/// The same tensors and metadata give the same bytes. Tensors of whole numbers keep their type whatever the
+/// `precision`; with `None` all do. A SHA-256 of tensors and metadata becomes the metadata entry `content_sha256`;
+/// [`Checkpoint::open`](crate::Checkpoint::open) checks it and does not list it.
 ///
 /// # Errors
 /// When the file system refuses, or a finite value does not fit the `precision`. An existing file then stays as it was.

@@ -15,8 +15,9 @@ pub struct Shown<'t> {
 
 /// Text from a file for a message or a listing: one line of at most about 120 characters.
 ///
-/// Whatever could move a cursor, color a terminal or turn the direction of writing is escaped as in Rust (`\u{1b}`, `\n`). Quotes and backslashes
-/// stay as they are, so that names of files read as usual. A longer text is cut in the middle and its length given.
+/// Whatever could move a cursor, color a terminal or turn the direction of writing is escaped as in Rust (`\u{1b}`,
+/// `\n`). Quotes and backslashes stay as they are, so that names of files read as usual. A longer text is cut in the
+/// middle and its length given.
 ///
 /// ```
 /// use checkpoint_file::shown;

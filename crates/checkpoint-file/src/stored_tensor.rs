@@ -84,7 +84,8 @@ impl StoredDType {
             .find(|dtype| dtype.safetensors_name() == name)
     }
 
-    /// The type that numpy calls `f4`, `<i8`, `>f4` and so on, and whether its elements are big-endian; `None` for types that are not read.
+    /// The type that numpy calls `f4`, `<i8`, `>f4` and so on, and whether its elements are big-endian; `None` for
+    /// types that are not read.
     pub(crate) fn from_numpy_code(code: &str) -> Option<(Self, bool)> {
         let (big_endian, code) = match code.strip_prefix('>') {
             Some(code) => (true, code),

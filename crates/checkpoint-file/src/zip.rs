@@ -27,8 +27,8 @@ const ENCRYPTED: u16 = 1;
 
 /// Entries of a zip file by name.
 ///
-/// Stored entries are parts of the file and never copied: `torch.save` does not compress, and so no entry can be larger than its file. Only arrays
-/// of numpy, which are small, may be [inflated](Self::inflated).
+/// Stored entries are parts of the file and never copied: `torch.save` does not compress, and so no entry can be larger
+/// than its file. Only arrays of numpy, which are small, may be [inflated](Self::inflated).
 #[derive(Debug)]
 pub(crate) struct Directory<'a> {
     file: &'a [u8],

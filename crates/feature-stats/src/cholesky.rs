@@ -13,7 +13,8 @@ impl Ridge {
     /// Nothing: the covariance must be positive definite by itself.
     pub const NONE: Self = Self(0.0);
 
-    /// 1e-3, for L2-normalized features (Lu et al., "Content-based search for deep generative models", 2023; `gaussian_density_estimate` of its code).
+    /// 1e-3, for L2-normalized features (Lu et al., "Content-based search for deep generative models", 2023;
+    /// `gaussian_density_estimate` of its code).
     pub const CONTENT_BASED_SEARCH: Self = Self(1e-3);
 
     /// A ridge of any size.

@@ -5,7 +5,8 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::StatsError;
 
-/// How far from symmetric a covariance may be, relative to its largest entry: more than rounding to f32 leaves, less than any mistake.
+/// How far from symmetric a covariance may be, relative to its largest entry: more than rounding to f32 leaves, less
+/// than any mistake.
 const SYMMETRY_TOLERANCE: f64 = 1e-6;
 
 /// `matrix` must be in standard layout, as all arrays that this crate makes or keeps are.

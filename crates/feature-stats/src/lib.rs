@@ -1,7 +1,8 @@
-//! Mean and covariance of features that arrive in batches, in f64 and in one pass, and what is computed from them: Gaussian log-density,
-//! principal components, symmetric eigen-decomposition and square root.
+//! Mean and covariance of features that arrive in batches, in f64 and in one pass, and what is computed from them:
+//! Gaussian log-density, principal components, symmetric eigen-decomposition and square root.
 //!
-//! Features are rows: an array of `n` features of dimension `d` has shape `[n, d]`. Nothing here needs all of them at once.
+//! Features are rows: an array of `n` features of dimension `d` has shape `[n, d]`. Nothing here needs all of them at
+//! once.
 //!
 //! ```
 //! use feature_stats::{Ddof, Gaussian, Moments, Pca, Ridge};

@@ -10,13 +10,15 @@ const KIND: &str = "linear regression";
 
 /// Ridge regression of targets from features, from the mean and covariance of both together.
 ///
-/// With `x` of dimension `d` and `y` of dimension `k`, rows `[x, y]` of mean `[m_x, m_y]` and covariance `C`, the prediction is
+/// With `x` of dimension `d` and `y` of dimension `k`, rows `[x, y]` of mean `[m_x, m_y]` and covariance `C`, the
+/// prediction is
 ///
 /// ```text
 /// y(x) = m_y + C_yx (C_xx + ridge I)^-1 (x - m_x)
 /// ```
 ///
-/// which minimizes the mean of `|y(x) - y|^2` plus ridge times the squared coefficients (Hoerl and Kennard 1970). The features themselves are not needed again.
+/// which minimizes the mean of `|y(x) - y|^2` plus ridge times the squared coefficients (Hoerl and Kennard 1970). The
+/// features themselves are not needed again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearRegression {
     /// `[d]`

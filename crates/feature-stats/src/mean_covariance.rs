@@ -16,7 +16,8 @@ pub struct MeanCovariance {
 }
 
 impl MeanCovariance {
-    /// Takes statistics that were computed elsewhere. The covariance may differ from its transpose by rounding to f32; its lower triangle counts.
+    /// Takes statistics that were computed elsewhere. The covariance may differ from its transpose by rounding to f32;
+    /// its lower triangle counts.
     ///
     /// # Errors
     /// When the dimensions differ, a number is not finite, or the covariance is not symmetric.
@@ -44,7 +45,8 @@ impl MeanCovariance {
         &self.covariance
     }
 
-    /// The statistics of `matrix (x - origin)` where these are those of `x`: mean `A (mean - b)`, covariance `A covariance A^T`.
+    /// The statistics of `matrix (x - origin)` where these are those of `x`: mean `A (mean - b)`, covariance
+    /// `A covariance A^T`.
     ///
     /// `matrix` has shape `[k, d]`, `origin` `[d]`.
     ///

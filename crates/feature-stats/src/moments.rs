@@ -33,8 +33,9 @@ impl Ddof {
 
 /// Number, mean and scatter of features, updated batch by batch in f64.
 ///
-/// Each batch is centered on its own mean and then merged after Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
-/// computing sample variances" (1979): with `delta` the difference of the means of `n` and `m` features,
+/// Each batch is centered on its own mean and then merged after Chan, Golub and LeVeque, "Updating formulae and a
+/// pairwise algorithm for computing sample variances" (1979): with `delta` the difference of the means of `n` and `m`
+/// features,
 ///
 /// `scatter = scatter_n + scatter_m + n m / (n + m) delta delta^T`.
 ///
@@ -69,7 +70,8 @@ impl Moments {
         self.count
     }
 
-    /// Of `count` features with the given mean, `[d]`, and scatter as [`packed_scatter`](Self::packed_scatter) gives it.
+    /// Of `count` features with the given mean, `[d]`, and scatter as [`packed_scatter`](Self::packed_scatter) gives
+    /// it.
     ///
     /// # Errors
     /// When a number is not finite.
@@ -134,7 +136,8 @@ impl Moments {
     /// Adds features that lie one after another in a slice of `n d` numbers.
     ///
     /// # Errors
-    /// When the slice does not divide into features of this dimension or a number is not finite; nothing has been added then.
+    /// When the slice does not divide into features of this dimension or a number is not finite; nothing has been added
+    /// then.
     pub fn add_slice(&mut self, rows: &[f32]) -> Result<(), StatsError> {
         let dimension = self.dimension();
         let remainder = rows.len().checked_rem(dimension).unwrap_or(rows.len());

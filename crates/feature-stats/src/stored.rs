@@ -1,5 +1,5 @@
-//! Named f64 arrays in safetensors files: strict to read, atomic to write. Files are untrusted: safetensors compares every length with the file,
-//! and here names, types, shapes and values are compared with what is expected.
+//! Named f64 arrays in safetensors files: strict to read, atomic to write. Files are untrusted: safetensors compares
+//! every length with the file, and here names, types, shapes and values are compared with what is expected.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -17,16 +17,17 @@ pub struct SymmetricEigen {
 impl SymmetricEigen {
     /// Decomposes `matrix`, `[d, d]`.
     ///
-    /// The sign of an eigenvector is arbitrary; here the entry of the largest magnitude, the first of equal ones, is positive, so that the same
-    /// matrix gives the same vectors. Eigenvalues that coincide share a space of which any basis may be returned.
+    /// The sign of an eigenvector is arbitrary; here the entry of the largest magnitude, the first of equal ones, is
+    /// positive, so that the same matrix gives the same vectors. Eigenvalues that coincide share a space of which any
+    /// basis may be returned.
     ///
     /// # Errors
     /// When the matrix is not square, finite and symmetric, or the iteration does not converge.
     pub fn new(matrix: &Array2<f64>) -> Result<Self, StatsError> {
         check_symmetric("the matrix", matrix.view())?;
         let dimension = matrix.nrows();
-        // Axes along which nothing varies, such as a network's silent channels, are eigenvectors of eigenvalue 0 as they are. In the
-        // matrix they would be a cluster of zeros so large that faer's iteration may not converge.
+        // Axes along which nothing varies, such as a network's silent channels, are eigenvectors of eigenvalue 0 as
+        // they are. In the matrix they would be a cluster of zeros so large that faer's iteration may not converge.
         let (active, silent): (Vec<usize>, Vec<usize>) = (0..dimension).partition(|axis| {
             let (row, column) = (matrix.row(*axis), matrix.column(*axis));
             row.iter().chain(column).any(|v| *v != 0.0)
@@ -100,7 +101,8 @@ impl SymmetricEigen {
         Ok(root)
     }
 
-    /// `V diag(sqrt(values))`, `[d, d]`: a factor `F` with `F F^T` equal to the matrix, also where that has no Cholesky factor.
+    /// `V diag(sqrt(values))`, `[d, d]`: a factor `F` with `F F^T` equal to the matrix, also where that has no Cholesky
+    /// factor.
     ///
     /// # Errors
     /// When an eigenvalue is clearly negative.

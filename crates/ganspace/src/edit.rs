@@ -31,12 +31,14 @@ impl Edit {
     /// Moves `w_plus`, `[num_ws, w_dim]`, by `strength` standard deviations. Strength 0 leaves it as it is, bit by bit.
     ///
     /// # Errors
-    /// When the latents have another width, lack the layers, or the strength is not finite; nothing has been changed then.
+    /// When the latents have another width, lack the layers, or the strength is not finite; nothing has been changed
+    /// then.
     pub fn apply(&self, w_plus: &mut Array2<f32>, strength: f64) -> Result<(), GanspaceError> {
         apply_edits(&[(self, strength)], w_plus)
     }
 
-    /// A step of the same length on the same layers in a random direction, uniform on the sphere: what an edit is to be compared with.
+    /// A step of the same length on the same layers in a random direction, uniform on the sphere: what an edit is to be
+    /// compared with.
     ///
     /// `normal` gives standard normal numbers, one for each dimension.
     pub fn in_random_direction(&self, mut normal: impl FnMut() -> f64) -> Self {
@@ -54,7 +56,8 @@ impl Edit {
     }
 }
 
-/// Applies several edits at once, each with its strength: their sum is rounded once, so that their order does not matter beyond rounding in f64.
+/// Applies several edits at once, each with its strength: their sum is rounded once, so that their order does not
+/// matter beyond rounding in f64.
 ///
 /// # Errors
 /// As [`Edit::apply`].

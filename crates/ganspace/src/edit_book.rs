@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Edit, GanspaceError, LatentDirections, LayerRange};
 
-/// How far a component's standard deviation may be from the one that an edit was saved with, relative: far more than backends differ by, far
-/// less than other samples make.
+/// How far a component's standard deviation may be from the one that an edit was saved with, relative: far more than
+/// backends differ by, far less than other samples make.
 const STDEV_TOLERANCE: f64 = 1e-3;
 
 /// How the directions were computed of which an edit names one, so that they can be computed again.
@@ -30,7 +30,8 @@ pub struct NamedEdit {
     /// What it does, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// What it moves, so that its effect can be measured again: the words are those of the program that measures it, nothing where it is not known.
+    /// What it moves, so that its effect can be measured again: the words are those of the program that measures it,
+    /// nothing where it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub attribute: String,
     /// The model that it belongs to.
@@ -39,8 +40,8 @@ pub struct NamedEdit {
     pub component: usize,
     /// The layers that it moves.
     pub layers: LayerRange,
-    /// The useful strengths in standard deviations: from what the name's opposite looks like to what the name says. A negative direction
-    /// has the larger number first.
+    /// The useful strengths in standard deviations: from what the name's opposite looks like to what the name says. A
+    /// negative direction has the larger number first.
     pub range: [f64; 2],
     /// The component's standard deviation, to recognize directions that are not those it was found in.
     pub stdev: f64,
@@ -49,7 +50,8 @@ pub struct NamedEdit {
 }
 
 impl NamedEdit {
-    /// The edit, from the directions that [`basis`](Self::basis) describes, computed for `model`; `name` is for messages.
+    /// The edit, from the directions that [`basis`](Self::basis) describes, computed for `model`; `name` is for
+    /// messages.
     ///
     /// # Errors
     /// When the model is another, the component is not there, or its standard deviation differs.

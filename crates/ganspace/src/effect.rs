@@ -3,12 +3,14 @@ use ndarray::{Array2, ArrayView1};
 use crate::GanspaceError;
 use crate::sample_checks::{check_distances, check_finite, check_same_shape, mean_and_stdev};
 
-/// What edits along some directions did to samples: each is `[samples, directions]`, of the edit with strength `+s` against that with `-s`.
+/// What edits along some directions did to samples: each is `[samples, directions]`, of the edit with strength `+s`
+/// against that with `-s`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectTrials {
     /// Difference of the attribute's score, plus less minus.
     pub score_change: Array2<f64>,
-    /// How far the whole image went, in a distance that is of first order in a small step. LPIPS is of second order: take its square root.
+    /// How far the whole image went, in a distance that is of first order in a small step. LPIPS is of second order:
+    /// take its square root.
     pub movement: Array2<f64>,
 }
 
@@ -17,15 +19,15 @@ pub struct EffectTrials {
 pub struct Effect {
     /// The direction, counted from 0.
     pub component: usize,
-    /// How strongly: mean change of the score for one standard deviation of the component, in standard deviations of the score over
-    /// unedited samples. Signed.
+    /// How strongly: mean change of the score for one standard deviation of the component, in standard deviations of
+    /// the score over unedited samples. Signed.
     pub strength: f64,
     /// How reliably: the mean change over the root of its mean square, in [0, 1]; 1 where every sample changes alike.
     pub consistency: f64,
     /// How far the image goes for one standard deviation: the mean movement.
     pub movement: f64,
-    /// How exclusively: what the attribute moves for what the image moves, over the same for random directions of the same length. 1 is no better than
-    /// chance.
+    /// How exclusively: what the attribute moves for what the image moves, over the same for random directions of the
+    /// same length. 1 is no better than chance.
     pub exclusivity: f64,
 }
 
@@ -38,12 +40,13 @@ impl Effect {
 
 /// Measures how each direction moves an attribute, and ranks them: largest [`Effect::rank`] first.
 ///
-/// `scores` are those of the unedited samples, `strength` the `s > 0` of the trials in standard deviations. `random` holds trials of the same
-/// strength with steps of the same length in random directions ([`Edit::in_random_direction`](crate::Edit::in_random_direction)), any number of them.
+/// `scores` are those of the unedited samples, `strength` the `s > 0` of the trials in standard deviations. `random`
+/// holds trials of the same strength with steps of the same length in random directions
+/// ([`Edit::in_random_direction`](crate::Edit::in_random_direction)), any number of them.
 ///
 /// # Errors
-/// When sizes differ, there are no trials or fewer than two scores, a number is not finite, a movement is negative, all scores are the same, or random
-/// directions move nothing.
+/// When sizes differ, there are no trials or fewer than two scores, a number is not finite, a movement is negative, all
+/// scores are the same, or random directions move nothing.
 pub fn effects(
     scores: &[f64],
     trials: &EffectTrials,

@@ -6,13 +6,14 @@ use crate::principal_components::{PrincipalComponents, check_rows, orient};
 
 /// Principal components of samples of a large dimension, batch by batch, without a covariance matrix.
 ///
-/// The algorithm of scikit-learn's `IncrementalPCA`, after Ross, Lim, Lin and Yang, "Incremental learning for robust visual tracking" (2008),
-/// which GANSpace uses for activations. Each batch is centered on its own mean and stacked below what is kept, `diag(s) V` of the `k` largest
-/// singular values so far, with one more row for the difference of the means; the singular value decomposition of the stack gives the
-/// new `s` and `V`. Memory is that of `k` components and one batch.
+/// The algorithm of scikit-learn's `IncrementalPCA`, after Ross, Lim, Lin and Yang, "Incremental learning for robust
+/// visual tracking" (2008), which GANSpace uses for activations. Each batch is centered on its own mean and stacked
+/// below what is kept, `diag(s) V` of the `k` largest singular values so far, with one more row for the difference of
+/// the means; the singular value decomposition of the stack gives the new `s` and `V`. Memory is that of `k` components
+/// and one batch.
 ///
-/// What a batch has beyond `k` dimensions is forgotten, so the result is exact only where the samples span no more than that, or come in one
-/// batch; the first components are good long before the last.
+/// What a batch has beyond `k` dimensions is forgotten, so the result is exact only where the samples span no more than
+/// that, or come in one batch; the first components are good long before the last.
 #[derive(Clone, Debug)]
 pub struct IncrementalPca {
     count: usize,
@@ -59,8 +60,8 @@ impl IncrementalPca {
     /// A batch of 5 d is scikit-learn's default; GANSpace takes a few times the number of components.
     ///
     /// # Errors
-    /// When the dimension differs, a number is not finite, the first batch has fewer samples than there are components, or the decomposition
-    /// fails; nothing has been changed then.
+    /// When the dimension differs, a number is not finite, the first batch has fewer samples than there are components,
+    /// or the decomposition fails; nothing has been changed then.
     pub fn partial_fit<T: Copy + Into<f64>>(
         &mut self,
         rows: ArrayView2<'_, T>,
@@ -124,7 +125,8 @@ impl IncrementalPca {
     }
 }
 
-/// The `count` largest singular values of a matrix `[rows, d]`, descending, and their right singular vectors as rows `[count, d]`.
+/// The `count` largest singular values of a matrix `[rows, d]`, descending, and their right singular vectors as rows
+/// `[count, d]`.
 fn right_singular_vectors(
     matrix: Array2<f64>,
     count: usize,

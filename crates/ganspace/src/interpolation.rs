@@ -3,8 +3,8 @@ use ndarray::{Array1, Array2, ArrayView1};
 use crate::GanspaceError;
 use crate::sample_checks::check_finite;
 
-/// Vectors whose angle is nearer to 0 or to half a turn than this, in radians, are taken as parallel: the great circle through them is lost in
-/// the rounding of f32 latents.
+/// Vectors whose angle is nearer to 0 or to half a turn than this, in radians, are taken as parallel: the great circle
+/// through them is lost in the rounding of f32 latents.
 const PARALLEL: f64 = 1e-5;
 
 /// How latents between two latents are made.
@@ -14,9 +14,10 @@ pub enum Interpolation {
     /// `(1 - t) a + t b`. W is close to flat, so this is what StyleGAN's authors use there.
     #[default]
     Linear,
-    /// Spherical linear interpolation (Shoemake, "Animating rotation with quaternion curves", 1985) of each layer about a center, usually the mean
-    /// latent: the direction from the center turns along the great circle at an even rate, the distance from it changes linearly. A
-    /// straight line would pass closer to the center, where images are average.
+    /// Spherical linear interpolation (Shoemake, "Animating rotation with quaternion curves", 1985) of each layer about
+    /// a center, usually the mean latent: the direction from the center turns along the great circle at an even rate,
+    /// the distance from it changes linearly. A straight line would pass closer to the center, where images are
+    /// average.
     ///
     /// Directions that are parallel or opposite have no single great circle; such layers go along the straight line.
     Spherical {

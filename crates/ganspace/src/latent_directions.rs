@@ -59,8 +59,8 @@ impl LatentDirections {
         &self.explained_variance_ratio
     }
 
-    /// How far the rows of w `[n, w_dim]` lie from the mean along each direction, in its standard deviations: `[n, k]`; 0 where a direction has
-    /// no spread.
+    /// How far the rows of w `[n, w_dim]` lie from the mean along each direction, in its standard deviations: `[n, k]`;
+    /// 0 where a direction has no spread.
     ///
     /// # Errors
     /// When the dimension differs or a number is not finite.

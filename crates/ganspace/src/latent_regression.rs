@@ -4,11 +4,13 @@ use ndarray::{Array1, ArrayView2, Axis, concatenate, s};
 use crate::principal_components::{PrincipalComponents, check_rows, orient};
 use crate::{GanspaceError, LatentDirections};
 
-/// Carries principal components of activations back to W by linear regression (GANSpace, "Principal components and principal feature directions").
+/// Carries principal components of activations back to W by linear regression (GANSpace, "Principal components and
+/// principal feature directions").
 ///
-/// With `x = V (y - mean)` the coordinates of the activations `y` that `w` gives, `U = argmin sum |U x + c - w|^2`. Column `k` of `U` is how `w`
-/// changes on average when coordinate `k` grows by one; made unit length it is the direction, and its length times the standard deviation
-/// of the coordinate is how far `w` goes for one standard deviation.
+/// With `x = V (y - mean)` the coordinates of the activations `y` that `w` gives, `U = argmin sum |U x + c - w|^2`.
+/// Column `k` of `U` is how `w` changes on average when coordinate `k` grows by one; made unit length it is the
+/// direction, and its length times the standard deviation of the coordinate is how far `w` goes for one standard
+/// deviation.
 ///
 /// Samples are streamed: only the covariance of `x` and `w` together is kept.
 #[derive(Clone, Debug)]
@@ -56,7 +58,8 @@ impl LatentRegression {
     /// The directions in W, in the order of the components.
     ///
     /// # Errors
-    /// When there are no more samples than components, two components cannot be told apart in them, or one does not depend on `w`.
+    /// When there are no more samples than components, two components cannot be told apart in them, or one does not
+    /// depend on `w`.
     pub fn directions(&self) -> Result<LatentDirections, GanspaceError> {
         let count = self.components.count();
         if self.moments.count() <= count as u64 {

@@ -1,10 +1,12 @@
 //! Principal directions of a StyleGAN2's latents, layer-wise edits along them, and paths between latents.
 //!
-//! After Härkönen, Hertzmann, Lehtinen and Paris, "GANSpace: Discovering Interpretable GAN Controls" (2020): the principal components of
-//! sampled `w`, or of a block's activations regressed back to `w`, are candidates for edits that a person can name. The crate works on
-//! arrays and knows no generator: the caller samples latents, renders images and measures distances.
+//! After Härkönen, Hertzmann, Lehtinen and Paris, "GANSpace: Discovering Interpretable GAN Controls" (2020): the
+//! principal components of sampled `w`, or of a block's activations regressed back to `w`, are candidates for edits
+//! that a person can name. The crate works on arrays and knows no generator: the caller samples latents, renders images
+//! and measures distances.
 //!
-//! Latents have the project's layouts: `w` is a row of `[samples, w_dim]`, `w_plus` is `[num_ws, w_dim]`, one row for each modulated layer.
+//! Latents have the project's layouts: `w` is a row of `[samples, w_dim]`, `w_plus` is `[num_ws, w_dim]`, one row for
+//! each modulated layer.
 //!
 //! ```
 //! use feature_stats::{Ddof, Moments};

@@ -9,12 +9,14 @@ const FEWEST: usize = 2;
 const WITH: &str = "images with the attribute";
 const WITHOUT: &str = "images without the attribute";
 
-/// A linear score of image features that tells images with an attribute from images without it: positive for those with it.
+/// A linear score of image features that tells images with an attribute from images without it: positive for those with
+/// it.
 ///
-/// Diagonal linear discriminant (Dudoit, Fridlyand and Speed, "Comparison of discrimination methods for the classification of tumors", 2002): the
-/// difference of the two means, each feature over its pooled variance, which a handful of images is enough for. To every standard deviation the
-/// median of all is added, as Tibshirani et al. ("Diagnosis of multiple cancer types by shrunken centroids of gene expression", 2002) do,
-/// so that features that happen to be constant do not decide.
+/// Diagonal linear discriminant (Dudoit, Fridlyand and Speed, "Comparison of discrimination methods for the
+/// classification of tumors", 2002): the difference of the two means, each feature over its pooled variance, which a
+/// handful of images is enough for. To every standard deviation the median of all is added, as Tibshirani et al.
+/// ("Diagnosis of multiple cancer types by shrunken centroids of gene expression", 2002) do, so that features that
+/// happen to be constant do not decide.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearScore {
     /// `[d]`.
@@ -74,8 +76,9 @@ impl LinearScore {
         Ok((features - &self.midpoint).dot(&self.weights))
     }
 
-    /// Share of the images, `[n, d]` with and `[m, d]` without the attribute, that a score fitted on all others puts on the right side, the two
-    /// kinds weighing the same: 1 is perfect, 0.5 is chance. It says whether the features show the attribute at all.
+    /// Share of the images, `[n, d]` with and `[m, d]` without the attribute, that a score fitted on all others puts on
+    /// the right side, the two kinds weighing the same: 1 is perfect, 0.5 is chance. It says whether the features show
+    /// the attribute at all.
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and when there are fewer than three of either.

@@ -3,7 +3,8 @@ use ndarray::Array2;
 use crate::interpolation::check_same_latents;
 use crate::{Easing, GanspaceError, Interpolation};
 
-/// A path through latents `w_plus` in order, and back to the first where it is a loop. Every part from one latent to the next takes the same time.
+/// A path through latents `w_plus` in order, and back to the first where it is a loop. Every part from one latent to
+/// the next takes the same time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Path {
     /// Each `[num_ws, w_dim]`.
@@ -17,7 +18,8 @@ impl Path {
     /// Through `latents`, each `[num_ws, w_dim]`; the easing holds for each part.
     ///
     /// # Errors
-    /// When there are fewer than two latents, their shapes differ from each other or from the center, or a number is not finite.
+    /// When there are fewer than two latents, their shapes differ from each other or from the center, or a number is
+    /// not finite.
     pub fn new(
         latents: Vec<Array2<f32>>,
         interpolation: Interpolation,
@@ -59,7 +61,8 @@ impl Path {
         self.latents.len() - usize::from(!self.closed)
     }
 
-    /// The latent `[num_ws, w_dim]` at time `t`: 0 is the first, 1 the last, or the first again in a loop. Times beyond count as these.
+    /// The latent `[num_ws, w_dim]` at time `t`: 0 is the first, 1 the last, or the first again in a loop. Times beyond
+    /// count as these.
     pub fn at(&self, t: f64) -> Array2<f32> {
         let parts = self.parts();
         let time = t.clamp(0.0, 1.0) * parts as f64;
@@ -71,8 +74,8 @@ impl Path {
             .checked_between(&self.latents[part], &self.latents[next], position)
     }
 
-    /// Evenly spaced times of `frames` frames: from 0 to 1 with both, or without the last in a loop, which then repeats without a
-    /// frame shown twice.
+    /// Evenly spaced times of `frames` frames: from 0 to 1 with both, or without the last in a loop, which then repeats
+    /// without a frame shown twice.
     ///
     /// # Errors
     /// When there are fewer than two frames.

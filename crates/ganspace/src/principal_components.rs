@@ -20,7 +20,8 @@ pub struct PrincipalComponents {
 impl PrincipalComponents {
     /// The exact components of streamed statistics (`feature_stats::Moments`), `count` of them.
     ///
-    /// Memory and time grow with the square and the cube of the dimension; beyond some thousand use [`IncrementalPca`](crate::IncrementalPca).
+    /// Memory and time grow with the square and the cube of the dimension; beyond some thousand use
+    /// [`IncrementalPca`](crate::IncrementalPca).
     ///
     /// # Errors
     /// When `count` is not between 1 and the dimension, or the eigen-decomposition fails.

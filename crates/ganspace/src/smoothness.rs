@@ -5,20 +5,22 @@ use crate::sample_checks::check_distances;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Smoothness {
-    /// Mean over the steps of `distance / dt^2`, with `dt` the step's share of the path: the perceptual path length of Karras et al. ("A
-    /// style-based generator architecture", 2019, section 4.1) of this one path, with the frames' spacing for its epsilon. Like theirs it is in the
-    /// unit of the distance, which for LPIPS grows with the square of a small step.
+    /// Mean over the steps of `distance / dt^2`, with `dt` the step's share of the path: the perceptual path length of
+    /// Karras et al. ("A style-based generator architecture", 2019, section 4.1) of this one path, with the frames'
+    /// spacing for its epsilon. Like theirs it is in the unit of the distance, which for LPIPS grows with the square of
+    /// a small step.
     pub perceptual_path_length: f64,
     /// Mean distance of successive frames.
     pub mean_step: f64,
     /// Largest distance of successive frames.
     pub largest_step: f64,
-    /// Largest step over the mean step: 1 for an even change, as many as there are steps for one jump. 1 where nothing changes.
+    /// Largest step over the mean step: 1 for an even change, as many as there are steps for one jump. 1 where nothing
+    /// changes.
     pub largest_over_mean: f64,
 }
 
-/// Measures a path by the perceptual distances of successive frames, which are evenly spaced in time. Those of a loop end with that from the last
-/// frame to the first.
+/// Measures a path by the perceptual distances of successive frames, which are evenly spaced in time. Those of a loop
+/// end with that from the last frame to the first.
 ///
 /// ```
 /// let even = ganspace::smoothness(&[0.1, 0.1, 0.1, 0.1])?;
@@ -48,12 +50,12 @@ pub fn smoothness(distances: &[f64]) -> Result<Smoothness, GanspaceError> {
     })
 }
 
-/// Times for `frames` frames between which images change by equal amounts: [`Path::at`](crate::Path::at) of these instead of evenly spaced ones makes an
-/// animation of even speed.
+/// Times for `frames` frames between which images change by equal amounts: [`Path::at`](crate::Path::at) of these
+/// instead of evenly spaced ones makes an animation of even speed.
 ///
-/// `lengths` are distances of successive frames that are evenly spaced in time, and must add up along the path; LPIPS is of second order, so take its
-/// square root. Between those frames the speed counts as constant. A path that does not change keeps even times. With `closed` the times leave out
-/// the end, which is the start again.
+/// `lengths` are distances of successive frames that are evenly spaced in time, and must add up along the path; LPIPS
+/// is of second order, so take its square root. Between those frames the speed counts as constant. A path that does not
+/// change keeps even times. With `closed` the times leave out the end, which is the start again.
 ///
 /// # Errors
 /// When there is no distance, one is negative or not finite, or there are fewer than two frames.

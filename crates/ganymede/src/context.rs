@@ -13,8 +13,8 @@ use crate::{Error, Model, Weights, model};
 
 /// What jobs share: where they compute, where weights are, and what they have loaded.
 ///
-/// One context serves any number of jobs, also from several threads. Models are kept until others take their place, so that the next job with the same model
-/// begins at once.
+/// One context serves any number of jobs, also from several threads. Models are kept until others take their place, so
+/// that the next job with the same model begins at once.
 pub struct Context {
     device: Device,
     weights: Option<PathBuf>,
@@ -112,12 +112,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// There is no such model, its file does not hold a generator of gray or RGB images, or [`with_tuned`](Self::with_tuned) has a file of another one.
+    /// There is no such model, its file does not hold a generator of gray or RGB images, or
+    /// [`with_tuned`](Self::with_tuned) has a file of another one.
     pub fn model(&self, which: &str) -> Result<Arc<Model>, Error> {
         self.kept(which, None)
     }
 
-    /// As [`model`](Self::model), with its weights changed by a file of pivotal tuning, for jobs of which each has a change of its own.
+    /// As [`model`](Self::model), with its weights changed by a file of pivotal tuning, for jobs of which each has a
+    /// change of its own.
     ///
     /// # Errors
     ///
@@ -149,7 +151,8 @@ impl Context {
         Ok(model)
     }
 
-    /// A generator of an opened folder of models. A change of weights by [`with_tuned`](Self::with_tuned) reaches the one that it is of; the others stay.
+    /// A generator of an opened folder of models. A change of weights by [`with_tuned`](Self::with_tuned) reaches the
+    /// one that it is of; the others stay.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Brings a checkpoint of any known format into safetensors with the official names, and its configuration into the metadata.
+//! Brings a checkpoint of any known format into safetensors with the official names, and its configuration into the
+//! metadata.
 //!
 //! Nothing in the file is run, whatever it claims to be.
 
@@ -30,7 +31,8 @@ pub struct Options {
     /// How floating-point weights are stored.
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub precision: Precision,
-    /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`; without one the job only says what the file holds
+    /// Folder for the result, `NAME.safetensors` or `NAME.NETWORK.safetensors`; without one the job only says what the
+    /// file holds
     #[cfg_attr(feature = "clap", arg(skip))]
     pub out: Option<PathBuf>,
     /// Replace a result that is there; files of different models may have one name.
@@ -84,7 +86,8 @@ pub struct Contents {
     pub metadata: BTreeMap<String, String>,
     /// Its networks; empty for a file that is one network.
     pub networks: Vec<NetworkContents>,
-    /// Its networks and other entries of classes that are not known, but for those that are recognized by their tensors, each with the first such class.
+    /// Its networks and other entries of classes that are not known, but for those that are recognized by their
+    /// tensors, each with the first such class.
     pub not_understood: BTreeMap<String, String>,
     /// The configuration in its metadata.
     pub config: Json,
@@ -183,11 +186,13 @@ pub struct Source {
 
 /// Reads a checkpoint and converts what was asked for.
 ///
-/// [`Source::open`] and [`Source::convert`] do the same in two steps, for those who want to see what a file holds although it cannot be converted.
+/// [`Source::open`] and [`Source::convert`] do the same in two steps, for those who want to see what a file holds
+/// although it cannot be converted.
 ///
 /// # Errors
 ///
-/// The file cannot be read, has no such network, or holds a StyleGAN2 network that is not whole; or the result cannot be written or would replace the file.
+/// The file cannot be read, has no such network, or holds a StyleGAN2 network that is not whole; or the result cannot
+/// be written or would replace the file.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -29,7 +29,8 @@ impl DeviceChoice {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`]: there is none, no support for it was compiled in, or the environment asks for instructions that nobody knows.
+    /// [`Error::Device`]: there is none, no support for it was compiled in, or the environment asks for instructions
+    /// that nobody knows.
     pub fn open(self) -> Result<Device, Error> {
         match self {
             Self::Cpu => cpu(),

@@ -22,14 +22,16 @@ pub const BATCH: usize = 16;
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct FeatureOptions {
-    /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid; alexnet_layers or vgg16_layers for the means of all layers
+    /// Network: efficientnet_lite0, alexnet, vgg16, clip_vit_b32, dino_vit_b16 or inception_v3_fid; alexnet_layers or
+    /// vgg16_layers for the means of all layers
     #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features, value_name = "NAME"))]
     #[serde(with = "text")]
     pub features: FeatureNetworkKind,
     /// Its weights [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
-    /// Side that whole images are resized to, whatever their aspect ratio; 0 for the network's published resize and crop
+    /// Side that whole images are resized to, whatever their aspect ratio; 0 for the network's published resize and
+    /// crop
     #[cfg_attr(feature = "clap", arg(long, default_value_t = FeatureOptions::default().features_side, value_name = "PIXELS"))]
     pub features_side: u32,
 }
@@ -132,7 +134,8 @@ impl UnitFeatures {
     }
 }
 
-/// The network with whole pictures of any aspect ratio resized to `side`: the published preprocessing of most networks cuts the margins off.
+/// The network with whole pictures of any aspect ratio resized to `side`: the published preprocessing of most networks
+/// cuts the margins off.
 pub fn whole_picture(
     extractor: FeatureExtractor,
     name: &'static str,

@@ -79,7 +79,8 @@ pub struct Names {
 impl Names {
     /// `wanted`, or with `-2`, `-3`, ... behind it where that is taken; dots become dashes.
     ///
-    /// Compared without case, as some file systems do. Without dots, what is written as `NAME.kind.png` is no other name's `NAME.png`.
+    /// Compared without case, as some file systems do. Without dots, what is written as `NAME.kind.png` is no other
+    /// name's `NAME.png`.
     pub fn unique(&mut self, wanted: &str) -> String {
         let wanted = wanted.replace('.', "-");
         let mut name = wanted.clone();

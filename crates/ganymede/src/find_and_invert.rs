@@ -24,7 +24,8 @@ use crate::{Context, Error, Model, Observer, Preview, Warning};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// The query: an image, or a folder or archive with one; - for standard input [default: a query image of the repository]
+    /// The query: an image, or a folder or archive with one; - for standard input [default: a query image of the
+    /// repository]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub image: Option<PathBuf>,
     /// Leave out images that cannot be read, and say so
@@ -39,7 +40,8 @@ pub struct Options {
     /// Folder of models [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
-    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the weights folder]
+    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the
+    /// weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Score
@@ -133,7 +135,8 @@ pub struct Inverted {
     pub model: String,
     /// LPIPS of the reconstruction from the query.
     pub lpips: f64,
-    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the image.
+    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the
+    /// image.
     pub psnr: f64,
     /// Mean squared error of pixels in [-1, 1].
     pub mse: f64,
@@ -156,8 +159,9 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 /// Ranks the zoo for an image, and inverts it with the models at some ranks.
 ///
-/// An image that a good model could have made is inverted well; one that it could not is inverted badly, or far from its mean. The observer sees samples of
-/// the models as `samples-RANK` and reconstructions as `rank-RANK-MODEL`. One figure shows all.
+/// An image that a good model could have made is inverted well; one that it could not is inverted badly, or far from
+/// its mean. The observer sees samples of the models as `samples-RANK` and reconstructions as `rank-RANK-MODEL`. One
+/// figure shows all.
 ///
 /// ```
 /// use ganymede::find_and_invert::{self, Options};
@@ -273,7 +277,8 @@ impl Found<'_> {
             .collect()
     }
 
-    /// The model that the query is most usual for, and whether that is likely to have made it; none where the method or the index does not say.
+    /// The model that the query is most usual for, and whether that is likely to have made it; none where the method or
+    /// the index does not say.
     pub fn fit(&self) -> Option<Fit> {
         match self.options.method {
             Method::GaussianDensity => self.searcher.fit(&self.ranked),
@@ -286,11 +291,13 @@ impl Found<'_> {
         self.scoring
     }
 
-    /// The second half of [`run`]: samples of the best models, and the inversions. What there is when the observer ends the job is written and returned.
+    /// The second half of [`run`]: samples of the best models, and the inversions. What there is when the observer ends
+    /// the job is written and returned.
     ///
     /// # Errors
     ///
-    /// A model cannot be loaded, LPIPS does not take images of its size, a loss is not finite, or a file cannot be written.
+    /// A model cannot be loaded, LPIPS does not take images of its size, a loss is not finite, or a file cannot be
+    /// written.
     pub fn invert(self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let (options, device) = (self.options, self.context.device());
         let mut best = Vec::new();

@@ -29,7 +29,8 @@ pub struct Options {
     /// Seeds of the images, such as 0-31,40; the official generator script draws the same latents
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().seeds))]
     pub seeds: Seeds,
-    /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; refined ones with their features; may be repeated
+    /// A file of latents in place of seeds, of this or other tools: .safetensors, .npz, .npy or .pt; refined ones with
+    /// their features; may be repeated
     #[cfg_attr(
         feature = "clap",
         arg(long, visible_alias = "latent", value_name = "FILE")
@@ -163,7 +164,8 @@ impl Options {
     /// Images that pass the network together.
     fn at_once(&self) -> usize {
         match self.noise_mode {
-            // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand beside it.
+            // Drawn for a batch as a whole: one image at a time keeps a seed's image the same whatever seeds stand
+            // beside it.
             LayerNoise::Random => 1,
             LayerNoise::Constant | LayerNoise::None => usize::from(self.batch),
         }
@@ -257,12 +259,13 @@ fn sources(
     Ok(found)
 }
 
-/// Generates the images and shows each to the observer, under the name `seedNNNN` or its file's. What was made when the observer ends the job is written
-/// and returned. Pictures of a model with opacity are RGBA, previews of it over white.
+/// Generates the images and shows each to the observer, under the name `seedNNNN` or its file's. What was made when the
+/// observer ends the job is written and returned. Pictures of a model with opacity are RGBA, previews of it over white.
 ///
 /// # Errors
 ///
-/// The model cannot be loaded or cannot be used with these options, an image is not finite, or a file cannot be read or written.
+/// The model cannot be loaded or cannot be used with these options, an image is not finite, or a file cannot be read or
+/// written.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -26,7 +26,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Decodes a file, cuts out the center and resizes it to `side` x `side` with Pillow's Lanczos filter, as the official data preparation does.
+    /// Decodes a file, cuts out the center and resizes it to `side` x `side` with Pillow's Lanczos filter, as the
+    /// official data preparation does.
     ///
     /// # Errors
     ///
@@ -80,7 +81,8 @@ pub fn bad_images(skip_bad: bool) -> BadImages {
     }
 }
 
-/// Hands the images of files, folders and archives to `visit`, one at a time, as an [`ImageSource`] finds them. The observer hears what is left out.
+/// Hands the images of files, folders and archives to `visit`, one at a time, as an [`ImageSource`] finds them. The
+/// observer hears what is left out.
 ///
 /// # Errors
 ///

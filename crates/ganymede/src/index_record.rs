@@ -32,7 +32,8 @@ pub struct IndexRecord {
     /// SHA-256 of the generator file that each model's samples were made with.
     #[serde(default)]
     pub generators: BTreeMap<String, String>,
-    /// Class of a conditional model's samples, of those that were sampled with one class; the others' classes were drawn uniformly.
+    /// Class of a conditional model's samples, of those that were sampled with one class; the others' classes were
+    /// drawn uniformly.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub classes: BTreeMap<String, usize>,
     /// How likely each model's own samples are, by which a query's score is usual or not.
@@ -104,8 +105,8 @@ impl IndexRecord {
         self.compare(zoo, indexed, |_| true)
     }
 
-    /// As [`outdated`](Self::outdated), but quickly: files that were last changed before the record was written are taken for the same, so that a zoo of
-    /// many large models is not read for every search.
+    /// As [`outdated`](Self::outdated), but quickly: files that were last changed before the record was written are
+    /// taken for the same, so that a zoo of many large models is not read for every search.
     ///
     /// # Errors
     ///

@@ -19,14 +19,16 @@ impl Default for KeptDirections {
 }
 
 impl KeptDirections {
-    /// The directions of a basis, which `compute` gives where they are not kept. While one thread computes, others wait.
+    /// The directions of a basis, which `compute` gives where they are not kept. While one thread computes, others
+    /// wait.
     pub(crate) fn get(
         &self,
         model: &Model,
         basis: &Basis,
         compute: impl FnOnce() -> Result<LatentDirections, Error>,
     ) -> Result<Arc<LatentDirections>, Error> {
-        // Without the change of a tuned model: these are components of w, and tuning leaves the mapping network as it is.
+        // Without the change of a tuned model: these are components of w, and tuning leaves the mapping network as it
+        // is.
         let key = (ModelKey::of(&model.path), basis.clone());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(directions) = kept.get(&key) {

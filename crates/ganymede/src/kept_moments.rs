@@ -12,14 +12,15 @@ use crate::{Error, Observer, Phase};
 /// Batches between two saves, so that an interruption costs seconds and the file system little.
 const BATCHES_PER_SAVE: u64 = 64;
 
-/// Moments of the features of the first `total` images, going on from what an earlier call left in the file, where one is named.
+/// Moments of the features of the first `total` images, going on from what an earlier call left in the file, where one
+/// is named.
 ///
 /// `features` gives `[images, dimension]` of a range of images. `what` is the name of the phase.
 ///
 /// # Errors
 ///
-/// Those of `features`; the file cannot be read or written, or is not of features of this dimension; [`Error::Cancelled`] when the observer ends the job,
-/// after what there is has been kept.
+/// Those of `features`; the file cannot be read or written, or is not of features of this dimension;
+/// [`Error::Cancelled`] when the observer ends the job, after what there is has been kept.
 pub fn accumulate(
     file: Option<&Path>,
     dimension: usize,

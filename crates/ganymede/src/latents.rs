@@ -120,12 +120,13 @@ pub struct LatentSettings<'a> {
 }
 
 impl LatentSettings<'_> {
-    /// Latents of all sources in their order. Images are inverted together; those that an observer ends early are as far as they came.
+    /// Latents of all sources in their order. Images are inverted together; those that an observer ends early are as
+    /// far as they came.
     ///
     /// # Errors
     ///
-    /// The model has no mean latent to truncate towards or no such class, a file cannot be read or is of latents of another shape, or an image cannot be
-    /// inverted.
+    /// The model has no mean latent to truncate towards or no such class, a file cannot be read or is of latents of
+    /// another shape, or an image cannot be inverted.
     pub fn load(
         &self,
         sources: &[LatentSource],

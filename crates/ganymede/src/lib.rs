@@ -1,8 +1,8 @@
 //! Finds the StyleGAN2 generator that fits an image, inverts the image into it, edits, trains and measures.
 //!
-//! Each module named after a verb is a *job*: `Options` (with defaults, readable by serde), `run`, and an `Outcome` that serde writes. A job takes a
-//! [`Context`] (the device, where weights are, the models that are already loaded) and tells an [`Observer`] how far it is. It prints nothing. Nobody has to
-//! listen: `&mut ()` is an observer too.
+//! Each module named after a verb is a *job*: `Options` (with defaults, readable by serde), `run`, and an `Outcome`
+//! that serde writes. A job takes a [`Context`] (the device, where weights are, the models that are already loaded) and
+//! tells an [`Observer`] how far it is. It prints nothing. Nobody has to listen: `&mut ()` is an observer too.
 //!
 //! ```
 //! use ganymede::{Context, Device, generate};
@@ -22,13 +22,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crates below the jobs are here under their names, and with them Burn's [`Device`] and [`Tensor`], so that a program needs this crate alone:
-//! `docs/outside/` in the repository is one.
+//! The crates below the jobs are here under their names, and with them Burn's [`Device`] and [`Tensor`], so that a
+//! program needs this crate alone: `docs/outside/` in the repository is one.
 //!
 //! # Cancelling
 //!
-//! [`Observer::cancelled`] is asked between two pieces of work. A job that has something to give then returns it, with `cancelled` set; one that has not
-//! returns [`Error::Cancelled`].
+//! [`Observer::cancelled`] is asked between two pieces of work. A job that has something to give then returns it, with
+//! `cancelled` set; one that has not returns [`Error::Cancelled`].
 //!
 //! # Feature flags
 //!
@@ -41,11 +41,13 @@
 //!
 //! # In a browser
 //!
-//! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one thread. There is no file system:
-//! paths below `memory:` name files in the program's memory ([`whole_file::memory`]), and with [`Context::with_weights`] of such a folder these jobs run
-//! as they do elsewhere: `generate`, `search`, `invert`, `edit`, `interpolate`, `drag`, `find_and_invert` and [`picture`]. Training, changes of an index
-//! and of a folder of models, and sets of images that are folders need a file system. Random numbers come from
-//! JavaScript, which whoever builds the last program has to allow: `RUSTFLAGS='--cfg getrandom_backend="wasm_js" -C target-feature=+simd128'`.
+//! This crate and those below it compile for `wasm32-unknown-unknown` with the feature `cpu`; computation is on one
+//! thread. There is no file system: paths below `memory:` name files in the program's memory ([`whole_file::memory`]),
+//! and with [`Context::with_weights`] of such a folder these jobs run as they do elsewhere: `generate`, `search`,
+//! `invert`, `edit`, `interpolate`, `drag`, `find_and_invert` and [`picture`]. Training, changes of an index and of a
+//! folder of models, and sets of images that are folders need a file system. Random numbers come from JavaScript, which
+//! whoever builds the last program has to allow:
+//! `RUSTFLAGS='--cfg getrandom_backend="wasm_js" -C target-feature=+simd128'`.
 
 pub mod class;
 #[cfg(all(test, feature = "clap"))]

@@ -79,7 +79,8 @@ impl ModelImage {
     }
 }
 
-/// Images of one model in rows of `columns`, `padding` pixels between them: white ones, and transparent ones where the images have an opacity.
+/// Images of one model in rows of `columns`, `padding` pixels between them: white ones, and transparent ones where the
+/// images have an opacity.
 ///
 /// # Panics
 ///

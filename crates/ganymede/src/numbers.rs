@@ -1,4 +1,5 @@
-//! Numbers of options, with their ranges: as they are written on a command line, and as they are found in a job's options.
+//! Numbers of options, with their ranges: as they are written on a command line, and as they are found in a job's
+//! options.
 
 use std::time::Duration;
 

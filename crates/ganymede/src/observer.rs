@@ -49,7 +49,8 @@ pub trait Observer {
     /// So many units of the phase's length are done.
     fn position(&mut self, _done: u64) {}
 
-    /// So many units of the phase's length were done in an earlier call, which says nothing about the time that the rest takes.
+    /// So many units of the phase's length were done in an earlier call, which says nothing about the time that the
+    /// rest takes.
     fn resume(&mut self, done: u64) {
         self.position(done);
     }

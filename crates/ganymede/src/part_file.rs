@@ -1,6 +1,7 @@
 //! Files that units of work write, for work that is divided among many processes.
 //!
-//! A file is named after its content, so that a unit that is run twice writes the same file again, and says what it is made of.
+//! A file is named after its content, so that a unit that is run twice writes the same file again, and says what it is
+//! made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

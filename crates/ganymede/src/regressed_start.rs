@@ -27,12 +27,14 @@ pub struct RegressedStart {
 }
 
 impl RegressedStart {
-    /// The regression of a model, from the file beside it or fitted now, which takes seconds and is kept in that file where the folder can be written. Its features are
-    /// those of the zoo's index, or the usual ones where there is no index.
+    /// The regression of a model, from the file beside it or fitted now, which takes seconds and is kept in that file
+    /// where the folder can be written. Its features are those of the zoo's index, or the usual ones where there is no
+    /// index.
     ///
     /// # Errors
     ///
-    /// The weights of the feature network are missing, or the model's images are not finite; [`Error::Cancelled`] when the observer ends the work.
+    /// The weights of the feature network are missing, or the model's images are not finite; [`Error::Cancelled`] when
+    /// the observer ends the work.
     pub fn of(
         model: &Model,
         context: &Context,

@@ -9,8 +9,8 @@ use stylegan2::{FeatureOffset, Generator, NoiseMode};
 use crate::latents::to_tensor;
 use crate::{Error, Model};
 
-/// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold. Values that are no numbers are an error that says
-/// where they began.
+/// Images `[latents, channels, side, side]` with the model's own noise, clipped to what a picture can hold. Values that
+/// are no numbers are an error that says where they began.
 ///
 /// # Errors
 ///

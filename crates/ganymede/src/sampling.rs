@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use stylegan2::{Generator, NoiseMode, StyleGan2Error, Truncation, latents_from_seeds};
 
-/// Images `[seeds, channels, side, side]` with the model's own noise, of one class or of classes drawn uniformly; values that are no numbers are an error.
+/// Images `[seeds, channels, side, side]` with the model's own noise, of one class or of classes drawn uniformly;
+/// values that are no numbers are an error.
 ///
 /// # Errors
 ///
@@ -27,7 +28,8 @@ pub fn checked(
 
 /// Images `[up to batch, channels, side, side]` of the seeds in their order, with the model's own noise.
 ///
-/// All are of a class, or a conditional generator's classes are drawn uniformly. The class exists, and there is a mean latent where `truncation` needs one.
+/// All are of a class, or a conditional generator's classes are drawn uniformly. The class exists, and there is a mean
+/// latent where `truncation` needs one.
 pub fn batches<'g>(
     generator: &'g Generator,
     class: Option<usize>,

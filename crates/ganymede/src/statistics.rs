@@ -63,8 +63,8 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// The percentile interval of the mean of all values (Efron 1979).
     ///
-    /// Each stratum is drawn from for itself, with as many values as it has: how many there are of a kind was chosen and not observed. None where a stratum has fewer
-    /// than two values, of which no spread can be known.
+    /// Each stratum is drawn from for itself, with as many values as it has: how many there are of a kind was chosen
+    /// and not observed. None where a stratum has fewer than two values, of which no spread can be known.
     pub fn interval(&self, strata: &[Vec<f64>]) -> Option<Interval> {
         if strata.is_empty() || strata.iter().any(|stratum| stratum.len() < 2) {
             return None;
@@ -138,8 +138,9 @@ mod tests {
 
     #[test]
     fn the_interval_of_zeros_and_ones_is_that_of_the_binomial_distribution() {
-        // The mean of 20 drawn with replacement from ten zeros and ten ones is binomial over 20: 6 is the least value that 2.5 % do not reach
-        // (P(X <= 5) = 2.07 %, P(X <= 6) = 5.77 %). With 20,000 resamples the first has a standard error of 0.1 %, so 0.43 % are four of them.
+        // The mean of 20 drawn with replacement from ten zeros and ten ones is binomial over 20: 6 is the least value
+        // that 2.5 % do not reach (P(X <= 5) = 2.07 %, P(X <= 6) = 5.77 %). With 20,000 resamples the first has a
+        // standard error of 0.1 %, so 0.43 % are four of them.
         let values: Vec<f64> = (0..20).map(|i| f64::from(i % 2)).collect();
         let found = BOOTSTRAP.interval(&[values]).unwrap();
         assert!((found.mean - 0.5).abs() < 1e-15);
@@ -187,8 +188,8 @@ mod tests {
             other.interval(std::slice::from_ref(&values)).unwrap(),
             found
         );
-        // Forty values are enough for the normal approximation: 1.96 standard errors to each side, of which the bootstrap's are smaller by
-        // (39 / 40)^0.5, or 1.3 %; 3 % for the draws.
+        // Forty values are enough for the normal approximation: 1.96 standard errors to each side, of which the
+        // bootstrap's are smaller by (39 / 40)^0.5, or 1.3 %; 3 % for the draws.
         let error = Estimate::of(&values).unwrap().standard_error.unwrap();
         for half in [found.mean - found.low, found.high - found.mean] {
             assert!((half / (1.96 * error) - 1.0).abs() < 0.043, "{half}");

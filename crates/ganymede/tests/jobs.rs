@@ -907,7 +907,8 @@ fn the_study_of_refinement_compares_each_way_with_the_plain_search_and_keeps_who
     assert!(refined.mask.is_some() && refined.moved.is_none());
     assert!(tuned.mask.is_none() && tuned.moved.is_some());
     assert_eq!((plain.edit_kept, plain.side_effect), (None, None));
-    // Target, plain, refined, tuned, and both ends of the first named edit on the plain and on the refined one, 128 pixels each.
+    // Target, plain, refined, tuned, and both ends of the first named edit on the plain and on the refined one, 128
+    // pixels each.
     let picture =
         decode_file(out.path().join("openPeeps-0.png"), &DecodeLimits::default()).unwrap();
     assert_eq!(picture.height(), 128 + 2 * 2);

@@ -1,4 +1,5 @@
-//! LPIPS' comparison of one layer's activations with a target's: one pass over the activations each way, where single operations take a dozen.
+//! LPIPS' comparison of one layer's activations with a target's: one pass over the activations each way, where single
+//! operations take a dozen.
 //!
 //! A cube computes `PIXELS` pixels, whose channels are shared out among `GROUPS` units each.
 
@@ -52,7 +53,8 @@ pub fn distances(features: FeatureTensors) -> CubeTensor {
     let client = columns.x.client.clone();
     let (count, dim) = columns.cubes();
     let sizes = columns.sizes();
-    // SAFETY: the operands have the sizes that `Columns::new` compared, and units past the last pixel read and write nothing.
+    // SAFETY: the operands have the sizes that `Columns::new` compared, and units past the last pixel read and write
+    // nothing.
     unsafe {
         distance_kernel::launch_unchecked(
             &client,
@@ -114,7 +116,8 @@ pub fn gradient(features: FeatureTensors, gradient: CubeTensor, of: Gradient) ->
     let client = columns.x.client.clone();
     let (count, dim) = columns.cubes();
     let sizes = columns.sizes();
-    // SAFETY: the operands have the sizes that were compared above and in `Columns::new`, and units past the last pixel read and write nothing.
+    // SAFETY: the operands have the sizes that were compared above and in `Columns::new`, and units past the last pixel
+    // read and write nothing.
     unsafe {
         gradient_kernel::launch_unchecked(
             &client,
@@ -284,7 +287,8 @@ fn distance_kernel(x: &[f32], target: &[f32], head: &[f32], map: &mut [f32], siz
     }
 }
 
-/// With `u` the normalized column, `l` its length and `e = 2 gradient head (u - target)`: `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
+/// With `u` the normalized column, `l` its length and `e = 2 gradient head (u - target)`:
+/// `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 #[cube(launch_unchecked)]
 #[allow(
     clippy::too_many_arguments,

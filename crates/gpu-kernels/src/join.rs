@@ -2,7 +2,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-/// Adds the parts of a split sum, `parts` `[splits, y]`, into `y` `[.., rows, pixels]`, times a factor for each plane, plus a bias for each row.
+/// Adds the parts of a split sum, `parts` `[splits, y]`, into `y` `[.., rows, pixels]`, times a factor for each plane,
+/// plus a bias for each row.
 ///
 /// The order of a sum is that of its parts, so that results do not change from run to run.
 pub(crate) fn join(

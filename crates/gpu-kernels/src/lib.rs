@@ -1,7 +1,9 @@
-//! Loops for graphics processors, in CubeCL: convolutions, resampling filters and products in the full precision of f32.
+//! Loops for graphics processors, in CubeCL: convolutions, resampling filters and products in the full precision of
+//! f32.
 //!
-//! One source serves CUDA, wgpu and Metal. Operands are tensors of Burn's backend for them, of any layout; derivatives and the choice among backends are the
-//! business of the crates above. Without one of the features `wgpu` and `cuda` there is nothing here.
+//! One source serves CUDA, wgpu and Metal. Operands are tensors of Burn's backend for them, of any layout; derivatives
+//! and the choice among backends are the business of the crates above. Without one of the features `wgpu` and `cuda`
+//! there is nothing here.
 //!
 #![cfg_attr(not(any(feature = "wgpu", feature = "cuda")), doc = "```ignore")]
 #![cfg_attr(any(feature = "wgpu", feature = "cuda"), doc = "```")]

@@ -141,8 +141,9 @@ fn product(
     let cube_dim = CubeDim::new_1d(UNITS as u32);
     let (m_step, n_step) = if swapped { (1, m) } else { (n, 1) };
     let (left_is_near, right_is_near) = (left.outer_is_near(), right.outer_is_near());
-    // SAFETY: cubes without work end first; factors are read and the result is written at rows, columns and terms that are compared with their
-    // numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill whole tiles, as is asserted of every tile.
+    // SAFETY: cubes without work end first; factors are read and the result is written at rows, columns and terms that
+    // are compared with their numbers, and matrices lie `batch` apart as `Factor::new` found; loads of columns fill
+    // whole tiles, as is asserted of every tile.
     unsafe {
         product_kernel::launch_unchecked(
             &client,

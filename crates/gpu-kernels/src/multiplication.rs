@@ -2,9 +2,11 @@ use cubecl::prelude::*;
 
 use crate::tile::{LANES, Tile};
 
-/// Adds the product of one piece of both factors, `[K, M]` and `[K, N]` in vectors, to a unit's sums `[unit M, unit N]`.
+/// Adds the product of one piece of both factors, `[K, M]` and `[K, N]` in vectors, to a unit's sums
+/// `[unit M, unit N]`.
 ///
-/// Those lie in parts of [`LANES`] each, as many units apart as there are, so that neighboring units read neighboring vectors.
+/// Those lie in parts of [`LANES`] each, as many units apart as there are, so that neighboring units read neighboring
+/// vectors.
 #[cube]
 #[allow(
     clippy::too_many_arguments,

@@ -18,8 +18,8 @@ const SHORTEST_PART: usize = 64;
 /// N from which on a tile of small M and large N is worth having few of them.
 const LARGE_N: usize = 2048;
 
-/// The part of a product of matrices that one cube computes: `rows x columns` of the result in steps of `depth` along the reduction, where each
-/// unit keeps `unit_m x unit_n` values in registers.
+/// The part of a product of matrices that one cube computes: `rows x columns` of the result in steps of `depth` along
+/// the reduction, where each unit keeps `unit_m x unit_n` values in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tile {
     pub m: usize,
@@ -70,7 +70,8 @@ impl Tile {
     };
 }
 
-/// Bytes of shared memory that a tile may need: WebGPU guarantees 16 KiB, adapters of the last ten years have 32 and more.
+/// Bytes of shared memory that a tile may need: WebGPU guarantees 16 KiB, adapters of the last ten years have 32 and
+/// more.
 const MOST_SHARED: usize = 17 << 10;
 
 // The kernels are launched unchecked and rely on this.
@@ -115,7 +116,8 @@ pub(crate) struct Distribution {
 }
 
 impl Distribution {
-    /// The tile that `products` products of `[M, K]` and `[K, N]` waste least of. Where there are too few to fill the device, the sum is split.
+    /// The tile that `products` products of `[M, K]` and `[K, N]` waste least of. Where there are too few to fill the
+    /// device, the sum is split.
     pub fn choose(client: &Client, m: usize, n: usize, products: usize, k: usize) -> Self {
         Self::fill(cubes_wanted(client), m, n, products, k)
     }

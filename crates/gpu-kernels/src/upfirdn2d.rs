@@ -11,8 +11,8 @@ use cubecl::prelude::*;
 
 use crate::limits::addressable;
 
-/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
-/// `o down + k - before`, and zero outside it.
+/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]`
+/// times the upsampled input at `o down + k - before`, and zero outside it.
 #[derive(Clone, Debug)]
 pub struct CubeResampling {
     /// Height and width of the output.

@@ -20,8 +20,8 @@ pub(crate) fn list(
         links: BTreeSet::new(),
     };
     search.folder(folder.to_owned())?;
-    // After all that is really there, so that what a link leads to has its own name where it has one. The order of links is that of their
-    // paths, as the order of a directory is the file system's.
+    // After all that is really there, so that what a link leads to has its own name where it has one. The order of
+    // links is that of their paths, as the order of a directory is the file system's.
     while let Some(link) = search.links.pop_first() {
         search.link(link)?;
     }

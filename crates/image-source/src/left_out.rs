@@ -8,7 +8,8 @@ pub struct LeftOut {
     pub hidden: usize,
     /// `Thumbs.db`, `desktop.ini` and what is in `__MACOSX`.
     pub system: usize,
-    /// Files with endings that no image has; `dataset.json` of the official dataset tool is in [`labels`](Self::labels).
+    /// Files with endings that no image has; `dataset.json` of the official dataset tool is in
+    /// [`labels`](Self::labels).
     pub other: usize,
     /// Pipes, sockets and devices, links that lead nowhere, and links in archives.
     pub irregular: usize,

@@ -1,7 +1,7 @@
 //! The images of a folder, a `.zip`, a `.tar`, a packed file or single files, one after the other.
 //!
-//! [`ImageSource`] has one rule for what counts as an image and for what is left out, so that every program takes the same sets. Nothing is decoded
-//! before it is asked for, and no more than one image at a time is held.
+//! [`ImageSource`] has one rule for what counts as an image and for what is left out, so that every program takes the
+//! same sets. Nothing is decoded before it is asked for, and no more than one image at a time is held.
 //!
 //! ```
 //! use image_source::{BadImages, ImageSource, ImageSourceError};

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::LeftOut;
 
-/// Endings of files that count as images, compared without case. What the content is decides how they are decoded; those of the last line are not, and the
-/// error that says so is of more use than a silently smaller set.
+/// Endings of files that count as images, compared without case. What the content is decides how they are decoded;
+/// those of the last line are not, and the error that says so is of more use than a silently smaller set.
 const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "jfif", "gif", "webp", "bmp", "tif", "tiff", //
     "heic", "heif", "avif",
@@ -47,7 +47,8 @@ impl NameKind {
     }
 }
 
-/// Of one part of a path, file or folder. Folders are never [`NameKind::Image`] to their callers, which look for hidden and system ones only.
+/// Of one part of a path, file or folder. Folders are never [`NameKind::Image`] to their callers, which look for hidden
+/// and system ones only.
 pub(crate) fn kind_of(name: &OsStr) -> NameKind {
     let lower = name.to_string_lossy().to_lowercase();
     if lower == MAC_FOLDER || OF_SYSTEMS.contains(&lower.as_str()) {
@@ -98,8 +99,8 @@ fn is_invisible(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The base name of a path without its ending, as part of the name of a file that is written: no separator, no control character, nothing that Windows
-/// reserves, at most 100 bytes.
+/// The base name of a path without its ending, as part of the name of a file that is written: no separator, no control
+/// character, nothing that Windows reserves, at most 100 bytes.
 pub(crate) fn stem(path: &str) -> String {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = Path::new(name)

@@ -23,8 +23,9 @@ const STANDARD_INPUT: &str = "-";
 /// | any other file | itself |
 /// | `-` | the image on standard input |
 ///
-/// What a file is, is told by its content. Hidden files (`._x.png`, `.DS_Store`), system files (`Thumbs.db`, the folder `__MACOSX`), files with other endings and
-/// what is no regular file are left out and counted. HEIC and AVIF files count as images that cannot be decoded, so that they are named.
+/// What a file is, is told by its content. Hidden files (`._x.png`, `.DS_Store`), system files (`Thumbs.db`, the folder
+/// `__MACOSX`), files with other endings and what is no regular file are left out and counted. HEIC and AVIF files
+/// count as images that cannot be decoded, so that they are named.
 ///
 /// Differs from pytorch-fid, which searches no subfolders.
 #[derive(Clone, Debug)]
@@ -75,7 +76,8 @@ pub enum BadImages {
 pub struct SourceImage {
     /// The path, or `archive.zip:folder/image.png`, escaped so that it can be shown.
     pub name: String,
-    /// The base name without its ending, fit to name a file that is written: without separators, control characters or what Windows reserves.
+    /// The base name without its ending, fit to name a file that is written: without separators, control characters or
+    /// what Windows reserves.
     pub stem: String,
     /// The file, where it is one of its own.
     pub path: Option<PathBuf>,
@@ -485,7 +487,8 @@ pub(crate) fn decode_reader(
     limits: &DecodeLimits,
 ) -> Result<RgbImage, ImageSourceError> {
     let mut bytes = Vec::new();
-    // One byte more than allowed, so that the decoder sees that it is too long; an archive's own lengths are not trusted.
+    // One byte more than allowed, so that the decoder sees that it is too long; an archive's own lengths are not
+    // trusted.
     reader
         .take(limits.max_file_bytes.saturating_add(1))
         .read_to_end(&mut bytes)

@@ -20,7 +20,8 @@ pub(crate) struct Entry {
     length: u64,
 }
 
-/// The images in the archive's order, which is the order that they can be read fastest in. The bytes between the headers are not read.
+/// The images in the archive's order, which is the order that they can be read fastest in. The bytes between the
+/// headers are not read.
 pub(crate) fn list(path: &Path, left_out: &mut LeftOut) -> Result<Vec<Entry>, ImageSourceError> {
     let damaged = |reason: String| ImageSourceError::Archive {
         path: path.to_owned(),

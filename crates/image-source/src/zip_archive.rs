@@ -47,7 +47,8 @@ pub(crate) fn list(path: &Path, left_out: &mut LeftOut) -> Result<Vec<Entry>, Im
         if entry.is_dir() {
             continue;
         }
-        // Entries that share their bytes make a few kilobytes unpack to gigabytes. Without that, deflate's own limit holds: about a thousand to one.
+        // Entries that share their bytes make a few kilobytes unpack to gigabytes. Without that, deflate's own limit
+        // holds: about a thousand to one.
         compressed = compressed.saturating_add(entry.compressed_size());
         if compressed > length {
             return Err(damaged(

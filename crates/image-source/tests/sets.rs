@@ -306,7 +306,8 @@ fn archives_that_claim_more_than_they_have_are_refused() {
     );
 }
 
-/// An entry's own length is not believed, and one that unpacks to more than an image may have is refused before it is held.
+/// An entry's own length is not believed, and one that unpacks to more than an image may have is refused before it is
+/// held.
 #[test]
 fn entries_are_unpacked_up_to_the_limit_only() {
     let folder = tempfile::tempdir().unwrap();

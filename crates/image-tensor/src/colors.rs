@@ -9,11 +9,11 @@ pub fn can_be_shown(channels: usize) -> bool {
     matches!(channels, GRAY | RGB | RGBA)
 }
 
-/// Images `[batch, 1, 3 or 4, height, width]` in [-1, 1] as RGB `[batch, 3, height, width]`, differentiably: gray as three equal channels, and what has
-/// a fourth channel, its opacity, over white.
+/// Images `[batch, 1, 3 or 4, height, width]` in [-1, 1] as RGB `[batch, 3, height, width]`, differentiably: gray as
+/// three equal channels, and what has a fourth channel, its opacity, over white.
 ///
-/// As in a picture the opacity is clamped to its range; colors are left as they are. White is 1, so that `(c - 1) o + 1` shows a color c with the
-/// opacity o in [0, 1].
+/// As in a picture the opacity is clamped to its range; colors are left as they are. White is 1, so that
+/// `(c - 1) o + 1` shows a color c with the opacity o in [0, 1].
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -2,8 +2,8 @@ use image::{RgbImage, imageops};
 
 use crate::{ResizeProtocol, resize};
 
-/// Resizes so that the shorter side has `side` pixels, keeping the aspect ratio: torchvision's `Resize(side)` on a Pillow image. The
-/// longer side is rounded down.
+/// Resizes so that the shorter side has `side` pixels, keeping the aspect ratio: torchvision's `Resize(side)` on a
+/// Pillow image. The longer side is rounded down.
 ///
 /// # Panics
 /// When `side` or the image is empty.
@@ -27,7 +27,8 @@ pub fn shorter_side_size(size: [u32; 2], side: u32) -> [u32; 2] {
     size.map(|length| (u64::from(side) * u64::from(length) / u64::from(shorter)) as u32)
 }
 
-/// Where a crop of `inner` pixels starts in `outer`: torchvision's `CenterCrop`, half of the rest, and of two halves the even number.
+/// Where a crop of `inner` pixels starts in `outer`: torchvision's `CenterCrop`, half of the rest, and of two halves
+/// the even number.
 ///
 /// # Panics
 /// When the crop is larger.
@@ -48,7 +49,8 @@ pub fn center_offset(outer: u32, inner: u32) -> u32 {
 
 /// The central `width` x `height` pixels, placed as by [`center_offset`].
 ///
-/// Differs from [`center_crop_square`](crate::center_crop_square) in the place of an odd remainder, which follows torchvision here.
+/// Differs from [`center_crop_square`](crate::center_crop_square) in the place of an odd remainder, which follows
+/// torchvision here.
 ///
 /// # Panics
 /// When the image is smaller.

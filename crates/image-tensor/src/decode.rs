@@ -21,13 +21,15 @@ pub struct DecodeLimits {
     pub max_file_bytes: u64,
     /// Largest width times height.
     pub max_pixels: u64,
-    /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. What a PNG, GIF, WebP or
-    /// TIFF file makes its decoder hold beside the pixels, such as a compressed color profile, is bounded by the same number.
+    /// Most memory for the decoded pixels (in the file's own depth: 16-bit RGBA takes 8 bytes a pixel), in bytes. What
+    /// a PNG, GIF, WebP or TIFF file makes its decoder hold beside the pixels, such as a compressed color profile, is
+    /// bounded by the same number.
     pub max_decoded_bytes: u64,
 }
 
 impl Default for DecodeLimits {
-    /// 256 MiB of file, 2^26 pixels (8192 x 8192), 512 MiB decoded: any ordinary camera's picture, and no memory that would hurt.
+    /// 256 MiB of file, 2^26 pixels (8192 x 8192), 512 MiB decoded: any ordinary camera's picture, and no memory that
+    /// would hurt.
     fn default() -> Self {
         Self {
             max_file_bytes: 256 << 20,
@@ -42,7 +44,8 @@ impl Default for DecodeLimits {
 /// Only regular files are read: a pipe may never end.
 ///
 /// # Errors
-/// As [`decode_bytes`], and [`ImageTensorError::Read`] when the file cannot be read or is no regular one. Every message starts with the path.
+/// As [`decode_bytes`], and [`ImageTensorError::Read`] when the file cannot be read or is no regular one. Every message
+/// starts with the path.
 pub fn decode_file(
     path: impl AsRef<Path>,
     limits: &DecodeLimits,
@@ -63,10 +66,10 @@ pub fn decode_file(
 
 /// Decodes PNG, JPEG, GIF, WebP, BMP or TIFF as 8-bit RGB; `name` is what errors call it.
 ///
-/// The format is taken from the content, never from the name. Gray, palettes (but not those of TIFF) and CMYK become RGB. 16-bit
-/// and float samples are rounded to 8 bits; floats that are no numbers are an error. Transparency is composited over white in the
-/// encoded (gamma) values, as web browsers do. Of an animation the first frame is taken. EXIF orientation is applied. Color
-/// profiles are ignored: values are taken as sRGB.
+/// The format is taken from the content, never from the name. Gray, palettes (but not those of TIFF) and CMYK become
+/// RGB. 16-bit and float samples are rounded to 8 bits; floats that are no numbers are an error. Transparency is
+/// composited over white in the encoded (gamma) values, as web browsers do. Of an animation the first frame is taken.
+/// EXIF orientation is applied. Color profiles are ignored: values are taken as sRGB.
 ///
 /// # Errors
 /// [`ImageTensorError`] when the bytes are empty, no image, of an unsupported format, above `limits`, or damaged.
@@ -104,13 +107,15 @@ pub fn decode_bytes(
         },
         other => damaged(other.to_string()),
     };
-    // Differs from the decoder, which fills the missing part of a JPEG with gray: an image that is not the user's must not pass.
+    // Differs from the decoder, which fills the missing part of a JPEG with gray: an image that is not the user's must
+    // not pass.
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
         return Err(damaged("no end-of-image marker".into()));
     }
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Pictures that are too large are refused below, with a message that names the numbers; this bounds what decoders hold beside pixels.
+    // Pictures that are too large are refused below, with a message that names the numbers; this bounds what decoders
+    // hold beside pixels.
     let mut decoder_limits = Limits::no_limits();
     decoder_limits.max_alloc = Some(limits.max_decoded_bytes);
     reader.limits(decoder_limits);
@@ -150,7 +155,8 @@ pub fn decode_bytes(
     Ok(blend_over_white(decoded))
 }
 
-/// A float sample that is no number, with its place. Rounded to 8 bits it would be black or white and nobody would know.
+/// A float sample that is no number, with its place. Rounded to 8 bits it would be black or white and nobody would
+/// know.
 fn first_not_finite(decoded: &DynamicImage) -> Option<(usize, f32)> {
     let samples = match decoded {
         DynamicImage::ImageRgb32F(image) => image.as_raw(),
@@ -186,7 +192,8 @@ fn recognize(name: &str, bytes: &[u8]) -> Result<ImageFormat, ImageTensorError> 
     }
 }
 
-/// Whether the first box of an ISO media file names a brand of HEIC, the format of photos on iPhones; the decoder's library knows AVIF only.
+/// Whether the first box of an ISO media file names a brand of HEIC, the format of photos on iPhones; the decoder's
+/// library knows AVIF only.
 fn is_heic(bytes: &[u8]) -> bool {
     const BRANDS: [&[u8]; 8] = [
         b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",

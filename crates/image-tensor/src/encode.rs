@@ -26,8 +26,8 @@ where
     Ok(bytes)
 }
 
-/// Writes the image as a PNG file as [`encode_png`] makes it, replacing one that is there: beside it, then renamed, so that the name never stands for half
-/// a picture.
+/// Writes the image as a PNG file as [`encode_png`] makes it, replacing one that is there: beside it, then renamed, so
+/// that the name never stands for half a picture.
 ///
 /// # Errors
 /// [`ImageTensorError::Encode`], or [`ImageTensorError::Write`] naming the path.

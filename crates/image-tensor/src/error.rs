@@ -72,7 +72,8 @@ pub enum ImageTensorError {
         /// The limit on decoded bytes.
         max_bytes: u64,
     },
-    /// Decoding would take more memory than [`DecodeLimits::max_decoded_bytes`](crate::DecodeLimits::max_decoded_bytes).
+    /// Decoding would take more memory than
+    /// [`DecodeLimits::max_decoded_bytes`](crate::DecodeLimits::max_decoded_bytes).
     #[error(
         "{name}: decoding this {format} takes more than the limit of {max_bytes} bytes, though its pixels may not; save it again as an \
          ordinary PNG or raise the limit"

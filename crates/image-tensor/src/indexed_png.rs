@@ -11,7 +11,8 @@ const FEWEST_COLORS: usize = 64;
 /// NeuQuant's sampling factor for the best palette.
 const EVERY_PIXEL: i32 = 1;
 
-/// The image as a PNG file with a palette, chosen by NeuQuant (Dekker 1994): a third of the size of 8-bit RGB for pictures of flat areas.
+/// The image as a PNG file with a palette, chosen by NeuQuant (Dekker 1994): a third of the size of 8-bit RGB for
+/// pictures of flat areas.
 ///
 /// `colors` is from 64 to 256; numbers outside count as the nearest of these.
 ///
@@ -62,7 +63,8 @@ pub fn encode_indexed_png(image: &RgbImage, colors: usize) -> Result<Vec<u8>, Im
     Ok(bytes)
 }
 
-/// [`encode_indexed_png`] with as many colors, halved from 256 down to 64, as `most_bytes` can hold; with 64 the file may be larger.
+/// [`encode_indexed_png`] with as many colors, halved from 256 down to 64, as `most_bytes` can hold; with 64 the file
+/// may be larger.
 ///
 /// # Errors
 /// As [`encode_indexed_png`].
@@ -106,8 +108,8 @@ mod tests {
             difference * difference
         });
         let deviation = (squares.sum::<f64>() / image.len() as f64).sqrt();
-        // 256 colors cut a square of 252 x 252 into squares of side 16, in which a uniform value is off by 16 / sqrt(12) = 4.6 in two of three channels;
-        // the palette is not that even. A wrong index is off by tens.
+        // 256 colors cut a square of 252 x 252 into squares of side 16, in which a uniform value is off by 16 /
+        // sqrt(12) = 4.6 in two of three channels; the palette is not that even. A wrong index is off by tens.
         assert!(deviation < 8.0, "{deviation}");
         // A picture of few colors keeps them but for the quantizer's rounding.
         let flat = RgbImage::from_fn(20, 10, |x, _| {

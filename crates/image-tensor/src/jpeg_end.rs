@@ -1,6 +1,7 @@
 /// Whether a JPEG stream has an end-of-image marker after its first scan begins.
 ///
-/// Segments before the scan are skipped by their lengths, as an embedded EXIF thumbnail is a whole JPEG with an end of its own.
+/// Segments before the scan are skipped by their lengths, as an embedded EXIF thumbnail is a whole JPEG with an end of
+/// its own.
 pub(crate) fn jpeg_has_end(bytes: &[u8]) -> bool {
     const MARKER: u8 = 0xFF;
     const START_OF_SCAN: u8 = 0xDA;

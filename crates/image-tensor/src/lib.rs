@@ -1,8 +1,8 @@
 //! Decode, encode, crop and resize images to NCHW tensors under named protocols, and arrange them in grids.
 //!
 //! Everything between a file and a tensor works on 8-bit RGB ([`RgbImage`]), so that every step has one exact meaning:
-//! [`decode_file`] turns any supported file into it (transparency over white, orientation applied), [`resize`] follows a named
-//! [`ResizeProtocol`], and the tensor converters carry the value range in their names.
+//! [`decode_file`] turns any supported file into it (transparency over white, orientation applied), [`resize`] follows
+//! a named [`ResizeProtocol`], and the tensor converters carry the value range in their names.
 //!
 //! ```
 //! use burn::tensor::Device;

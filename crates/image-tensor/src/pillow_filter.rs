@@ -49,7 +49,8 @@ impl PillowFilter {
         }
     }
 
-    /// The first input pixel and the weights from there on, of sum 1, of the output pixel at `position` when `input` pixels become `output`.
+    /// The first input pixel and the weights from there on, of sum 1, of the output pixel at `position` when `input`
+    /// pixels become `output`.
     pub fn weights(self, input: u32, output: u32, position: u32) -> (usize, Vec<f64>) {
         let scale = f64::from(input) / f64::from(output);
         // Enlarging interpolates; shrinking averages over all that falls into a pixel.

@@ -7,9 +7,9 @@ const RGB: usize = 3;
 
 /// How pixels of one size become pixels of another.
 ///
-/// All of these equal Pillow's `Image.resize` on 8-bit images, byte for byte. The filter is widened by the scale when shrinking
-/// (antialiasing). The horizontal pass comes first and leaves 8-bit values for the vertical one. At the edges the weights of the
-/// pixels that exist are scaled to a sum of 1.
+/// All of these equal Pillow's `Image.resize` on 8-bit images, byte for byte. The filter is widened by the scale when
+/// shrinking (antialiasing). The horizontal pass comes first and leaves 8-bit values for the vertical one. At the edges
+/// the weights of the pixels that exist are scaled to a sum of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResizeProtocol {
@@ -96,10 +96,12 @@ fn resize_columns(image: &RgbImage, weights: &FilterWeights) -> RgbImage {
     RgbImage::from_raw(image.width(), height as u32, bytes).expect("three bytes a pixel")
 }
 
-/// The weights with which `output` pixels of one axis are made from `input` pixels, `[output, input]` row-major, each row's sum 1.
+/// The weights with which `output` pixels of one axis are made from `input` pixels, `[output, input]` row-major, each
+/// row's sum 1.
 ///
-/// With it a resize is a linear map of tensors of any range, which has a gradient. It equals Pillow's on floating-point images (mode `F`) up to
-/// rounding; [`resize`] rounds to 8 bits after each direction and so differs by up to a level or two.
+/// With it a resize is a linear map of tensors of any range, which has a gradient. It equals Pillow's on floating-point
+/// images (mode `F`) up to rounding; [`resize`] rounds to 8 bits after each direction and so differs by up to a level
+/// or two.
 ///
 /// # Panics
 /// When `input` or `output` is 0.

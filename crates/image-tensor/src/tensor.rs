@@ -27,8 +27,9 @@ pub fn to_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
 
 /// The image of a file as a target for a generator of RGB images: `[1, 3, side, side]` in [-1, 1].
 ///
-/// The largest centered square is cut out and resized with Pillow's Lanczos filter, as the official projector does; an image that has the size already is as it
-/// is in the file. What files are read is said at [`decode_bytes`](crate::decode_bytes).
+/// The largest centered square is cut out and resized with Pillow's Lanczos filter, as the official projector does; an
+/// image that has the size already is as it is in the file. What files are read is said at
+/// [`decode_bytes`](crate::decode_bytes).
 ///
 /// # Errors
 /// As [`decode_file`].
@@ -88,8 +89,9 @@ pub fn to_gray_signed_unit(images: &[RgbImage], device: &Device) -> Tensor<4> {
     )
 }
 
-/// Images of a tensor `[batch, 1, 3 or 4, height, width]` in [-1, 1]: `(x * 127.5 + 128)` clamped to 0..=255 and truncated, as the
-/// official StyleGAN2 writes its samples. One channel becomes gray RGB, what has a fourth is shown [over white](over_white); NaN becomes 0.
+/// Images of a tensor `[batch, 1, 3 or 4, height, width]` in [-1, 1]: `(x * 127.5 + 128)` clamped to 0..=255 and
+/// truncated, as the official StyleGAN2 writes its samples. One channel becomes gray RGB, what has a fourth is shown
+/// [over white](over_white); NaN becomes 0.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
@@ -103,7 +105,8 @@ pub fn from_signed_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     from_planes(tensor, |value| value * HALF_RANGE + HALF_RANGE_ROUNDED)
 }
 
-/// Images with opacity of a tensor `[batch, 4, height, width]` in [-1, 1], all four channels as [`from_signed_unit`] takes three; the fourth is the opacity.
+/// Images with opacity of a tensor `[batch, 4, height, width]` in [-1, 1], all four channels as [`from_signed_unit`]
+/// takes three; the fourth is the opacity.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
@@ -128,8 +131,8 @@ pub fn from_signed_unit_rgba(tensor: Tensor<4>) -> Vec<RgbaImage> {
         .collect()
 }
 
-/// Images of a tensor `[batch, 1 or 3, height, width]` in [0, 1]: `(x * 255 + 0.5)` clamped to 0..=255 and truncated, as
-/// torchvision's `save_image` does. One channel becomes gray RGB; NaN becomes 0.
+/// Images of a tensor `[batch, 1 or 3, height, width]` in [0, 1]: `(x * 255 + 0.5)` clamped to 0..=255 and truncated,
+/// as torchvision's `save_image` does. One channel becomes gray RGB; NaN becomes 0.
 ///
 /// # Panics
 /// When the tensor has another number of channels.
@@ -137,7 +140,8 @@ pub fn from_unit(tensor: Tensor<4>) -> Vec<RgbImage> {
     from_planes(tensor, |value| value * FULL_RANGE + 0.5)
 }
 
-/// Luma of a pixel, ITU-R BT.601's `0.299 R + 0.587 G + 0.114 B`, rounded as Pillow's mode `L` does; that of a gray pixel is its value.
+/// Luma of a pixel, ITU-R BT.601's `0.299 R + 0.587 G + 0.114 B`, rounded as Pillow's mode `L` does; that of a gray
+/// pixel is its value.
 ///
 /// ```
 /// assert_eq!(image_tensor::luma(image_tensor::Rgb([77, 77, 77])), 77);

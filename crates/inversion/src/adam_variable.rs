@@ -1,6 +1,7 @@
 use burn::tensor::{Gradients, Int, Tensor};
 
-/// Decay of the first moment: Kingma and Ba's default (2015, "Adam: A Method for Stochastic Optimization"), as in the official projector.
+/// Decay of the first moment: Kingma and Ba's default (2015, "Adam: A Method for Stochastic Optimization"), as in the
+/// official projector.
 const BETA_1: f64 = 0.9;
 /// Decay of the second moment.
 const BETA_2: f64 = 0.999;
@@ -11,8 +12,8 @@ const EPSILON: f64 = 1e-8;
 ///
 /// Between steps it lives on the plain device; only [`leaf`](Self::leaf) is on the autodiff device.
 ///
-/// Differs from `burn::optim::Adam`, which computes `1 - beta_2^t` in f32: cancellation leaves an error of up to 6e-5 in the first steps, and half
-/// of that in their length. Here it is computed in f64.
+/// Differs from `burn::optim::Adam`, which computes `1 - beta_2^t` in f32: cancellation leaves an error of up to 6e-5
+/// in the first steps, and half of that in their length. Here it is computed in f64.
 #[derive(Clone)]
 pub struct AdamVariable<const D: usize> {
     value: Tensor<D>,

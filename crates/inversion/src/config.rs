@@ -35,7 +35,8 @@ pub enum Start {
         /// Seed of the latents, the same for every target.
         seed: u32,
     },
-    /// Given latents, `[1 or batch, num_ws, w_dim]`, or `[1 or batch, 1, w_dim]` for one w in all layers (the only shape in W).
+    /// Given latents, `[1 or batch, num_ws, w_dim]`, or `[1 or batch, 1, w_dim]` for one w in all layers (the only
+    /// shape in W).
     ///
     /// Serde refuses to write them: tensors are no settings.
     #[serde(skip)]
@@ -62,7 +63,8 @@ pub enum Noise {
 pub struct NoiseOptimization {
     /// Their values before the first step.
     pub start: NoiseStart,
-    /// Weight of [`noise_regularization`](crate::noise_regularization) in the objective, which keeps image content out of the noise.
+    /// Weight of [`noise_regularization`](crate::noise_regularization) in the objective, which keeps image content out
+    /// of the noise.
     pub regularization: f32,
 }
 
@@ -101,8 +103,9 @@ pub enum NoiseStart {
 
 /// The official projector's random perturbation of the latents, which helps to leave poor minima early on.
 ///
-/// At t = step / steps the latents get normal noise of standard deviation `w_std initial_factor max(0, 1 - t / ramp)^2`, where
-/// `w_std = sqrt(E |w - w_avg|^2)` over `w_std_samples` random latents. Every target gets the same noise.
+/// At t = step / steps the latents get normal noise of standard deviation
+/// `w_std initial_factor max(0, 1 - t / ramp)^2`, where `w_std = sqrt(E |w - w_avg|^2)` over `w_std_samples` random
+/// latents. Every target gets the same noise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Perturbation {
@@ -136,9 +139,10 @@ pub enum Optimizer {
     /// Adam, as in the official projector.
     #[default]
     Adam,
-    /// L-BFGS with a line search for the weak Wolfe conditions, each image for itself. A step is an evaluation of the objective and costs what one of
-    /// Adam's costs; rate and schedule are Adam's alone, and losses are read at every step. It needs an objective that stays the same, and moves latents only:
-    /// noise images cannot be optimized and latents not be perturbed.
+    /// L-BFGS with a line search for the weak Wolfe conditions, each image for itself. A step is an evaluation of the
+    /// objective and costs what one of Adam's costs; rate and schedule are Adam's alone, and losses are read at every
+    /// step. It needs an objective that stays the same, and moves latents only: noise images cannot be optimized and
+    /// latents not be perturbed.
     Lbfgs,
 }
 
@@ -198,7 +202,8 @@ pub struct InversionConfig {
     pub lambda_mse: f32,
     /// Weight of the mean square of `w_plus - w_avg`, a pull towards latents that the generator knows; 0 for none.
     pub lambda_w_avg: f32,
-    /// Weight of [`LatentPrior::pull`](crate::LatentPrior::pull), a pull towards latents that the mapping network is likely to make; 0 for none.
+    /// Weight of [`LatentPrior::pull`](crate::LatentPrior::pull), a pull towards latents that the mapping network is
+    /// likely to make; 0 for none.
     pub lambda_prior: f32,
     /// Where the optimization starts.
     pub start: Start,
@@ -208,10 +213,11 @@ pub struct InversionConfig {
     pub perturbation: Option<Perturbation>,
     /// When an image is done before the last step.
     pub early_stopping: Option<EarlyStopping>,
-    /// Losses are read from the device, best latents kept, images stopped and progress reported every so many steps, from the first on.
+    /// Losses are read from the device, best latents kept, images stopped and progress reported every so many steps,
+    /// from the first on.
     ///
-    /// 1 costs nothing on the CPU. On a GPU every read waits for the device, so 10 or so is faster; the best latents are then the best
-    /// among the steps that were read.
+    /// 1 costs nothing on the CPU. On a GPU every read waits for the device, so 10 or so is faster; the best latents
+    /// are then the best among the steps that were read.
     pub report_every: usize,
 }
 
@@ -239,12 +245,15 @@ impl Default for InversionConfig {
     }
 }
 
-/// Most random latents: 2 GB of them at 512 numbers each, and far more than a choice or a standard deviation gains from.
+/// Most random latents: 2 GB of them at 512 numbers each, and far more than a choice or a standard deviation gains
+/// from.
 const MAX_SAMPLES: usize = 1_000_000;
 
-/// Largest learning rate. A step of Adam moves every number of a latent by about as much, and they are a few units apart.
+/// Largest learning rate. A step of Adam moves every number of a latent by about as much, and they are a few units
+/// apart.
 const MAX_LEARNING_RATE: f64 = 1000.0;
-/// Largest weight of a term. Times the squares of what images and latents have it stays far from the end of f32, 3.4e38.
+/// Largest weight of a term. Times the squares of what images and latents have it stays far from the end of f32,
+/// 3.4e38.
 const MAX_WEIGHT: f32 = 1e12;
 /// Largest truncation and perturbation, in either direction.
 const MAX_FACTOR: f64 = 1000.0;

@@ -5,7 +5,8 @@ use lpips::LpipsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InversionError {
-    /// The targets are not images of the generator's shape; those of a generator with opacity may also be as seen over white.
+    /// The targets are not images of the generator's shape; those of a generator with opacity may also be as seen over
+    /// white.
     #[error(
         "the targets have shape {found:?}, but this generator makes images of shape [batch, {channels}, {resolution}, {resolution}]; \
          crop and resize the images to {resolution} x {resolution} pixels with {channels} channel(s){}",
@@ -22,7 +23,8 @@ pub enum InversionError {
     /// There is no target.
     #[error("there is no image to invert: the batch of targets is empty; give at least one")]
     NoTargets,
-    /// LPIPS takes RGB; a gray image is repeated to three channels, one with opacity is seen over white, and other images have no such reading.
+    /// LPIPS takes RGB; a gray image is repeated to three channels, one with opacity is seen over white, and other
+    /// images have no such reading.
     #[error(
         "this generator makes images of {channels} channels; only gray (1), RGB (3) and RGB with opacity (4) can be compared"
     )]

@@ -24,14 +24,16 @@ pub struct Solution {
     pub step: usize,
     /// `[1, num_ws, w_dim]`; in W all layers are equal.
     pub w_plus: Tensor<3>,
-    /// Optimized noise images in the order of [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
+    /// Optimized noise images in the order of
+    /// [`SynthesisNetwork::noise_images`](stylegan2::SynthesisNetwork::noise_images), each
     /// `[1, 1, resolution, resolution]`; empty where noise was not optimized.
     pub noise_images: Vec<Tensor<4>>,
     /// The reconstruction, `[1, channels, resolution, resolution]` in [-1, 1] (not clipped).
     pub image: Tensor<4>,
     /// LPIPS distance, MSE and the rest of the objective.
     pub losses: LossTerms,
-    /// Peak signal-to-noise ratio in dB of the image as it is written, [`psnr_of_pictures`]; infinite where the picture is the target.
+    /// Peak signal-to-noise ratio in dB of the image as it is written, [`psnr_of_pictures`]; infinite where the picture
+    /// is the target.
     pub psnr: f64,
     /// `|w_plus - w_avg|`, the Euclidean norm over all layers.
     pub w_plus_distance: f64,
@@ -71,9 +73,9 @@ pub fn psnr(mse: f64) -> f64 {
     10.0 * (PEAK_TO_PEAK * PEAK_TO_PEAK / mse).log10()
 }
 
-/// Peak signal-to-noise ratios in dB of images beside their targets, both `[batch, channels, height, width]` in [-1, 1], as they are once written as
-/// pictures: clipped, and rounded to 8 bits as the official StyleGAN2 does. Infinite where the pictures are equal. Those with opacity are compared as they look
-/// over white.
+/// Peak signal-to-noise ratios in dB of images beside their targets, both `[batch, channels, height, width]` in [-1,
+/// 1], as they are once written as pictures: clipped, and rounded to 8 bits as the official StyleGAN2 does. Infinite
+/// where the pictures are equal. Those with opacity are compared as they look over white.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -18,9 +18,10 @@ use crate::{
 
 /// Searches the latents whose images are most like `targets` `[batch, channels, resolution, resolution]` in [-1, 1].
 ///
-/// `channels` and `resolution` are the generator's. A gray generator's images are compared as three equal channels. Those with opacity are compared as they
-/// look over white, and so may have targets of three channels; where a picture is white, its opacity is not known from it. `lpips` takes
-/// values in [-1, 1] (its default). Both networks are used as constants wherever their weights lie; computation is on the generator's device.
+/// `channels` and `resolution` are the generator's. A gray generator's images are compared as three equal channels.
+/// Those with opacity are compared as they look over white, and so may have targets of three channels; where a picture
+/// is white, its opacity is not known from it. `lpips` takes values in [-1, 1] (its default). Both networks are used as
+/// constants wherever their weights lie; computation is on the generator's device.
 ///
 /// [`invert_with`] tells how far it is and can be ended.
 ///
@@ -39,9 +40,10 @@ pub fn invert(
 
 /// As [`invert`], heard by `on_progress`.
 ///
-/// `on_progress` is called while the start is chosen, then with the losses of every [`report_every`](InversionConfig::report_every)th step, and may end the
-/// search with [`ControlFlow::Break`]: the result is then what was found so far. An image that stops early, or whose loss becomes non-finite after it
-/// had fallen, leaves the batch with its best latents and the others go on.
+/// `on_progress` is called while the start is chosen, then with the losses of every
+/// [`report_every`](InversionConfig::report_every)th step, and may end the search with [`ControlFlow::Break`]: the
+/// result is then what was found so far. An image that stops early, or whose loss becomes non-finite after it had
+/// fallen, leaves the batch with its best latents and the others go on.
 ///
 /// # Errors
 /// When the targets, the start or a setting do not fit, or an image's loss is not finite before it has fallen below
@@ -202,8 +204,8 @@ impl Search<'_> {
         }
     }
 
-    /// Reads the losses of the steps up to `evaluated`, and keeps that step's numbers for images that have none better. Returns that
-    /// step's losses of the active images.
+    /// Reads the losses of the steps up to `evaluated`, and keeps that step's numbers for images that have none better.
+    /// Returns that step's losses of the active images.
     fn read(
         &mut self,
         unread: &[Evaluation],

@@ -58,7 +58,8 @@ impl Latents {
         }
     }
 
-    /// Goes on along the gradient that reached `leaf`; `rate` is Adam's, `losses` are those of the rows where they are needed.
+    /// Goes on along the gradient that reached `leaf`; `rate` is Adam's, `losses` are those of the rows where they are
+    /// needed.
     pub fn step(&mut self, rate: f64, leaf: &Tensor<3>, gradients: &mut Gradients, losses: &[f64]) {
         match self {
             Self::Adam(variable) => variable.step(rate, leaf, gradients),

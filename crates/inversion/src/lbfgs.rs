@@ -8,16 +8,19 @@ const HISTORY: usize = 30;
 const ENOUGH_DECREASE: f64 = 1e-4;
 /// Part of the slope that may be left at the end of a step.
 const SLOPE_LEFT: f64 = 0.9;
-/// Length of the first step, before anything is known of the curvature. A latent's numbers are a few units apart, and there are hundreds of them.
+/// Length of the first step, before anything is known of the curvature. A latent's numbers are a few units apart, and
+/// there are hundreds of them.
 const FIRST_LENGTH: f64 = 1.0;
 /// Evaluations along one direction at most.
 const MOST_TRIALS: usize = 12;
 
-/// Minimizes a function that is evaluated elsewhere: [`trial`](Self::trial) is evaluated, and [`tell`](Self::tell) hears the value and the gradient there.
+/// Minimizes a function that is evaluated elsewhere: [`trial`](Self::trial) is evaluated, and [`tell`](Self::tell)
+/// hears the value and the gradient there.
 ///
-/// The direction is that of Nocedal's two loops over the last pairs of steps and gradients (Nocedal and Wright 2006, "Numerical Optimization", algorithm
-/// 7.4). Along it a bisection looks for a step of the weak Wolfe conditions (Lewis and Overton 2013, "Nonsmooth optimization via quasi-Newton methods",
-/// algorithm 4.6), which exists also for functions with the kinks of leaky ReLUs.
+/// The direction is that of Nocedal's two loops over the last pairs of steps and gradients (Nocedal and Wright 2006,
+/// "Numerical Optimization", algorithm 7.4). Along it a bisection looks for a step of the weak Wolfe conditions (Lewis
+/// and Overton 2013, "Nonsmooth optimization via quasi-Newton methods", algorithm 4.6), which exists also for functions
+/// with the kinks of leaky ReLUs.
 #[derive(Clone)]
 pub struct Lbfgs {
     accepted: Vec<f64>,
@@ -74,7 +77,8 @@ impl Lbfgs {
         }
     }
 
-    /// Goes on from the value and the gradient at the trial. A value that is no number counts as too large; a search for latents ends before it would tell one.
+    /// Goes on from the value and the gradient at the trial. A value that is no number counts as too large; a search
+    /// for latents ends before it would tell one.
     pub fn tell(&mut self, value: f64, gradient: Vec<f64>) {
         let (Some(mut line), Some((least, _))) = (self.line.take(), &self.known) else {
             self.known = Some((value, gradient));

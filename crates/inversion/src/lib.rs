@@ -6,19 +6,22 @@
 //! minimize over w_plus:  lambda_lpips LPIPS(g(w_plus), t) + lambda_mse mean((g(w_plus) - t)^2)
 //! ```
 //!
-//! with Adam, as Image2StyleGAN does in W+ (Abdal et al. 2019, "Image2StyleGAN: How to Embed Images Into the StyleGAN Latent
-//! Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", appendix D), or with L-BFGS
-//! ([`Optimizer`]). The projector's learning-rate ramp, perturbation of w and optimized noise images are options, as is a pull towards the mean latent.
+//! with Adam, as Image2StyleGAN does in W+ (Abdal et al. 2019, "Image2StyleGAN: How to Embed Images Into the StyleGAN
+//! Latent Space?") and StyleGAN2's projector in W (Karras et al. 2020, "Analyzing and Improving the Image Quality of
+//! StyleGAN", appendix D), or with L-BFGS ([`Optimizer`]). The projector's learning-rate ramp, perturbation of w and
+//! optimized noise images are options, as is a pull towards the mean latent.
 //!
-//! What W+ cannot reach, two further searches can, both from the latents that were found: [`refine`] adds an offset to the features behind one block, where
-//! the image is not yet like its target, and [`tune`] changes the generator itself a little. [`LatentPrior`] keeps the latents likely, so that edits work on them.
+//! What W+ cannot reach, two further searches can, both from the latents that were found: [`refine`] adds an offset to
+//! the features behind one block, where the image is not yet like its target, and [`tune`] changes the generator itself
+//! a little. [`LatentPrior`] keeps the latents likely, so that edits work on them.
 //!
-//! A batch of targets is optimized together, each as if alone: the losses are summed over the batch, so no image's gradient
-//! depends on another image, Adam works on each number for itself, and L-BFGS on each image for itself. Matrix products
-//! choose their order of summation by their size, so that batches of different sizes may round differently; on the CPU an image's result is the same, bit for bit, in every batch of one size.
+//! A batch of targets is optimized together, each as if alone: the losses are summed over the batch, so no image's
+//! gradient depends on another image, Adam works on each number for itself, and L-BFGS on each image for itself. Matrix
+//! products choose their order of summation by their size, so that batches of different sizes may round differently; on
+//! the CPU an image's result is the same, bit for bit, in every batch of one size.
 //!
-//! On Linux a program had better call `cpu_kernels::keep_freed_memory` first: with the allocator's defaults a step at 64x64, batch 16, takes 1.3
-//! times as long.
+//! On Linux a program had better call `cpu_kernels::keep_freed_memory` first: with the allocator's defaults a step at
+//! 64x64, batch 16, takes 1.3 times as long.
 //!
 //! ```
 //! use burn::tensor::Device;

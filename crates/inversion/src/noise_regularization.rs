@@ -3,11 +3,11 @@ use burn::tensor::Tensor;
 /// Side of the coarsest image of the pyramid.
 const COARSEST: usize = 8;
 
-/// Autocorrelation of noise images at shift 1 over all scales (Karras et al. 2020, "Analyzing and Improving the Image Quality of
-/// StyleGAN", appendix D): one value per image of the batch, `[batch]`, near 0 for white noise.
+/// Autocorrelation of noise images at shift 1 over all scales (Karras et al. 2020, "Analyzing and Improving the Image
+/// Quality of StyleGAN", appendix D): one value per image of the batch, `[batch]`, near 0 for white noise.
 ///
-/// Each of `images` is `[batch, 1, side, side]`. For every image and each of its halvings by 2x2 means down to 8x8 the sum has
-/// `mean(n(y, x) n(y, x - 1))^2 + mean(n(y, x) n(y - 1, x))^2`, wrapping around at the edges.
+/// Each of `images` is `[batch, 1, side, side]`. For every image and each of its halvings by 2x2 means down to 8x8 the
+/// sum has `mean(n(y, x) n(y, x - 1))^2 + mean(n(y, x) n(y - 1, x))^2`, wrapping around at the edges.
 ///
 /// # Panics
 /// When there is no image.
@@ -53,7 +53,8 @@ fn halve(image: Tensor<4>) -> Tensor<4> {
         .reshape([batch, channels, height / 2, width / 2])
 }
 
-/// Shifts and scales each noise image `[batch, 1, side, side]` to mean 0 and mean square 1, as the projector does after every step.
+/// Shifts and scales each noise image `[batch, 1, side, side]` to mean 0 and mean square 1, as the projector does after
+/// every step.
 pub fn normalize_noise(image: Tensor<4>) -> Tensor<4> {
     let shape = image.dims();
     let batch = shape[0];
@@ -126,8 +127,8 @@ mod tests {
 
     #[test]
     fn its_gradient_agrees_with_differences() {
-        // Values of order 1 correlate by 1/16, so the sum is small and a step of 0.3 along a unit vector of 256 numbers is small too;
-        // a cubic remainder of the quartic function stays below 2 %.
+        // Values of order 1 correlate by 1/16, so the sum is small and a step of 0.3 along a unit vector of 256 numbers
+        // is small too; a cubic remainder of the quartic function stays below 2 %.
         let x = seeded("noise/gradient", 256, 1.0);
         assert_gradient(
             "noise regularisation",

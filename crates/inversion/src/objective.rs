@@ -29,7 +29,8 @@ pub struct LossTerms {
     pub w_avg_pull: f64,
     /// [`LatentPrior::pull`](crate::LatentPrior::pull) before its weight; 0 unless it has one.
     pub prior: f64,
-    /// Mean square of the offset of features, in units of the features' root mean square, before its weight; 0 but in a refinement.
+    /// Mean square of the offset of features, in units of the features' root mean square, before its weight; 0 but in a
+    /// refinement.
     pub offset_pull: f64,
 }
 
@@ -255,7 +256,8 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// Losses of the images of candidates w_plus `[count, num_ws, w_dim]` with each of some single targets: `[target][candidate]`.
+    /// Losses of the images of candidates w_plus `[count, num_ws, w_dim]` with each of some single targets:
+    /// `[target][candidate]`.
     pub fn compare_all(
         &self,
         w_plus: Tensor<3>,
@@ -276,7 +278,8 @@ impl<'a> Objective<'a> {
     }
 }
 
-/// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry per image.
+/// Reads the losses of one or more evaluations with a single copy from the device: one list per evaluation, an entry
+/// per image.
 pub(crate) fn read<'e>(
     evaluations: impl IntoIterator<Item = &'e Evaluation>,
 ) -> Vec<Vec<LossTerms>> {
@@ -356,7 +359,8 @@ impl Evaluation {
     }
 }
 
-/// Images as they are compared, `[batch, 1 or 3, height, width]`: those with opacity over white, all others as they are.
+/// Images as they are compared, `[batch, 1 or 3, height, width]`: those with opacity over white, all others as they
+/// are.
 pub(crate) fn seen(images: Tensor<4>) -> Tensor<4> {
     match images.dims()[1] {
         RGBA => rgb_over_white(images),

@@ -10,16 +10,17 @@ use crate::w_statistics::sample_w;
 
 /// How likely latents are under the mapping network, as a normal distribution before its last activation.
 ///
-/// The mapping network ends in a leaky ReLU of slope 0.2. Its inverse, one of slope 5, takes w to the space P of Zhu et al. 2020 ("Improved StyleGAN
-/// Embedding: Where are the Good Latents?"), where random latents are close to normal. With their mean `m` and the Cholesky factor `L` of their
-/// covariance, each row of w_plus has the whitened position
+/// The mapping network ends in a leaky ReLU of slope 0.2. Its inverse, one of slope 5, takes w to the space P of Zhu et
+/// al. 2020 ("Improved StyleGAN Embedding: Where are the Good Latents?"), where random latents are close to normal.
+/// With their mean `m` and the Cholesky factor `L` of their covariance, each row of w_plus has the whitened position
 ///
 /// ```text
 /// v = L^-1 (leaky_relu(w, 5) - m)
 /// ```
 ///
-/// which has mean 0 and covariance I over random latents. Any other whitening, such as the paper's by principal components, differs by a rotation and gives `v` the same length.
-/// Networks that end in another activation are whitened in W.
+/// which has mean 0 and covariance I over random latents. Any other whitening, such as the paper's by principal
+/// components, differs by a rotation and gives `v` the same length. Networks that end in another activation are
+/// whitened in W.
 #[derive(Clone, Debug)]
 pub struct LatentPrior {
     /// `[1, w_dim]`, in P.
@@ -34,7 +35,8 @@ pub struct LatentPrior {
 const SAMPLES: usize = 10_000;
 /// Seed of those samples.
 const SEED: u32 = 123;
-/// Added to the variances, as a share of their mean: what varies less than this counts as constant, and no pull along it can be steeper.
+/// Added to the variances, as a share of their mean: what varies less than this counts as constant, and no pull along
+/// it can be steeper.
 const RELATIVE_RIDGE: f64 = 1e-4;
 /// The slope of StyleGAN2's leaky ReLU, inverted.
 const INVERSE_SLOPE: f64 = 5.0;
@@ -62,7 +64,8 @@ impl LatentPrior {
         Self::new(&statistics, ridge, slope, &device)
     }
 
-    /// The distribution of given mean and covariance in P; `slope` is that of the inverse activation below 0, 1 for none.
+    /// The distribution of given mean and covariance in P; `slope` is that of the inverse activation below 0, 1 for
+    /// none.
     ///
     /// # Errors
     /// When the covariance with the ridge is not positive definite.
@@ -83,7 +86,8 @@ impl LatentPrior {
         })
     }
 
-    /// Mean square of the whitened latents `[batch, layers, w_dim]`: `[batch]`, 1 on average for random latents of W. Differentiable.
+    /// Mean square of the whitened latents `[batch, layers, w_dim]`: `[batch]`, 1 on average for random latents of W.
+    /// Differentiable.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};

@@ -27,7 +27,8 @@ pub struct Step<'a> {
     pub steps: usize,
     /// Adam's learning rate of this step.
     pub learning_rate: f64,
-    /// Indices in the batch of the images that were still optimized in this step; `losses` and all tensors have their order.
+    /// Indices in the batch of the images that were still optimized in this step; `losses` and all tensors have their
+    /// order.
     pub active: &'a [usize],
     /// Losses of this step's latents.
     pub losses: &'a [LossTerms],

@@ -139,7 +139,8 @@ pub struct Refinement {
     pub stop: StopReason,
 }
 
-/// Where an image is out of reach: LPIPS at every pixel `[batch, 1, height, width]`, averaged to `side` x `side`, over `level`, at most 1.
+/// Where an image is out of reach: LPIPS at every pixel `[batch, 1, height, width]`, averaged to `side` x `side`, over
+/// `level`, at most 1.
 ///
 /// A level of 0 gives 1 everywhere.
 ///
@@ -174,21 +175,24 @@ pub fn offset_mask(map: Tensor<4>, side: usize, level: f32) -> Tensor<4> {
     (means / level).clamp(0.0, 1.0)
 }
 
-/// Searches offsets of the features behind one block that make the images of latents more like their targets, where they are not.
+/// Searches offsets of the features behind one block that make the images of latents more like their targets, where
+/// they are not.
 ///
-/// With f_k(w_plus) the features behind block k, g_k the rest of the network, r the root mean square of an image's features and m its mask, [`offset_mask`] of
-/// the LPIPS map of g(w_plus), this is
+/// With f_k(w_plus) the features behind block k, g_k the rest of the network, r the root mean square of an image's
+/// features and m its mask, [`offset_mask`] of the LPIPS map of g(w_plus), this is
 ///
 /// ```text
 /// minimize over d:  lambda_lpips LPIPS(x, t) + lambda_mse mean((x - t)^2) + lambda_offset mean(d^2),  x = g_k(f_k(w_plus) + r m d)
 /// ```
 ///
-/// by Adam from d = 0. The latents stay, so that edits of them move the picture as before, and the offset `r m d` is added to what they make. The idea of an optimized
-/// feature map is that of BDInvert (Kang et al. 2021, "GAN Inversion for Out-of-Range Images with Geometric Transformations"), and that of changing only where the
-/// generator fails of Xu et al. 2023, "Domain-specific Hybrid Refinement".
+/// by Adam from d = 0. The latents stay, so that edits of them move the picture as before, and the offset `r m d` is
+/// added to what they make. The idea of an optimized feature map is that of BDInvert (Kang et al. 2021, "GAN Inversion
+/// for Out-of-Range Images with Geometric Transformations"), and that of changing only where the generator fails of Xu
+/// et al. 2023, "Domain-specific Hybrid Refinement".
 ///
-/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion. The
-/// results are the best that were read. [`refine_with`] tells how far it is and can be ended.
+/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`;
+/// `noise` is that of the inversion. The results are the best that were read. [`refine_with`] tells how far it is and
+/// can be ended.
 ///
 /// # Errors
 /// As there.
@@ -204,7 +208,8 @@ pub fn refine(
     refine_with(generator, lpips, targets, w_plus, noise, config, unheard)
 }
 
-/// As [`refine`]; `on_progress` hears of every [`report_every`](RefinementConfig::report_every)th step and may end the search.
+/// As [`refine`]; `on_progress` hears of every [`report_every`](RefinementConfig::report_every)th step and may end the
+/// search.
 ///
 /// # Errors
 /// When targets, latents, the block or a setting do not fit, or an image's loss is not finite before the first update.

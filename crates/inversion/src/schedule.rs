@@ -11,8 +11,8 @@ pub enum Schedule {
     Constant,
     /// The official projector's: a linear rise over the first steps and a cosine fall over the last.
     ///
-    /// With t = step / steps the factor is `(0.5 - 0.5 cos(pi min(1, (1 - t) / ramp_down))) min(1, t / ramp_up)`, so the first step only
-    /// fills Adam's moments.
+    /// With t = step / steps the factor is `(0.5 - 0.5 cos(pi min(1, (1 - t) / ramp_down))) min(1, t / ramp_up)`, so
+    /// the first step only fills Adam's moments.
     Ramp {
         /// Fraction of the steps over which the rate falls to 0.
         ramp_down: f64,

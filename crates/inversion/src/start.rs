@@ -74,7 +74,8 @@ fn best_candidates(
 ) -> Result<Tensor<3>, InversionError> {
     let generator = objective.generator();
     let all = candidates.dims()[0];
-    // Optimized noise starts from images that say nothing about a target, so candidates are judged with the generator's own.
+    // Optimized noise starts from images that say nothing about a target, so candidates are judged with the generator's
+    // own.
     let noise = match config.noise {
         Noise::None => NoiseMode::None,
         Noise::Constant | Noise::Optimized(_) => NoiseMode::Constant,

@@ -32,7 +32,8 @@ impl Tracker {
         self.best.as_ref().map(|(total, _)| *total)
     }
 
-    /// The step whose loss was not finite, where nothing before it was better than the start: that is no result of a search.
+    /// The step whose loss was not finite, where nothing before it was better than the start: that is no result of a
+    /// search.
     pub fn led_nowhere(&self) -> Option<usize> {
         match (self.stop, self.best()) {
             (Some(StopReason::NonFiniteLoss { step }), Some(best)) if best.step == 0 => Some(step),

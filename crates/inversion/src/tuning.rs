@@ -145,26 +145,30 @@ pub struct Tuning {
     pub stop: StopReason,
 }
 
-/// Random latents that [`Tuning::moved`] is measured with. Their seed is the regularizer's next, so that they are others.
+/// Random latents that [`Tuning::moved`] is measured with. Their seed is the regularizer's next, so that they are
+/// others.
 const MEASURED: usize = 32;
 /// Seed of what the factors start from.
 const SEED_OF_FACTORS: u32 = 11;
 
-/// Changes a generator a little so that the images of some latents, all together, become more like their targets and those of other latents stay.
+/// Changes a generator a little so that the images of some latents, all together, become more like their targets and
+/// those of other latents stay.
 ///
-/// Pivotal tuning (Roich et al. 2021, "Pivotal Tuning for Latent-based Editing of Real Images"), with a change of low rank of every convolution, `W + up down`, in place
-/// of all weights, so that it is small and can be kept for each picture:
+/// Pivotal tuning (Roich et al. 2021, "Pivotal Tuning for Latent-based Editing of Real Images"), with a change of low
+/// rank of every convolution, `W + up down`, in place of all weights, so that it is small and can be kept for each
+/// picture:
 ///
 /// ```text
 /// minimize over up, down:  mean over targets of  lambda_lpips LPIPS(g'(w), t) + lambda_mse mean((g'(w) - t)^2)
 ///                        + lambda mean over random latents v of  lambda_lpips LPIPS(g'(v), g(v)) + lambda_mse mean((g'(v) - g(v))^2)
 /// ```
 ///
-/// Differs from the authors' code: there the regularizer's latents lie near the pivots, on the way to random ones. Here they are the random ones, as it is their images that must stay, and as
-/// edits of a pivot should keep what was tuned for it.
+/// Differs from the authors' code: there the regularizer's latents lie near the pivots, on the way to random ones. Here
+/// they are the random ones, as it is their images that must stay, and as edits of a pivot should keep what was tuned
+/// for it.
 ///
-/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`; `noise` is that of the inversion.
-/// [`tune_with`] tells how far it is and can be ended.
+/// `targets` and `w_plus` are `[batch, channels, resolution, resolution]` in [-1, 1] and `[batch, num_ws, w_dim]`;
+/// `noise` is that of the inversion. [`tune_with`] tells how far it is and can be ended.
 ///
 /// # Errors
 /// As there.
@@ -180,7 +184,8 @@ pub fn tune(
     tune_with(generator, lpips, targets, w_plus, noise, config, unheard)
 }
 
-/// As [`tune`]; `on_progress` hears of every [`report_every`](TuningConfig::report_every)th step and may end the search with what it has.
+/// As [`tune`]; `on_progress` hears of every [`report_every`](TuningConfig::report_every)th step and may end the search
+/// with what it has.
 ///
 /// # Errors
 /// When targets, latents or a setting do not fit, no change is small enough, or a loss is not finite.

@@ -17,8 +17,9 @@ const LENGTH_EPSILON: f32 = 1e-10;
 
 /// Added under the square root, whose derivative is infinite at zero.
 ///
-// Differs from lpips 0.1.4: there an all-zero feature column has a NaN gradient. This term's root, 1e-18, is below half a unit
-// in the last place of LENGTH_EPSILON, so no value changes; the length's gradient at zero becomes zero, its smallest subgradient.
+// Differs from lpips 0.1.4: there an all-zero feature column has a NaN gradient. This term's root, 1e-18, is below half
+// a unit in the last place of LENGTH_EPSILON, so no value changes; the length's gradient at zero becomes zero, its
+// smallest subgradient.
 const SQUARED_LENGTH_EPSILON: f32 = 1e-36;
 
 /// What becomes of the distances of an image's pixels.
@@ -39,8 +40,8 @@ pub(crate) fn normalize_columns(x: Tensor<4>) -> Tensor<4> {
 
 /// `sum_c head_c (normalized(x)_c - target_c)^2` at each pixel, reduced.
 ///
-/// Shapes: activations `x` `[batch, channels, height, width]`, normalized `target` the same with a batch equal or 1, `head` `[1, channels, 1, 1]`, all `f32`.
-/// Differentiable in `x` and `target`; `head` is a constant.
+/// Shapes: activations `x` `[batch, channels, height, width]`, normalized `target` the same with a batch equal or 1,
+/// `head` `[1, channels, 1, 1]`, all `f32`. Differentiable in `x` and `target`; `head` is a constant.
 pub(crate) fn feature_distance(
     x: Tensor<4>,
     target: Tensor<4>,

@@ -6,11 +6,12 @@
 //! d(x, y) = sum_l 1 / (H_l W_l) sum_{h,w} sum_c w_lc (f_l(x)_chw - f_l(y)_chw)^2
 //! ```
 //!
-//! with learned weights `w` (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018). Values and
-//! conventions are those of the authors' Python package `lpips` 0.1.4, both versions (v0.0, v0.1) and the un-linear baseline (`w = 1`).
+//! with learned weights `w` (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+//! 2018). Values and conventions are those of the authors' Python package `lpips` 0.1.4, both versions (v0.0, v0.1) and
+//! the un-linear baseline (`w = 1`).
 //!
-//! In an optimization the target stays the same: [`Lpips::prepare`] computes its features once, [`Lpips::distance_to`] compares images
-//! with them.
+//! In an optimization the target stays the same: [`Lpips::prepare`] computes its features once, [`Lpips::distance_to`]
+//! compares images with them.
 //!
 //! ```
 //! # #[cfg(feature = "cpu")] {

@@ -15,7 +15,8 @@ use crate::network::{Backbone, LpipsNetwork};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Version {
-    /// The release with the paper's first version. Images go into the network as they are, without the shift and scale that its weights expect.
+    /// The release with the paper's first version. Images go into the network as they are, without the shift and scale
+    /// that its weights expect.
     V0_0,
     /// The current release.
     #[default]
@@ -85,7 +86,8 @@ impl TargetFeatures {
         [self.image_shape[2], self.image_shape[3]]
     }
 
-    /// Those of the images at some rows of the batch, all below [`Self::batch`], in their order; a row may come more than once. No network runs.
+    /// Those of the images at some rows of the batch, all below [`Self::batch`], in their order; a row may come more
+    /// than once. No network runs.
     pub fn select(&self, rows: Tensor<1, Int>) -> Self {
         let [_, channels, height, width] = self.image_shape;
         let [batch] = rows.dims();
@@ -105,8 +107,8 @@ impl TargetFeatures {
 
 impl Lpips {
     /// Loads the metric from a folder with the network's weights and the heads, under any of the names of
-    /// [`published_weights`](LpipsNetwork::published_weights): torchvision's `alexnet-owt-7be5be79.pth` and the `v0.1/alex.pth` of the Python package are read
-    /// as they are.
+    /// [`published_weights`](LpipsNetwork::published_weights): torchvision's `alexnet-owt-7be5be79.pth` and the
+    /// `v0.1/alex.pth` of the Python package are read as they are.
     ///
     /// # Errors
     /// When a file is missing, damaged, or not that network's. The error says who publishes what is missing.
@@ -129,8 +131,9 @@ impl Lpips {
         Self::from_checkpoints(network, version, &weights?, Some(&heads?), device)
     }
 
-    /// The metric from open checkpoints: the network's weights under torchvision's names, and the heads under the authors' names
-    /// (`lin{layer}.model.1.weight`). Without heads every channel counts the same: the authors' un-linear baseline (`lpips=False`).
+    /// The metric from open checkpoints: the network's weights under torchvision's names, and the heads under the
+    /// authors' names (`lin{layer}.model.1.weight`). Without heads every channel counts the same: the authors'
+    /// un-linear baseline (`lpips=False`).
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or left over.
@@ -193,11 +196,11 @@ impl Lpips {
         })
     }
 
-    /// Distance of each image of `x` from its target: `[batch]`, at least 0 with the published heads; 0 for equal images, up to
-    /// rounding of 1e-13.
+    /// Distance of each image of `x` from its target: `[batch]`, at least 0 with the published heads; 0 for equal
+    /// images, up to rounding of 1e-13.
     ///
-    /// `x` is `[batch, 3, height, width]`; the targets have the same size, and the same batch or 1. The gradient reaches `x` and is finite
-    /// everywhere, also where `x` equals its target.
+    /// `x` is `[batch, 3, height, width]`; the targets have the same size, and the same batch or 1. The gradient
+    /// reaches `x` and is finite everywhere, also where `x` equals its target.
     ///
     /// # Panics
     /// When the shapes do not fit or the targets were prepared by another metric.
@@ -217,8 +220,8 @@ impl Lpips {
             .collect()
     }
 
-    /// Where the images differ: each layer's map enlarged bilinearly to the images' size, summed, `[batch, 1, height, width]`
-    /// (`spatial=True` in the authors' package).
+    /// Where the images differ: each layer's map enlarged bilinearly to the images' size, summed,
+    /// `[batch, 1, height, width]` (`spatial=True` in the authors' package).
     ///
     /// Its mean is close to the distance but not equal to it, as enlarging weighs the pixels of a map unequally.
     ///
@@ -231,8 +234,8 @@ impl Lpips {
         )
     }
 
-    /// Distance of each image of `x0` from its partner in `x1`, both `[batch, 3, height, width]`: `[batch]`. A single `x1` serves all
-    /// images. Gradients reach both.
+    /// Distance of each image of `x0` from its partner in `x1`, both `[batch, 3, height, width]`: `[batch]`. A single
+    /// `x1` serves all images. Gradients reach both.
     ///
     /// # Errors
     /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
@@ -249,9 +252,11 @@ impl Lpips {
         Ok(self.distance_to(&target, x0))
     }
 
-    /// Distance of each image of `images` from its partner in `others`, from their features alone: `[batch]`. A single other serves all images.
+    /// Distance of each image of `images` from its partner in `others`, from their features alone: `[batch]`. A single
+    /// other serves all images.
     ///
-    /// What [`Self::distance_to`] gives for the images, up to rounding, without running the network again: for comparisons of many with many.
+    /// What [`Self::distance_to`] gives for the images, up to rounding, without running the network again: for
+    /// comparisons of many with many.
     ///
     /// # Panics
     /// When the shapes do not fit or one of both was prepared by another metric.

@@ -10,8 +10,8 @@ use crate::{LpipsError, Version};
 
 /// The network whose features are compared.
 ///
-/// The authors use AlexNet to judge images and VGG16 as a loss; its names in the authors' package (`alex`, `vgg`, `squeeze`) are what
-/// [`fmt::Display`] and serde write and [`FromStr`] reads.
+/// The authors use AlexNet to judge images and VGG16 as a loss; its names in the authors' package (`alex`, `vgg`,
+/// `squeeze`) are what [`fmt::Display`] and serde write and [`FromStr`] reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LpipsNetwork {
     /// `alex`: the five ReLUs of AlexNet.

@@ -1,7 +1,8 @@
 use crate::MetricsError;
 use crate::random::Random;
 
-/// Pairs of different images out of `count`, `i < j`: all of them where there are no more than `at_most`, else as many drawn by the seed, none twice.
+/// Pairs of different images out of `count`, `i < j`: all of them where there are no more than `at_most`, else as many
+/// drawn by the seed, none twice.
 pub fn image_pairs(count: usize, at_most: usize, seed: u32) -> Vec<(usize, usize)> {
     let all = count * count.saturating_sub(1) / 2;
     if all <= at_most {
@@ -37,8 +38,8 @@ pub struct Diversity {
     pub pairs: usize,
 }
 
-/// Diversity of a set: the mean of the distances of its pairs, which the caller measures (with LPIPS it is the LPIPS diversity of the few-shot literature, such
-/// as Ojha et al., 2021). [`image_pairs`] says of which images.
+/// Diversity of a set: the mean of the distances of its pairs, which the caller measures (with LPIPS it is the LPIPS
+/// diversity of the few-shot literature, such as Ojha et al., 2021). [`image_pairs`] says of which images.
 ///
 /// # Errors
 /// When there is no distance or one is not finite.

@@ -31,7 +31,8 @@ impl Default for Extrapolation {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExtrapolatedDistance {
-    /// Where the line meets infinitely many images. For sets that are hardly different it may be below zero by the spread of the points.
+    /// Where the line meets infinitely many images. For sets that are hardly different it may be below zero by the
+    /// spread of the points.
     pub distance: f64,
     /// What one image more in 1 / images adds.
     pub slope: f64,
@@ -39,14 +40,16 @@ pub struct ExtrapolatedDistance {
     pub points: Vec<(usize, f64)>,
 }
 
-/// FID-infinity (Chong and Forsyth, "Effectively unbiased FID and inception score and where to find them", 2020): the Fréchet distance of `generated`
-/// `[images, dimension]` from the reference, freed of the bias of few images.
+/// FID-infinity (Chong and Forsyth, "Effectively unbiased FID and inception score and where to find them", 2020): the
+/// Fréchet distance of `generated` `[images, dimension]` from the reference, freed of the bias of few images.
 ///
-/// The distance of `n` images is too large by about `slope / n`; it is measured for random subsets of several sizes, and a straight line in `1 / n` is
-/// followed to 0. The larger the set is than the dimension, the better the line fits. What the reference's own images are too few for stays in the value.
+/// The distance of `n` images is too large by about `slope / n`; it is measured for random subsets of several sizes,
+/// and a straight line in `1 / n` is followed to 0. The larger the set is than the dimension, the better the line fits.
+/// What the reference's own images are too few for stays in the value.
 ///
 /// # Errors
-/// When the dimensions differ, a number is not finite, there are fewer than two points, or the smallest subset has fewer than two images.
+/// When the dimensions differ, a number is not finite, there are fewer than two points, or the smallest subset has
+/// fewer than two images.
 pub fn extrapolated_frechet_distance(
     generated: ArrayView2<'_, f32>,
     reference: &MeanCovariance,

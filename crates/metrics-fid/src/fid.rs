@@ -70,7 +70,8 @@ impl FidOptions {
 /// ```
 ///
 /// # Errors
-/// When the weights are not there or not those of the network, a folder cannot be read, has fewer than two images, or one is bad and [`stream`](FidOptions::stream) refuses those.
+/// When the weights are not there or not those of the network, a folder cannot be read, has fewer than two images, or
+/// one is bad and [`stream`](FidOptions::stream) refuses those.
 ///
 /// # Panics
 /// When the batch size is 0.

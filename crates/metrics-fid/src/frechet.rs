@@ -31,15 +31,15 @@ impl FrechetTerms {
 ///
 /// `|mu_a - mu_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2)`
 ///
-/// (Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982). Of Inception-v3's `pool3` features under one
-/// of the [`FidProtocol`](crate::FidProtocol)s it is the Fréchet Inception distance (Heusel et al., 2017); of other features it is not, and
-/// should not be called so.
+/// (Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982). Of Inception-v3's
+/// `pool3` features under one of the [`FidProtocol`](crate::FidProtocol)s it is the Fréchet Inception distance (Heusel
+/// et al., 2017); of other features it is not, and should not be called so.
 ///
-/// The result is real and not negative, for covariances of any rank: with factors `A = F F^T` and `B = G G^T` the trace of the root is the sum of
-/// the singular values of `F^T G`, which needs no inverse and no epsilon.
+/// The result is real and not negative, for covariances of any rank: with factors `A = F F^T` and `B = G G^T` the trace
+/// of the root is the sum of the singular values of `F^T G`, which needs no inverse and no epsilon.
 ///
-/// Differs from pytorch-fid, which takes a root of the non-symmetric `A B`: that is complex up to rounding, and fails for deficient ranks until
-/// 1e-6 is added to both diagonals. Where it works, the values agree.
+/// Differs from pytorch-fid, which takes a root of the non-symmetric `A B`: that is complex up to rounding, and fails
+/// for deficient ranks until 1e-6 is added to both diagonals. Where it works, the values agree.
 ///
 /// # Errors
 /// When the dimensions differ, or a covariance is not positive semidefinite.
@@ -122,8 +122,8 @@ impl FrechetReference {
     }
 }
 
-/// `tr((A^1/2 B A^1/2)^1/2)`: the eigenvalues of `A^1/2 B A^1/2` are the squared singular values of `A^1/2 B^1/2`, and those stay the same
-/// when either root is replaced by another factor of its matrix.
+/// `tr((A^1/2 B A^1/2)^1/2)`: the eigenvalues of `A^1/2 B A^1/2` are the squared singular values of `A^1/2 B^1/2`, and
+/// those stay the same when either root is replaced by another factor of its matrix.
 fn trace_of_root(a: &CovarianceFactor, b: &CovarianceFactor) -> Result<f64, MetricsError> {
     let (a, b) = (a.columns(), b.columns());
     // [rank of A, rank of B]

@@ -1,4 +1,5 @@
-//! Products and distances of all pairs of features, in f64 and a block at a time, so that memory does not grow with the square of the sets.
+//! Products and distances of all pairs of features, in f64 and a block at a time, so that memory does not grow with the
+//! square of the sets.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, get_global_parallelism};
@@ -9,7 +10,8 @@ use crate::MetricsError;
 /// Rows of a block: its products take 8 MiB, and as much time to make as to read.
 const BLOCK: usize = 1024;
 
-/// A squared distance that is this small a part of the squared norms is taken from the differences, as the norms cancel. Others keep ten digits.
+/// A squared distance that is this small a part of the squared norms is taken from the differences, as the norms
+/// cancel. Others keep ten digits.
 const CANCELLATION: f64 = 1e-6;
 
 /// What is done with the pairs of a set with itself.

@@ -5,7 +5,8 @@ use ndarray::Array2;
 
 use crate::FidProtocol;
 
-/// A feature network with the protocol that makes its input from 8-bit images; what features are called follows from both.
+/// A feature network with the protocol that makes its input from 8-bit images; what features are called follows from
+/// both.
 ///
 /// ```
 /// # #[cfg(feature = "cpu")] {
@@ -66,7 +67,8 @@ impl ImageFeatures {
         self.extractor.dimension()
     }
 
-    /// Features `[images, dimension]` of 8-bit images of any sizes. All images pass the network at once; `device` is the network's.
+    /// Features `[images, dimension]` of 8-bit images of any sizes. All images pass the network at once; `device` is
+    /// the network's.
     ///
     /// # Panics
     /// When there is no image or one is empty.
@@ -85,7 +87,8 @@ impl ImageFeatures {
         Array2::from_shape_vec((count, dimension), values).expect("a row an image")
     }
 
-    /// Features `[batch, dimension]` of images `[batch, 1 or 3, height, width]` in [-1, 1], such as a generator's, on the network's device.
+    /// Features `[batch, dimension]` of images `[batch, 1 or 3, height, width]` in [-1, 1], such as a generator's, on
+    /// the network's device.
     ///
     /// They are rounded to 8 bits first, as if they had been written to files: the published protocols compare files.
     ///

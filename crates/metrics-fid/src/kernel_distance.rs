@@ -6,13 +6,13 @@ use crate::random::Random;
 
 const NAME: &str = "KID";
 
-/// The kernel inception distance of two sets of features `[images, dimension]`: the unbiased estimate of the squared maximum mean discrepancy with the kernel
-/// `k(x, y) = (x . y / dimension + 1)^3`,
+/// The kernel inception distance of two sets of features `[images, dimension]`: the unbiased estimate of the squared
+/// maximum mean discrepancy with the kernel `k(x, y) = (x . y / dimension + 1)^3`,
 ///
 /// `sum_{i != j} k(a_i, a_j) / m (m - 1) + sum_{i != j} k(b_i, b_j) / n (n - 1) - 2 sum_{i, j} k(a_i, b_j) / m n`
 ///
-/// (Binkowski et al., "Demystifying MMD GANs", 2018, equation 4), over all images at once. Being unbiased, it may be below zero for sets that are alike. Time
-/// grows with the square of the number of images, memory does not.
+/// (Binkowski et al., "Demystifying MMD GANs", 2018, equation 4), over all images at once. Being unbiased, it may be
+/// below zero for sets that are alike. Time grows with the square of the number of images, memory does not.
 ///
 /// # Errors
 /// When the dimensions differ, a set has fewer than two images, or a number is not finite.
@@ -89,7 +89,8 @@ pub struct KernelEstimate {
 ///
 /// Both subsets have the size of the smaller set at most.
 ///
-/// Differs from clean-fid in the generator that draws the subsets, so single draws differ; the mean estimates the same number.
+/// Differs from clean-fid in the generator that draws the subsets, so single draws differ; the mean estimates the same
+/// number.
 ///
 /// # Errors
 /// As [`kernel_distance`], and when there are no subsets or they have fewer than two images.

@@ -1,5 +1,5 @@
-//! Distances between sets of images under named protocols: Fréchet distance, KID, precision and recall, density and coverage, and what is computed from perceptual
-//! distances that the caller measures.
+//! Distances between sets of images under named protocols: Fréchet distance, KID, precision and recall, density and
+//! coverage, and what is computed from perceptual distances that the caller measures.
 //!
 //! | step | with |
 //! |---|---|
@@ -11,10 +11,11 @@
 //! | few images | [`extrapolated_frechet_distance`] |
 //! | one set, one model | [`diversity`], [`perceptual_path_length`] |
 //!
-//! A Fréchet distance is a *FID* only with Inception-v3's features of the weights `pt_inception-2015-12-05`, and two FIDs can be compared only under one protocol.
-//! [`ImageFeatures::distance_name`] says what a value is.
+//! A Fréchet distance is a *FID* only with Inception-v3's features of the weights `pt_inception-2015-12-05`, and two
+//! FIDs can be compared only under one protocol. [`ImageFeatures::distance_name`] says what a value is.
 //!
-//! Features are rows of f32, `[images, dimension]`; all sums over images are taken in f64. Everything random is drawn from a seed, the same on every machine.
+//! Features are rows of f32, `[images, dimension]`; all sums over images are taken in f64. Everything random is drawn
+//! from a seed, the same on every machine.
 //!
 //! ```
 //! use feature_stats::{Ddof, Moments};

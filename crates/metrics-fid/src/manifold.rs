@@ -8,8 +8,8 @@ pub const PRECISION_RECALL_NEIGHBORS: usize = 3;
 /// Neighbors that span a ball in Naeem et al.'s evaluation.
 pub const DENSITY_COVERAGE_NEIGHBORS: usize = 5;
 
-/// How far a squared distance may be from a squared radius to count as equal: more than rounding of a distance does, so that copies of an image are all inside a
-/// ball or all outside.
+/// How far a squared distance may be from a squared radius to count as equal: more than rounding of a distance does, so
+/// that copies of an image are all inside a ball or all outside.
 const EQUAL: f64 = 1e-9;
 
 /// Fidelity and diversity, each in [0, 1].
@@ -24,8 +24,8 @@ pub struct PrecisionRecall {
 
 /// Improved precision and recall (Kynkäänniemi et al., 2019) of features `[images, dimension]`.
 ///
-/// The manifold of a set is the union of balls around its features, each reaching to the `neighbors`-th nearest other feature of the set; the ball's
-/// surface belongs to it. [`PRECISION_RECALL_NEIGHBORS`] is the paper's number.
+/// The manifold of a set is the union of balls around its features, each reaching to the `neighbors`-th nearest other
+/// feature of the set; the ball's surface belongs to it. [`PRECISION_RECALL_NEIGHBORS`] is the paper's number.
 ///
 /// # Errors
 /// When the dimensions differ, a number is not finite, `neighbors` is 0, or a set has no more images than that.
@@ -68,16 +68,18 @@ pub fn precision_recall(
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct DensityCoverage {
-    /// In how many balls of real images a generated image lies, over the number of neighbors; 1 is expected of equal distributions, and more is possible.
+    /// In how many balls of real images a generated image lies, over the number of neighbors; 1 is expected of equal
+    /// distributions, and more is possible.
     pub density: f64,
     /// The part of the real images whose ball holds a generated image, in [0, 1].
     pub coverage: f64,
 }
 
-/// Density and coverage (Naeem et al., "Reliable fidelity and diversity metrics for generative models", 2020) of features `[images, dimension]`.
+/// Density and coverage (Naeem et al., "Reliable fidelity and diversity metrics for generative models", 2020) of
+/// features `[images, dimension]`.
 ///
-/// Balls are those of the real set as in [`precision_recall`], without their surface as in the authors' code. [`DENSITY_COVERAGE_NEIGHBORS`] is the
-/// paper's number.
+/// Balls are those of the real set as in [`precision_recall`], without their surface as in the authors' code.
+/// [`DENSITY_COVERAGE_NEIGHBORS`] is the paper's number.
 ///
 /// # Errors
 /// As [`precision_recall`].

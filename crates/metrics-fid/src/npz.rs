@@ -1,5 +1,5 @@
-//! Statistics and features as pytorch-fid and clean-fid keep them: numpy arrays in a zip archive. Files are untrusted: every length is bounded before
-//! memory is taken, and nothing but arrays of numbers is read.
+//! Statistics and features as pytorch-fid and clean-fid keep them: numpy arrays in a zip archive. Files are untrusted:
+//! every length is bounded before memory is taken, and nothing but arrays of numbers is read.
 
 mod array;
 mod header;
@@ -21,13 +21,15 @@ const MEAN: &str = "mu";
 const COVARIANCE: &str = "sigma";
 const FEATURES: &str = "feats";
 
-/// Reads mean and covariance that pytorch-fid (`--save-stats`), clean-fid (`make_custom_stats`) or the original TensorFlow code saved: the arrays `mu` `[d]` and
-/// `sigma` `[d, d]`, of f32 or f64. Other arrays in the file are left alone.
+/// Reads mean and covariance that pytorch-fid (`--save-stats`), clean-fid (`make_custom_stats`) or the original
+/// TensorFlow code saved: the arrays `mu` `[d]` and `sigma` `[d, d]`, of f32 or f64. Other arrays in the file are left
+/// alone.
 ///
 /// The file does not say which protocol the features were made under; the caller has to know.
 ///
 /// # Errors
-/// When the file cannot be read, an array is missing, larger than a GiB, pickled or no array of floats, or the arrays are no mean and covariance.
+/// When the file cannot be read, an array is missing, larger than a GiB, pickled or no array of floats, or the arrays
+/// are no mean and covariance.
 pub fn read_npz_statistics(path: impl AsRef<Path>) -> Result<MeanCovariance, MetricsError> {
     let mut file = Npz::open(path.as_ref())?;
     let mean = file.array(MEAN)?;

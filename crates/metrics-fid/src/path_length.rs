@@ -16,7 +16,8 @@ pub enum PathSpace {
 impl PathSpace {
     /// The points `t` of the way from `a` to `b`, `[batch, dimension]` all of them; `t` is `[batch, 1]`.
     ///
-    /// The perceptual path length compares the images at `t` and at `t` + [`PATH_EPSILON`]; `t` is uniform in [0, 1] ("full") or 0 ("end").
+    /// The perceptual path length compares the images at `t` and at `t` + [`PATH_EPSILON`]; `t` is uniform in [0, 1]
+    /// ("full") or 0 ("end").
     ///
     /// # Panics
     /// When the shapes do not fit.
@@ -47,10 +48,12 @@ pub const PATH_EPSILON: f64 = 1e-4;
 /// Percentiles outside of which a path counts as an outlier, as in the official StyleGAN code.
 const KEPT_PERCENTILES: [f64; 2] = [1.0, 99.0];
 
-/// Perceptual path length (Karras et al., "A style-based generator architecture for generative adversarial networks", 2019): the mean of `d / epsilon^2` over
-/// random paths, without the outermost percentiles, where `d` is the perceptual distance of the images at `t` and `t + epsilon` of a path.
+/// Perceptual path length (Karras et al., "A style-based generator architecture for generative adversarial networks",
+/// 2019): the mean of `d / epsilon^2` over random paths, without the outermost percentiles, where `d` is the perceptual
+/// distance of the images at `t` and `t + epsilon` of a path.
 ///
-/// The caller generates the images and measures the distances; those of the official code are LPIPS with VGG16. [`PathSpace`] gives the latents.
+/// The caller generates the images and measures the distances; those of the official code are LPIPS with VGG16.
+/// [`PathSpace`] gives the latents.
 ///
 /// # Errors
 /// When there is no distance, one is not finite, or epsilon is not a positive number.

@@ -14,21 +14,24 @@ const SIDE: u32 = 299;
 /// TensorFlow's graph takes `(pixel - 128) / 128`.
 const TENSORFLOW_MIDDLE: f32 = 128.0 / 255.0;
 
-/// How an 8-bit image becomes the input of Inception-v3, by the tool that does it so. All of them stretch to 299 x 299, whatever the aspect ratio.
+/// How an 8-bit image becomes the input of Inception-v3, by the tool that does it so. All of them stretch to 299 x 299,
+/// whatever the aspect ratio.
 ///
-/// With the weights of `pt_inception-2015-12-05` the Fréchet distance is a Fréchet Inception distance that can be compared with values of the same tool;
-/// values of different protocols cannot be compared with one another (Parmar, Zhang and Zhu, "On aliased resizing and surprising subtleties in GAN
-/// evaluation", 2022).
+/// With the weights of `pt_inception-2015-12-05` the Fréchet distance is a Fréchet Inception distance that can be
+/// compared with values of the same tool; values of different protocols cannot be compared with one another (Parmar,
+/// Zhang and Zhu, "On aliased resizing and surprising subtleties in GAN evaluation", 2022).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FidProtocol {
     /// `pytorch-fid`: PyTorch's bilinear interpolation, which averages nothing when shrinking, and `2 x - 1` of [0, 1].
     PytorchFid,
-    /// `clean-fid`, its mode `clean`: Pillow's bicubic filter on each channel in floating point, clamped to 0..255, and `(x - 128) / 128`.
+    /// `clean-fid`, its mode `clean`: Pillow's bicubic filter on each channel in floating point, clamped to 0..255, and
+    /// `(x - 128) / 128`.
     CleanFid,
-    /// `torch-fidelity`, which repeats the original TensorFlow 1 code (as do the official StyleGAN2 code and clean-fid's mode
-    /// `legacy_tensorflow`): bilinear from the corner of the first pixel instead of from pixel centers, and `(x - 128) / 128`.
+    /// `torch-fidelity`, which repeats the original TensorFlow 1 code (as do the official StyleGAN2 code and
+    /// clean-fid's mode `legacy_tensorflow`): bilinear from the corner of the first pixel instead of from pixel
+    /// centers, and `(x - 128) / 128`.
     TorchFidelity,
 }
 

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FeatureSet, ImageFeatures, Keep, MetricsError};
 
-/// Moments of the features of batches of images `[batch, 1 or 3, height, width]` in [-1, 1], such as a generator makes them, on the network's device.
+/// Moments of the features of batches of images `[batch, 1 or 3, height, width]` in [-1, 1], such as a generator makes
+/// them, on the network's device.
 ///
-/// The images are rounded to 8 bits first (see [`ImageFeatures::of_tensor`]). `progress` hears how many images are done after each batch, and
-/// may stop.
+/// The images are rounded to 8 bits first (see [`ImageFeatures::of_tensor`]). `progress` hears how many images are done
+/// after each batch, and may stop.
 ///
 /// # Errors
 /// When an image or a feature is not finite or `progress` stops.
@@ -49,7 +50,8 @@ pub fn feature_moments(
     Ok(set.moments().clone())
 }
 
-/// Features of batches of images `[batch, 1 or 3, height, width]` in [-1, 1], as [`feature_moments`] takes them, under any protocol.
+/// Features of batches of images `[batch, 1 or 3, height, width]` in [-1, 1], as [`feature_moments`] takes them, under
+/// any protocol.
 ///
 /// # Errors
 /// As [`feature_moments`].
@@ -71,7 +73,8 @@ pub fn generated_features(
     Ok(set)
 }
 
-/// Refuses images with a value that is NaN or infinite, of which rounding to 8 bits would make black or white. `before` images came before these.
+/// Refuses images with a value that is NaN or infinite, of which rounding to 8 bits would make black or white. `before`
+/// images came before these.
 fn check_finite(images: &Tensor<4>, before: u64) -> Result<(), MetricsError> {
     let [_, channels, height, width] = images.dims();
     let values = images.clone().into_data();
@@ -102,8 +105,8 @@ pub struct StreamOptions {
     pub batch_size: usize,
     /// What happens with a damaged file; what is skipped is recorded in [`StoredImages::skipped`].
     pub bad_images: BadImages,
-    /// Whether an image of another size than the first is a bad one. All protocols take any size, but in a set of generated images, or of faces that were
-    /// cut alike, another size is a mistake.
+    /// Whether an image of another size than the first is a bad one. All protocols take any size, but in a set of
+    /// generated images, or of faces that were cut alike, another size is a mistake.
     pub one_size: bool,
     /// What is kept of the features.
     pub keep: Keep,
@@ -141,7 +144,8 @@ pub struct StoredImages {
 /// `progress` hears after each batch how many images have been read, bad ones included, and may stop.
 ///
 /// # Errors
-/// When the folder or archive cannot be read, no image is left, an image is bad and [`BadImages::Refuse`] holds, or `progress` stops.
+/// When the folder or archive cannot be read, no image is left, an image is bad and [`BadImages::Refuse`] holds, or
+/// `progress` stops.
 ///
 /// # Panics
 /// When the batch size is 0.

@@ -3,8 +3,8 @@ use stylegan2::GeneratorConfig;
 
 use crate::Quality;
 
-/// What `card.toml` says of a model: name and license at least. Tables that are not known here, such as whose art it was trained on and how, are
-/// kept as they are.
+/// What `card.toml` says of a model: name and license at least. Tables that are not known here, such as whose art it
+/// was trained on and how, are kept as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Name of the model, and of its folder.

@@ -1,8 +1,10 @@
 //! Changing one table of a card's text.
 
-/// The text with the table `name` and its subtables replaced by `body`, the table's entries; a table that was not there is added at the end.
+/// The text with the table `name` and its subtables replaced by `body`, the table's entries; a table that was not there
+/// is added at the end.
 ///
-/// All other lines stay as they are. The caller parses the result: a line of a long string or array may look like a header.
+/// All other lines stay as they are. The caller parses the result: a line of a long string or array may look like a
+/// header.
 pub(crate) fn with_table(text: &str, name: &str, body: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut place = None;

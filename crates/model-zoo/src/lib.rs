@@ -1,7 +1,8 @@
 //! Opens a folder of StyleGAN2 generators with their cards, statistics and licenses.
 //!
-//! A [`Zoo`] is a folder with a folder a model: `generator.safetensors`, `card.toml` (a [`Card`]), and optionally `discriminator.safetensors`
-//! and `samples.png`. Beside them lies `index.ganymede`, the statistics of all models' features, which `retrieval-gaussian` searches.
+//! A [`Zoo`] is a folder with a folder a model: `generator.safetensors`, `card.toml` (a [`Card`]), and optionally
+//! `discriminator.safetensors` and `samples.png`. Beside them lies `index.ganymede`, the statistics of all models'
+//! features, which `retrieval-gaussian` searches.
 //!
 //! ```
 //! use burn::tensor::Device;

@@ -66,7 +66,8 @@ impl ZooModel {
     /// Loads the generator.
     ///
     /// # Errors
-    /// When the file is unusable, its images have channels that no picture has (other than 1, 3 or 4), or the card says something else than the file.
+    /// When the file is unusable, its images have channels that no picture has (other than 1, 3 or 4), or the card says
+    /// something else than the file.
     pub fn load_generator(&self, device: &Device) -> Result<Generator, ZooError> {
         let generator = Generator::load(self.generator_path(), device)?;
         let channels = generator.config().img_channels;
@@ -85,11 +86,12 @@ impl ZooModel {
         }
     }
 
-    /// Writes how good the model is into its card, in place of what the card said of it before. Everything else in the file stays as it is, comments
-    /// included. The file is replaced in one step.
+    /// Writes how good the model is into its card, in place of what the card said of it before. Everything else in the
+    /// file stays as it is, comments included. The file is replaced in one step.
     ///
     /// # Errors
-    /// When a number makes no sense, the card is written in a way that the table cannot be replaced in, or the file system refuses.
+    /// When a number makes no sense, the card is written in a way that the table cannot be replaced in, or the file
+    /// system refuses.
     pub fn set_quality(&mut self, quality: Quality) -> Result<(), ZooError> {
         let path = self.folder.join(CARD);
         let fault = |reason: String| ZooError::Card {

@@ -43,8 +43,9 @@ pub struct Quality {
     pub further: toml::Table,
 }
 
-/// Samples among real images in the features of one network. No single number of these can be trusted alone: repeated images have a precision of 1,
-/// noise that covers everything a recall of 1, and a Fréchet distance sees means and covariances only.
+/// Samples among real images in the features of one network. No single number of these can be trusted alone: repeated
+/// images have a precision of 1, noise that covers everything a recall of 1, and a Fréchet distance sees means and
+/// covariances only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureQuality {
     /// Which samples, which real images, how both became the network's input.
@@ -55,7 +56,8 @@ pub struct FeatureQuality {
     pub precision: f64,
     /// Part of the real images that lie among the samples, in [0, 1].
     pub recall: f64,
-    /// In how many balls of real images a sample lies, over the number of neighbors (Naeem et al. 2020); 1 is expected of equal distributions.
+    /// In how many balls of real images a sample lies, over the number of neighbors (Naeem et al. 2020); 1 is expected
+    /// of equal distributions.
     pub density: f64,
     /// Part of the real images with a sample in their ball, in [0, 1].
     pub coverage: f64,

@@ -10,7 +10,8 @@ use crate::{Card, ZooError, ZooModel};
 
 /// A folder of models, each with a card that has been read and checked.
 ///
-/// Folders without a `generator.safetensors` are no models and are passed over; a model without a valid card is an error.
+/// Folders without a `generator.safetensors` are no models and are passed over; a model without a valid card is an
+/// error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zoo {
     root: PathBuf,
@@ -136,11 +137,12 @@ impl Zoo {
         }
     }
 
-    /// Adds a model: its generator is written (in f32) and its card, to which the configuration is added. All files or none.
+    /// Adds a model: its generator is written (in f32) and its card, to which the configuration is added. All files or
+    /// none.
     ///
     /// # Errors
-    /// When there is a model or folder of the name, the card is of another name, has no license or another configuration, or the file system
-    /// refuses.
+    /// When there is a model or folder of the name, the card is of another name, has no license or another
+    /// configuration, or the file system refuses.
     pub fn add(mut self, name: &str, generator: &Generator, card: &Card) -> Result<Self, ZooError> {
         files::check_name(name)?;
         let folder = self.root.join(name);
@@ -188,7 +190,8 @@ impl Zoo {
     /// `statistics` is a builder of the index's settings to which nothing but this model was added.
     ///
     /// # Errors
-    /// As [`add`](Self::add); when there is no index, or the statistics do not fit it, in which case the model is taken out again.
+    /// As [`add`](Self::add); when there is no index, or the statistics do not fit it, in which case the model is taken
+    /// out again.
     pub fn add_indexed(
         self,
         name: &str,

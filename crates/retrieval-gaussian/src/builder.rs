@@ -59,19 +59,22 @@ impl IndexBuilder {
         self.models.is_empty()
     }
 
-    /// Adds a model by the statistics of its features, of the settings' input dimension (and of length 1 where the settings normalize).
+    /// Adds a model by the statistics of its features, of the settings' input dimension (and of length 1 where the
+    /// settings normalize).
     ///
     /// # Errors
-    /// When the name cannot be kept or is taken, the statistics have another dimension, their covariance plus ridge is not positive definite, or its
-    /// factor does not fit the precision.
+    /// When the name cannot be kept or is taken, the statistics have another dimension, their covariance plus ridge is
+    /// not positive definite, or its factor does not fit the precision.
     pub fn add(&mut self, name: &str, statistics: &MeanCovariance) -> Result<(), RetrievalError> {
         let none = ArrayView2::from_shape((0, self.settings.input_dimension), &[]);
         self.add_with_samples(name, statistics, none.expect("no rows fit no numbers"))
     }
 
-    /// As [`add`](Self::add), with features of samples, `[n, input_dimension]`, for [`MonteCarlo`](crate::RetrievalMethod::MonteCarlo).
+    /// As [`add`](Self::add), with features of samples, `[n, input_dimension]`, for
+    /// [`MonteCarlo`](crate::RetrievalMethod::MonteCarlo).
     ///
-    /// As in the published code, samples are taken as they are (unless the settings normalize them): normalize them for the score to be one of cosines.
+    /// As in the published code, samples are taken as they are (unless the settings normalize them): normalize them for
+    /// the score to be one of cosines.
     ///
     /// # Errors
     /// As [`add`](Self::add); when the samples have another dimension or a number that is not finite or does not fit.

@@ -13,7 +13,8 @@ pub struct EvaluatedQuery<'a> {
     pub relevant: &'a BTreeSet<String>,
 }
 
-/// Accuracies and mean average precisions as the content-based search paper reports them (Lu et al. 2023, section 5; its `eval.py` and `metrics.py`).
+/// Accuracies and mean average precisions as the content-based search paper reports them (Lu et al. 2023, section 5;
+/// its `eval.py` and `metrics.py`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
     /// Share of queries whose own model comes first.
@@ -58,8 +59,8 @@ pub fn top_k_accuracy(queries: &[EvaluatedQuery<'_>], k: usize) -> Result<f64, R
     })
 }
 
-/// mAP@k: the mean over queries of `sum_{j <= k} P(j) rel(j) / min(k, R)`, with `P(j)` the precision among the first `j`, `rel(j)` whether the
-/// `j`-th model is relevant, and `R` the number of relevant models.
+/// mAP@k: the mean over queries of `sum_{j <= k} P(j) rel(j) / min(k, R)`, with `P(j)` the precision among the first
+/// `j`, `rel(j)` whether the `j`-th model is relevant, and `R` the number of relevant models.
 ///
 /// # Errors
 /// When there are no queries, or one has no relevant models.

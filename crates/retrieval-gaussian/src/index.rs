@@ -10,10 +10,11 @@ use crate::format::{self, Layout, ModelSegment, Record, Verification};
 use crate::settings::{IndexPrecision, IndexSettings};
 use crate::storage::{Storage, io};
 
-/// Gaussian statistics of many models, factored once and ready to be searched; from [`IndexBuilder`](crate::IndexBuilder) or mapped from a file.
+/// Gaussian statistics of many models, factored once and ready to be searched; from
+/// [`IndexBuilder`](crate::IndexBuilder) or mapped from a file.
 ///
-/// Of every model it has the inverse Cholesky factor of `Sigma + ridge I` as a packed triangle, the mean and the log-normalizer: a log-density is one
-/// pass over the triangle. Clones share the bytes.
+/// Of every model it has the inverse Cholesky factor of `Sigma + ridge I` as a packed triangle, the mean and the
+/// log-normalizer: a log-density is one pass over the triangle. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Index {
     path: PathBuf,
@@ -42,9 +43,9 @@ pub(crate) enum Samples<'a> {
 impl Index {
     /// Maps a file and compares all of it with its checksums.
     ///
-    /// The file stays mapped as long as the index or a clone lives. [`IndexFile`](crate::IndexFile) may append to it and remove models
-    /// meanwhile, also in another process: this index keeps the models that it was opened with. Other programs must not write into the file or shorten it
-    /// while it is mapped.
+    /// The file stays mapped as long as the index or a clone lives. [`IndexFile`](crate::IndexFile) may append to it
+    /// and remove models meanwhile, also in another process: this index keeps the models that it was opened with. Other
+    /// programs must not write into the file or shorten it while it is mapped.
     ///
     /// # Errors
     /// When the file cannot be read, is not an index, or is damaged.
@@ -88,7 +89,8 @@ impl Index {
         })
     }
 
-    /// Writes the index atomically, in one piece and without what was removed; an index that is mapped from the same file is not disturbed.
+    /// Writes the index atomically, in one piece and without what was removed; an index that is mapped from the same
+    /// file is not disturbed.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -138,7 +140,8 @@ impl Index {
         self.layout.header.committed
     }
 
-    /// Statistics of a model as they are scored (normalized, projected), rebuilt from its factor: the covariance up to the rounding of the index.
+    /// Statistics of a model as they are scored (normalized, projected), rebuilt from its factor: the covariance up to
+    /// the rounding of the index.
     ///
     /// # Errors
     /// When there is no such model, or its factor cannot be inverted.

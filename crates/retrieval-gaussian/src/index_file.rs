@@ -9,9 +9,10 @@ use crate::{Index, IndexBuilder, RetrievalError};
 
 /// The file of an index, opened to add and remove models without writing the others again.
 ///
-/// Changes are appended; the header that makes them count is written after them, and each is on the disk when the method returns. A program that ends in
-/// between leaves the index as it was. One process at a time can have the file open like this; those that have it mapped as an [`Index`] go on with the
-/// models that they know. Removed models keep their place until [`Index::save`] writes the index anew.
+/// Changes are appended; the header that makes them count is written after them, and each is on the disk when the
+/// method returns. A program that ends in between leaves the index as it was. One process at a time can have the file
+/// open like this; those that have it mapped as an [`Index`] go on with the models that they know. Removed models keep
+/// their place until [`Index::save`] writes the index anew.
 #[derive(Debug)]
 pub struct IndexFile {
     path: PathBuf,
@@ -51,7 +52,8 @@ impl IndexFile {
     /// Opens an index to change it. Factors and samples are not compared with their checksums, as none of them is read.
     ///
     /// # Errors
-    /// When the file cannot be read and written, is not an index or is damaged, or another process has it open to change it.
+    /// When the file cannot be read and written, is not an index or is damaged, or another process has it open to
+    /// change it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RetrievalError> {
         let path = path.as_ref();
         let refused = |source| io(path, source);
@@ -89,7 +91,8 @@ impl IndexFile {
     /// Appends the models of a builder.
     ///
     /// # Errors
-    /// When the builder has other settings or a model has a name that the index has; nothing is appended then. When the file system refuses.
+    /// When the builder has other settings or a model has a name that the index has; nothing is appended then. When the
+    /// file system refuses.
     pub fn append(&mut self, builder: &IndexBuilder) -> Result<(), RetrievalError> {
         self.check_settings(builder.settings())?;
         let records = builder.records();
@@ -161,7 +164,8 @@ impl IndexFile {
         match append() {
             Ok(length) => header.add_segment(length),
             Err(source) => {
-                // A full disk leaves half a segment, which takes room. The reason for that is of more use than that this fails, too.
+                // A full disk leaves half a segment, which takes room. The reason for that is of more use than that
+                // this fails, too.
                 let _ = self.file.set_len(self.layout.header.committed);
                 return Err(refused(source));
             }

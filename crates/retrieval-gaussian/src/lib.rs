@@ -1,8 +1,9 @@
 //! Which of many generative models is likely to make an image: rank them by the density of its features.
 //!
-//! Every model is known by the mean and covariance of its samples' features. The scores are those of Lu et al., "Content-based search for deep
-//! generative models" (2023), see [`RetrievalMethod`]. An [`Index`] holds the models factored, so that a score is one pass over one packed triangle;
-//! it is mapped from its file and can be larger than memory. Features come from any network: the index checks their dimension only.
+//! Every model is known by the mean and covariance of its samples' features. The scores are those of Lu et al.,
+//! "Content-based search for deep generative models" (2023), see [`RetrievalMethod`]. An [`Index`] holds the models
+//! factored, so that a score is one pass over one packed triangle; it is mapped from its file and can be larger than
+//! memory. Features come from any network: the index checks their dimension only.
 //!
 //! ```
 //! use feature_stats::MeanCovariance;

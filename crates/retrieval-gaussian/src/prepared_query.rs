@@ -14,7 +14,8 @@ pub(crate) struct PreparedQueries {
     pub(crate) features: Vec<f32>,
     /// The same, each of length 1.
     pub(crate) normalized: Vec<f32>,
-    /// Root factors of the covariances of query models: rows are the columns `a` of `A` with `A A^T = Sigma_q`, `[r, d]`.
+    /// Root factors of the covariances of query models: rows are the columns `a` of `A` with `A A^T = Sigma_q`,
+    /// `[r, d]`.
     pub(crate) roots: Vec<Vec<f32>>,
     /// Of each query.
     pub(crate) terms: Vec<Vec<Term>>,
@@ -120,7 +121,8 @@ impl PreparedQueries {
         let feature = self.add_feature(&mean);
         let eigen = SymmetricEigen::new(statistics.covariance())
             .map_err(RetrievalError::QueryStatistics)?;
-        // Rounding of the index, in f16 above all, leaves eigenvalues below zero by far more than a square root allows: here they count as none.
+        // Rounding of the index, in f16 above all, leaves eigenvalues below zero by far more than a square root allows:
+        // here they count as none.
         let scales = eigen.values().mapv(|v| v.max(0.0).sqrt());
         let root: Array2<f64> = eigen.vectors() * &scales;
         self.roots

@@ -32,28 +32,31 @@ pub(crate) enum Part {
 }
 
 impl Query {
-    /// One feature vector of an image, or of a text where the network puts texts and images into one space, of the index's input dimension.
+    /// One feature vector of an image, or of a text where the network puts texts and images into one space, of the
+    /// index's input dimension.
     pub fn feature(feature: &[f32]) -> Self {
         let row = ArrayView2::from_shape((1, feature.len()), feature).expect("one row of all");
         Self::feature_set(row)
     }
 
-    /// Several images that stand for one thing, such as a few-shot training set, `[n, input_dimension]`: the mean of their scores.
+    /// Several images that stand for one thing, such as a few-shot training set, `[n, input_dimension]`: the mean of
+    /// their scores.
     pub fn feature_set(features: ArrayView2<'_, f32>) -> Self {
         Self::of(Part::Features(features.to_owned()))
     }
 
     /// Models like one of the index, which comes out on top itself as a rule.
     ///
-    /// For [`GaussianDensity`](crate::RetrievalMethod::GaussianDensity) the score is the expectation of the log-density over the
-    /// features of the query model, `log N(mu_q; mu, S) - tr(S^-1 Sigma_q) / 2` with `S = Sigma + ridge I`. A large set of its
-    /// samples would get the same, and the order is that of the Kullback-Leibler divergence from it. The other scores take the
-    /// query model's mean feature for `q`.
+    /// For [`GaussianDensity`](crate::RetrievalMethod::GaussianDensity) the score is the expectation of the log-density
+    /// over the features of the query model, `log N(mu_q; mu, S) - tr(S^-1 Sigma_q) / 2` with `S = Sigma + ridge I`. A
+    /// large set of its samples would get the same, and the order is that of the Kullback-Leibler divergence from it.
+    /// The other scores take the query model's mean feature for `q`.
     pub fn model(name: impl Into<String>) -> Self {
         Self::of(Part::Model(name.into()))
     }
 
-    /// As [`model`](Self::model), for a model outside the index: statistics of its features, of the index's input dimension.
+    /// As [`model`](Self::model), for a model outside the index: statistics of its features, of the index's input
+    /// dimension.
     pub fn statistics(statistics: MeanCovariance) -> Self {
         Self::of(Part::Statistics(statistics))
     }

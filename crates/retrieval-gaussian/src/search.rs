@@ -14,7 +14,8 @@ impl Index {
     /// Ranks the models for a query.
     ///
     /// # Errors
-    /// When the query does not fit the index or names a model that is not there, or Monte Carlo meets a model without samples.
+    /// When the query does not fit the index or names a model that is not there, or Monte Carlo meets a model without
+    /// samples.
     pub fn search(
         &self,
         query: &Query,
@@ -24,7 +25,8 @@ impl Index {
         Ok(rankings.pop().expect("one ranking for one query"))
     }
 
-    /// Ranks the models for each of several queries, which are scored together: every factor is read once for all of them.
+    /// Ranks the models for each of several queries, which are scored together: every factor is read once for all of
+    /// them.
     ///
     /// # Errors
     /// As [`search`](Self::search), for any of the queries.

@@ -3,13 +3,15 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use crate::RetrievalError;
 
-/// Largest dimension of the features as they are scored: a triangle of 34 MB, beyond any pooled feature of a published network.
+/// Largest dimension of the features as they are scored: a triangle of 34 MB, beyond any pooled feature of a published
+/// network.
 pub const MAX_DIMENSION: usize = 4096;
 
 /// Largest dimension of the features before the projection.
 pub const MAX_INPUT_DIMENSION: usize = 1 << 16;
 
-/// Below this length a vector is divided by it instead, as `torch.nn.functional.normalize` does, so that zero stays zero.
+/// Below this length a vector is divided by it instead, as `torch.nn.functional.normalize` does, so that zero stays
+/// zero.
 const NORMALIZE_EPSILON: f64 = 1e-12;
 
 /// How an index stores its factors and samples.
@@ -18,7 +20,8 @@ const NORMALIZE_EPSILON: f64 = 1e-12;
 pub enum IndexPrecision {
     /// Scores within 1e-5 or so of f64.
     F32,
-    /// Half the memory and, as scoring is bound by reading it, half the time. Each entry of a factor has a relative error of up to 2^-11.
+    /// Half the memory and, as scoring is bound by reading it, half the time. Each entry of a factor has a relative
+    /// error of up to 2^-11.
     F16,
 }
 
@@ -65,7 +68,8 @@ impl IndexSettings {
         self
     }
 
-    /// Divide every query feature and sample by its length first. The models' statistics must have been taken of such features.
+    /// Divide every query feature and sample by its length first. The models' statistics must have been taken of such
+    /// features.
     pub fn with_l2_normalization(mut self) -> Self {
         self.l2_normalize = true;
         self
@@ -73,8 +77,8 @@ impl IndexSettings {
 
     /// Take features and statistics to the coordinates of principal components, after the normalization.
     ///
-    /// The mean and components are rounded to f32. The scores are then those of the projected features, whose origin is the components' mean:
-    /// cosines are taken about it.
+    /// The mean and components are rounded to f32. The scores are then those of the projected features, whose origin is
+    /// the components' mean: cosines are taken about it.
     ///
     /// # Errors
     /// When the components are of features of another dimension.

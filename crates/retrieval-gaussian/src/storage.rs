@@ -8,7 +8,8 @@ use whole_file::memory;
 use crate::RetrievalError;
 use crate::format::{self, Header};
 
-/// The committed bytes of an index: its header, and its segments where they are mapped or in memory of their own. Clones share the segments.
+/// The committed bytes of an index: its header, and its segments where they are mapped or in memory of their own.
+/// Clones share the segments.
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     header: Header,
@@ -42,9 +43,10 @@ impl Storage {
         format::check_uncommitted(path, committed, &file, metadata.len() - committed)?;
         let mut options = MmapOptions::new();
         options.offset(Header::SIZE as u64).len(length);
-        // SAFETY: what is mapped is never written again by this crate. An `IndexFile` changes a file in place, but only its header, which is read and not
-        // mapped, and what lies behind the committed bytes; else a file is replaced by another. That no other program changes or cuts off committed bytes
-        // while the file is mapped is a requirement of `Index::open`, as it is of every mapped file.
+        // SAFETY: what is mapped is never written again by this crate. An `IndexFile` changes a file in place, but only
+        // its header, which is read and not mapped, and what lies behind the committed bytes; else a file is replaced
+        // by another. That no other program changes or cuts off committed bytes while the file is mapped is a
+        // requirement of `Index::open`, as it is of every mapped file.
         let segments = unsafe { options.map(&file) }.map_err(refused)?;
         Ok(Self {
             header,

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// Activations of the official `bias_act` table, with their default gains and slopes. In files they have the official names.
+/// Activations of the official `bias_act` table, with their default gains and slopes. In files they have the official
+/// names.
 ///
 /// ```
 /// use stylegan2_ops::Activation;

@@ -28,8 +28,9 @@ pub struct BiasAct {
 
 /// Adds `bias` along dimension 1, applies the activation, scales by the gain and clamps.
 ///
-/// Shapes: `x` `[batch, channels, ...]`, `bias` `[channels]`, the result as `x`. Follows the official `torch_utils/ops/bias_act.py`.
-/// Differentiable in `x` and `bias`. Computed in `f32`; other float types are cast there and back.
+/// Shapes: `x` `[batch, channels, ...]`, `bias` `[channels]`, the result as `x`. Follows the official
+/// `torch_utils/ops/bias_act.py`. Differentiable in `x` and `bias`. Computed in `f32`; other float types are cast there
+/// and back.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -146,7 +146,8 @@ pub(crate) fn upsampling(filter: &Filter, up: usize, padding: usize) -> UpFirDn2
     }
 }
 
-/// A transposed convolution followed by a filter: the same as zero insertion, filter and convolution with the flipped kernel.
+/// A transposed convolution followed by a filter: the same as zero insertion, filter and convolution with the flipped
+/// kernel.
 pub(crate) struct UpsamplingConvolution {
     pub convolution: Conv2d,
     pub fir: UpFirDn2d,

@@ -22,7 +22,8 @@ struct Factors {
     row: Arc<[f32]>,
 }
 
-/// What [`Filter::from_row`] and [`Filter::from_taps`] do with the taps, in this order; the default is the official one.
+/// What [`Filter::from_row`] and [`Filter::from_taps`] do with the taps, in this order; the default is the official
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FilterOptions {
@@ -116,8 +117,8 @@ impl Filter {
     /// A filter of `height * width` row-major taps, as the official `setup_filter` makes it of a nested list.
     ///
     /// # Errors
-    /// When the number of taps is 0 or not `height * width`, a tap or the gain is not finite, or taps that sum to 0 are to be
-    /// normalized.
+    /// When the number of taps is 0 or not `height * width`, a tap or the gain is not finite, or taps that sum to 0 are
+    /// to be normalized.
     pub fn from_taps(
         height: usize,
         width: usize,

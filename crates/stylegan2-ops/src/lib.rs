@@ -1,7 +1,8 @@
-//! Differentiable operations that StyleGAN2 needs, fast on every backend: upfirdn2d, bias_act, (modulated) convolution and products of matrices.
+//! Differentiable operations that StyleGAN2 needs, fast on every backend: upfirdn2d, bias_act, (modulated) convolution
+//! and products of matrices.
 //!
-//! They follow the operations of stylegan2-ada-pytorch. On a CPU they run on `cpu-kernels`, with wgpu and CUDA on `gpu-kernels`, in the full
-//! precision of f32.
+//! They follow the operations of stylegan2-ada-pytorch. On a CPU they run on `cpu-kernels`, with wgpu and CUDA on
+//! `gpu-kernels`, in the full precision of f32.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

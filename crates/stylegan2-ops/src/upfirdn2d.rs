@@ -93,8 +93,8 @@ impl UpFirDn2d {
 
     /// The transposed operation for inputs of `shape`: it takes gradients of the result to gradients of the input.
     ///
-    /// Filtering the other way with the factors swapped; the padding makes its result as large as the input. As in the official backward
-    /// pass.
+    /// Filtering the other way with the factors swapped; the padding makes its result as large as the input. As in the
+    /// official backward pass.
     fn adjoint(&self, shape: [usize; 4], filter: &Filter) -> Self {
         let out_shape = self.output_shape(shape, filter);
         let padding = |axis: usize, taps: usize, before: isize| {
@@ -120,8 +120,9 @@ impl UpFirDn2d {
 
 /// Pads, upsamples by inserting zeros, filters and downsamples a batch of images, channel by channel.
 ///
-/// Shapes: `x` `[batch, channels, height, width]`; the result as [`UpFirDn2d::output_shape`] says. Follows `upfirdn2d` of the official
-/// `torch_utils/ops/upfirdn2d.py`. Differentiable in `x`. Computed in `f32`; other float types are cast there and back.
+/// Shapes: `x` `[batch, channels, height, width]`; the result as [`UpFirDn2d::output_shape`] says. Follows `upfirdn2d`
+/// of the official `torch_utils/ops/upfirdn2d.py`. Differentiable in `x`. Computed in `f32`; other float types are cast
+/// there and back.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

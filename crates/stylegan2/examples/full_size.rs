@@ -1,8 +1,8 @@
-//! Times a randomly initialized generator, by default the official 1024x1024 one at batch 1: forward passes, or with `gradient` forward and
-//! backward passes to the latents with constant weights, as inversion makes them.
+//! Times a randomly initialized generator, by default the official 1024x1024 one at batch 1: forward passes, or with
+//! `gradient` forward and backward passes to the latents with constant weights, as inversion makes them.
 //!
-//! `cargo run --release -p stylegan2 --example full_size [resolution] [channel_base] [batch] [passes] [gradient]`; run it under
-//! `/usr/bin/time -v` for the peak memory.
+//! `cargo run --release -p stylegan2 --example full_size [resolution] [channel_base] [batch] [passes] [gradient]`; run
+//! it under `/usr/bin/time -v` for the peak memory.
 
 use std::time::Instant;
 

@@ -8,10 +8,11 @@ impl Generator {
         self.mapping.c_dim()
     }
 
-    /// One-hot labels `[seeds, c_dim]` for the latents of `seeds`; `None` for an unconditional generator, which takes none.
+    /// One-hot labels `[seeds, c_dim]` for the latents of `seeds`; `None` for an unconditional generator, which takes
+    /// none.
     ///
-    /// All have the given class. Without one, a conditional generator's classes are drawn uniformly, each from its seed, so that a seed has the same
-    /// class whatever stands beside it.
+    /// All have the given class. Without one, a conditional generator's classes are drawn uniformly, each from its
+    /// seed, so that a seed has the same class whatever stands beside it.
     ///
     /// ```
     /// # use burn::tensor::Device;
@@ -56,7 +57,8 @@ impl Generator {
         ))
     }
 
-    /// [`labels`](Self::labels) without a class: `None` for an unconditional generator, classes drawn uniformly for a conditional one.
+    /// [`labels`](Self::labels) without a class: `None` for an unconditional generator, classes drawn uniformly for a
+    /// conditional one.
     ///
     /// # Panics
     /// When there are no seeds.
@@ -88,7 +90,8 @@ fn one_hot(
     ))
 }
 
-/// A class for a seed: splitmix64 (Steele et al. 2014) scaled to the number of classes, which has nothing to do with how latents are drawn.
+/// A class for a seed: splitmix64 (Steele et al. 2014) scaled to the number of classes, which has nothing to do with
+/// how latents are drawn.
 fn class_of_seed(seed: u32, classes: usize) -> usize {
     let mut z = u64::from(seed).wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

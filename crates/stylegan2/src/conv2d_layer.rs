@@ -80,7 +80,8 @@ impl Conv2dLayer {
         }
     }
 
-    /// Features `[batch, in, height, width]` to `[batch, out, height up / down, width up / down]`; the result and its clamp are scaled by `gain`.
+    /// Features `[batch, in, height, width]` to `[batch, out, height up / down, width up / down]`; the result and its
+    /// clamp are scaled by `gain`.
     pub fn forward(&self, x: Tensor<4>, gain: f32) -> Tensor<4> {
         bias_act(
             self.convolve(x, gain),

@@ -96,14 +96,17 @@ impl Discriminator {
         Self::from_checkpoint(&Checkpoint::open(path)?, device)
     }
 
-    /// The discriminator of a checkpoint with official tensor names or those of rosinality's stylegan2-pytorch, at the root or behind `D.`, `d.`,
-    /// `state_dict.`, `module.` and their like in any nesting, or behind any other name if it is the only one.
+    /// The discriminator of a checkpoint with official tensor names or those of rosinality's stylegan2-pytorch, at the
+    /// root or behind `D.`, `d.`, `state_dict.`, `module.` and their like in any nesting, or behind any other name if
+    /// it is the only one.
     ///
-    /// The configuration is the metadata entry `D.config` or, but for pickles, `config`; where there is none it is inferred from names and shapes.
-    /// What these do not show has its official default: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01.
+    /// The configuration is the metadata entry `D.config` or, but for pickles, `config`; where there is none it is
+    /// inferred from names and shapes. What these do not show has its official default: no clamping, leaky ReLU, groups
+    /// of 4, learning-rate multiplier 0.01.
     ///
     /// # Errors
-    /// When there is no discriminator, the configuration is invalid, or tensors are missing, left over, of another shape or not finite.
+    /// When there is no discriminator, the configuration is invalid, or tensors are missing, left over, of another
+    /// shape or not finite.
     pub fn from_checkpoint(
         checkpoint: &Checkpoint,
         device: &Device,
@@ -123,8 +126,8 @@ impl Discriminator {
         Self::from_place(checkpoint, Some(name), device)
     }
 
-    /// The names under which a checkpoint holds discriminators, best first; empty for one at its root. Nothing but a tensor of their last layer is
-    /// looked for.
+    /// The names under which a checkpoint holds discriminators, best first; empty for one at its root. Nothing but a
+    /// tensor of their last layer is looked for.
     pub fn names_in(checkpoint: &Checkpoint) -> Vec<String> {
         network_file::names(checkpoint, &KIND)
     }
@@ -204,11 +207,12 @@ impl Discriminator {
             )
     }
 
-    /// Logits `[batch, 1]`, positive for real, of images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1]
-    /// and, for a conditional network, labels c `[batch, c_dim]`.
+    /// Logits `[batch, 1]`, positive for real, of images `[batch, img_channels, img_resolution, img_resolution]` with
+    /// dynamic range [-1, 1] and, for a conditional network, labels c `[batch, c_dim]`.
     ///
     /// # Panics
-    /// When a shape differs, a conditional network gets no labels, or the batch is not a multiple of the minibatch standard deviation's group.
+    /// When a shape differs, a conditional network gets no labels, or the batch is not a multiple of the minibatch
+    /// standard deviation's group.
     pub fn forward(&self, image: Tensor<4>, c: Option<Tensor<2>>) -> Tensor<2> {
         self.assert_image_shape(&image);
         let (mut x, mut image) = (None, Some(image));

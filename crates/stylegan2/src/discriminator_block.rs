@@ -131,8 +131,8 @@ impl DiscriminatorBlock {
         .chain(skip.map(|filter| ("skip.resample_filter", filter)))
     }
 
-    /// Features x `[batch, in, r, r]` (none at the image's resolution) and the image at this resolution, where it is still read, to
-    /// both at half the resolution.
+    /// Features x `[batch, in, r, r]` (none at the image's resolution) and the image at this resolution, where it is
+    /// still read, to both at half the resolution.
     pub(crate) fn forward(
         &self,
         x: Option<Tensor<4>>,

@@ -91,8 +91,8 @@ impl DiscriminatorEpilogue {
             .chain(fromrgb.map(|filter| ("fromrgb.resample_filter", filter)))
     }
 
-    /// Features x `[batch, channels, 4, 4]`, the 4x4 image for the `skip` architecture and the mapped label `[batch, cmap]` to
-    /// logits `[batch, 1]`.
+    /// Features x `[batch, channels, 4, 4]`, the 4x4 image for the `skip` architecture and the mapped label
+    /// `[batch, cmap]` to logits `[batch, 1]`.
     pub(crate) fn forward(
         &self,
         x: Tensor<4>,

@@ -4,8 +4,9 @@ use crate::error::LATENT;
 use crate::{Generator, NoiseMode, StyleGan2Error};
 
 impl Generator {
-    /// Refuses images `[batch, img_channels, img_resolution, img_resolution]` with a value that is NaN or infinite, and says where it began: in the
-    /// latents w_plus `[batch, num_ws, w_dim]` that they were made of, or in the block of a resolution, which is found by making that image again.
+    /// Refuses images `[batch, img_channels, img_resolution, img_resolution]` with a value that is NaN or infinite, and
+    /// says where it began: in the latents w_plus `[batch, num_ws, w_dim]` that they were made of, or in the block of a
+    /// resolution, which is found by making that image again.
     ///
     /// # Errors
     /// When an image is not finite.

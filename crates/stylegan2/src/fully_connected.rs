@@ -7,8 +7,8 @@ use stylegan2_ops::{Activation, BiasAct, bias_act, matmul};
 
 use crate::initializer::Initializer;
 
-/// Fully connected layer with equalized learning rate (Karras et al. 2018, section 4.1): `y = activation(g W x + l b)` with
-/// `g = l / sqrt(inputs)` and the learning-rate multiplier `l`.
+/// Fully connected layer with equalized learning rate (Karras et al. 2018, section 4.1): `y = activation(g W x + l b)`
+/// with `g = l / sqrt(inputs)` and the learning-rate multiplier `l`.
 #[derive(Module, Debug)]
 pub struct FullyConnected {
     /// `[outputs, inputs]`

@@ -19,8 +19,8 @@ use crate::synthesis::SynthesisNetwork;
 
 /// StyleGAN2's generator: mapping network and synthesis network (Karras et al. 2020).
 ///
-/// Parameters train, the buffers `w_avg` and `noise_const` do not. For inversion load it on a plain device: its weights are then
-/// constants for latents on the autodiff device.
+/// Parameters train, the buffers `w_avg` and `noise_const` do not. For inversion load it on a plain device: its weights
+/// are then constants for latents on the autodiff device.
 #[derive(Module, Debug)]
 pub struct Generator {
     /// z to w.
@@ -31,10 +31,12 @@ pub struct Generator {
     config: GeneratorConfig,
 }
 
-/// Latents over which a missing average of w is estimated: the default of `generate.py` in rosinality's stylegan2-pytorch.
+/// Latents over which a missing average of w is estimated: the default of `generate.py` in rosinality's
+/// stylegan2-pytorch.
 const W_AVG_SAMPLES: u32 = 4096;
 
-/// Latents mapped at a time, a divisor of [`W_AVG_SAMPLES`]; all at once would take gigabytes for the widest latents that a file may declare.
+/// Latents mapped at a time, a divisor of [`W_AVG_SAMPLES`]; all at once would take gigabytes for the widest latents
+/// that a file may declare.
 const W_AVG_BATCH: u32 = 256;
 
 const KIND: NetworkKind = NetworkKind {
@@ -101,20 +103,22 @@ impl Generator {
 
     /// The best generator of a checkpoint with official tensor names or those of rosinality's stylegan2-pytorch.
     ///
-    /// It may lie at the root or where code that people use puts it: behind `G_ema.`, `g_ema.`, `state_dict.`, `decoder.`, `module.` and their like in
-    /// any nesting, in dicts and in whole modules; or behind any other name if it is the only one. Running averages come before weights in training.
+    /// It may lie at the root or where code that people use puts it: behind `G_ema.`, `g_ema.`, `state_dict.`,
+    /// `decoder.`, `module.` and their like in any nesting, in dicts and in whole modules; or behind any other name if
+    /// it is the only one. Running averages come before weights in training.
     ///
-    /// Training in rosinality's code keeps no average of w. Where the file has one beside the network (`latent_avg`, `[w_dim]` or a row for each
-    /// layer, of which the mean is taken) it is used, otherwise it is estimated from 4096 seeds. The first files of that code have no constant noise
-    /// images, and get seeded ones.
+    /// Training in rosinality's code keeps no average of w. Where the file has one beside the network (`latent_avg`,
+    /// `[w_dim]` or a row for each layer, of which the mean is taken) it is used, otherwise it is estimated from 4096
+    /// seeds. The first files of that code have no constant noise images, and get seeded ones.
     ///
-    /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or, but for pickles, `config`; where there is none it
-    /// is inferred from names and shapes. What these do not show has its official default: no clamping, leaky ReLU, learning-rate
-    /// multiplier 0.01. Pickles of the official networks say what their modules use, in which stylegan2-ada-pytorch and stylegan3 differ.
+    /// The configuration is the metadata entry `G_ema.config` (with the prefix found) or, but for pickles, `config`;
+    /// where there is none it is inferred from names and shapes. What these do not show has its official default: no
+    /// clamping, leaky ReLU, learning-rate multiplier 0.01. Pickles of the official networks say what their modules
+    /// use, in which stylegan2-ada-pytorch and stylegan3 differ.
     ///
     /// # Errors
-    /// When there is no generator, it is of a kind that is not supported, the configuration is invalid, or tensors are missing, left over, of another
-    /// shape or not finite.
+    /// When there is no generator, it is of a kind that is not supported, the configuration is invalid, or tensors are
+    /// missing, left over, of another shape or not finite.
     pub fn from_checkpoint(
         checkpoint: &Checkpoint,
         device: &Device,
@@ -122,7 +126,8 @@ impl Generator {
         Self::from_place(checkpoint, None, device)
     }
 
-    /// As [`from_checkpoint`](Self::from_checkpoint), the best generator below a name: `G`, `g_ema` or `state_dict.decoder`.
+    /// As [`from_checkpoint`](Self::from_checkpoint), the best generator below a name: `G`, `g_ema` or
+    /// `state_dict.decoder`.
     ///
     /// The average of w may lie outside of it.
     ///
@@ -136,7 +141,8 @@ impl Generator {
         Self::from_place(checkpoint, Some(name), device)
     }
 
-    /// The names under which a checkpoint holds generators, best first; empty for one at its root. Nothing but their first tensor is looked for.
+    /// The names under which a checkpoint holds generators, best first; empty for one at its root. Nothing but their
+    /// first tensor is looked for.
     pub fn names_in(checkpoint: &Checkpoint) -> Vec<String> {
         network_file::names(checkpoint, &KIND)
     }
@@ -221,7 +227,8 @@ impl Generator {
         &self.config
     }
 
-    /// The official name of a parameter by its path in this module: `synthesis.b8.conv0.weight` for `synthesis.blocks.1.conv0.weight`.
+    /// The official name of a parameter by its path in this module: `synthesis.b8.conv0.weight` for
+    /// `synthesis.blocks.1.conv0.weight`.
     pub fn official_name(&self, path: &str) -> String {
         if let Some(rest) = path.strip_prefix("mapping.") {
             return format!("mapping.{}", network_file::mapping_name(rest));
@@ -241,8 +248,8 @@ impl Generator {
             .map(|(name, filter)| (format!("synthesis.{name}"), filter))
     }
 
-    /// Images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1] (not clipped) of z `[batch, z_dim]` and, for a
-    /// conditional network, labels c `[batch, c_dim]`.
+    /// Images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1] (not clipped) of z
+    /// `[batch, z_dim]` and, for a conditional network, labels c `[batch, c_dim]`.
     ///
     /// # Panics
     /// As [`MappingNetwork::forward`] and [`SynthesisNetwork::forward`].

@@ -1,4 +1,5 @@
-//! Networks for twice the resolution, that start from those of the lower one (Karras et al. 2018, "Progressive Growing of GANs").
+//! Networks for twice the resolution, that start from those of the lower one (Karras et al. 2018, "Progressive Growing
+//! of GANs").
 
 use std::collections::BTreeMap;
 
@@ -8,15 +9,17 @@ use checkpoint_file::{Checkpoint, StoredTensor};
 use crate::{Architecture, Discriminator, Generator, StyleGan2Error};
 
 impl Generator {
-    /// The same generator with further blocks up to `resolution`. Its images are those of this one, upsampled, until the blocks are trained:
-    /// the further `torgb` layers start at 0, all other weights are random.
+    /// The same generator with further blocks up to `resolution`. Its images are those of this one, upsampled, until
+    /// the blocks are trained: the further `torgb` layers start at 0, all other weights are random.
     ///
-    /// Differs from Karras et al. 2018: nothing is faded in, as the skip architecture adds what a block makes to the upsampled image anyway.
+    /// Differs from Karras et al. 2018: nothing is faded in, as the skip architecture adds what a block makes to the
+    /// upsampled image anyway.
     ///
     /// `device` is the plain device of the result.
     ///
     /// # Errors
-    /// When the resolution is not above this network's or not a power of two, the architecture is not `skip`, or a weight is not finite.
+    /// When the resolution is not above this network's or not a power of two, the architecture is not `skip`, or a
+    /// weight is not finite.
     pub fn grown(
         &self,
         resolution: usize,

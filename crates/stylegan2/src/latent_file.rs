@@ -9,7 +9,8 @@ use crate::StyleGan2Error;
 /// Endings of files that [`LatentFile::read`] reads: our own and StyleGAN2 code's safetensors, numpy's, PyTorch's.
 const ENDINGS: [&str; 7] = ["safetensors", "npz", "npy", "pt", "pth", "pkl", "bin"];
 
-/// What latents are called in files, best first: ours, the official projector's (`w`), rosinality's (`latent`), and the names of encoders and editors.
+/// What latents are called in files, best first: ours, the official projector's (`w`), rosinality's (`latent`), and the
+/// names of encoders and editors.
 const NAMES: [&str; 15] = [
     "w_plus",
     "projected_w",
@@ -84,12 +85,14 @@ impl LatentFile {
 
     /// The latents of a file for a generator of `num_ws` layers and `w_dim` features.
     ///
-    /// Understood are our own files, `projected_w.npz` of the official projector, the pivots of PTI, `.npy` and `.pt` files of one array, the files of
-    /// rosinality's `projector.py`, and arrays under the usual names. Shapes are `[w_dim]`, `[1, w_dim]`, `[num_ws, w_dim]`, `[batch, 1, w_dim]` and
-    /// `[batch, num_ws, w_dim]`; rows of another number than any generator's layers, `[batch, w_dim]`, are latents of W.
+    /// Understood are our own files, `projected_w.npz` of the official projector, the pivots of PTI, `.npy` and `.pt`
+    /// files of one array, the files of rosinality's `projector.py`, and arrays under the usual names. Shapes are
+    /// `[w_dim]`, `[1, w_dim]`, `[num_ws, w_dim]`, `[batch, 1, w_dim]` and `[batch, num_ws, w_dim]`; rows of another
+    /// number than any generator's layers, `[batch, w_dim]`, are latents of W.
     ///
     /// # Errors
-    /// When the file cannot be read, has no such array, or one of another shape, type or with values that are not finite.
+    /// When the file cannot be read, has no such array, or one of another shape, type or with values that are not
+    /// finite.
     pub fn read(
         path: impl AsRef<Path>,
         num_ws: usize,
@@ -98,7 +101,8 @@ impl LatentFile {
         Self::of_checkpoint(&Checkpoint::open(path)?, num_ws, w_dim)
     }
 
-    /// What to tell someone who uses the latents with the model of this name: that the file says that they are of another one.
+    /// What to tell someone who uses the latents with the model of this name: that the file says that they are of
+    /// another one.
     pub fn note_for(&self, model: &str) -> Option<String> {
         let other = self.model.as_deref().filter(|other| *other != model)?;
         Some(format!(

@@ -2,7 +2,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::RandomState;
 
-/// The latent z `[1, z_dim]` that the official `generate.py` draws for a seed: `numpy.random.RandomState(seed).randn(1, z_dim)`.
+/// The latent z `[1, z_dim]` that the official `generate.py` draws for a seed:
+/// `numpy.random.RandomState(seed).randn(1, z_dim)`.
 pub fn latent_from_seed(seed: u32, z_dim: usize, device: &Device) -> Tensor<2> {
     latents_from_seeds(&[seed], z_dim, device)
 }

@@ -1,8 +1,9 @@
 //! StyleGAN2 generator and discriminator in Burn, with every option of the official networks.
 //!
-//! [`Generator`] and [`Discriminator`] follow `training/networks.py` of stylegan2-ada-pytorch (Karras et al. 2020, "Analyzing and
-//! Improving the Image Quality of StyleGAN" and "Training Generative Adversarial Networks with Limited Data"): the configuration
-//! takes the official arguments, tensors have the official names in files, and seeds draw the official latents.
+//! [`Generator`] and [`Discriminator`] follow `training/networks.py` of stylegan2-ada-pytorch (Karras et al. 2020,
+//! "Analyzing and Improving the Image Quality of StyleGAN" and "Training Generative Adversarial Networks with Limited
+//! Data"): the configuration takes the official arguments, tensors have the official names in files, and seeds draw the
+//! official latents.
 //!
 //! ```
 //! use burn::tensor::Device;

@@ -8,7 +8,8 @@ use crate::initializer::Initializer;
 /// Added to the mean square before the root, as in the official code.
 const NORMALIZATION_EPSILON: f32 = 1e-8;
 
-/// The truncation trick (Karras et al. 2019, appendix B): latents are pulled towards their mean, `w_avg + psi (w - w_avg)`.
+/// The truncation trick (Karras et al. 2019, appendix B): latents are pulled towards their mean,
+/// `w_avg + psi (w - w_avg)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Truncation {
     /// Factor on the distance from the mean: 1 leaves w as it is, 0 gives the mean.
@@ -125,10 +126,11 @@ impl MappingNetwork {
         self.shape.num_ws
     }
 
-    /// The intermediate latent w `[batch, w_dim]` of z `[batch, z_dim]` and, for a conditional network, labels c `[batch, c_dim]`.
+    /// The intermediate latent w `[batch, w_dim]` of z `[batch, z_dim]` and, for a conditional network, labels c
+    /// `[batch, c_dim]`.
     ///
-    /// z and the embedded label are each scaled to a mean square of 1, so a label's length has an effect only through the embedding's bias.
-    /// An unconditional network ignores `c`, and one with `z_dim` 0 ignores `z`.
+    /// z and the embedded label are each scaled to a mean square of 1, so a label's length has an effect only through
+    /// the embedding's bias. An unconditional network ignores `c`, and one with `z_dim` 0 ignores `z`.
     ///
     /// # Panics
     /// When a shape differs, or a conditional network gets no labels.
@@ -179,8 +181,8 @@ impl MappingNetwork {
 
     /// The latents of all layers, w_plus `[batch, num_ws, w_dim]`, of z `[batch, z_dim]` and labels c `[batch, c_dim]`.
     ///
-    /// Differs from the official forward pass: the running average of w is only moved by [`update_w_avg`](Self::update_w_avg),
-    /// so that evaluating never changes the network.
+    /// Differs from the official forward pass: the running average of w is only moved by
+    /// [`update_w_avg`](Self::update_w_avg), so that evaluating never changes the network.
     ///
     /// # Panics
     /// As [`w`](Self::w), and when `truncation` needs an average that the network does not track.

@@ -3,10 +3,11 @@ use burn::tensor::Tensor;
 /// Added to the variance before the root, as in the official code.
 pub(crate) const VARIANCE_EPSILON: f32 = 1e-8;
 
-/// Appends the standard deviation over groups of the minibatch as constant feature maps (Karras et al. 2018, section 3).
+/// Appends the standard deviation over groups of the minibatch as constant feature maps (Karras et al. 2018, section
+/// 3).
 ///
-/// x `[batch, channels, height, width]` gets `num_channels` maps more, each the mean over its share of the channels. Sample i is in group
-/// `i mod (batch / group)`, as in the official code.
+/// x `[batch, channels, height, width]` gets `num_channels` maps more, each the mean over its share of the channels.
+/// Sample i is in group `i mod (batch / group)`, as in the official code.
 ///
 /// # Panics
 /// When the batch is not a multiple of the group (`min(group_size, batch)`).
@@ -69,7 +70,8 @@ mod tests {
     #[test]
     fn groups_are_strided_and_shares_of_channels_stay_apart() {
         for (_, device) in testkit::devices() {
-            // Samples 0 and 2 are one group, 1 and 3 the other; the second share of the channels varies three times as much.
+            // Samples 0 and 2 are one group, 1 and 3 the other; the second share of the channels varies three times as
+            // much.
             let values: Vec<f32> = [0.0, 10.0, 2.0, 14.0]
                 .iter()
                 .flat_map(|v| [*v, 3.0 * v])

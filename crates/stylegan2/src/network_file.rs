@@ -54,7 +54,8 @@ pub(crate) struct NetworkFile<'a> {
     config_of: fn(Construction<'_>) -> String,
 }
 
-/// The names of all networks of a kind in a file, best first: what stands before their tensors' names, without the last dot.
+/// The names of all networks of a kind in a file, best first: what stands before their tensors' names, without the last
+/// dot.
 pub(crate) fn names(checkpoint: &Checkpoint, kind: &NetworkKind) -> Vec<String> {
     let official = places(checkpoint, kind.anchor, kind.role, None);
     let other = places(checkpoint, kind.other_anchor, kind.role, None);
@@ -63,7 +64,8 @@ pub(crate) fn names(checkpoint: &Checkpoint, kind: &NetworkKind) -> Vec<String> 
         .collect()
 }
 
-/// Finds the tensors of a network in a checkpoint that may hold several; `within` is the name of one of them, or of what holds it.
+/// Finds the tensors of a network in a checkpoint that may hold several; `within` is the name of one of them, or of
+/// what holds it.
 pub(crate) fn find<'a>(
     checkpoint: &'a Checkpoint,
     kind: &NetworkKind,
@@ -206,8 +208,8 @@ impl NetworkFile<'_> {
 
     /// The configuration's JSON: with the network's prefix where a file holds several networks, else without.
     ///
-    /// A safetensors file is one network's, whatever its tensors are called, so that its plain entry `config` is too. In a pickle such an
-    /// entry beside a network is part of the training.
+    /// A safetensors file is one network's, whatever its tensors are called, so that its plain entry `config` is too.
+    /// In a pickle such an entry beside a network is part of the training.
     pub(crate) fn config_json(&self) -> Option<String> {
         let metadata = self.tensors.metadata();
         let is_described_as_a_whole = matches!(self.format, None | Some(Format::Safetensors));

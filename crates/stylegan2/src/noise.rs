@@ -19,7 +19,8 @@ pub enum NoiseMode {
     None,
     /// These images, in the order of [`SynthesisNetwork::noise_images`](crate::SynthesisNetwork::noise_images).
     ///
-    /// Each has shape `[batch, 1, resolution, resolution]`, or `[1, 1, resolution, resolution]` to serve the whole batch.
+    /// Each has shape `[batch, 1, resolution, resolution]`, or `[1, 1, resolution, resolution]` to serve the whole
+    /// batch.
     Given(Vec<Tensor<4>>),
 }
 

@@ -2,8 +2,8 @@ use rand_mt::Mt;
 
 /// NumPy's legacy random generator, `numpy.random.RandomState`: MT19937 with polar Gaussian pairs.
 ///
-/// The official scripts draw latents from it, so that a published seed names an image. It is also this crate's source for
-/// initial weights and noise images: on the CPU, explicit, and the same for every backend.
+/// The official scripts draw latents from it, so that a published seed names an image. It is also this crate's source
+/// for initial weights and noise images: on the CPU, explicit, and the same for every backend.
 ///
 /// ```
 /// use stylegan2::RandomState;
@@ -28,7 +28,8 @@ impl RandomState {
         }
     }
 
-    /// The generator of `RandomState(key)` for an array of integers, which keeps seeds of more than 32 bits and streams of one seed apart.
+    /// The generator of `RandomState(key)` for an array of integers, which keeps seeds of more than 32 bits and streams
+    /// of one seed apart.
     ///
     /// An empty key is taken as `[0]`.
     pub fn from_key(key: &[u32]) -> Self {

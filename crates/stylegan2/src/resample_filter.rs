@@ -11,7 +11,8 @@ pub(crate) const MAX_TAPS: usize = 64;
 
 /// The buffer `resample_filter` of an official layer: a constant of the network, kept on the host.
 ///
-/// The official layers hold one even where they do not resample, and their files list it, so every layer here has one too.
+/// The official layers hold one even where they do not resample, and their files list it, so every layer here has one
+/// too.
 #[derive(Clone, Debug)]
 pub(crate) struct ResampleFilter {
     filter: Arc<Filter>,
@@ -60,7 +61,8 @@ impl ResampleFilter {
         if let Some(tap) = taps.iter().find(|tap| !tap.is_finite()) {
             return Err(format!("has the value {tap}"));
         }
-        // The filter of the option has exact factors; those found again in its rounded products would change images by a rounding.
+        // The filter of the option has exact factors; those found again in its rounded products would change images by
+        // a rounding.
         let own = self.stored();
         if own.shape() == shape && own.to_f32() == taps {
             return Ok(());

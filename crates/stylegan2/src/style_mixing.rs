@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 /// Style mixing (Karras et al. 2019, section 3.1): the latents of `layers` from `style`, all others from `base`.
 ///
-/// Both and the result are w_plus `[batch, num_ws, w_dim]`. Early layers decide pose and shape, late ones colors. The official
-/// `style_mixing.py` mixes layers 0 to 6 unless told otherwise.
+/// Both and the result are w_plus `[batch, num_ws, w_dim]`. Early layers decide pose and shape, late ones colors. The
+/// official `style_mixing.py` mixes layers 0 to 6 unless told otherwise.
 ///
 /// # Panics
 /// When the shapes differ or a layer does not exist.

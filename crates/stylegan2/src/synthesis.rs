@@ -40,7 +40,8 @@ pub struct BlockOutput {
     pub resolution: usize,
     /// Features `[batch, channels, resolution, resolution]`.
     pub features: Tensor<4>,
-    /// Colors so far `[batch, img_channels, resolution, resolution]`: present in every block of the `skip` architecture, else in the last only.
+    /// Colors so far `[batch, img_channels, resolution, resolution]`: present in every block of the `skip`
+    /// architecture, else in the last only.
     pub rgb: Option<Tensor<4>>,
 }
 
@@ -103,8 +104,8 @@ impl SynthesisNetwork {
         broadcast(w, self.shape.num_ws)
     }
 
-    /// The network's own noise images, each `[1, 1, resolution, resolution]`, with their names in files (`b8.conv0.noise_const`), in the
-    /// order of the layers. Empty where the network adds no noise.
+    /// The network's own noise images, each `[1, 1, resolution, resolution]`, with their names in files
+    /// (`b8.conv0.noise_const`), in the order of the layers. Empty where the network adds no noise.
     pub fn noise_images(&self) -> Vec<(String, Tensor<4>)> {
         let mut images = Vec::with_capacity(self.shape.noise_layers);
         for (block, resolution) in self.blocks.iter().zip(self.resolutions()) {
@@ -120,7 +121,8 @@ impl SynthesisNetwork {
         images
     }
 
-    /// Images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1] (not clipped) of w_plus `[batch, num_ws, w_dim]`.
+    /// Images `[batch, img_channels, img_resolution, img_resolution]` with dynamic range [-1, 1] (not clipped) of
+    /// w_plus `[batch, num_ws, w_dim]`.
     ///
     /// # Panics
     /// When `w_plus` or a given noise image has another shape.

@@ -123,8 +123,9 @@ impl SynthesisBlock {
             .chain(skip.map(|filter| ("skip.resample_filter", filter)))
     }
 
-    /// Features x `[batch, in, r / 2, r / 2]` and colors of the block before to features `[batch, out, r, r]` and colors
-    /// `[batch, colors, r, r]`; the first block takes none. `ws` starts with this block's first latent, each `[batch, w_dim]`.
+    /// Features x `[batch, in, r / 2, r / 2]` and colors of the block before to features `[batch, out, r, r]` and
+    /// colors `[batch, colors, r, r]`; the first block takes none. `ws` starts with this block's first latent, each
+    /// `[batch, w_dim]`.
     pub(crate) fn forward(
         &self,
         x: Option<Tensor<4>>,

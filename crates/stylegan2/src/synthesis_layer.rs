@@ -76,7 +76,8 @@ impl SynthesisLayer {
         self.noise_const.as_ref().map(Param::val)
     }
 
-    /// Features x `[batch, in, r, r]` with the latent `w` `[batch, w_dim]`, which already has the affine layer's weight gain.
+    /// Features x `[batch, in, r, r]` with the latent `w` `[batch, w_dim]`, which already has the affine layer's weight
+    /// gain.
     ///
     /// The result `[batch, out, resolution, resolution]` and its clamp are scaled by `gain`.
     pub(crate) fn forward(

@@ -39,8 +39,8 @@ impl ToRgb {
         }
     }
 
-    /// Features x `[batch, in, r, r]` with the latent `w` `[batch, w_dim]`, which already has the affine layer's weight gain,
-    /// to colors `[batch, colors, r, r]`.
+    /// Features x `[batch, in, r, r]` with the latent `w` `[batch, w_dim]`, which already has the affine layer's weight
+    /// gain, to colors `[batch, colors, r, r]`.
     pub(crate) fn forward(&self, x: Tensor<4>, w: Tensor<2>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let weight = self.weight.val();

@@ -20,10 +20,11 @@ pub struct LowRank {
     pub down: Tensor<2>,
 }
 
-/// Changes of some weights of one generator, each of low rank (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models"), as pivotal
-/// tuning finds them.
+/// Changes of some weights of one generator, each of low rank (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large
+/// Language Models"), as pivotal tuning finds them.
 ///
-/// In a file every changed weight, under its official name, has two tensors of 16-bit floats, `NAME.up` and `NAME.down`. The metadata say of which generator they are.
+/// In a file every changed weight, under its official name, has two tensors of 16-bit floats, `NAME.up` and
+/// `NAME.down`. The metadata say of which generator they are.
 #[derive(Clone, Debug)]
 pub struct WeightDelta {
     /// SHA-256 of the tensors of the generator that is changed, [`Generator::content_sha256`].
@@ -39,7 +40,8 @@ const UP: &str = ".up";
 const DOWN: &str = ".down";
 
 impl Generator {
-    /// SHA-256 of all tensors with their official names, in hexadecimal: equal for files that hold the same numbers in different ways.
+    /// SHA-256 of all tensors with their official names, in hexadecimal: equal for files that hold the same numbers in
+    /// different ways.
     pub fn content_sha256(&self) -> String {
         let tensors = self.tensors();
         let in_order = tensors
@@ -48,8 +50,8 @@ impl Generator {
         content_sha256(&BTreeMap::new(), in_order)
     }
 
-    /// The shapes of the weights that a [`WeightDelta`] can change, `[out, in * kernel * kernel]`, by their official names: those of all convolutions of the
-    /// synthesis network and of its layers to colors.
+    /// The shapes of the weights that a [`WeightDelta`] can change, `[out, in * kernel * kernel]`, by their official
+    /// names: those of all convolutions of the synthesis network and of its layers to colors.
     pub fn weight_shapes(&self) -> BTreeMap<String, [usize; 2]> {
         self.tensors()
             .into_iter()
@@ -62,10 +64,12 @@ impl Generator {
             .collect()
     }
 
-    /// The generator with some weights changed. Where the matrices are on the autodiff device, gradients of images reach them.
+    /// The generator with some weights changed. Where the matrices are on the autodiff device, gradients of images
+    /// reach them.
     ///
     /// # Panics
-    /// When a matrix has another shape than [`weight_shapes`](Self::weight_shapes) says. Names that no weight has are left out.
+    /// When a matrix has another shape than [`weight_shapes`](Self::weight_shapes) says. Names that no weight has are
+    /// left out.
     pub fn with_changes(&self, weights: &BTreeMap<String, LowRank>) -> Self {
         let names = self.clone();
         self.clone().map(&mut Change {

@@ -10,7 +10,8 @@ thread_local! {
 
 /// The system's allocator, with each thread's live bytes and their peak counted.
 ///
-/// A test binary that asks [`peak_of`] declares it: `#[global_allocator] static ALLOCATOR: testkit::Counting = testkit::Counting;`.
+/// A test binary that asks [`peak_of`] declares it:
+/// `#[global_allocator] static ALLOCATOR: testkit::Counting = testkit::Counting;`.
 #[derive(Debug)]
 pub struct Counting;
 

@@ -3,10 +3,11 @@ use burn::tensor::Device;
 /// Names that [`devices`] is restricted to, with commas between them.
 const CHOICE: &str = "TEST_DEVICES";
 
-/// Every device that the enabled features allow tests to run on, with its name; fewer where the environment variable `TEST_DEVICES` names some, such as
-/// `flex,wgpu` for a build with `cuda` on a machine without an NVIDIA GPU.
+/// Every device that the enabled features allow tests to run on, with its name; fewer where the environment variable
+/// `TEST_DEVICES` names some, such as `flex,wgpu` for a build with `cuda` on a machine without an NVIDIA GPU.
 ///
-/// `flex` is Burn's backend for the CPU; `wgpu` the default adapter (software Vulkan where there is no GPU); `cuda` the first GPU.
+/// `flex` is Burn's backend for the CPU; `wgpu` the default adapter (software Vulkan where there is no GPU); `cuda` the
+/// first GPU.
 ///
 /// # Panics
 /// When `TEST_DEVICES` names a device that is not compiled in: a test that ran on none would pass.

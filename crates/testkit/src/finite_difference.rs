@@ -2,9 +2,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 /// Checks the gradient of a scalar function against central differences along a few seeded directions.
 ///
-/// `function` maps `x` (shape `shape`, on an autodiff device) to a tensor of one element. Along each unit direction `d` the
-/// derivative `<gradient, d>` must agree with `(f(x + h d) - f(x - h d)) / 2h` within `tolerance`, relative to the larger of the two
-/// and to the gradient's own norm; `h` is `step`. In f32 a step near 1e-2 for values near 1 balances truncation and rounding.
+/// `function` maps `x` (shape `shape`, on an autodiff device) to a tensor of one element. Along each unit direction `d`
+/// the derivative `<gradient, d>` must agree with `(f(x + h d) - f(x - h d)) / 2h` within `tolerance`, relative to the
+/// larger of the two and to the gradient's own norm; `h` is `step`. In f32 a step near 1e-2 for values near 1 balances
+/// truncation and rounding.
 ///
 /// # Panics
 /// When a directional derivative disagrees.

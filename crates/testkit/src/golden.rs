@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
-/// Where a reference file lies: `REFERENCE_DIR/file` when that variable is set, else `tests/fixtures/file` of the crate.
+/// Where a reference file lies: `REFERENCE_DIR/file` when that variable is set, else `tests/fixtures/file` of the
+/// crate.
 ///
 /// Call it with `env!("CARGO_MANIFEST_DIR")` and a path such as `stylegan2/generator_skip.safetensors`.
 pub fn reference_path(manifest_dir: &str, file: &str) -> PathBuf {

@@ -7,7 +7,8 @@ const KILO: f64 = 1000.0;
 
 /// Learning rates that fall towards the end of a run, by a constant factor for every image.
 ///
-/// Large steps find the shapes of the data sooner, and small ones draw them cleanly. R1 keeps its weight unless it is given an end of its own.
+/// Large steps find the shapes of the data sooner, and small ones draw them cleanly. R1 keeps its weight unless it is
+/// given an end of its own.
 ///
 /// ```
 /// use vision_aided_finetune::Annealing;

@@ -3,11 +3,12 @@
 use burn::tensor::Tensor;
 use stylegan2::Discriminator;
 
-/// Logits of generated and of real images, each `[batch, 1]`, from one pass through the discriminator where that changes nothing.
+/// Logits of generated and of real images, each `[batch, 1]`, from one pass through the discriminator where that
+/// changes nothing.
 ///
-/// Only the minibatch standard deviation looks at several images: sample i of a batch of `group * groups` is in group `i mod groups`. The images
-/// are placed so that every group is of one kind, as it would be in two passes. One pass reads the weights once, and planes of 4x4 to 16x16 fill
-/// vectors with the images of a batch.
+/// Only the minibatch standard deviation looks at several images: sample i of a batch of `group * groups` is in group
+/// `i mod groups`. The images are placed so that every group is of one kind, as it would be in two passes. One pass
+/// reads the weights once, and planes of 4x4 to 16x16 fill vectors with the images of a batch.
 pub(crate) fn logits_of_both(
     discriminator: &Discriminator,
     fake: Tensor<4>,
@@ -41,7 +42,8 @@ mod tests {
 
     use super::*;
 
-    /// A batch of two groups of two: groups of the joint batch would mix both kinds if the images simply followed each other.
+    /// A batch of two groups of two: groups of the joint batch would mix both kinds if the images simply followed each
+    /// other.
     #[test]
     fn one_pass_gives_the_logits_of_two() {
         let config = DiscriminatorConfig::from_json(

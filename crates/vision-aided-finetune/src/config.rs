@@ -8,10 +8,11 @@ use crate::{
     AdamOptions, Annealing, DiffAugment, ExponentialMovingAverage, ProgressiveStage, TrainingError,
 };
 
-/// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the ramp-up of its `--cfg=auto`.
+/// Options of training; the defaults are those of stylegan2-ada-pytorch's `--cfg=stylegan2` for a batch of 16, with the
+/// ramp-up of its `--cfg=auto`.
 ///
-/// `--cfg=auto` also chooses by side and batch: learning rate 0.0025 below 1024 pixels, and an R1 weight of 0.0002 times the side squared over
-/// the batch. A run that starts from weights has no ramp-up there.
+/// `--cfg=auto` also chooses by side and batch: learning rate 0.0025 below 1024 pixels, and an R1 weight of 0.0002
+/// times the side squared over the batch. A run that starts from weights has no ramp-up there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -47,13 +48,15 @@ pub struct TrainingConfig {
     ///
     /// Differs from the official option `mirror`, which shows every image and its mirror image once an epoch.
     pub mirror: bool,
-    /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay what they are).
+    /// Whether the generator gets noise images in training. Flat art is better without (its noise strengths then stay
+    /// what they are).
     pub noise: bool,
-    /// Half-life of a second running average in thousands of images, without ramp-up; none by default. Which of the two makes the better images
-    /// depends on the learning rate, and can be measured afterwards.
+    /// Half-life of a second running average in thousands of images, without ramp-up; none by default. Which of the two
+    /// makes the better images depends on the learning rate, and can be measured afterwards.
     #[serde(default)]
     pub slow_average_kimg: Option<f64>,
-    /// Whether the discriminators' step sees the images of the generator's step, which saves a pass through the generator in every iteration.
+    /// Whether the discriminators' step sees the images of the generator's step, which saves a pass through the
+    /// generator in every iteration.
     ///
     /// StyleGAN2's loop makes new images with the generator as it is after its step, which is the default.
     #[serde(default)]

@@ -4,8 +4,9 @@ use crate::state::Progress;
 
 /// Why these counters cannot be those of one run, if so. `adam_steps` are those of each optimizer, with its name.
 ///
-/// An iteration shows one batch, whose size is fixed, takes at most two steps of an optimizer (its loss and a regularizer) and adds at most one to a count of
-/// measurements that are not finite. Optimizers start again when networks grow, so that they may have taken fewer.
+/// An iteration shows one batch, whose size is fixed, takes at most two steps of an optimizer (its loss and a
+/// regularizer) and adds at most one to a count of measurements that are not finite. Optimizers start again when
+/// networks grow, so that they may have taken fewer.
 pub(crate) fn contradiction<'a>(
     progress: &Progress,
     batch_size: usize,

@@ -116,7 +116,8 @@ impl HistoryEntry {
     }
 }
 
-/// What a run measured on its way: a file of one JSON object a line, one an entry, each with the number of iterations as `iteration`.
+/// What a run measured on its way: a file of one JSON object a line, one an entry, each with the number of iterations
+/// as `iteration`.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -153,11 +154,12 @@ const MAX_BYTES: u64 = 1 << 30;
 pub type History = Log<HistoryEntry>;
 
 impl<Entry: Serialize + DeserializeOwned> Log<Entry> {
-    /// Opens a file to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them anew.
+    /// Opens a file to add to, or starts one; entries after `iterations` are dropped, as a resumed run writes them
+    /// anew.
     ///
     /// # Errors
-    /// When the file cannot be read or written, a line says no iteration, or one up to `iterations` is not an entry. An unfinished last
-    /// line, which a killed run may leave, is dropped.
+    /// When the file cannot be read or written, a line says no iteration, or one up to `iterations` is not an entry. An
+    /// unfinished last line, which a killed run may leave, is dropped.
     pub fn open(path: impl AsRef<Path>, iterations: u64) -> Result<Self, TrainingError> {
         let path = path.as_ref().to_owned();
         let io = |source| TrainingError::Io {

@@ -1,10 +1,13 @@
-//! Train and fine-tune StyleGAN2: non-saturating logistic loss, lazy R1 and path length, style mixing, DiffAugment, exact resume.
+//! Train and fine-tune StyleGAN2: non-saturating logistic loss, lazy R1 and path length, style mixing, DiffAugment,
+//! exact resume.
 //!
-//! [`Trainer`] follows the training loop of stylegan2-ada-pytorch (Karras et al. 2020, "Training Generative Adversarial Networks with Limited
-//! Data"): [`Trainer::step`] is one iteration, [`Trainer::save`] and [`Trainer::resume`] continue it bit for bit on the CPU, and the parts are usable
-//! on their own: [`ImageSet`], [`DiffAugment`], [`Adam`], [`ExponentialMovingAverage`].
+//! [`Trainer`] follows the training loop of stylegan2-ada-pytorch (Karras et al. 2020, "Training Generative Adversarial
+//! Networks with Limited Data"): [`Trainer::step`] is one iteration, [`Trainer::save`] and [`Trainer::resume`] continue
+//! it bit for bit on the CPU, and the parts are usable on their own: [`ImageSet`], [`DiffAugment`], [`Adam`],
+//! [`ExponentialMovingAverage`].
 //!
-//! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no generator's state.
+//! All random numbers of an iteration are drawn from the seed and the iteration's number, so a checkpoint holds no
+//! generator's state.
 //!
 //! A program that trains ten iterations: `examples/crates/vision_aided_finetune_train.rs` in the repository.
 //!

@@ -9,7 +9,8 @@ use stylegan2::{Discriminator, Generator};
 use crate::images::{GRAY, RGB};
 use crate::{ImageSet, TrainingConfig, TrainingError};
 
-/// The same discriminator, of which training leaves the first `layers` layers (from the image on) as they are (Freeze-D, Mo et al. 2020).
+/// The same discriminator, of which training leaves the first `layers` layers (from the image on) as they are
+/// (Freeze-D, Mo et al. 2020).
 ///
 /// Layers are counted as in the official option `freezed`: `fromrgb`, `conv0`, `conv1` and `skip` of every block.
 ///
@@ -36,8 +37,8 @@ pub(crate) fn in_colors_of(generator: &Generator, images: Arc<ImageSet>) -> Arc<
     owned.unwrap_or(images)
 }
 
-/// Checks that networks, images and options go together. Networks in an earlier stage of progressive growing have a lower resolution than
-/// the images.
+/// Checks that networks, images and options go together. Networks in an earlier stage of progressive growing have a
+/// lower resolution than the images.
 pub(crate) fn check(
     config: &TrainingConfig,
     generator: &Generator,

@@ -9,7 +9,8 @@ const KILO: f64 = 1000.0;
 
 /// One stage of progressive growing (Karras et al. 2018): training at a lower resolution than the images have.
 ///
-/// At a quarter of the side an iteration takes a fraction of the time, and networks learn there what goes where; details come later.
+/// At a quarter of the side an iteration takes a fraction of the time, and networks learn there what goes where;
+/// details come later.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProgressiveStage {
@@ -53,18 +54,19 @@ pub(crate) fn resolution_after(stages: &[ProgressiveStage], shown: u64, last: us
 
 /// Thousands of images over which the detail of real images is faded in after networks have grown.
 ///
-/// The generator's images have none at first. Real ones that do would be told apart by that alone, whatever they show, and the generator would answer
-/// with noise; Karras et al. 2018 fade for the same reason, over 800 kimg of much longer stages.
+/// The generator's images have none at first. Real ones that do would be told apart by that alone, whatever they show,
+/// and the generator would answer with noise; Karras et al. 2018 fade for the same reason, over 800 kimg of much longer
+/// stages.
 const FADE_KIMG: f64 = 10.0;
 
 /// Thousands of images for which the generator stays as it is after networks have grown.
 ///
-/// The grown discriminator reads images through a block of random weights and says nothing sensible at first; Adam's first steps are of full length all
-/// the same.
+/// The grown discriminator reads images through a block of random weights and says nothing sensible at first; Adam's
+/// first steps are of full length all the same.
 const WAIT_KIMG: f64 = 1.0;
 
-/// Thousands of images over which the generator's learning rate rises from 0 behind that. A hundred iterations of 16 images are as many as StyleGAN2's
-/// decay of 0.99 averages over; this is a little more.
+/// Thousands of images over which the generator's learning rate rises from 0 behind that. A hundred iterations of 16
+/// images are as many as StyleGAN2's decay of 0.99 averages over; this is a little more.
 const WARM_UP_KIMG: f64 = 2.0;
 
 /// What grew last: the resolution before, and how many images were shown since.
@@ -96,8 +98,8 @@ impl Growth {
     }
 }
 
-/// Images `[batch, channels, side, side]` with that share of what is lost when they are averaged down to `from` and upsampled by the filter of the
-/// generator's RGB images.
+/// Images `[batch, channels, side, side]` with that share of what is lost when they are averaged down to `from` and
+/// upsampled by the filter of the generator's RGB images.
 pub(crate) fn with_detail(x: Tensor<4>, from: usize, share: f64) -> Tensor<4> {
     let [batch, channels, side, _] = x.dims();
     let factor = side / from;
@@ -192,7 +194,8 @@ mod tests {
             );
             let of = |x: Tensor<4>| -> Vec<f32> { x.into_data().iter::<f32>().collect() };
             let none = with_detail(x.clone(), 4, 0.0);
-            // Averaging what was upsampled by the filter is no identity; a constant stays one, and all of the detail is the image.
+            // Averaging what was upsampled by the filter is no identity; a constant stays one, and all of the detail is
+            // the image.
             let flat = Tensor::<4>::full([1, 3, 8, 8], 0.25, &device);
             let middle = with_detail(flat, 4, 0.0).slice([0..1, 0..3, 2..6, 2..6]);
             testkit::assert_close("constant", &of(middle), &[0.25; 48], 1e-6);

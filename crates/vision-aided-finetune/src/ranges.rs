@@ -2,7 +2,8 @@
 
 use crate::{AdamOptions, TrainingConfig, TrainingError};
 
-/// Largest learning rate. Weights are of the size of 1 and a step of Adam moves each by about the rate; published runs use 0.0005 to 0.01.
+/// Largest learning rate. Weights are of the size of 1 and a step of Adam moves each by about the rate; published runs
+/// use 0.0005 to 0.01.
 const MAX_LEARNING_RATE: f64 = 1.0;
 /// Largest weight of a loss; the official runs use up to 100 for R1 at 1024 pixels.
 const MAX_WEIGHT: f64 = 1e6;

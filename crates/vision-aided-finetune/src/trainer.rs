@@ -71,8 +71,9 @@ pub struct StepReport {
     pub vision_aided_generator_loss: Option<f32>,
     /// What the heads of the vision-aided discriminators pay together, where there are any.
     pub vision_aided_discriminator_loss: Option<f32>,
-    /// What their gradient at the images was multiplied by to keep the bound of [`balance`](crate::vision_aided::VisionAidedConfig::balance), where there is
-    /// one; beside [`weight`](crate::vision_aided::VisionAidedConfig::weight).
+    /// What their gradient at the images was multiplied by to keep the bound of
+    /// [`balance`](crate::vision_aided::VisionAidedConfig::balance), where there is one; beside
+    /// [`weight`](crate::vision_aided::VisionAidedConfig::weight).
     pub vision_aided_factor: Option<f32>,
 }
 
@@ -87,8 +88,9 @@ fn at_side(images: &Arc<ImageSet>, side: usize) -> Result<Arc<ImageSet>, Trainin
 impl Trainer {
     /// Starts training of these networks, from scratch or from any weights.
     ///
-    /// `average` is the running average of the generator's weights so far; without one it starts at the generator. The networks' tensors
-    /// are expected on the plain device that training is to run on. A generator of gray images is trained on the images' [luma](ImageSet::gray).
+    /// `average` is the running average of the generator's weights so far; without one it starts at the generator. The
+    /// networks' tensors are expected on the plain device that training is to run on. A generator of gray images is
+    /// trained on the images' [luma](ImageSet::gray).
     ///
     /// # Errors
     /// When an option is out of range, or networks and images do not go together.
@@ -137,9 +139,11 @@ impl Trainer {
         })
     }
 
-    /// Writes everything that [`resume`](Self::resume) needs to one safetensors file, atomically: a temporary file, then a rename.
+    /// Writes everything that [`resume`](Self::resume) needs to one safetensors file, atomically: a temporary file,
+    /// then a rename.
     ///
-    /// The networks lie in it under `G.`, `G_ema.` and `D.` with their configurations, so that [`Generator::load`] opens it too.
+    /// The networks lie in it under `G.`, `G_ema.` and `D.` with their configurations, so that [`Generator::load`]
+    /// opens it too.
     ///
     /// # Errors
     /// When a weight is NaN or infinite (the file is then left as it was), or the file system refuses.
@@ -147,13 +151,15 @@ impl Trainer {
         state::save(self, path.as_ref())
     }
 
-    /// Continues the run of a checkpoint: the next losses are those of a run that was never stopped, bit for bit on the CPU.
+    /// Continues the run of a checkpoint: the next losses are those of a run that was never stopped, bit for bit on the
+    /// CPU.
     ///
-    /// `backbones` are the networks that the run's vision-aided discriminators stand on, in the order in which they were added; checkpoints do
-    /// not hold their weights.
+    /// `backbones` are the networks that the run's vision-aided discriminators stand on, in the order in which they
+    /// were added; checkpoints do not hold their weights.
     ///
     /// # Errors
-    /// When the file is no checkpoint of a training run, is damaged, was trained on other images, or with other networks.
+    /// When the file is no checkpoint of a training run, is damaged, was trained on other images, or with other
+    /// networks.
     pub fn resume(
         path: impl AsRef<Path>,
         images: Arc<ImageSet>,
@@ -179,7 +185,8 @@ impl Trainer {
         state::images_shown(path.as_ref())
     }
 
-    /// The networks that the vision-aided discriminators of a checkpoint stand on, in the order that [`resume`](Self::resume) expects.
+    /// The networks that the vision-aided discriminators of a checkpoint stand on, in the order that
+    /// [`resume`](Self::resume) expects.
     ///
     /// # Errors
     /// When the file is no checkpoint of a training run, or names a network that is not known here.
@@ -199,7 +206,8 @@ impl Trainer {
 
     /// Trains with one more discriminator, a head of random weights on a frozen network, from the next iteration on.
     ///
-    /// The image discriminator goes on beside it. Its loss, optimizer and augmentation are [`TrainingConfig::vision_aided`]'s.
+    /// The image discriminator goes on beside it. Its loss, optimizer and augmentation are
+    /// [`TrainingConfig::vision_aided`]'s.
     pub fn add_vision_aided(&mut self, backbone: VisionBackbone) {
         let index = self.vision_aided.len() as u64;
         let mut random = stream(self.config.seed, index, Stream::VisionAidedHead);
@@ -228,7 +236,8 @@ impl Trainer {
     /// The optimizers keep their moments.
     ///
     /// # Errors
-    /// When an option is out of range, or differs in the seed, the batch size, mirroring, noise or the form of the heads, which a run keeps.
+    /// When an option is out of range, or differs in the seed, the batch size, mirroring, noise or the form of the
+    /// heads, which a run keeps.
     pub fn set_config(&mut self, config: TrainingConfig) -> Result<(), TrainingError> {
         self.config.check_change(&config)?;
         networks::check(&config, &self.generator, &self.discriminator, &self.images)?;
@@ -321,12 +330,14 @@ impl Trainer {
         Ok(())
     }
 
-    /// The side of the images that the networks make now; below that of [`images`](Self::images) in the earlier stages of progressive growing.
+    /// The side of the images that the networks make now; below that of [`images`](Self::images) in the earlier stages
+    /// of progressive growing.
     pub fn resolution(&self) -> usize {
         self.stage_images.side()
     }
 
-    /// One iteration: a step of the generator, one of the discriminator, the regularizers' steps where they are due, and the averages.
+    /// One iteration: a step of the generator, one of the discriminator, the regularizers' steps where they are due,
+    /// and the averages.
     ///
     /// # Errors
     /// When the losses, or a penalty, were not finite many times on end.
@@ -436,8 +447,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on the plain device; and the factor that
-    /// keeps the balance, where the options ask for one.
+    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on
+    /// the plain device; and the factor that keeps the balance, where the options ask for one.
     fn step_generator(&mut self, iteration: u64) -> (Vec<Tensor<1>>, Tensor<4>, Option<f32>) {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
@@ -482,7 +493,8 @@ impl Trainer {
 
     /// Both losses, one whose gradient at the images is theirs in balance, and the frozen networks' factor in it.
     ///
-    /// Either gradient is taken at copies of the images, where its norm can be measured; the generator is passed through once, as without.
+    /// Either gradient is taken at copies of the images, where its norm can be measured; the generator is passed
+    /// through once, as without.
     fn balanced_loss(
         &mut self,
         iteration: u64,
@@ -571,7 +583,8 @@ impl Trainer {
             .forward(w_plus, &self.noise(&mut random))
     }
 
-    /// The loss and the mean logits of real and of generated images, and the heads' loss where there are any, each `[1]`.
+    /// The loss and the mean logits of real and of generated images, and the heads' loss where there are any, each
+    /// `[1]`.
     fn step_discriminators(
         &mut self,
         iteration: u64,

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 /// The metadata entry of the hash. Files from elsewhere have none.
 pub const CONTENT_SHA256: &str = "content_sha256";
 
-/// SHA-256 of all metadata entries but [`CONTENT_SHA256`], then of all tensors, both in the order of their names: of each its name, element type,
-/// shape and bytes, every text and list after its length as 64 bits. It does not depend on how the file arranges them. In hexadecimal.
+/// SHA-256 of all metadata entries but [`CONTENT_SHA256`], then of all tensors, both in the order of their names: of
+/// each its name, element type, shape and bytes, every text and list after its length as 64 bits. It does not depend on
+/// how the file arranges them. In hexadecimal.
 ///
 /// `tensors` are (name, element type as safetensors calls it, shape, bytes) in the order of their names.
 ///

@@ -34,10 +34,11 @@ fn is_partial(name: &OsStr) -> bool {
     numbers.is_some_and(|(process, count)| number(process) && number(count))
 }
 
-/// Removes what writing left in a folder (not in those below) when its program was killed, and returns how many files that were.
+/// Removes what writing left in a folder (not in those below) when its program was killed, and returns how many files
+/// that were.
 ///
-/// A file that is still being written is locked, so that programs may share a folder; so are one that another user owns, and one whose lock cannot be
-/// asked for, left alone.
+/// A file that is still being written is locked, so that programs may share a folder; so are one that another user
+/// owns, and one whose lock cannot be asked for, left alone.
 ///
 /// # Errors
 /// When the folder cannot be read.

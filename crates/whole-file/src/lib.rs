@@ -1,5 +1,5 @@
-//! Read regular files only, up to a limit; write files whole or not at all, know whether their content has changed, and clear up what killed programs
-//! left. Files may also be in [`memory`], where there is no file system.
+//! Read regular files only, up to a limit; write files whole or not at all, know whether their content has changed, and
+//! clear up what killed programs left. Files may also be in [`memory`], where there is no file system.
 //!
 //! Errors are [`std::io::Error`]s without the file's name, which the caller's error has anyway.
 //!

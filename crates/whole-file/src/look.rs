@@ -10,7 +10,8 @@ use crate::memory;
 pub struct Properties {
     /// In bytes.
     pub length: u64,
-    /// When it was changed last, where the system says so. Times of files in [`memory`] only order these among each other.
+    /// When it was changed last, where the system says so. Times of files in [`memory`] only order these among each
+    /// other.
     pub changed: Option<SystemTime>,
 }
 

@@ -1,10 +1,11 @@
 //! Files in the process's own memory, for programs that have no file system, such as a page in a browser.
 //!
-//! Every path below [`ROOT`] names one of them, and the functions of this crate answer for it as they do for other paths: what reads and writes files with
-//! them need not know where they are. Folders are there as long as something is in them.
+//! Every path below [`ROOT`] names one of them, and the functions of this crate answer for it as they do for other
+//! paths: what reads and writes files with them need not know where they are. Folders are there as long as something is
+//! in them.
 //!
-//! A file can be [offered](offer) before its bytes are here. Reading it then fails, and [`wanted`] says what was asked for, so that a program can fetch that
-//! and try again.
+//! A file can be [offered](offer) before its bytes are here. Reading it then fails, and [`wanted`] says what was asked
+//! for, so that a program can fetch that and try again.
 //!
 //! ```
 //! use whole_file::memory;

@@ -83,7 +83,8 @@ pub fn open_regular(path: impl AsRef<Path>) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Opens a file that processes lock to exclude each other, and makes it where there is none; its content does not matter and is lost.
+/// Opens a file that processes lock to exclude each other, and makes it where there is none; its content does not
+/// matter and is lost.
 ///
 /// # Errors
 /// As [`open_regular`].

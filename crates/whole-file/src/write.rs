@@ -11,14 +11,16 @@ pub trait Output: Write + Seek {}
 
 impl<T: Write + Seek> Output for T {}
 
-/// Writes a file under another name beside it and gives it its own when it is whole, so that a kill or a full disk leaves what was there before.
+/// Writes a file under another name beside it and gives it its own when it is whole, so that a kill or a full disk
+/// leaves what was there before.
 ///
-/// A file that is replaced keeps its permissions, a link stays a link to what is written, and what is no regular file (`/dev/stdout`, a pipe) is written to
-/// as it is. The system may keep the bytes in memory for a while: after a power cut, as opposed to a kill, the file may be the older one or damaged;
-/// see [`write_durably`].
+/// A file that is replaced keeps its permissions, a link stays a link to what is written, and what is no regular file
+/// (`/dev/stdout`, a pipe) is written to as it is. The system may keep the bytes in memory for a while: after a power
+/// cut, as opposed to a kill, the file may be the older one or damaged; see [`write_durably`].
 ///
 /// # Errors
-/// When the system refuses, or the file is there and read-only. What was at `path` is then as it was, unless it is no regular file.
+/// When the system refuses, or the file is there and read-only. What was at `path` is then as it was, unless it is no
+/// regular file.
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
     write_with(path, |out| out.write_all(bytes.as_ref()))
 }
@@ -91,7 +93,8 @@ fn write_partial<E: From<Error>>(
     contents: impl FnOnce(&mut dyn Output) -> Result<(), E>,
 ) -> Result<(), E> {
     let file = File::create(partial)?;
-    // Whoever clears up can tell by the lock that somebody still writes. Not all file systems have locks, and a file is as good without.
+    // Whoever clears up can tell by the lock that somebody still writes. Not all file systems have locks, and a file is
+    // as good without.
     let _ = file.try_lock();
     if let Ok(metadata) = std::fs::metadata(target) {
         file.set_permissions(metadata.permissions())?;
@@ -111,7 +114,8 @@ fn write_partial<E: From<Error>>(
 
 /// Makes the new name outlast a power cut.
 ///
-/// Some systems and file systems cannot open or synchronize a folder. The file under either name is whole, so that is no error.
+/// Some systems and file systems cannot open or synchronize a folder. The file under either name is whole, so that is
+/// no error.
 fn sync_folder_of(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();

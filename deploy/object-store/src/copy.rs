@@ -16,10 +16,12 @@ use crate::{Error, Place, Shard};
 /// Objects that are copied at once: a store answers after a while, and then fast.
 const AT_ONCE: usize = 8;
 
-/// Bytes that are sent together. S3 takes no less than 5 MiB but in the last piece, and no more than 10,000 pieces, thus files of up to 84 GB.
+/// Bytes that are sent together. S3 takes no less than 5 MiB but in the last piece, and no more than 10,000 pieces,
+/// thus files of up to 84 GB.
 const PIECE: usize = 8 << 20;
 
-/// Pieces of one file that are on their way at once; with the one that is read they bound the memory, as several files are copied at once.
+/// Pieces of one file that are on their way at once; with the one that is read they bound the memory, as several files
+/// are copied at once.
 const PIECES_AT_ONCE: usize = 2;
 
 /// What a call has done.
@@ -33,15 +35,17 @@ pub struct Copied {
     pub bytes: u64,
 }
 
-/// Fetches what lies below a place and the folder lacks. With a shard it fetches only what lies below the names of that part: a name is what stands before
-/// the first `/`, such as that of a model.
+/// Fetches what lies below a place and the folder lacks. With a shard it fetches only what lies below the names of that
+/// part: a name is what stands before the first `/`, such as that of a model.
 ///
-/// Hidden names, and those of files that somebody writes, are left out. A file has the time of its object, so that the next call can tell whether the object
-/// has changed since, whatever the clock here says. The client asks again where a store does not answer or breaks off.
+/// Hidden names, and those of files that somebody writes, are left out. A file has the time of its object, so that the
+/// next call can tell whether the object has changed since, whatever the clock here says. The client asks again where a
+/// store does not answer or breaks off.
 ///
 /// # Errors
 ///
-/// Nothing lies below the place, the store or the file system refuses, or a name can be no file's. What was fetched stays, and the next call goes on.
+/// Nothing lies below the place, the store or the file system refuses, or a name can be no file's. What was fetched
+/// stays, and the next call goes on.
 pub fn get(
     place: &Place,
     folder: &Path,
@@ -130,12 +134,13 @@ pub fn get(
 
 /// Stores the files of a folder, and of those below it, that a place lacks.
 ///
-/// Hidden files, those that somebody writes, and links are left out. Whether a file has changed since it was stored is told by this machine's clock and the
-/// store's.
+/// Hidden files, those that somebody writes, and links are left out. Whether a file has changed since it was stored is
+/// told by this machine's clock and the store's.
 ///
 /// # Errors
 ///
-/// The store or the file system refuses, or a name can be no object's. What was stored stays, and the next call goes on.
+/// The store or the file system refuses, or a name can be no object's. What was stored stays, and the next call goes
+/// on.
 pub fn put(folder: &Path, place: &Place, runtime: &Runtime) -> Result<Copied, Error> {
     let mut files = Vec::new();
     list(folder, &mut Vec::new(), &mut files)?;
@@ -200,7 +205,8 @@ pub fn put(folder: &Path, place: &Place, runtime: &Runtime) -> Result<Copied, Er
         let bytes = match send() {
             Ok(bytes) => bytes,
             Err(error) => {
-                // Stores keep the pieces, at a price, until somebody says that nothing will become of them. The first error is of more use than a second.
+                // Stores keep the pieces, at a price, until somebody says that nothing will become of them. The first
+                // error is of more use than a second.
                 let _ = runtime.block_on(upload.abort());
                 return Err(error);
             }
@@ -211,7 +217,8 @@ pub fn put(folder: &Path, place: &Place, runtime: &Runtime) -> Result<Copied, Er
     })
 }
 
-/// Does something with each of some items, several at once; gives the first error. `work` gives the bytes that it copied, if it did.
+/// Does something with each of some items, several at once; gives the first error. `work` gives the bytes that it
+/// copied, if it did.
 fn for_each<T: Sync>(
     items: &[T],
     work: impl Fn(&T) -> Result<Option<u64>, Error> + Sync,

@@ -9,8 +9,9 @@ use place::{Copied, Place, Shard, get, put};
 
 /// Copy models and parts of work between folders and object stores
 ///
-/// Credentials and endpoints come from environment variables, such as AWS_ACCESS_KEY_ID, AWS_ENDPOINT, GOOGLE_SERVICE_ACCOUNT and AZURE_STORAGE_ACCOUNT_NAME.
-/// Hidden files, links, and files that somebody writes are left out.
+/// Credentials and endpoints come from environment variables, such as AWS_ACCESS_KEY_ID, AWS_ENDPOINT,
+/// GOOGLE_SERVICE_ACCOUNT and AZURE_STORAGE_ACCOUNT_NAME. Hidden files, links, and files that somebody writes are left
+/// out.
 #[derive(Parser, Debug)]
 #[command(name = "place", version)]
 struct Arguments {

@@ -22,13 +22,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// A folder, or a URL: `file://`, and `s3://`, `gs://` or `az://` in builds with the feature. `options` are names and values such as
-    /// `AWS_ENDPOINT` and `http://localhost:9000`; names are those of the environment variables of `object_store`, which start with `AWS_`, `GOOGLE_` or
-    /// `AZURE_`, and others are ignored.
+    /// A folder, or a URL: `file://`, and `s3://`, `gs://` or `az://` in builds with the feature. `options` are names
+    /// and values such as `AWS_ENDPOINT` and `http://localhost:9000`; names are those of the environment variables of
+    /// `object_store`, which start with `AWS_`, `GOOGLE_` or `AZURE_`, and others are ignored.
     ///
     /// # Errors
     ///
-    /// The text is neither, its store is not compiled in or lacks an option, or the URL has a password, a query or a fragment.
+    /// The text is neither, its store is not compiled in or lacks an option, or the URL has a password, a query or a
+    /// fragment.
     pub fn parse(
         text: &str,
         options: impl IntoIterator<Item = (String, String)>,

@@ -1,4 +1,5 @@
-//! Folders to stores and back: in memory, on the disk, and in the store that the environment variable PLACE_TEST_URL names.
+//! Folders to stores and back: in memory, on the disk, and in the store that the environment variable PLACE_TEST_URL
+//! names.
 
 #![allow(
     missing_docs,

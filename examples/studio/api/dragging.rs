@@ -13,7 +13,8 @@ use crate::failure::Failure;
 use crate::input::Input;
 use crate::studio::Studio;
 
-/// A job that tells `numbers`, `points` and `preview` at every step, and ends with the latents and where the points went.
+/// A job that tells `numbers`, `points` and `preview` at every step, and ends with the latents and where the points
+/// went.
 pub async fn drag(
     State(studio): State<Arc<Studio>>,
     Input(options): Input<Options>,

@@ -75,7 +75,8 @@ impl Request {
         BufReader::new(stream)
     }
 
-    /// Sends the request until a connection is not reset before its answer: where the system's queue of connections is full, no server has read anything.
+    /// Sends the request until a connection is not reset before its answer: where the system's queue of connections is
+    /// full, no server has read anything.
     fn answered(&self, port: u16) -> (BufReader<TcpStream>, Head) {
         for _ in 0..TRIES {
             let mut reader = self.start(port);

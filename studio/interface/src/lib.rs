@@ -1,4 +1,5 @@
-//! What the Studio's page asks and is answered. A server carries it over HTTP, and a worker in the browser over messages; both hold a [`Studio`].
+//! What the Studio's page asks and is answered. A server carries it over HTTP, and a worker in the browser over
+//! messages; both hold a [`Studio`].
 //!
 //! `docs/studio.md` describes the interface.
 

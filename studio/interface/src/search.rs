@@ -66,7 +66,8 @@ impl Studio {
         Ok(search::run(&options, &self.context, &mut ())?)
     }
 
-    /// How usual an image of this score is for the model, by the samples that the index keeps scores of; where it keeps none, they are drawn once.
+    /// How usual an image of this score is for the model, by the samples that the index keeps scores of; where it keeps
+    /// none, they are drawn once.
     ///
     /// # Errors
     ///

@@ -136,7 +136,8 @@ impl Shelf {
     }
 }
 
-/// Checkpoints in a folder, and folders in it with a model of a zoo; with their names, sorted. Names that are no text are passed over.
+/// Checkpoints in a folder, and folders in it with a model of a zoo; with their names, sorted. Names that are no text
+/// are passed over.
 fn checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
     let inside = ganymede::images::files_in(folder);
     let found = inside.into_iter().filter_map(|path| {

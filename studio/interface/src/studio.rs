@@ -37,7 +37,8 @@ pub struct Status {
 }
 
 impl Studio {
-    /// With a folder of the user's own models, where there is one, and a folder for what is given, which is the caller's to remove.
+    /// With a folder of the user's own models, where there is one, and a folder for what is given, which is the
+    /// caller's to remove.
     ///
     /// # Errors
     ///
@@ -110,7 +111,8 @@ impl Studio {
         Ok(options)
     }
 
-    /// Drags points: `numbers`, `points` and `preview` at every step, and at the end the latents and where the points went.
+    /// Drags points: `numbers`, `points` and `preview` at every step, and at the end the latents and where the points
+    /// went.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! The Studio as WebAssembly: what a worker of the page calls in place of a server.
 //!
-//! Questions and answers are those of [`studio_interface`], JSON as text and files as bytes. There is no file system: weights are [offered](offer) by their
-//! names, and whoever calls fetches those that a call has [wanted], [puts](put) them there and calls again.
+//! Questions and answers are those of [`studio_interface`], JSON as text and files as bytes. There is no file system:
+//! weights are [offered](offer) by their names, and whoever calls fetches those that a call has [wanted], [puts](put)
+//! them there and calls again.
 
 mod events;
 mod panic;

@@ -59,7 +59,8 @@ impl ClipImage {
 
     /// Loads the `visual.*` part of OpenAI's weights; the text tower may be in the file too.
     ///
-    /// OpenAI distributes `ViT-B-32.pt`, a TorchScript archive: its tensors are read, its code is not looked at. Half precision is cast to f32.
+    /// OpenAI distributes `ViT-B-32.pt`, a TorchScript archive: its tensors are read, its code is not looked at. Half
+    /// precision is cast to f32.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the tower.

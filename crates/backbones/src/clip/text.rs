@@ -9,7 +9,8 @@ use crate::transformer::{LayerNorm, Transformer, constant, plain};
 
 const WIDTH: usize = 512;
 
-/// What OpenAI's state dict holds beside the two towers: the temperature of the training loss, and three integers in its TorchScript form.
+/// What OpenAI's state dict holds beside the two towers: the temperature of the training loss, and three integers in
+/// its TorchScript form.
 const BESIDE: [&str; 4] = [
     "logit_scale",
     "input_resolution",
@@ -46,7 +47,8 @@ impl ClipText {
         }
     }
 
-    /// Loads the part of OpenAI's weights that is not below `visual.`; see [`ClipImage::load`](super::ClipImage::load) for its files.
+    /// Loads the part of OpenAI's weights that is not below `visual.`; see [`ClipImage::load`](super::ClipImage::load)
+    /// for its files.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of either tower.

@@ -70,14 +70,16 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// Byte-pair encoding of texts as CLIP was trained with.
 ///
-/// Differs from OpenAI's: texts are brought to Unicode's composed form (NFC) and typographic quotes are made straight, as there, but wrongly
-/// decoded text is not repaired and HTML entities are not resolved; a text that is too long is an error unless truncation is asked for.
+/// Differs from OpenAI's: texts are brought to Unicode's composed form (NFC) and typographic quotes are made straight,
+/// as there, but wrongly decoded text is not repaired and HTML entities are not resolved; a text that is too long is an
+/// error unless truncation is asked for.
 pub struct ClipTokenizer {
     tokenizer: Tokenizer,
 }
 
 impl ClipTokenizer {
-    /// With OpenAI's vocabulary (MIT license), which is part of the program. Takes some tens of milliseconds, so make it once.
+    /// With OpenAI's vocabulary (MIT license), which is part of the program. Takes some tens of milliseconds, so make
+    /// it once.
     pub fn openai() -> Self {
         Self {
             tokenizer: Tokenizer::new(),

@@ -60,8 +60,8 @@ fn average_neighbors(x: Tensor<4>) -> Tensor<4> {
     avg_pool2d(x, options)
 }
 
-/// An average pooling and a 1x1 convolution behind it, in the other order: both are linear and an average keeps the bias, and after the
-/// convolution there are many times fewer channels to average.
+/// An average pooling and a 1x1 convolution behind it, in the other order: both are linear and an average keeps the
+/// bias, and after the convolution there are many times fewer channels to average.
 fn averaged(branch: &ConvRelu, x: Tensor<4>) -> Tensor<4> {
     relu(average_neighbors(branch.linear(x)))
 }

@@ -7,8 +7,8 @@ use testkit::{assert_close, devices};
 
 use crate::{golden, shipped, spatial_means, values};
 
-/// Some of the shipped weights are rounded to f16, which moves the reference's features by 8.7e-4 and no stage by more than 9e-4; 0.1 % is the
-/// limit under which the repository rounds at all. Nothing before stage 5 is rounded.
+/// Some of the shipped weights are rounded to f16, which moves the reference's features by 8.7e-4 and no stage by more
+/// than 9e-4; 0.1 % is the limit under which the repository rounds at all. Nothing before stage 5 is rounded.
 const F16: f64 = 1e-3;
 /// The stages before that: f32 against f64, through up to 33 convolutions.
 const F32: f64 = 1e-5;

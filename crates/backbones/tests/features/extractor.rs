@@ -48,7 +48,8 @@ fn every_network_gives_named_features_of_images_of_any_size() {
 
             let bytes = image_tensor::from_signed_unit(images);
             let rounded = values(extractor.image_features(&bytes[1..], &device));
-            // Pillow rounds to 8 bits after each direction of a resize, 0.3 % of the range each, which moves features of noise by up to 2 %.
+            // Pillow rounds to 8 bits after each direction of a resize, 0.3 % of the range each, which moves features
+            // of noise by up to 2 %.
             let error = relative_l2(&rounded, &second);
             assert!(error < 5e-2, "{kind} on {name}, 8 bits: {error}");
         }
@@ -107,7 +108,8 @@ fn layer_means_are_those_of_every_activation_in_their_order() {
                     .collect();
                 let found = extractor.features(images.clone().narrow(0, image, 1));
                 assert_eq!(found.dims(), [1, extractor.dimension()]);
-                // Sums of up to 224 x 224 values in single precision against the same in double; and the image by itself, so sums in another order.
+                // Sums of up to 224 x 224 values in single precision against the same in double; and the image by
+                // itself, so sums in another order.
                 assert_close(
                     &format!("{kind} on {name}"),
                     &values(found),

@@ -1,4 +1,5 @@
-//! Inputs of networks against Pillow and torchvision on photographs; `tests/fixtures/preprocessing.py` makes the expected values.
+//! Inputs of networks against Pillow and torchvision on photographs; `tests/fixtures/preprocessing.py` makes the
+//! expected values.
 
 use backbones::{FeatureNetworkKind, Preprocessing, ResizeMethod, Sizing, resize};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,7 +11,8 @@ use crate::values;
 
 /// The same bytes, normalized in f32 in another order.
 const NORMALIZED: f64 = 1e-6;
-/// Without Pillow the reference interpolates in f32, the places to read included: at pixel 300 they are off by up to 2e-5 pixels.
+/// Without Pillow the reference interpolates in f32, the places to read included: at pixel 300 they are off by up to
+/// 2e-5 pixels.
 const INTERPOLATED: f64 = 1e-5;
 /// Weights in f32 and sums of up to some tens of products.
 const FLOAT: f64 = 2e-6;

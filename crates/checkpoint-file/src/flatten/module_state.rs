@@ -15,7 +15,8 @@ use crate::pickle::{Heap, JsonWriter, Object, ObjectId, Value};
 /// The official repositories differ in their defaults, so a network's arguments alone do not say them.
 pub(super) const MODULE_OPTIONS: [&str; 2] = ["conv_clamp", "w_avg_beta"];
 
-/// A network is found and listed once, and the metadata has its class, its arguments, its configuration and its options.
+/// A network is found and listed once, and the metadata has its class, its arguments, its configuration and its
+/// options.
 pub(super) const NETWORK_ENTRIES: usize = 6;
 
 /// A module of the official networks: what describes it, and the `state` in that, its attributes.

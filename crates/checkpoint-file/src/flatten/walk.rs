@@ -58,7 +58,8 @@ pub(super) struct Walk<'h, 'a> {
     pub(super) budget: Budget,
     /// Where the walk is; grows and shrinks with it.
     name: String,
-    /// Why the place where the walk is cannot be named. Only an error once a tensor lies there, as configuration may be keyed by anything.
+    /// Why the place where the walk is cannot be named. Only an error once a tensor lies there, as configuration may be
+    /// keyed by anything.
     nameless: Option<Fault>,
     ancestors: Vec<ObjectId>,
     /// Modules of the official networks, and any modules, that the walk is in.
@@ -253,8 +254,8 @@ impl<'h, 'a> Walk<'h, 'a> {
         self.module(attributes)
     }
 
-    /// An object of an unknown class. One that keeps what every PyTorch module keeps can be read like one; of another that stands for
-    /// a part of a module it is kept that this part is missing.
+    /// An object of an unknown class. One that keeps what every PyTorch module keeps can be read like one; of another
+    /// that stands for a part of a module it is kept that this part is missing.
     fn foreign(&mut self, id: ObjectId, foreign: Foreign) -> Result<(), Fault> {
         let heap = self.heap;
         if heap.is_script(foreign) {
@@ -284,8 +285,8 @@ impl<'h, 'a> Walk<'h, 'a> {
         Ok(())
     }
 
-    /// A module of TorchScript, whose parameters, buffers and modules are its attributes. Its class is not looked at. A part without
-    /// attributes, such as packed weights of a quantized layer, is listed as one that was not read.
+    /// A module of TorchScript, whose parameters, buffers and modules are its attributes. Its class is not looked at. A
+    /// part without attributes, such as packed weights of a quantized layer, is listed as one that was not read.
     fn script_object(&mut self, foreign: Foreign) -> Result<(), Fault> {
         let heap = self.heap;
         let attributes = heap.dict(foreign.state);

@@ -349,8 +349,8 @@ impl<'a> Machine<'a, '_> {
         Ok(self.heap.add(object))
     }
 
-    /// What stands for an object of an unknown class or the result of an unknown function: where it is made of a tensor or of its elements,
-    /// a tensor of a type that is not read.
+    /// What stands for an object of an unknown class or the result of an unknown function: where it is made of a tensor
+    /// or of its elements, a tensor of a type that is not read.
     fn stand_in(&mut self, class: ObjectId, arguments: Value) -> Value {
         let made_of = self.heap.tuple(arguments).unwrap_or_default();
         let is_tensor = made_of.iter().take(limits::DIMENSIONS).any(|argument| {

@@ -15,9 +15,9 @@ const HIGHEST_PROTOCOL: u8 = 5;
 
 /// The pickle stack machine, for one stream.
 ///
-/// It builds lists, dicts, texts and numbers, and calls nothing: a class or function is looked up in the
-/// closed list of [`Constructor`], each of which is written out in this crate. Of any other, the name is kept, so that what stands beside it
-/// can be read.
+/// It builds lists, dicts, texts and numbers, and calls nothing: a class or function is looked up in the closed list of
+/// [`Constructor`], each of which is written out in this crate. Of any other, the name is kept, so that what stands
+/// beside it can be read.
 pub(crate) struct Machine<'a, 'h> {
     pub(super) cursor: Cursor<'a>,
     pub(super) heap: &'h mut Heap<'a>,
@@ -455,7 +455,8 @@ impl<'a, 'h> Machine<'a, 'h> {
         Ok(())
     }
 
-    /// Appends to the list or set on top of the stack. What an object of an unknown class does with items is not known, so they are dropped.
+    /// Appends to the list or set on top of the stack. What an object of an unknown class does with items is not known,
+    /// so they are dropped.
     fn extend(&mut self, new: &[Value]) -> Result<(), Fault> {
         let target = self.top()?;
         if let Some(Object::Foreign(_) | Object::Opaque(_)) = self.heap.get(target) {
@@ -474,7 +475,8 @@ impl<'a, 'h> Machine<'a, 'h> {
         ))
     }
 
-    /// Adds alternating keys and values to the dict on top of the stack, or to the items of an object of an unknown class.
+    /// Adds alternating keys and values to the dict on top of the stack, or to the items of an object of an unknown
+    /// class.
     fn set_items(&mut self, new: &[Value]) -> Result<(), Fault> {
         let target = self.items_of(self.top()?);
         let (pairs, rest) = new.as_chunks::<2>();
@@ -509,7 +511,8 @@ impl<'a, 'h> Machine<'a, 'h> {
         made
     }
 
-    /// The class that `('module', class, file, source)` stands for, as streams of whole modules have it; the source is not looked at.
+    /// The class that `('module', class, file, source)` stands for, as streams of whole modules have it; the source is
+    /// not looked at.
     fn persistent_class(&self, id: Value) -> Option<Value> {
         let &[tag, class, _, _] = self.heap.tuple(id)? else {
             return None;

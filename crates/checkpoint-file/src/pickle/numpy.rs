@@ -112,7 +112,8 @@ pub(super) fn array<'a>(
     })))
 }
 
-/// Strides, in elements, of an array whose elements follow one another: in the order of the last axis, or with `fortran` of the first.
+/// Strides, in elements, of an array whose elements follow one another: in the order of the last axis, or with
+/// `fortran` of the first.
 pub(crate) fn dense_strides(shape: &[i64], fortran: bool) -> Vec<i64> {
     let mut strides = vec![1i64; shape.len()];
     let mut step = 1i64;

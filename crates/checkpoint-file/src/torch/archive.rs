@@ -1,4 +1,5 @@
-//! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per storage, `PREFIX/data/KEY`.
+//! The format of `torch.save` since PyTorch 1.6: a zip archive with a pickle, `PREFIX/data.pkl`, and one entry per
+//! storage, `PREFIX/data/KEY`.
 //!
 //! TorchScript archives (`torch.jit.save`) are the same with code beside it, which nobody looks at.
 

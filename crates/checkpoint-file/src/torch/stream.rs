@@ -62,7 +62,8 @@ pub(crate) fn read_nested<'a>(
     }
 }
 
-/// Reads a stream in a byte string that was decoded from text, and returns its storage; instructions count for the file's `heap`.
+/// Reads a stream in a byte string that was decoded from text, and returns its storage; instructions count for the
+/// file's `heap`.
 pub(crate) fn read_decoded(
     bytes: &Arc<Vec<u8>>,
     heap: &mut Heap<'_>,

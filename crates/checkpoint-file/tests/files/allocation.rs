@@ -130,7 +130,8 @@ fn long_names_and_shared_arrays_stay_small() {
     assert_small("copied attributes", &pickle.stop());
 }
 
-/// What a byte of the file may take at most: a list of 24 bytes in a growing table of objects, on a growing stack and in a growing memo.
+/// What a byte of the file may take at most: a list of 24 bytes in a growing table of objects, on a growing stack and
+/// in a growing memo.
 const BYTES_PER_BYTE: usize = 128;
 
 #[track_caller]

@@ -55,8 +55,8 @@ fn every_changed_bit_is_noticed() {
             let mut changed = original.clone();
             changed[at] ^= 1 << bit;
             if let Ok(read) = Checkpoint::from_bytes("own", &changed) {
-                // A blank into a tab around the header's values, or the same digit written otherwise: the content is the same. Where the name of
-                // the hash itself is hit, the file is one without.
+                // A blank into a tab around the header's values, or the same digit written otherwise: the content is
+                // the same. Where the name of the hash itself is hit, the file is one without.
                 let is_same =
                     read.tensors() == whole.tensors() && read.metadata() == whole.metadata();
                 let lost_its_hash = read.metadata().len() > whole.metadata().len();

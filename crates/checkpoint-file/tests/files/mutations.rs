@@ -1,4 +1,5 @@
-//! 100 thousand damaged versions of the reference files, and as many of each small file of another kind: each is read or refused, none panics or allocates beyond its size.
+//! 100 thousand damaged versions of the reference files, and as many of each small file of another kind: each is read
+//! or refused, none panics or allocates beyond its size.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +17,8 @@ use crate::zip_writer::{archive, entries};
 
 const MUTATIONS: usize = 100_000;
 
-/// What reading may take beside the file itself: tables and views of a real file, then the constants of the crate's limits.
+/// What reading may take beside the file itself: tables and views of a real file, then the constants of the crate's
+/// limits.
 fn allowance(bytes: usize) -> usize {
     6 * bytes + (4 << 20)
 }
@@ -101,7 +103,8 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>, range: Range<usize>) {
     }
 }
 
-/// Where each instruction of a pickle starts, its end included. An independent, shorter reading of the format than the crate's.
+/// Where each instruction of a pickle starts, its end included. An independent, shorter reading of the format than the
+/// crate's.
 fn instructions(pickle: &[u8]) -> Vec<usize> {
     let little = |at: usize, width: usize| -> usize {
         pickle[at..at + width]
@@ -209,7 +212,8 @@ fn check(what: &str, mutate: impl Fn() -> Vec<u8>) -> bool {
     }
 }
 
-/// Runs `count` mutations on all processors; `mutate` makes one from its own seed. Some must be refused; how many are still read says that the damage is not only gross.
+/// Runs `count` mutations on all processors; `mutate` makes one from its own seed. Some must be refused; how many are
+/// still read says that the damage is not only gross.
 fn run(what: &str, count: usize, mutate: impl Fn(&mut Random) -> Vec<u8> + Sync) {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
     let read: usize = std::thread::scope(|scope| {

@@ -123,7 +123,8 @@ fn text_instructions() {
 
 #[test]
 fn instances_of_every_form_are_understood() {
-    // argparse.Namespace and an unknown class, by copy_reg as Python 2 and 3 write protocol 0, by INST, OBJ and NEWOBJ_EX.
+    // argparse.Namespace and an unknown class, by copy_reg as Python 2 and 3 write protocol 0, by INST, OBJ and
+    // NEWOBJ_EX.
     let namespace = b"(dp0\nVargs\nccopy_reg\n_reconstructor\n(cargparse\nNamespace\nc__builtin__\nobject\nNtR(dVsize\nI64\nsbs.";
     let read = Checkpoint::from_bytes("x", namespace).unwrap();
     assert_eq!(read.metadata()["args"], r#"{"size":64}"#);

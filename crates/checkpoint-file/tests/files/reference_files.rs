@@ -251,7 +251,8 @@ fn saved_files_are_read_back_in_every_precision() {
     let original = open("rosinality.pt");
     for (precision, dtype, relative, absolute) in [
         (FloatPrecision::F32, StoredDType::F32, 0.0, 0.0),
-        // Half the spacing of numbers with 11 and with 8 significant bits, and half the smallest positive number, 2^-24 and 2^-133.
+        // Half the spacing of numbers with 11 and with 8 significant bits, and half the smallest positive number, 2^-24
+        // and 2^-133.
         (
             FloatPrecision::F16,
             StoredDType::F16,

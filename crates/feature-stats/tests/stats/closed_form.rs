@@ -45,7 +45,8 @@ fn mean_and_covariance_of_three_points() {
 
 #[test]
 fn a_mean_far_larger_than_the_spread_loses_nothing() {
-    // Variance 1.25 about 1e8: in f64 the squares alone, 1e16, have a spacing of 2. The population variance of 0, 1, 2, 3 is 5/4.
+    // Variance 1.25 about 1e8: in f64 the squares alone, 1e16, have a spacing of 2. The population variance of 0, 1, 2,
+    // 3 is 5/4.
     let rows = Array2::from_shape_fn((4000, 1), |(i, _)| 1e8 + (i % 4) as f64);
     let mut moments = Moments::new(1);
     for chunk in rows.axis_chunks_iter(ndarray::Axis(0), 7) {
@@ -137,7 +138,8 @@ fn eigenvalues_come_largest_first_with_positive_largest_entries() {
     for column in found.columns() {
         assert!((column[0].abs() - half).abs() < EXACT && (column[1].abs() - half).abs() < EXACT);
     }
-    // Entries of equal magnitude: rounding decides which is the larger, so that only the product of the signs is certain.
+    // Entries of equal magnitude: rounding decides which is the larger, so that only the product of the signs is
+    // certain.
     assert!(found[[0, 0]] * found[[1, 0]] < 0.0 && found[[0, 1]] * found[[1, 1]] > 0.0);
     let eigen = SymmetricEigen::new(&array![[1.0, 0.2], [0.2, 4.0]]).unwrap();
     assert!(eigen.vectors()[[1, 0]] > 0.9 && eigen.vectors()[[0, 1]] > 0.9);

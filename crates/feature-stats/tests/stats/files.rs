@@ -161,7 +161,8 @@ fn mutations_never_panic_and_are_seen() {
                 let mut bytes = original.clone();
                 bytes[at] ^= flip;
                 std::fs::write(&path, bytes).unwrap();
-                // The digest covers all numbers, and the format all of the header but its padding and the digest's own name.
+                // The digest covers all numbers, and the format all of the header but its padding and the digest's own
+                // name.
                 let is_digest = covers(&original, at, "content_sha256");
                 let is_padding = original[at] == b' ';
                 assert!(

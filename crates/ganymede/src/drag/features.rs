@@ -40,7 +40,8 @@ impl FeatureMap {
         self.0.dims()[3]
     }
 
-    /// The part about positions within the picture: its first column and row, its size, and its features `[channels, height * width]`.
+    /// The part about positions within the picture: its first column and row, its size, and its features
+    /// `[channels, height * width]`.
     pub(super) fn part(&self, first: [usize; 2], size: [usize; 2]) -> Tensor<2> {
         let channels = self.0.dims()[1];
         let part = self
@@ -51,7 +52,8 @@ impl FeatureMap {
         part.reshape([channels, size[0] * size[1]])
     }
 
-    /// Features at positions `[x, y]`, bilinear between pixels and the nearest inside the picture: `[channels, positions]`.
+    /// Features at positions `[x, y]`, bilinear between pixels and the nearest inside the picture:
+    /// `[channels, positions]`.
     pub(super) fn sample(&self, positions: &[[f64; 2]]) -> Tensor<2> {
         let last = self.side() - 1;
         let inside: Vec<[f64; 2]> = positions

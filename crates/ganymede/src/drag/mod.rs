@@ -1,14 +1,17 @@
-//! Drags points of a picture to where they should be: Pan et al. 2023, "Drag Your GAN: Interactive Point-based Manipulation on the Generative Image Manifold".
+//! Drags points of a picture to where they should be: Pan et al. 2023, "Drag Your GAN: Interactive Point-based
+//! Manipulation on the Generative Image Manifold".
 //!
-//! Two steps take turns. *Motion supervision* takes one step of Adam on the first layers of `w_plus`, down the gradient of
+//! Two steps take turns. *Motion supervision* takes one step of Adam on the first layers of `w_plus`, down the gradient
+//! of
 //!
 //! ```text
 //! sum over handles i of  mean over q in a disk about p_i of |sg(F(q)) - F(q + d_i)|   +   lambda mean over all pixels of M |F - F_0|
 //! ```
 //!
-//! where F are the features of a middle block, resized to the image. M is 1 where the picture is to stay and 0 elsewhere, `d_i` is
-//! the unit vector from the handle `p_i` to its target, and `sg` stops the gradient.
-//! *Point tracking* then finds each handle again: the position near the old one where the features are most like those that the handle had at first.
+//! where F are the features of a middle block, resized to the image. M is 1 where the picture is to stay and 0
+//! elsewhere, `d_i` is the unit vector from the handle `p_i` to its target, and `sg` stops the gradient. *Point
+//! tracking* then finds each handle again: the position near the old one where the features are most like those that
+//! the handle had at first.
 //!
 //! ```
 //! use ganymede::drag::{self, Handle};
@@ -67,8 +70,8 @@ pub struct Outcome {
     pub cancelled: bool,
 }
 
-/// Drags the handles to their targets. The observer hears the steps, the mean distance and the points, and sees the picture under the name `picture`; when it
-/// ends the job, what there is then is returned.
+/// Drags the handles to their targets. The observer hears the steps, the mean distance and the points, and sees the
+/// picture under the name `picture`; when it ends the job, what there is then is returned.
 ///
 /// # Errors
 ///

@@ -27,7 +27,8 @@ pub struct Options {
     /// How many of the first layers of `w_plus` are optimized.
     #[serde(default = "layers")]
     pub layers: usize,
-    /// Resolution of the block whose features are compared; half of the image's, at most that of the sixth block, without one.
+    /// Resolution of the block whose features are compared; half of the image's, at most that of the sixth block,
+    /// without one.
     #[serde(default)]
     pub block: Option<usize>,
 }

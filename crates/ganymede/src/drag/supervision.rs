@@ -14,7 +14,8 @@ impl Move {
     pub(super) fn new(point: [f64; 2], target: [f64; 2]) -> Option<Self> {
         let apart = [target[0] - point[0], target[1] - point[1]];
         let distance = apart[0].hypot(apart[1]);
-        // Differs from the paper, whose step is one pixel also where the target is nearer than that: a handle would pass it and turn around for ever.
+        // Differs from the paper, whose step is one pixel also where the target is nearer than that: a handle would
+        // pass it and turn around for ever.
         let length = distance.max(1.0);
         (distance > 0.0).then(|| Self {
             point,
@@ -23,8 +24,8 @@ impl Move {
     }
 }
 
-/// The loss whose gradient moves the surroundings of each handle by its step. The paper's sum over pixels and channels is a mean here, so that its weight
-/// does not depend on the size of the model.
+/// The loss whose gradient moves the surroundings of each handle by its step. The paper's sum over pixels and channels
+/// is a mean here, so that its weight does not depend on the size of the model.
 pub(super) fn loss(map: &FeatureMap, moves: &[Move], radius: f64) -> Tensor<1> {
     let plain = map.without_autodiff();
     let mut loss = Tensor::zeros([1], &map.0.device());

@@ -81,7 +81,8 @@ fn a_handle_at_its_target_does_not_move_and_disks_are_round() {
 
 #[test]
 fn the_loss_of_features_moved_by_their_step_is_zero() {
-    // A ramp moved by one pixel to the right is the ramp minus its slope, so the loss of a map against itself is that slope.
+    // A ramp moved by one pixel to the right is the ramp minus its slope, so the loss of a map against itself is that
+    // slope.
     let values: Vec<f32> = (0..SIDE * SIDE).map(|i| 0.5 * (i % SIDE) as f32).collect();
     let map = FeatureMap(Tensor::from_data(
         TensorData::new(values, [1, 1, SIDE, SIDE]),

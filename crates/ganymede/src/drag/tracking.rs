@@ -2,7 +2,8 @@ use burn::tensor::Tensor;
 
 use super::features::FeatureMap;
 
-/// The pixel within `radius` columns and rows of `point` whose features are nearest to `handle` `[channels, 1]` in the L1 norm.
+/// The pixel within `radius` columns and rows of `point` whose features are nearest to `handle` `[channels, 1]` in the
+/// L1 norm.
 pub(super) fn track(
     map: &FeatureMap,
     handle: &Tensor<2>,

@@ -26,7 +26,8 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// Reads and fits the images of files, folders and archives, brought to the model's size and colors, so that sharpness does not tell them from the model's.
+    /// Reads and fits the images of files, folders and archives, brought to the model's size and colors, so that
+    /// sharpness does not tell them from the model's.
     pub fn fit(
         with: &[PathBuf],
         without: &[PathBuf],

@@ -21,7 +21,8 @@ const IMAGE_BATCH: usize = 16;
 /// Activations of no more dimensions have exact components: a covariance of 32 MB in f64.
 const MOST_EXACT: usize = 2048;
 
-/// Samples in a batch of incremental components, at least; what one has beyond the components is forgotten, so few batches are better.
+/// Samples in a batch of incremental components, at least; what one has beyond the components is forgotten, so few
+/// batches are better.
 const INCREMENTAL_BATCH: usize = 128;
 
 /// Components of a basis, where `w` has so many dimensions.
@@ -114,7 +115,8 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     ///
-    /// The model has no such block, or too few samples for so many components; [`Error::Cancelled`] when the observer ends the job.
+    /// The model has no such block, or too few samples for so many components; [`Error::Cancelled`] when the observer
+    /// ends the job.
     pub fn directions(
         &mut self,
         basis: &Basis,

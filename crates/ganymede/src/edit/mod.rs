@@ -39,10 +39,12 @@ const SHOWN_SIDE: u32 = 128;
 const LONGEST_LABEL: usize = 60;
 const PADDING: u32 = 2;
 
-/// Shows an edit in several strengths on each latent, or with `discover` or an attribute alone what each component does to the first latent.
+/// Shows an edit in several strengths on each latent, or with `discover` or an attribute alone what each component does
+/// to the first latent.
 ///
-/// Every picture of a strip comes with its LPIPS from the unedited one, beside that of steps of the same length in random directions. The observer sees each
-/// picture as `latent-ROW-COLUMN` or `component-K-COLUMN`. All pictures are written as one PNG.
+/// Every picture of a strip comes with its LPIPS from the unedited one, beside that of steps of the same length in
+/// random directions. The observer sees each picture as `latent-ROW-COLUMN` or `component-K-COLUMN`. All pictures are
+/// written as one PNG.
 ///
 /// ```
 /// use ganymede::edit;
@@ -64,8 +66,8 @@ const PADDING: u32 = 2;
 ///
 /// # Errors
 ///
-/// The model, a latent or a named edit cannot be loaded, an option does not fit the model, or a file cannot be written; [`Error::Cancelled`] when the
-/// observer ends the job, as half of a comparison says nothing.
+/// The model, a latent or a named edit cannot be loaded, an option does not fit the model, or a file cannot be written;
+/// [`Error::Cancelled`] when the observer ends the job, as half of a comparison says nothing.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -19,7 +19,8 @@ pub struct Options {
     /// A model of the zoo, or a generator file
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
     pub model: String,
-    /// Latents to edit: seeds, or files that `invert` wrote (.safetensors) [default: seeds 0 to 3, where there is no --image]
+    /// Latents to edit: seeds, or files that `invert` wrote (.safetensors) [default: seeds 0 to 3, where there is no
+    /// --image]
     #[cfg_attr(feature = "clap", arg(long, value_name = "LATENT", num_args = 1..))]
     pub latent: Vec<LatentSource>,
     /// Images to invert and edit
@@ -55,8 +56,9 @@ pub struct Options {
     /// List all components, and show each on the first latent
     #[cfg_attr(feature = "clap", arg(long, conflicts_with_all = ["edit", "direction", "attribute"]))]
     pub discover: bool,
-    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and `- image` with and without it (files, folders or archives), or
-    /// lines `SEED SCORE`; paths are relative to the file
+    /// Rank all components by an attribute, or measure the one of --direction or --edit. Either lines `+ image` and
+    /// `- image` with and without it (files, folders or archives), or lines `SEED SCORE`; paths are relative to the
+    /// file
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub attribute: Option<PathBuf>,
     /// As --attribute, for the color of a part of the picture, in fractions of its sides from the upper left corner

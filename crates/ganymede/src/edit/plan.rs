@@ -173,7 +173,8 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
     Ok(file)
 }
 
-/// Samples of latents span one direction less than they are, and the last of those are their own rather than the model's.
+/// Samples of latents span one direction less than they are, and the last of those are their own rather than the
+/// model's.
 pub fn warn_of_few_samples(basis: &Basis, observer: &mut dyn Observer) {
     const SAMPLES_A_COMPONENT: u32 = 10;
     let wanted = basis.components as u32 * SAMPLES_A_COMPONENT;

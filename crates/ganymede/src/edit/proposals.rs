@@ -55,8 +55,9 @@ pub fn attributes() -> Vec<Attribute> {
         .collect()
 }
 
-/// For each component the attribute that it moves most by [`Effect::rank`](ganspace::Effect::rank), where it moves one reliably and rather than the rest of the
-/// picture; the clearest first. `scores` has those of the unedited images, a list for each attribute.
+/// For each component the attribute that it moves most by [`Effect::rank`](ganspace::Effect::rank), where it moves one
+/// reliably and rather than the rest of the picture; the clearest first. `scores` has those of the unedited images, a
+/// list for each attribute.
 pub fn propose(
     attributes: &[Attribute],
     scores: &[Vec<f64>],

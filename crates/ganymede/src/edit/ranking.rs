@@ -35,7 +35,8 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Lists all components with how far they move images, and those that move something in particular; gives their order.
+    /// Lists all components with how far they move images, and those that move something in particular; gives their
+    /// order.
     pub fn list(
         &self,
         directions: &LatentDirections,

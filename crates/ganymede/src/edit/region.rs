@@ -103,7 +103,8 @@ impl Region {
         })
     }
 
-    /// The column that a column of the region falls on when the region is mirrored from left to right; the nearest, where it falls between two.
+    /// The column that a column of the region falls on when the region is mirrored from left to right; the nearest,
+    /// where it falls between two.
     fn mirrored(self, x: u32, width: u32) -> u32 {
         let across = (self.left + self.right) * f64::from(width) - f64::from(x) - 1.0;
         (across.round().max(0.0) as u32).min(width - 1)

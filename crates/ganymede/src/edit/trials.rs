@@ -9,7 +9,8 @@ use ndarray::Array2;
 use super::attribute::Attribute;
 use crate::{Error, Model, Observer, Phase, rendering};
 
-/// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was trained on.
+/// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was
+/// trained on.
 pub const STRENGTH: f64 = 2.0;
 
 pub struct Trials<'a> {

@@ -41,7 +41,8 @@ pub(super) fn sampled_moments(
     })
 }
 
-/// Moments of all models, each as `moments` says. A model of which that cannot be said is named, and left out with `skip_bad`.
+/// Moments of all models, each as `moments` says. A model of which that cannot be said is named, and left out with
+/// `skip_bad`.
 pub(super) fn moments_of_each(
     models: &[ZooModel],
     skip_bad: bool,
@@ -75,7 +76,8 @@ pub(super) fn left_out(
     Ok(())
 }
 
-/// Whether an error says something of the model: a full disk, a damaged file of what was sampled before, and the end of the job do not.
+/// Whether an error says something of the model: a full disk, a damaged file of what was sampled before, and the end of
+/// the job do not.
 fn is_of_the_model(error: &Error) -> bool {
     !matches!(
         error,
@@ -144,8 +146,9 @@ pub struct Built {
 ///
 /// # Errors
 ///
-/// There is no zoo or no model, a model cannot be sampled, or a file cannot be written; [`Error::Cancelled`] when the observer ends the job. What was
-/// sampled until then is kept in the folder of moments, where one is named, and the same job goes on from there.
+/// There is no zoo or no model, a model cannot be sampled, or a file cannot be written; [`Error::Cancelled`] when the
+/// observer ends the job. What was sampled until then is kept in the folder of moments, where one is named, and the
+/// same job goes on from there.
 pub fn build(
     options: &BuildOptions,
     context: &Context,

@@ -1,7 +1,9 @@
-//! Accuracy on images that did not choose the settings: the best settings of one half of the images, measured on the other half, and the other way round.
+//! Accuracy on images that did not choose the settings: the best settings of one half of the images, measured on the
+//! other half, and the other way round.
 //!
-//! With many choices of dimension and ridge, the best of them on some images is better on these than it is on others. Cross-fitting takes that out: each image is
-//! ranked with settings that other images chose, and every image counts once.
+//! With many choices of dimension and ridge, the best of them on some images is better on these than it is on others.
+//! Cross-fitting takes that out: each image is ranked with settings that other images chose, and every image counts
+//! once.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +32,8 @@ pub struct CrossFitted {
     pub top_1: Interval,
     /// Mean average precision among the first five, with an interval of 95 %.
     pub map_5: Interval,
-    /// How much larger the first method's share of images whose model comes first is, pairwise, with an interval of 95 %; none for the first method itself.
+    /// How much larger the first method's share of images whose model comes first is, pairwise, with an interval of 95
+    /// %; none for the first method itself.
     pub first_is_better_by: Option<Interval>,
 }
 
@@ -48,8 +51,8 @@ const BOOTSTRAP: Bootstrap = Bootstrap {
     seed: 0,
 };
 
-/// Of all methods, in the order of their first choices. `expected` is the model of each image. Models with fewer than two images are left out, as one half would
-/// have none of it; nothing is found where no model is left.
+/// Of all methods, in the order of their first choices. `expected` is the model of each image. Models with fewer than
+/// two images are left out, as one half would have none of it; nothing is found where no model is left.
 pub(super) fn cross_fitted(choices: &[Choice], expected: &[String]) -> Vec<CrossFitted> {
     let strata = strata(expected);
     if strata.is_empty() {
@@ -114,7 +117,8 @@ fn strata(expected: &[String]) -> Vec<Vec<usize>> {
     models.into_values().filter(|m| m.len() > 1).collect()
 }
 
-/// The choice that finds most models of these images first; of equals the one with the higher average precision, and of these the earliest.
+/// The choice that finds most models of these images first; of equals the one with the higher average precision, and of
+/// these the earliest.
 fn best<'a>(choices: &[&'a Choice], images: &[usize]) -> Option<&'a Choice> {
     let sum = |values: &[f64]| images.iter().map(|image| values[*image]).sum::<f64>();
     let score = |choice: &Choice| (sum(&choice.top_1), sum(&choice.average_precision_5));
@@ -157,7 +161,8 @@ mod tests {
 
     #[test]
     fn settings_that_only_suit_the_images_that_chose_them_gain_nothing() {
-        // The first choice is right on even positions only, the second on odd ones only: each half chooses what fails on the other.
+        // The first choice is right on even positions only, the second on odd ones only: each half chooses what fails
+        // on the other.
         let even = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
         let odd = even.map(|value| 1.0 - value);
         let choices = [choice("a", 1, &even), choice("a", 2, &odd)];

@@ -58,7 +58,8 @@ pub struct Accuracies {
 ///
 /// # Errors
 ///
-/// There is no zoo or no held-out image of its models, or a model cannot be sampled; [`Error::Cancelled`] when the observer ends the job.
+/// There is no zoo or no held-out image of its models, or a model cannot be sampled; [`Error::Cancelled`] when the
+/// observer ends the job.
 pub fn evaluate(
     options: &EvaluateOptions,
     context: &Context,

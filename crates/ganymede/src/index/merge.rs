@@ -17,16 +17,17 @@ use crate::search::{KEPT_QUANTILES, OwnScores};
 use crate::{Context, Error, Observer, Phase};
 
 /// Makes the index of a zoo from parts that [`build_part`](fn@super::build_part) wrote. It equals the index that
-/// [`build`](fn@super::build) makes of the same statistics, byte by byte, however the models were divided: sums go through the models by name.
+/// [`build`](fn@super::build) makes of the same statistics, byte by byte, however the models were divided: sums go
+/// through the models by name.
 ///
-/// One part is in memory at a time. Each is read three times, for the principal components, for the models and for how likely their own samples are, so
-/// that parts of a few neighboring models are the best. Of a model that several parts have, the first one counts. Nothing is sampled, but for parts of
-/// earlier versions.
+/// One part is in memory at a time. Each is read three times, for the principal components, for the models and for how
+/// likely their own samples are, so that parts of a few neighboring models are the best. Of a model that several parts
+/// have, the first one counts. Nothing is sampled, but for parts of earlier versions.
 ///
 /// # Errors
 ///
-/// A part cannot be read, parts were sampled differently or from different generators, a model of the zoo is in none of them, or the index cannot be
-/// written; [`Error::Cancelled`] when the observer ends the job.
+/// A part cannot be read, parts were sampled differently or from different generators, a model of the zoo is in none of
+/// them, or the index cannot be written; [`Error::Cancelled`] when the observer ends the job.
 pub fn merge(
     options: &MergeOptions,
     context: &Context,

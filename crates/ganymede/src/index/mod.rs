@@ -1,6 +1,8 @@
-//! Builds, changes and evaluates the index of a zoo: the statistics of all models' features, which [`search`](crate::search) ranks them by.
+//! Builds, changes and evaluates the index of a zoo: the statistics of all models' features, which
+//! [`search`](crate::search) ranks them by.
 //!
-//! Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these are all that is kept.
+//! Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these
+//! are all that is kept.
 //!
 //! ```
 //! use ganymede::index::{self, BuildOptions, Sampling};

@@ -123,8 +123,8 @@ pub struct MergeOptions {
     /// Folder of models, where the index goes [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
-    /// Weights of the feature network, for parts of earlier versions, which lack samples that the index needs [default: the network's file in features/ of the
-    /// weights folder]
+    /// Weights of the feature network, for parts of earlier versions, which lack samples that the index needs [default:
+    /// the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Write the index even where models of the zoo are in none of the parts
@@ -154,7 +154,8 @@ pub struct ChangeOptions {
     /// Weights of the feature network [default: the network's file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
-    /// Class of all samples of conditional models, counted from 0 [default: that of the samples before, or drawn uniformly]
+    /// Class of all samples of conditional models, counted from 0 [default: that of the samples before, or drawn
+    /// uniformly]
     #[cfg_attr(feature = "clap", arg(long))]
     pub class: Option<usize>,
     /// Leave out models that cannot be sampled, and say which
@@ -179,11 +180,12 @@ pub struct EvaluateOptions {
     /// Ridges to compare
     #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', default_values_t = EvaluateOptions::default().ridges))]
     pub ridges: Vec<f64>,
-    /// Folder with a folder of images for each model, or a file NAME.png of square images below each other [default: studies/ in the weights folder, or
-    /// queries/ where that is not there]
+    /// Folder with a folder of images for each model, or a file NAME.png of square images below each other [default:
+    /// studies/ in the weights folder, or queries/ where that is not there]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub queries: Option<PathBuf>,
-    /// In place of samples take what each model was trained on (drawn by weights/zoo/render): what perfect models would reach
+    /// In place of samples take what each model was trained on (drawn by weights/zoo/render): what perfect models would
+    /// reach
     #[cfg_attr(feature = "clap", arg(long))]
     pub training_images: bool,
     /// How models are sampled.

@@ -13,13 +13,14 @@ use crate::index_record::IndexRecord;
 use crate::search::{KEPT_QUANTILES, OwnScores};
 use crate::{Context, Error, Observer};
 
-/// The record is written again when this share of the scores of a call is not in it: so it is not written once for each of many models, and what a killed
-/// process loses is small beside what it has done.
+/// The record is written again when this share of the scores of a call is not in it: so it is not written once for each
+/// of many models, and what a killed process loses is small beside what it has done.
 const UNWRITTEN_SHARE: usize = 16;
 
-/// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those. Each model is scored by its own density
-/// alone. Features are kept in the folder `moments`, or found there, where one is named. A model whose samples cannot be scored is named, and with `skip_bad`
-/// taken out of the index; gives the names of those.
+/// Draws samples of the models whose scores the record of an index does not have yet, and keeps quantiles of those.
+/// Each model is scored by its own density alone. Features are kept in the folder `moments`, or found there, where one
+/// is named. A model whose samples cannot be scored is named, and with `skip_bad` taken out of the index; gives the
+/// names of those.
 pub(super) fn keep_own_scores(
     zoo: &Zoo,
     features_file: Option<&Path>,

@@ -65,7 +65,8 @@ impl PartFile<PartRecord> {
         )?)
     }
 
-    /// Features `[samples, dimension]` that say how likely a model's own samples are; none in parts of earlier versions.
+    /// Features `[samples, dimension]` that say how likely a model's own samples are; none in parts of earlier
+    /// versions.
     pub fn own_features(&self, model: &str) -> Result<Option<Array2<f32>>, Error> {
         let Some(tensor) = self.tensor(&own_of(model)) else {
             return Ok(None);

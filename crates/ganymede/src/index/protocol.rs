@@ -36,8 +36,8 @@ impl Protocol {
         }
     }
 
-    /// Moments of a model's features, those of one class where that is given and the model has classes, going on from what an earlier call left in
-    /// `folder`, where one is named.
+    /// Moments of a model's features, those of one class where that is given and the model has classes, going on from
+    /// what an earlier call left in `folder`, where one is named.
     pub fn moments(
         &self,
         model: &ZooModel,
@@ -78,7 +78,8 @@ impl Protocol {
         usize::try_from(self.samples).map_or(KEPT_SAMPLES, |samples| samples.min(KEPT_SAMPLES))
     }
 
-    /// Features `[own_samples, dimension]` of samples that the statistics are not of, from `folder` where an earlier call left them there.
+    /// Features `[own_samples, dimension]` of samples that the statistics are not of, from `folder` where an earlier
+    /// call left them there.
     pub fn own_features(
         &self,
         model: &ZooModel,

@@ -18,10 +18,11 @@ pub struct WrittenPart {
     pub models: Vec<String>,
 }
 
-/// Samples one of the equal parts of a zoo's models, which are neighbors by name, and writes their statistics into a folder.
+/// Samples one of the equal parts of a zoo's models, which are neighbors by name, and writes their statistics into a
+/// folder.
 ///
-/// Processes on many machines may do so at once, and the same part may be made twice: with the same kernels it is the same file, byte by byte. Parts
-/// become an index by [`merge`](fn@super::merge).
+/// Processes on many machines may do so at once, and the same part may be made twice: with the same kernels it is the
+/// same file, byte by byte. Parts become an index by [`merge`](fn@super::merge).
 ///
 /// # Errors
 ///

@@ -16,11 +16,13 @@ use crate::files::ShownPath;
 use crate::index_record::IndexRecord;
 use crate::{Context, Error, Observer, digest};
 
-/// Samples models that are new in the zoo and appends them, without touching the others; gives the number of models that the index then has.
+/// Samples models that are new in the zoo and appends them, without touching the others; gives the number of models
+/// that the index then has.
 ///
 /// # Errors
 ///
-/// There is no index or no such model, a model cannot be sampled, or a file cannot be written; [`Error::Cancelled`] when the observer ends the job.
+/// There is no index or no such model, a model cannot be sampled, or a file cannot be written; [`Error::Cancelled`]
+/// when the observer ends the job.
 pub fn add(
     names: &[String],
     options: &ChangeOptions,
@@ -38,7 +40,8 @@ pub fn add(
     Ok(models - bad.len())
 }
 
-/// Takes models out of the index of a zoo, that of the weights folder without one; gives the number of models that are left.
+/// Takes models out of the index of a zoo, that of the weights folder without one; gives the number of models that are
+/// left.
 ///
 /// # Errors
 ///
@@ -86,7 +89,8 @@ impl Updated {
 
 /// Samples what is new in the zoo or has another generator now, takes out what is gone, and leaves all else as it is.
 ///
-/// The principal components stay those of the models that the index was built of; [`build`](fn@super::build) fits them anew.
+/// The principal components stay those of the models that the index was built of; [`build`](fn@super::build) fits them
+/// anew.
 ///
 /// # Errors
 ///
@@ -219,7 +223,8 @@ impl Sampled {
     }
 }
 
-/// Keeps the scores of own samples that the record does not have yet; gives the names of models that were taken out for theirs.
+/// Keeps the scores of own samples that the record does not have yet; gives the names of models that were taken out for
+/// theirs.
 fn keep(
     zoo: &Zoo,
     options: &ChangeOptions,

@@ -54,7 +54,8 @@ pub(super) fn gif(
     Ok(encode_gif(&frames, FrameTiming { frame, last })?)
 }
 
-/// Frames for an encoder that knows no opacity, which would show what is hidden under transparent pixels. They are removed when this is dropped.
+/// Frames for an encoder that knows no opacity, which would show what is hidden under transparent pixels. They are
+/// removed when this is dropped.
 pub(super) struct OpaqueFrames {
     folder: PathBuf,
     /// How many of them were written for this alone.

@@ -39,7 +39,8 @@ pub struct MeasuredPath {
 }
 
 impl MeasuredPath {
-    /// Renders the path at `times`, `batch` images at a time, until the observer ends it. The observer sees each image as `MODEL-frame-NNNNN`.
+    /// Renders the path at `times`, `batch` images at a time, until the observer ends it. The observer sees each image
+    /// as `MODEL-frame-NNNNN`.
     ///
     /// # Errors
     ///
@@ -71,7 +72,8 @@ impl MeasuredPath {
             let offsets = feature_offset::batch(&offsets, device)?;
             let rendered = rendering::render_with(model, &latents, offsets.as_ref(), device)?;
             let count = times.len();
-            // Distances are of the images themselves: those of 8-bit pixels would be mostly rounding where frames are many.
+            // Distances are of the images themselves: those of 8-bit pixels would be mostly rounding where frames are
+            // many.
             let (first, before) = match ends {
                 Some((first, last)) => (first, Tensor::cat(vec![last, rendered.clone()], 0)),
                 None => (rendered.clone().narrow(0, 0, 1), rendered.clone()),

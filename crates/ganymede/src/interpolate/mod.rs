@@ -92,11 +92,13 @@ const PADDING: u32 = 2;
 /// Curves of the models, in their order.
 const COLORS: [RGBColor; 4] = [BLUE, RED, GREEN, MAGENTA];
 
-/// Finds the latents in the model, joins them, and renders and measures the path; then the same in the models to compare with.
+/// Finds the latents in the model, joins them, and renders and measures the path; then the same in the models to
+/// compare with.
 ///
-/// Smoothness is measured by LPIPS between successive frames: the perceptual path length (mean of LPIPS over the squared step) and the largest step over the
-/// mean step. The observer sees every frame. Frames are written as PNG, GIF and MP4 (where ffmpeg is on the PATH), a strip of them as PNG, and the steps'
-/// sizes as SVG. Frames and strip of a model with opacity are RGBA; animations, which cannot be half transparent, are over white.
+/// Smoothness is measured by LPIPS between successive frames: the perceptual path length (mean of LPIPS over the
+/// squared step) and the largest step over the mean step. The observer sees every frame. Frames are written as PNG, GIF
+/// and MP4 (where ffmpeg is on the PATH), a strip of them as PNG, and the steps' sizes as SVG. Frames and strip of a
+/// model with opacity are RGBA; animations, which cannot be half transparent, are over white.
 ///
 /// ```
 /// use ganymede::interpolate;

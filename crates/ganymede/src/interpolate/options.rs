@@ -49,7 +49,8 @@ pub struct Options {
     /// Space the frames so that the image changes by even amounts
     #[cfg_attr(feature = "clap", arg(long))]
     pub even: bool,
-    /// Measure the same path in these models too: the same seeds, the same images inverted, or latents of the same shape
+    /// Measure the same path in these models too: the same seeds, the same images inverted, or latents of the same
+    /// shape
     #[cfg_attr(feature = "clap", arg(long, value_name = "MODEL", num_args = 1..))]
     pub compare: Vec<String>,
     /// Truncation of seeds: 1 leaves latents as they are, smaller values pull them to the mean

@@ -47,7 +47,8 @@ const TIMING: FrameTiming = FrameTiming {
     last: Duration::from_secs(2),
 };
 
-/// Writes figure, reconstruction, loss plot and latents, and the animation where there are frames, all named after `name`.
+/// Writes figure, reconstruction, loss plot and latents, and the animation where there are frames, all named after
+/// `name`.
 pub(crate) fn write(
     folder: &Path,
     name: &str,

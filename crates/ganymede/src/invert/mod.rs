@@ -38,7 +38,8 @@ use crate::{Context, DEFAULT_MODEL, Error, Model, Observer, Preview};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// Images to invert: files, folders, .zip or .tar archives; - for standard input [default: a query image of the model's kind]
+    /// Images to invert: files, folders, .zip or .tar archives; - for standard input [default: a query image of the
+    /// model's kind]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE", num_args = 1..))]
     pub image: Vec<PathBuf>,
     /// Leave out images that cannot be read, and say so
@@ -50,7 +51,8 @@ pub struct Options {
     /// Also write the course of the optimization as an animated GIF
     #[cfg_attr(feature = "clap", arg(long))]
     pub animation: bool,
-    /// Then tune the model to all images together; the change becomes a file for --tuned, and other images of the model stay
+    /// Then tune the model to all images together; the change becomes a file for --tuned, and other images of the model
+    /// stay
     #[cfg_attr(feature = "clap", arg(long))]
     pub tune: bool,
     /// Optimization steps of --tune
@@ -151,7 +153,8 @@ pub struct Inverted {
     pub model: String,
     /// LPIPS of the reconstruction from the image.
     pub lpips: f64,
-    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the image.
+    /// Peak signal-to-noise ratio of the written picture, in dB; infinite, which is `null` in JSON, where it is the
+    /// image.
     pub psnr: f64,
     /// Mean squared error of pixels in [-1, 1].
     pub mse: f64,
@@ -202,16 +205,17 @@ pub fn ended(inversion: &Inversion) -> (usize, Stop) {
     }
 }
 
-/// A search for latents gives an animation at most this many frames, and an observer as many previews; a refinement adds its own at the same
-/// interval of steps.
+/// A search for latents gives an animation at most this many frames, and an observer as many previews; a refinement
+/// adds its own at the same interval of steps.
 const MOST_FRAMES: usize = 60;
 
-/// Inverts the images, `batch` at a time. The observer hears LPIPS and PSNR, means over the images that are optimized together, at every step that is read,
-/// and sees each image's reconstruction under the name of its files, `MODEL-IMAGE`: on the way where it wants previews, and at its end. When it ends the job,
-/// what was found until then is written and returned.
+/// Inverts the images, `batch` at a time. The observer hears LPIPS and PSNR, means over the images that are optimized
+/// together, at every step that is read, and sees each image's reconstruction under the name of its files,
+/// `MODEL-IMAGE`: on the way where it wants previews, and at its end. When it ends the job, what was found until then
+/// is written and returned.
 ///
-/// Images of any size are cut to their central square and resized to the model's. For each image target, reconstruction and difference are written as one
-/// PNG, the losses as SVG, and the latents as safetensors.
+/// Images of any size are cut to their central square and resized to the model's. For each image target, reconstruction
+/// and difference are written as one PNG, the losses as SVG, and the latents as safetensors.
 ///
 /// ```
 /// use ganymede::invert::{self, Settings};
@@ -234,7 +238,8 @@ const MOST_FRAMES: usize = 60;
 ///
 /// # Errors
 ///
-/// The model or an image cannot be loaded, LPIPS does not take images of the model's size, a loss is not finite, or a file cannot be written.
+/// The model or an image cannot be loaded, LPIPS does not take images of the model's size, a loss is not finite, or a
+/// file cannot be written.
 pub fn run(
     options: &Options,
     context: &Context,
@@ -430,7 +435,8 @@ impl Job<'_> {
         Ok(batch)
     }
 
-    /// Refines where that was asked for, writes, and keeps the results. `tuned` is what a tuned model has reached, and how long that took for each image.
+    /// Refines where that was asked for, writes, and keeps the results. `tuned` is what a tuned model has reached, and
+    /// how long that took for each image.
     fn finish(
         &mut self,
         batch: Batch<'_>,

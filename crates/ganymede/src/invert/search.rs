@@ -139,8 +139,8 @@ impl<'a> Search<'a> {
         self.config.report_every
     }
 
-    /// Latents of images that are optimized together, and their refinement where the settings ask for it. `what` is the name of the phase; `seen` sees every step that is
-    /// read.
+    /// Latents of images that are optimized together, and their refinement where the settings ask for it. `what` is the
+    /// name of the phase; `seen` sees every step that is read.
     ///
     /// # Errors
     ///
@@ -193,7 +193,8 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// The second half, with `model` in place of the one that was searched, such as a tuned one, and what that has reached.
+    /// The second half, with `model` in place of the one that was searched, such as a tuned one, and what that has
+    /// reached.
     #[expect(
         clippy::too_many_arguments,
         reason = "the halves of one function share what it has"

@@ -46,7 +46,8 @@ pub struct Settings {
     /// Weight of the pull towards the mean latent
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().lambda_w_avg))]
     pub lambda_w_avg: f32,
-    /// Pull the latents towards those that the model is likely to make, in the space before the mapping network's last activation
+    /// Pull the latents towards those that the model is likely to make, in the space before the mapping network's last
+    /// activation
     #[cfg_attr(feature = "clap", arg(long))]
     pub prior: bool,
     /// Weight of --prior
@@ -140,7 +141,8 @@ pub enum StartChoice {
     /// At the mean latent
     #[default]
     Mean,
-    /// At a regression from the image's features, fitted to the model's samples the first time and kept beside the model
+    /// At a regression from the image's features, fitted to the model's samples the first time and kept beside the
+    /// model
     Regressed,
 }
 
@@ -264,7 +266,8 @@ impl Settings {
         ))
     }
 
-    /// As [`inversion::invert`] takes them. `seed` is that of all that is random; the device decides how often losses are read.
+    /// As [`inversion::invert`] takes them. `seed` is that of all that is random; the device decides how often losses
+    /// are read.
     pub fn config(&self, seed: u32, device: &Device) -> InversionConfig {
         self.config_of(seed, DeviceChoice::of(device).steps_between_reads())
     }

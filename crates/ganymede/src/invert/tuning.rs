@@ -44,7 +44,8 @@ pub(super) struct Tuned {
     pub result: TuningResult,
 }
 
-/// Bytes of a file where nothing else is asked for: of a small model's, and of a large one's as a share of the model's own.
+/// Bytes of a file where nothing else is asked for: of a small model's, and of a large one's as a share of the model's
+/// own.
 const LEAST_BYTES: u64 = 100_000;
 const SHARE_OF_MODEL: u64 = 20;
 
@@ -80,8 +81,8 @@ pub(super) fn check(options: &Options, model: &Model) -> Result<(), Error> {
 }
 
 impl Search<'_> {
-    /// Tunes the searched model to images `[images, channels, side, side]` whose latents were found, and gives it as it is then. `names` are those of the
-    /// images' previews.
+    /// Tunes the searched model to images `[images, channels, side, side]` whose latents were found, and gives it as it
+    /// is then. `names` are those of the images' previews.
     pub(crate) fn tuned(
         &self,
         options: &Options,

@@ -1,4 +1,5 @@
-//! Compares two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and coverage.
+//! Compares two sets of images by the features of a network: Fréchet distance, KID, precision and recall, density and
+//! coverage.
 
 mod measures;
 mod options;
@@ -51,9 +52,10 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 /// Compares real images with generated ones.
 ///
-/// A set is a folder (searched with its subfolders), a .zip or an uncompressed .tar of images, statistics (.npz of pytorch-fid or clean-fid, .safetensors
-/// that this job wrote), or what a model generates. Only a Fréchet distance of Inception features, under one of the protocols pytorch-fid, clean-fid and
-/// torch-fidelity, is a FID; it needs the weights of pt_inception-2015-12-05.
+/// A set is a folder (searched with its subfolders), a .zip or an uncompressed .tar of images, statistics (.npz of
+/// pytorch-fid or clean-fid, .safetensors that this job wrote), or what a model generates. Only a Fréchet distance of
+/// Inception features, under one of the protocols pytorch-fid, clean-fid and torch-fidelity, is a FID; it needs the
+/// weights of pt_inception-2015-12-05.
 ///
 /// ```
 /// use ganymede::measure::{self, Options};
@@ -78,8 +80,8 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 ///
 /// # Errors
 ///
-/// A set or the network cannot be read, a set has fewer than two images, an option does not fit the sets, or a file cannot be written;
-/// [`Error::Cancelled`] when the observer ends the job.
+/// A set or the network cannot be read, a set has fewer than two images, an option does not fit the sets, or a file
+/// cannot be written; [`Error::Cancelled`] when the observer ends the job.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -34,7 +34,8 @@ pub struct Options {
     /// What features are compared and how images become the network's input
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub protocol: Protocol,
-    /// The network's weights (.safetensors, .pth or .pt) [default: the network's file in features/ of the weights folder]
+    /// The network's weights (.safetensors, .pth or .pt) [default: the network's file in features/ of the weights
+    /// folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features: Option<PathBuf>,
     /// Leave out images that cannot be read, and count them

@@ -41,7 +41,8 @@ impl Model {
         Space::W.usual_basis(self.generator.mapping.w_dim(), 0)
     }
 
-    /// The principal components of w as a basis says; computed once, and kept in the context. Those of a model with classes are of its first.
+    /// The principal components of w as a basis says; computed once, and kept in the context. Those of a model with
+    /// classes are of its first.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Model};
 
-/// Numbers of a latent as text: base64 of f32, little-endian, row-major `[num_ws, w_dim]`. Exact, and a fifth of what decimals take.
+/// Numbers of a latent as text: base64 of f32, little-endian, row-major `[num_ws, w_dim]`. Exact, and a fifth of what
+/// decimals take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LatentsText(String);

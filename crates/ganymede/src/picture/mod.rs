@@ -1,4 +1,5 @@
-//! One picture of a model, described so that it can be kept, sent and made again: where its latent comes from, how it is edited, with which noise.
+//! One picture of a model, described so that it can be kept, sent and made again: where its latent comes from, how it
+//! is edited, with which noise.
 //!
 //! ```
 //! use ganymede::picture::Picture;
@@ -102,7 +103,8 @@ impl Picture {
         render(&w_plus, offset.as_ref(), &self.noise(), &model, context)
     }
 
-    /// Pictures at these times of the recipe's course, 0 its start and 1 its end. `go_on` is asked before each; the pictures until then are returned.
+    /// Pictures at these times of the recipe's course, 0 its start and 1 its end. `go_on` is asked before each; the
+    /// pictures until then are returned.
     ///
     /// # Errors
     ///

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::feature_offset::Offset;
 use crate::{Error, Model};
 
-/// An offset of the features behind one block as text: base64 of 16-bit floats, little-endian, row-major `[channels, block, block]`.
+/// An offset of the features behind one block as text: base64 of 16-bit floats, little-endian, row-major
+/// `[channels, block, block]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OffsetText {

@@ -1,4 +1,5 @@
-//! Whether a model is good enough: samples among real images in the features of several networks, and the inversion of held-out images.
+//! Whether a model is good enough: samples among real images in the features of several networks, and the inversion of
+//! held-out images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,14 @@ const NEIGHBORS: usize = 5;
 /// Held-out images that are inverted.
 const INVERTED: usize = 6;
 
-/// How many images are compared where `asked` are measured otherwise: not more than a thousand, and enough for every image to have its neighbors.
+/// How many images are compared where `asked` are measured otherwise: not more than a thousand, and enough for every
+/// image to have its neighbors.
 pub fn compared(asked: u32) -> u32 {
     asked.clamp(NEIGHBORS as u32 + 1, COMPARED_IMAGES)
 }
 
-/// The networks that judge models of the zoo. Discriminators of fine-tuning see EfficientNet-lite0's features, and none sees AlexNet's.
+/// The networks that judge models of the zoo. Discriminators of fine-tuning see EfficientNet-lite0's features, and none
+/// sees AlexNet's.
 pub const JUDGES: [Protocol; 2] = [Protocol::AlexNet, Protocol::EfficientnetLite0];
 
 /// All that decides whether a model is good enough.
@@ -71,7 +74,8 @@ impl<'a> Gates<'a> {
     ///
     /// # Errors
     ///
-    /// A file cannot be read or written, or an image is not finite; [`Error::Cancelled`] when the observer ends the job.
+    /// A file cannot be read or written, or an image is not finite; [`Error::Cancelled`] when the observer ends the
+    /// job.
     pub fn measure(
         &self,
         name: &str,
@@ -105,7 +109,8 @@ pub struct FeatureMeter<'a> {
 }
 
 impl<'a> FeatureMeter<'a> {
-    /// Loads the network from the weights folder. `images` is the number of samples and the most real images that are compared.
+    /// Loads the network from the weights folder. `images` is the number of samples and the most real images that are
+    /// compared.
     ///
     /// # Errors
     ///
@@ -130,7 +135,8 @@ impl<'a> FeatureMeter<'a> {
     ///
     /// # Errors
     ///
-    /// An image is not finite, or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the job.
+    /// An image is not finite, or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the
+    /// job.
     pub fn measure(
         &self,
         generator: &Generator,
@@ -225,7 +231,8 @@ impl<'a> FeatureMeter<'a> {
 ///
 /// # Errors
 ///
-/// An image cannot be read, or the weights of LPIPS are not in the weights folder; [`Error::Cancelled`] when the observer ends the job.
+/// An image cannot be read, or the weights of LPIPS are not in the weights folder; [`Error::Cancelled`] when the
+/// observer ends the job.
 pub fn held_out_inversion(
     name: &str,
     generator: &Generator,

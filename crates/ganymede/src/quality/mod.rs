@@ -1,4 +1,5 @@
-//! How good a model is, as its card says: distance from its data, diversity, samples among real images, and the inversion of held-out images.
+//! How good a model is, as its card says: distance from its data, diversity, samples among real images, and the
+//! inversion of held-out images.
 
 mod diversity;
 mod gates;
@@ -22,10 +23,12 @@ pub use gates::{FeatureMeter, Gates, JUDGES, compared, held_out_inversion};
 use crate::images::spread;
 use crate::{Error, Observer, Warning, Weights, digest, features, files, kept_moments, sampling};
 
-/// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is asked for.
+/// Samples, and at most as many training images, that the Fréchet distance is measured with unless another number is
+/// asked for.
 pub const FRECHET_IMAGES: u32 = 2000;
 
-/// Side of the images that the features of the Fréchet distance are taken of: twice that of the zoo's images, and a third of the published side's pixels.
+/// Side of the images that the features of the Fréchet distance are taken of: twice that of the zoo's images, and a
+/// third of the published side's pixels.
 const FEATURES_SIDE: u32 = 128;
 
 /// Their name in cards: `fid` sees images at the published side, so that its values are others.
@@ -46,8 +49,8 @@ pub struct QualityMeter<'a> {
 }
 
 impl<'a> QualityMeter<'a> {
-    /// `images` is the number of samples and the most training images of the Fréchet distance. Statistics are kept in `folder` while they are made, so
-    /// that an interrupted measurement goes on.
+    /// `images` is the number of samples and the most training images of the Fréchet distance. Statistics are kept in
+    /// `folder` while they are made, so that an interrupted measurement goes on.
     ///
     /// # Errors
     ///
@@ -80,7 +83,8 @@ impl<'a> QualityMeter<'a> {
     ///
     /// # Errors
     ///
-    /// The file holds no generator of images of this size, or of finite ones; a file cannot be written; [`Error::Cancelled`] when the observer ends the job.
+    /// The file holds no generator of images of this size, or of finite ones; a file cannot be written;
+    /// [`Error::Cancelled`] when the observer ends the job.
     pub fn measure(
         &self,
         name: &str,

@@ -14,12 +14,14 @@ pub const GENERATOR: &str = "generator.safetensors";
 /// The file of a discriminator, beside its generator's.
 pub const DISCRIMINATOR: &str = "discriminator.safetensors";
 
-/// Half precision is kept where it changes the values of the compared images by less than one step of 8 bits in the root mean square; the range is 2.
+/// Half precision is kept where it changes the values of the compared images by less than one step of 8 bits in the
+/// root mean square; the range is 2.
 const LARGEST_CHANGE: f32 = 2.0 / 255.0;
 /// Images that are compared: seeds 0 to 63.
 const COMPARED_SEEDS: u32 = 64;
 
-/// Writes the generator (in half precision if images stay the same) and the discriminator, both on the plain device; returns the generator's precision.
+/// Writes the generator (in half precision if images stay the same) and the discriminator, both on the plain device;
+/// returns the generator's precision.
 ///
 /// # Errors
 ///

@@ -27,7 +27,8 @@ pub fn training_set(
     )?)?)
 }
 
-/// The images of paths, a set each, at least two together. The observer hears what is left out; with `skip_bad` that may be images that cannot be read.
+/// The images of paths, a set each, at least two together. The observer hears what is left out; with `skip_bad` that
+/// may be images that cannot be read.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What jobs that train share: what a run starts from, its folder, its images, its frozen networks, samples, plot and finished networks.
+//! What jobs that train share: what a run starts from, its folder, its images, its frozen networks, samples, plot and
+//! finished networks.
 
 pub mod export;
 pub mod image_sets;

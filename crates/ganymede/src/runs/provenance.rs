@@ -8,7 +8,8 @@ use vision_aided_finetune::{ImageSet, Trainer};
 
 use crate::{Error, Weights, digest};
 
-/// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than what is asked for now.
+/// Where a run comes from: kept in its checkpoint from the start on, so that a card tells what was done rather than
+/// what is asked for now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// What the generator started from.
@@ -143,7 +144,8 @@ impl DataFile {
     }
 }
 
-/// A path as others can follow it: in the weights folder, or as it was written; of an absolute one, which means nothing elsewhere, the last name.
+/// A path as others can follow it: in the weights folder, or as it was written; of an absolute one, which means nothing
+/// elsewhere, the last name.
 pub fn shown(path: &Path, weights: Option<&Weights>) -> String {
     let zoo = weights.map(Weights::zoo);
     if let Some(inside) = zoo.and_then(|zoo| path.strip_prefix(zoo).ok()) {

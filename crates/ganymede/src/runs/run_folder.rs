@@ -10,7 +10,8 @@ pub const CHECKPOINT: &str = "training.safetensors";
 /// Losses and times of a run, in its folder.
 pub const HISTORY: &str = "history.jsonl";
 
-/// A file of a folder that one process at a time holds, until this is dropped; the operating system drops it with the process, however that ends.
+/// A file of a folder that one process at a time holds, until this is dropped; the operating system drops it with the
+/// process, however that ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,

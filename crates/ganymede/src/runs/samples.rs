@@ -9,7 +9,8 @@ use stylegan2::{Generator, Truncation};
 use crate::{Error, files, sampling};
 
 const COLUMNS: usize = 8;
-/// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of these seeds.
+/// Seeds and truncations of a sheet: four rows show the generator as it is, two what truncation makes of the first of
+/// these seeds.
 const PARTS: [(u32, f32); 2] = [(32, 1.0), (16, 0.7)];
 /// Sheets of the zoo are part of a repository's history.
 const MOST_BYTES: usize = 120 << 10;

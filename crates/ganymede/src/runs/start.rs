@@ -25,8 +25,8 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// The generator of a file with its discriminator: `discriminator`, or the one in the checkpoint of a training run, or the one beside the file, or
-    /// random weights.
+    /// The generator of a file with its discriminator: `discriminator`, or the one in the checkpoint of a training run,
+    /// or the one beside the file, or random weights.
     ///
     /// `seeds` are those of random weights, of a generator and of a discriminator.
     ///
@@ -65,7 +65,8 @@ impl Networks {
         })
     }
 
-    /// A generator of random weights of the first seed, with the discriminator of a file, or one of random weights of the second.
+    /// A generator of random weights of the first seed, with the discriminator of a file, or one of random weights of
+    /// the second.
     ///
     /// # Errors
     ///

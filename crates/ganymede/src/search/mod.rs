@@ -45,7 +45,8 @@ pub struct Options {
     /// Folder of models [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub zoo: Option<PathBuf>,
-    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the weights folder]
+    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the
+    /// weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Score
@@ -75,7 +76,8 @@ pub struct QueryResult {
     pub query: String,
     /// All models, the best first.
     pub ranking: Vec<Score>,
-    /// The model that the image is most usual for, of searches for single images by Gaussian density in an index that keeps scores of samples.
+    /// The model that the image is most usual for, of searches for single images by Gaussian density in an index that
+    /// keeps scores of samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
 }
@@ -126,8 +128,8 @@ pub fn rank(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 ///
-/// The zoo has no index, an image cannot be read, or the weights of the index's feature network are missing; [`Error::Cancelled`] when the observer ends the
-/// job.
+/// The zoo has no index, an image cannot be read, or the weights of the index's feature network are missing;
+/// [`Error::Cancelled`] when the observer ends the job.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -8,7 +8,8 @@ use stylegan2::Truncation;
 use crate::features::{BATCH, UnitFeatures};
 use crate::{Error, Model, Observer, Phase, sampling};
 
-/// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is likelier than another.
+/// Samples are drawn from this seed on, far from those that an index is built of: under its own fit a sample is
+/// likelier than another.
 pub(super) const FIRST_SEED: u32 = 1 << 31;
 
 /// How many samples, and how they are made.

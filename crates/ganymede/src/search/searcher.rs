@@ -64,8 +64,8 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// Opens a folder of models with its index, or the weights folder's zoo, and the network that the index is of, whose weights are those of the weights
-    /// folder or `features_file`.
+    /// Opens a folder of models with its index, or the weights folder's zoo, and the network that the index is of,
+    /// whose weights are those of the weights folder or `features_file`.
     ///
     /// # Errors
     ///

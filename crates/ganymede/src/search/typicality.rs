@@ -79,7 +79,8 @@ impl OwnScores {
         }
     }
 
-    /// The share of the samples whose log-density is lower than `score`, in [0, 1]: 0 for an image that is unlike all that the model makes.
+    /// The share of the samples whose log-density is lower than `score`, in [0, 1]: 0 for an image that is unlike all
+    /// that the model makes.
     pub fn typicality(&self, score: f64) -> f64 {
         let lower = self.scores.partition_point(|own| *own < score);
         lower as f64 / self.scores.len().max(1) as f64
@@ -131,8 +132,8 @@ impl fmt::Display for Fit {
 }
 
 impl Searcher {
-    /// How usual an image of these Gaussian log-densities is for the model that it is most usual for; none where the index keeps no scores of samples. Of equally usual
-    /// ones it is the first.
+    /// How usual an image of these Gaussian log-densities is for the model that it is most usual for; none where the
+    /// index keeps no scores of samples. Of equally usual ones it is the first.
     pub fn fit(&self, ranked: &[RankedModel]) -> Option<Fit> {
         let mut best: Option<Fit> = None;
         for ranked in ranked {
@@ -149,13 +150,14 @@ impl Searcher {
         best
     }
 
-    /// The share of a model's own samples that are less likely than an image of this Gaussian log-density; none where the index keeps no scores of its samples.
+    /// The share of a model's own samples that are less likely than an image of this Gaussian log-density; none where
+    /// the index keeps no scores of its samples.
     pub fn typicality(&self, model: &str, score: f64) -> Option<f64> {
         Some(self.kept_scores.get(model)?.typicality(score))
     }
 
-    /// Draws samples of a model of the zoo and scores them by its Gaussian density. They are truncated and of the classes that
-    /// those of the index are.
+    /// Draws samples of a model of the zoo and scores them by its Gaussian density. They are truncated and of the
+    /// classes that those of the index are.
     ///
     /// # Errors
     ///

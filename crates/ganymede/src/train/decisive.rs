@@ -1,4 +1,5 @@
-//! The options that decide what a run trains, in one table: what they are called, what was written, and what becomes of them when the run goes on.
+//! The options that decide what a run trains, in one table: what they are called, what was written, and what becomes of
+//! them when the run goes on.
 
 use vision_aided_finetune::TrainingConfig;
 
@@ -20,7 +21,8 @@ struct Decisive {
 enum Resumed {
     /// It names the images, which the checkpoint is compared with.
     Compared,
-    /// It decides how a run starts: it may be given again with the same value. This is what holds, also where it is absent.
+    /// It decides how a run starts: it may be given again with the same value. This is what holds, also where it is
+    /// absent.
     Same(fn(&Options) -> String),
     /// The run takes it, which is kept as a change.
     Changes(Take),
@@ -193,7 +195,8 @@ impl Decisive {
 impl Options {
     /// The options of a resumed run: those of `run`, but for what is there now. The trainer refuses what cannot change.
     ///
-    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start may be given again with the same value.
+    /// `started` are the [`decisive`](Self::decisive) options that the run was started with. Those that decide a start
+    /// may be given again with the same value.
     pub(super) fn resumed_config(
         &self,
         run: &TrainingConfig,
@@ -214,7 +217,8 @@ impl Options {
         Ok(config)
     }
 
-    /// The options that decide what is trained and are there, without the run's length, as they are written on a command line.
+    /// The options that decide what is trained and are there, without the run's length, as they are written on a
+    /// command line.
     pub fn decisive(&self) -> Vec<String> {
         let written = DECISIVE.iter().filter_map(|option| option.written(self));
         written.collect()

@@ -1,7 +1,8 @@
-//! Trains a StyleGAN2, from scratch or from given weights, on a folder of images, a packed file, or a style of the zoo; or the whole zoo in turns.
+//! Trains a StyleGAN2, from scratch or from given weights, on a folder of images, a packed file, or a style of the zoo;
+//! or the whole zoo in turns.
 //!
-//! A run lies in a folder of its own: checkpoint, history, samples, and at the end the networks. It goes on exactly where it was ended, also when the process
-//! was killed.
+//! A run lies in a folder of its own: checkpoint, history, samples, and at the end the networks. It goes on exactly
+//! where it was ended, also when the process was killed.
 //!
 //! ```no_run
 //! use ganymede::{Context, Device, train};
@@ -67,7 +68,8 @@ pub struct Outcome {
     pub device: DeviceChoice,
     /// Thousands of images that were shown.
     pub kimg: f64,
-    /// Whether it has its length, and was published where that was asked for; the same options with `resume` go on where not.
+    /// Whether it has its length, and was published where that was asked for; the same options with `resume` go on
+    /// where not.
     pub finished: bool,
     /// Spent in iterations by this call.
     pub seconds: f64,
@@ -87,7 +89,8 @@ pub struct Outcome {
 ///
 /// # Errors
 ///
-/// [`Error::RunInUse`] and [`Error::RunExists`]; an option, a network or an image cannot be used; a file cannot be read or written.
+/// [`Error::RunInUse`] and [`Error::RunExists`]; an option, a network or an image cannot be used; a file cannot be read
+/// or written.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -18,14 +18,14 @@ use crate::shard::Shard;
 
 /// What is trained, on what, and how.
 ///
-/// What is absent was not asked for: a new run takes the default that is said with it, a resumed one what it was started with. Only what is there is written
-/// down as the run's [`Provenance`](crate::runs::provenance::Provenance).
+/// What is absent was not asked for: a new run takes the default that is said with it, a resumed one what it was
+/// started with. Only what is there is written down as the run's [`Provenance`](crate::runs::provenance::Provenance).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// Style of the zoo (`funEmoji`), `base` for the model of all styles that the others start from, or `all` to work through the whole zoo a turn
-    /// at a time; `weights/zoo/render` draws the images
+    /// Style of the zoo (`funEmoji`), `base` for the model of all styles that the others start from, or `all` to work
+    /// through the whole zoo a turn at a time; `weights/zoo/render` draws the images
     #[cfg_attr(
         feature = "clap",
         arg(long, value_name = "NAME", conflicts_with = "images")
@@ -37,17 +37,20 @@ pub struct Options {
     /// Leave out images that cannot be read, and say so
     #[cfg_attr(feature = "clap", arg(long))]
     pub skip_bad: bool,
-    /// Where the run is kept: checkpoint, history, samples and the trained networks [default: out/train/NAME]; with --zoo all a folder of runs
+    /// Where the run is kept: checkpoint, history, samples and the trained networks [default: out/train/NAME]; with
+    /// --zoo all a folder of runs
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub out: Option<PathBuf>,
-    /// Length of the run, in thousands of images; with --zoo all of every style's [default: 150 for each of --zoo all, 36 for a style that starts from weights, 12 without arguments, else 90]
+    /// Length of the run, in thousands of images; with --zoo all of every style's [default: 150 for each of --zoo all,
+    /// 36 for a style that starts from weights, 12 without arguments, else 90]
     #[cfg_attr(feature = "clap", arg(long, value_name = "K", value_parser = positive))]
     pub kimg: Option<f64>,
     /// Continue the run in --out
     #[cfg_attr(feature = "clap", arg(long))]
     pub resume: bool,
-    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or another run's training.safetensors, of which all networks
-    /// are taken [default: the zoo's base model for a style, else random weights]
+    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or another run's
+    /// training.safetensors, of which all networks are taken [default: the zoo's base model for a style, else random
+    /// weights]
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME|FILE"))]
     pub generator: Option<String>,
     /// Start from this discriminator [default: the one in the generator's file or beside it, else random weights]
@@ -57,7 +60,8 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS"))]
     pub resolution: Option<usize>,
     /// Stages of lower resolution to go through first, each until so many thousand images were shown; `none` for none
-    /// [default: for the zoo 16:20,32:50 from random weights, 32:8 from the base, which itself has 16:40,32:90; else none]
+    /// [default: for the zoo 16:20,32:50 from random weights, 32:8 from the base, which itself has 16:40,32:90; else
+    /// none]
     #[cfg_attr(feature = "clap", arg(long, value_name = "SIDE:K,.."))]
     pub progressive: Option<Stages>,
     /// Leave the first N discriminator layers, from the image on, as they are (Freeze-D) [default: 0]
@@ -75,7 +79,8 @@ pub struct Options {
     /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHT", value_parser = not_negative))]
     pub path_length_weight: Option<f64>,
-    /// Share of batches in which the later layers get other latents, 0.9 in StyleGAN2; networks as small as the zoo's learn more without [default: 0]
+    /// Share of batches in which the later layers get other latents, 0.9 in StyleGAN2; networks as small as the zoo's
+    /// learn more without [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "SHARE", value_parser = share))]
     pub style_mixing: Option<f64>,
     /// Half-life of the generator's running average, in thousands of images; short runs from weights want a shorter one
@@ -88,14 +93,15 @@ pub struct Options {
     /// The discriminator's step sees the images of the generator's step, which saves a pass through the generator
     #[cfg_attr(feature = "clap", arg(long))]
     pub shared_images: bool,
-    /// Learning rates that fall by the factor RATE from one length of the run to another, in thousands of images, and the weight of R1 by R1
+    /// Learning rates that fall by the factor RATE from one length of the run to another, in thousands of images, and
+    /// the weight of R1 by R1
     #[cfg_attr(feature = "clap", arg(long, value_name = "FROM:TO:RATE[:R1]"))]
     pub anneal: Option<Annealing>,
     /// Augmentations of what the discriminator sees: any of color,translation,cutout [default: none]
     #[cfg_attr(feature = "clap", arg(long, value_name = "LIST"))]
     pub augment: Option<DiffAugment>,
-    /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
-    /// (the last two need a file)
+    /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0,
+    /// vgg16, clip_vit_b32, dino_vit_b16 (the last two need a file)
     #[cfg_attr(
         feature = "clap",
         arg(long, value_name = "LIST", value_delimiter = ',')
@@ -119,8 +125,8 @@ pub struct Options {
     /// Write the checkpoint every so many minutes
     #[cfg_attr(feature = "clap", arg(long, value_name = "MINUTES", default_value_t = Options::default().checkpoint_minutes, value_parser = minutes))]
     pub checkpoint_minutes: f64,
-    /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME
-    /// (with --zoo all, every model that has become clearly better, with learning rates annealed over a last few thousand images)
+    /// At the end of a --zoo run, put model, discriminator, samples and card into weights/zoo/NAME (with --zoo all,
+    /// every model that has become clearly better, with learning rates annealed over a last few thousand images)
     #[cfg_attr(feature = "clap", arg(long, requires = "zoo"))]
     pub publish: bool,
     /// With --zoo all, thousands of images that a style gets before the next one's turn
@@ -316,7 +322,8 @@ impl Options {
         }
     }
 
-    /// The trainer's options for a new run, but for the stages; `from_weights` where the generator does not start from random weights.
+    /// The trainer's options for a new run, but for the stages; `from_weights` where the generator does not start from
+    /// random weights.
     pub(super) fn training_config(&self, from_weights: bool) -> TrainingConfig {
         let defaults = TrainingConfig::default();
         let batch = self.batch();

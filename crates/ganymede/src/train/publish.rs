@@ -11,9 +11,11 @@ use crate::runs::run_folder::RunFolder;
 use crate::runs::samples;
 use crate::{Error, Observer, files};
 
-/// Puts the finished model into the zoo, with its card. `images` is the number of samples, and the most training images, of the Fréchet distance.
+/// Puts the finished model into the zoo, with its card. `images` is the number of samples, and the most training
+/// images, of the Fréchet distance.
 ///
-/// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others, comes last.
+/// Everything that can fail comes before the first file of the zoo is touched; the card, which tells of the others,
+/// comes last.
 pub(super) fn publish(
     run: &card::Run<'_>,
     folder: &RunFolder,

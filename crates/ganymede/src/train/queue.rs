@@ -1,4 +1,5 @@
-//! The whole zoo in turns: the style that needs it most gets the next few thousand images, is measured, and is published when clearly better.
+//! The whole zoo in turns: the style that needs it most gets the next few thousand images, is measured, and is
+//! published when clearly better.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,8 @@ pub struct ZooOutcome {
     pub cancelled: bool,
 }
 
-/// Trains the styles of the zoo a turn at a time, each in a folder of `out`, until all have had their images or the observer ends the job.
+/// Trains the styles of the zoo a turn at a time, each in a folder of `out`, until all have had their images or the
+/// observer ends the job.
 ///
 /// Several processes may share the folder: a style is in the hands of one at a time.
 ///
@@ -213,7 +215,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// The standing of a style before its first turn: it goes on from what is published, unless that grew from random weights.
+    /// The standing of a style before its first turn: it goes on from what is published, unless that grew from random
+    /// weights.
     fn start(&self, style: &str, observer: &mut dyn Observer) -> Result<Standing, Error> {
         let mut standing = self.published(style)?;
         let generator = self.weights.generator(style);

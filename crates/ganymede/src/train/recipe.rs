@@ -25,7 +25,8 @@ const STYLE_KIMG: f64 = 90.0;
 const STYLE_FROM_BASE_KIMG: f64 = 36.0;
 const DEMONSTRATION_KIMG: f64 = 12.0;
 
-/// The base stays at half the side of the images: styles differ in their lines, which is what larger networks would learn.
+/// The base stays at half the side of the images: styles differ in their lines, which is what larger networks would
+/// learn.
 const BASE_STAGES: [ProgressiveStage; 2] = [stage(16, 40.0), stage(32, BASE_KIMG)];
 /// At a quarter of the side an avatar's parts find their places in minutes; most of the time goes into the last stage.
 const STYLE_STAGES: [ProgressiveStage; 2] = [stage(16, 20.0), stage(32, 50.0)];

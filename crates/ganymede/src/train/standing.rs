@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, files};
 
-/// Part of the real images that a good model covers, and part of its samples that lie among them, in AlexNet's features.
+/// Part of the real images that a good model covers, and part of its samples that lie among them, in AlexNet's
+/// features.
 pub const TARGET: f64 = 0.5;
 
 /// How often a style is published at most while the queue works: every publication stays in a repository's history.
@@ -84,7 +85,8 @@ impl Standing {
 
     /// Whether what the run has now should replace what is published: clearly better, and seldom enough.
     ///
-    /// Coverage or precision must have gained a tenth without a loss in the other, or the Fréchet distance have fallen by a fifth with neither lost.
+    /// Coverage or precision must have gained a tenth without a loss in the other, or the Fréchet distance have fallen
+    /// by a fifth with neither lost.
     pub fn deserves_publication(&self) -> bool {
         let (Some(turn), true) = (
             self.turns.last(),
@@ -112,8 +114,9 @@ fn file(folder: &Path) -> PathBuf {
     folder.join("standing.json")
 }
 
-/// The style that the next turn belongs to: of those that miss the target, one that has had the fewest images since its start, and of equals the one that
-/// misses most; when all meet it, the same among all. `limit` ends a style's training, in thousands of images.
+/// The style that the next turn belongs to: of those that miss the target, one that has had the fewest images since its
+/// start, and of equals the one that misses most; when all meet it, the same among all. `limit` ends a style's
+/// training, in thousands of images.
 pub(super) fn next(styles: &[(String, Standing)], limit: f64) -> Option<&str> {
     let open = styles
         .iter()

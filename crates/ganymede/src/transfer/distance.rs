@@ -27,8 +27,8 @@ pub struct Measurement {
     pub frechet_distance: f64,
     /// To the training images themselves.
     pub frechet_distance_training: f64,
-    /// Distances to the reference of as many images drawn from these with replacement: how much it owes to which images there were. Draws of one number are
-    /// of the same latents in all measurements. Empty where none were asked for.
+    /// Distances to the reference of as many images drawn from these with replacement: how much it owes to which images
+    /// there were. Draws of one number are of the same latents in all measurements. Empty where none were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resampled: Vec<f64>,
     /// How long measuring took, where that is known.
@@ -61,7 +61,8 @@ pub struct Yardstick {
 }
 
 impl Yardstick {
-    /// Prepares the reference and the training images, for measurements of `samples` images and `resamples` draws of these; the reference's statistics are kept in the folder `statistics`, named by what they are of.
+    /// Prepares the reference and the training images, for measurements of `samples` images and `resamples` draws of
+    /// these; the reference's statistics are kept in the folder `statistics`, named by what they are of.
     ///
     /// # Errors
     ///

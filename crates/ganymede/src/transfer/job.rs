@@ -65,8 +65,8 @@ pub(crate) struct Ended {
 }
 
 impl Job<'_> {
-    /// Starts the run, or goes on with the one in the folder, until it has its length or the observer ends it; [`Error::Cancelled`] when that was before
-    /// anything could be measured.
+    /// Starts the run, or goes on with the one in the folder, until it has its length or the observer ends it;
+    /// [`Error::Cancelled`] when that was before anything could be measured.
     pub(crate) fn run(&self, observer: &mut dyn Observer, device: &Device) -> Result<Ended, Error> {
         let folder = RunFolder::open(&self.out)?;
         files::make_folder(&self.statistics)?;

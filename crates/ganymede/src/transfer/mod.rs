@@ -1,6 +1,7 @@
 //! Fine-tunes a generator on few images, with discriminators on frozen vision networks.
 //!
-//! The Fréchet distance is measured along the way, and the best snapshot is what remains. A run lies in a folder of its own and goes on where it was ended.
+//! The Fréchet distance is measured along the way, and the best snapshot is what remains. A run lies in a folder of its
+//! own and goes on where it was ended.
 //!
 //! ```no_run
 //! use ganymede::{Context, Device, transfer};
@@ -93,8 +94,8 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// [`Error::RunInUse`] and [`Error::RunDiffers`]; an option, a network or an image cannot be used; a file cannot be read or written; [`Error::Cancelled`] when
-/// the observer ends the job before the first measurement.
+/// [`Error::RunInUse`] and [`Error::RunDiffers`]; an option, a network or an image cannot be used; a file cannot be
+/// read or written; [`Error::Cancelled`] when the observer ends the job before the first measurement.
 pub fn run(
     options: &Options,
     context: &Context,

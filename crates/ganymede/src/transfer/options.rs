@@ -19,27 +19,29 @@ use crate::runs::vision_networks::VisionNetwork;
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or a training run's checkpoint [default: the model that the zoo's
-    /// index ranks first for the images]
+    /// Start from this generator: a name of the zoo, a checkpoint of any known format, or a training run's checkpoint
+    /// [default: the model that the zoo's index ranks first for the images]
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME|FILE"))]
     pub source: Option<String>,
     /// Start from this discriminator [default: the one in the source's file or beside it, else random weights]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub discriminator: Option<PathBuf>,
-    /// Images to train on, a folder, a .zip or .tar archive or a packed file [default: avataaars of the repository's few-shot sets]
+    /// Images to train on, a folder, a .zip or .tar archive or a packed file [default: avataaars of the repository's
+    /// few-shot sets]
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
     pub images: Option<PathBuf>,
     /// Such images that distances are measured against [default: the training images]
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
     pub reference: Option<PathBuf>,
-    /// Length of the run, in thousands of images; a list has stages, each of which starts from the best snapshot so far and adds the network of
-    /// --vision-aided that tells the generator's images best from real ones
+    /// Length of the run, in thousands of images; a list has stages, each of which starts from the best snapshot so far
+    /// and adds the network of --vision-aided that tells the generator's images best from real ones
     #[cfg_attr(feature = "clap", arg(long, value_name = "K,..", value_delimiter = ',', default_values_t = Options::default().kimg, value_parser = positive))]
     pub kimg: Vec<f64>,
     /// Train without discriminators on frozen networks
     #[cfg_attr(feature = "clap", arg(long))]
     pub plain: bool,
-    /// Where the run is kept: checkpoint, measurements, samples and the fine-tuned networks [default: out/finetune/NAME, after the images]
+    /// Where the run is kept: checkpoint, measurements, samples and the fine-tuned networks [default:
+    /// out/finetune/NAME, after the images]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub out: Option<PathBuf>,
     /// Folder of models that the source is ranked from [default: zoo/ in the weights folder]
@@ -110,20 +112,23 @@ pub struct FineTuning {
     /// Leave out images that cannot be read, and say so
     #[cfg_attr(feature = "clap", arg(long))]
     pub skip_bad: bool,
-    /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0, vgg16, clip_vit_b32, dino_vit_b16
-    /// (the last two need a file)
+    /// Discriminators on frozen networks beside the image discriminator, `NAME` or `NAME=FILE`: efficientnet_lite0,
+    /// vgg16, clip_vit_b32, dino_vit_b16 (the last two need a file)
     #[cfg_attr(feature = "clap", arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = FineTuning::default().vision_aided))]
     pub vision_aided: Vec<VisionNetwork>,
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS", default_value_t = FineTuning::default().vision_aided_input))]
     pub vision_aided_input: usize,
-    /// Levels of their features that heads see: fine has half and quarter resolution too, where lines are; the transformers have the published ones only
+    /// Levels of their features that heads see: fine has half and quarter resolution too, where lines are; the
+    /// transformers have the published ones only
     #[cfg_attr(feature = "clap", arg(long, value_name = "LEVELS", default_value_t = FineTuning::default().vision_aided_levels))]
     pub vision_aided_levels: VisionLevels,
-    /// Bound on what frozen networks send to the generator's images, as a multiple of the image discriminator's gradient there; 0 for none, as published
+    /// Bound on what frozen networks send to the generator's images, as a multiple of the image discriminator's
+    /// gradient there; 0 for none, as published
     #[cfg_attr(feature = "clap", arg(long, value_name = "RATIO", default_value_t = FineTuning::default().vision_aided_balance, value_parser = not_negative))]
     pub vision_aided_balance: f64,
-    /// Layers of the heads on frozen networks: equalized (as in the authors' StyleGAN2 code) or spectral-norm (as in their package)
+    /// Layers of the heads on frozen networks: equalized (as in the authors' StyleGAN2 code) or spectral-norm (as in
+    /// their package)
     #[cfg_attr(feature = "clap", arg(long, value_name = "FORM", default_value = "equalized", value_parser = head_form))]
     pub heads: HeadForm,
     /// Loss of the heads: sigmoid, sigmoid-smoothed (targets of 0.8 instead of 1) or hinge
@@ -144,7 +149,8 @@ pub struct FineTuning {
     /// Weight of R1
     #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", default_value_t = FineTuning::default().gamma, value_parser = not_negative))]
     pub gamma: f64,
-    /// Half-life of the generator's average, in thousands of images; StyleGAN2's would be longer than half of a run of 5 kimg
+    /// Half-life of the generator's average, in thousands of images; StyleGAN2's would be longer than half of a run of
+    /// 5 kimg
     #[cfg_attr(feature = "clap", arg(long, value_name = "K", default_value_t = FineTuning::default().average_kimg, value_parser = positive))]
     pub average_kimg: f64,
     /// Leave the first N layers of the image discriminator, from the image on, as they are (Freeze-D)
@@ -165,7 +171,8 @@ pub struct FineTuning {
     /// Features of the Fréchet distance and how images become the network's input
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t = FineTuning::default().protocol))]
     pub protocol: Protocol,
-    /// Weights of that network (.safetensors, .pth or .pt) [default for efficientnet_lite0: those in the weights folder]
+    /// Weights of that network (.safetensors, .pth or .pt) [default for efficientnet_lite0: those in the weights
+    /// folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features: Option<PathBuf>,
     /// Also write the checkpoint every so many minutes

@@ -24,7 +24,8 @@ pub struct Ranked {
 }
 
 impl Ranked {
-    /// Refuses a ranking that was read from `file` and names what can be no folder of a zoo: a run's folder is called after its model.
+    /// Refuses a ranking that was read from `file` and names what can be no folder of a zoo: a run's folder is called
+    /// after its model.
     pub(crate) fn check_names(ranking: &[Self], file: &Path) -> Result<(), Error> {
         let mut models = ranking.iter();
         models.try_for_each(|ranked| Self::check_folder(&ranked.model, "the model", file))
@@ -60,7 +61,8 @@ fn is_folder(name: &str) -> bool {
         && !name.contains(|c: char| c.is_control() || matches!(c, '/' | '\\' | ':'))
 }
 
-/// All models of a zoo (the weights folder's without `models`) by the mean Gaussian density of the features of the images of a folder or archive, best first.
+/// All models of a zoo (the weights folder's without `models`) by the mean Gaussian density of the features of the
+/// images of a folder or archive, best first.
 ///
 /// # Errors
 ///

@@ -56,7 +56,8 @@ impl Record {
         Ok(())
     }
 
-    /// Refuses a run in `folder` that would go on with something else than it was started with. Files are compared by their content: they may have been moved.
+    /// Refuses a run in `folder` that would go on with something else than it was started with. Files are compared by
+    /// their content: they may have been moved.
     pub(crate) fn check_same(&self, now: &Self, folder: &Path) -> Result<(), Error> {
         now.settings.check_same(&self.settings, folder)?;
         let data = |what: &str, now: &DataFile, then: &DataFile| match now.fingerprint

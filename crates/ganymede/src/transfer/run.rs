@@ -176,8 +176,8 @@ impl<'a> Run<'a> {
 
     /// Measures the averaged generator and keeps it where it is the best so far.
     ///
-    /// Snapshots are removed only after a checkpoint that has their successor's measurement, so that a run that is killed at any time finds the best of
-    /// its checkpoint's past.
+    /// Snapshots are removed only after a checkpoint that has their successor's measurement, so that a run that is
+    /// killed at any time finds the best of its checkpoint's past.
     fn measure(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let iteration = self.trainer.iterations();
         let generator = self.trainer.generator_average();

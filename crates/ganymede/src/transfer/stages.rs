@@ -33,7 +33,8 @@ pub struct Candidate {
 
 /// The networks of a run and the lengths of its stages.
 ///
-/// With one stage all networks are there from the start; with several each one adds the most discriminating of those left.
+/// With one stage all networks are there from the start; with several each one adds the most discriminating of those
+/// left.
 pub(crate) struct Schedule {
     /// Thousands of images of each stage.
     pub kimg: Vec<f64>,

@@ -26,8 +26,9 @@ pub struct Weights {
 impl Weights {
     /// `chosen`, or the folder that the environment variable `GANYMEDE_WEIGHTS` names.
     ///
-    /// Where neither is given, the first that there is: `weights` in the current folder or in one above it, `weights` in a folder above the program (so that the
-    /// repository's programs find the repository's), and `ganymede` in the user's data folder ([`dirs::data_dir`]).
+    /// Where neither is given, the first that there is: `weights` in the current folder or in one above it, `weights`
+    /// in a folder above the program (so that the repository's programs find the repository's), and `ganymede` in the
+    /// user's data folder ([`dirs::data_dir`]).
     ///
     /// # Errors
     ///

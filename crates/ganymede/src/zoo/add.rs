@@ -49,11 +49,13 @@ pub struct Added {
     pub models: usize,
 }
 
-/// Puts a generator and a card into a folder of models, all or nothing. The index does not know it yet: [`index::add`](fn@crate::index::add) does that.
+/// Puts a generator and a card into a folder of models, all or nothing. The index does not know it yet:
+/// [`index::add`](fn@crate::index::add) does that.
 ///
 /// # Errors
 ///
-/// The file holds no generator, the name is no name of a folder, is taken or is [`BASE`], the license is empty, or a file cannot be written.
+/// The file holds no generator, the name is no name of a folder, is taken or is [`BASE`], the license is empty, or a
+/// file cannot be written.
 pub fn add(options: &AddOptions, context: &Context) -> Result<Added, Error> {
     let file = &options.file;
     let name = match &options.name {

@@ -91,14 +91,17 @@ pub struct Measured {
     pub quality: Quality,
 }
 
-/// Measures models and writes the numbers into their cards; everything else in a card stays as it is. Each card is written when its model is done.
+/// Measures models and writes the numbers into their cards; everything else in a card stays as it is. Each card is
+/// written when its model is done.
 ///
-/// The Fréchet distance of EfficientNet-lite0 features between samples and training images, the diversity of samples beside that of training images,
-/// precision, recall, density and coverage in the features of two networks, and the inversion of held-out images.
+/// The Fréchet distance of EfficientNet-lite0 features between samples and training images, the diversity of samples
+/// beside that of training images, precision, recall, density and coverage in the features of two networks, and the
+/// inversion of held-out images.
 ///
 /// # Errors
 ///
-/// There is no such zoo or model, training images are missing, or a file cannot be read or written; of a single model only without `skip_bad`.
+/// There is no such zoo or model, training images are missing, or a file cannot be read or written; of a single model
+/// only without `skip_bad`.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -4,7 +4,8 @@ use std::path::Path;
 use crate::Error;
 use crate::train::Standing;
 
-/// How far [`train::zoo`](fn@crate::train::zoo) is in a folder of runs: the standing of every style that has one, by name.
+/// How far [`train::zoo`](fn@crate::train::zoo) is in a folder of runs: the standing of every style that has one, by
+/// name.
 ///
 /// # Errors
 ///

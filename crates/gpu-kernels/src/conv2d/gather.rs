@@ -1,8 +1,10 @@
-//! A convolution, or its adjoint in the input, as one product of matrices that are never laid out: rows are the result's channels, columns its
-//! pixels of all images, and the reduction runs over the taps and the channels of the input.
+//! A convolution, or its adjoint in the input, as one product of matrices that are never laid out: rows are the
+//! result's channels, columns its pixels of all images, and the reduction runs over the taps and the channels of the
+//! input.
 //!
-//! A cube computes one [`Tile`]: it loads the next pieces of both factors into registers while it multiplies the present ones from shared memory.
-//! The adjoint of a strided convolution meets other taps in every phase of its pixels, so that each phase is a product of its own.
+//! A cube computes one [`Tile`]: it loads the next pieces of both factors into registers while it multiplies the
+//! present ones from shared memory. The adjoint of a strided convolution meets other taps in every phase of its pixels,
+//! so that each phase is a product of its own.
 
 use cubecl::prelude::*;
 
@@ -158,7 +160,8 @@ pub(super) fn gather_kernel(
     let units_across = comptime!(tile.n / tile.unit_n);
     let units_down = comptime!(tile.m / tile.unit_m);
 
-    // The four columns that this unit loads in every step: their image, the input's pixel under the first tap, and its place in the plane.
+    // The four columns that this unit loads in every step: their image, the input's pixel under the first tap, and its
+    // place in the plane.
     let mut images = Array::<usize>::new(LANES);
     let mut tops = Array::<i32>::new(LANES);
     let mut lefts = Array::<i32>::new(LANES);

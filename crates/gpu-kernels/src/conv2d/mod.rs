@@ -1,5 +1,5 @@
-//! Convolutions and their adjoints: what CubeCL offers for them computes either one value at a time or with the ten bits of TensorFloat-32, which a
-//! demodulation magnifies.
+//! Convolutions and their adjoints: what CubeCL offers for them computes either one value at a time or with the ten
+//! bits of TensorFloat-32, which a demodulation magnifies.
 
 mod gather;
 mod pack;
@@ -79,8 +79,8 @@ pub struct Scales {
     pub output: Option<CubeTensor>,
 }
 
-/// A convolution with `weight` `[OC, IC, KH, KW]` in one pass, scaled, plus `bias`: forward from `x` `[N, IC, IH, IW]` to `[N, OC, OH, OW]`,
-/// as the adjoint the other way, all `f32`.
+/// A convolution with `weight` `[OC, IC, KH, KW]` in one pass, scaled, plus `bias`: forward from `x` `[N, IC, IH, IW]`
+/// to `[N, OC, OH, OW]`, as the adjoint the other way, all `f32`.
 ///
 /// # Panics
 /// When the shapes do not fit each other.
@@ -189,9 +189,9 @@ impl Problem {
             let tensor = tensor.clone().filter(|_| splits == 1);
             tensor.map(CubeTensor::into_buffer_arg).into()
         };
-        // SAFETY: cubes and columns without work end first. The input is read at pixels that are compared with its sizes, else
-        // at its first. The weight is read inside its padded sizes. The result is written at columns and rows that are compared
-        // with its sizes. Loads of columns fill whole tiles, as is asserted of every tile.
+        // SAFETY: cubes and columns without work end first. The input is read at pixels that are compared with its
+        // sizes, else at its first. The weight is read inside its padded sizes. The result is written at columns and
+        // rows that are compared with its sizes. Loads of columns fill whole tiles, as is asserted of every tile.
         unsafe {
             gather_kernel::launch_unchecked(
                 &client,

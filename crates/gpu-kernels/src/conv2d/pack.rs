@@ -39,7 +39,8 @@ impl Packed {
         );
         let client = weight.client.clone();
         let cube_dim = CubeDim::new(&client, count);
-        // SAFETY: units past the `count` packed values end first, and all others read inside the shape of `weight` along its strides.
+        // SAFETY: units past the `count` packed values end first, and all others read inside the shape of `weight`
+        // along its strides.
         unsafe {
             pack_kernel::launch_unchecked(
                 &client,

@@ -6,8 +6,9 @@ use testkit::{assert_close, devices};
 
 use crate::model::{Model, short, targets, values};
 
-/// A batch and a single image differ by the order of summation inside the kernels; Adam's first steps have the size of the learning rate
-/// whatever the gradient's, so a rounding error of a gradient near 0 can show in single numbers of the latents.
+/// A batch and a single image differ by the order of summation inside the kernels; Adam's first steps have the size of
+/// the learning rate whatever the gradient's, so a rounding error of a gradient near 0 can show in single numbers of
+/// the latents.
 const ROUNDING: f64 = 1e-4;
 
 /// Three different images, whatever number of targets the reference has.
@@ -120,7 +121,8 @@ fn an_image_that_stops_early_leaves_the_others_alone() {
         steps: 3 * PATIENCE,
         ..short()
     };
-    // How far each image gets within the patience tells a threshold that some images miss and others reach, clear of both.
+    // How far each image gets within the patience tells a threshold that some images miss and others reach, clear of
+    // both.
     let reached: Vec<f64> = Model::new(&device)
         .invert(three_targets(&device), &whole)
         .unwrap()

@@ -112,8 +112,8 @@ fn images_are_refined_as_if_alone_and_where_the_mask_says() {
     });
     let most: Vec<f32> = most.collect();
     let largest = most.iter().copied().fold(0.0f32, f32::max);
-    // The offset is the mask times the root mean square of the features times what Adam moved. Of its first eight steps none is longer than 1.03
-    // rates (Cauchy and Schwarz, with betas of 0.9 and 0.999); 1.1 leaves room for rounding.
+    // The offset is the mask times the root mean square of the features times what Adam moved. Of its first eight steps
+    // none is longer than 1.03 rates (Cauchy and Schwarz, with betas of 0.9 and 0.999); 1.1 leaves room for rounding.
     let block =
         model
             .generator

@@ -1,4 +1,5 @@
-//! The networks of the reference trajectories: a small generator, and LPIPS with a seeded SqueezeNet and the published heads.
+//! The networks of the reference trajectories: a small generator, and LPIPS with a seeded SqueezeNet and the published
+//! heads.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -7,8 +7,8 @@ use testkit::{assert_close, devices};
 
 use crate::model::{Model, expected, step_of, targets, values};
 
-/// Required of every step's losses, relative to each value. f32 reaches far better at first; Adam divides small gradients by their own
-/// size, so rounding grows from step to step.
+/// Required of every step's losses, relative to each value. f32 reaches far better at first; Adam divides small
+/// gradients by their own size, so rounding grows from step to step.
 const LOSS_TOLERANCE: f64 = 1e-4;
 /// Required of the latents after the last step.
 const LATENT_TOLERANCE: f64 = 1e-3;

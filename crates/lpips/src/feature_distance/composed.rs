@@ -30,8 +30,8 @@ pub(super) fn feature_distance<B: Backend>(
     }
 }
 
-/// The gradient at `x`: with `u` the normalized columns, `l` their lengths and `e = 2 gradient head (u - target)`, it is
-/// `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
+/// The gradient at `x`: with `u` the normalized columns, `l` their lengths and `e = 2 gradient head (u - target)`, it
+/// is `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 #[cfg(test)]
 pub(super) fn gradient_at_x<B: Backend>(
     gradient: FloatTensor<B>,

@@ -18,8 +18,9 @@ const F32: Tolerance = Tolerance {
     values: 1e-5,
     gradients: 1e-4,
 };
-/// Rounding VGG16's weights to f16 (2^-11 relative) moves LPIPS by at most 2.9e-5 on the reference's pairs in f64, and turns the gradient
-/// by 2 %, as ReLUs and poolings switch; 0.1 % is the limit under which the repository stores f16 at all.
+/// Rounding VGG16's weights to f16 (2^-11 relative) moves LPIPS by at most 2.9e-5 on the reference's pairs in f64, and
+/// turns the gradient by 2 %, as ReLUs and poolings switch; 0.1 % is the limit under which the repository stores f16 at
+/// all.
 const F16: Tolerance = Tolerance {
     values: 1e-3,
     gradients: 4e-2,
@@ -27,7 +28,8 @@ const F16: Tolerance = Tolerance {
 /// Equal images.
 const EQUAL: f32 = 1e-10;
 
-/// `u8 / 127.5 - 1` as `[batch, 3, height, width]`. The file's pixels are interleaved (RGBRGB...), although it calls their shape `[batch, 3, height, width]`.
+/// `u8 / 127.5 - 1` as `[batch, 3, height, width]`. The file's pixels are interleaved (RGBRGB...), although it calls
+/// their shape `[batch, 3, height, width]`.
 fn photograph(golden: &Golden, name: &str, device: &Device) -> Tensor<4> {
     let [batch, channels, height, width] = golden.shape(name).try_into().unwrap();
     let pixels = TensorData::new(golden.values(name), [batch, height, width, channels]);

@@ -11,8 +11,9 @@ use crate::weights::{NETWORKS, seeded_lpips};
 const VALUES: f64 = 1e-5;
 /// A gradient adds the rounding of the backward pass.
 const GRADIENTS: f64 = 1e-4;
-/// Among a million activations about one lies so close to zero, or to its neighbor in a pooling, that rounding decides which way it
-/// switches. One switch moves the gradient of its image by about 1 / sqrt(active values of its layer): the last blocks have some thousands.
+/// Among a million activations about one lies so close to zero, or to its neighbor in a pooling, that rounding decides
+/// which way it switches. One switch moves the gradient of its image by about 1 / sqrt(active values of its layer): the
+/// last blocks have some thousands.
 const SWITCHED: f64 = 2e-2;
 /// Of the slope between two gradients, where a switched ReLU may have moved one by [`SWITCHED`].
 const SLOPE: f64 = 2e-3;
@@ -163,8 +164,8 @@ fn gradients_reach_both_images() {
     assert_exact_but_for_switches("second image", &errors);
 }
 
-/// The share of the reference's gradient in ours, which a switched ReLU hardly changes: its error has any direction, and most of a gradient's
-/// thousands of dimensions are at right angles to the gradient.
+/// The share of the reference's gradient in ours, which a switched ReLU hardly changes: its error has any direction,
+/// and most of a gradient's thousands of dimensions are at right angles to the gradient.
 fn assert_slope(what: &str, found: &[f32], expected: &[f32]) {
     let product = |a: &[f32], b: &[f32]| -> f64 {
         let pairs = a.iter().zip(b);

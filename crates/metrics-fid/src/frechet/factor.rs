@@ -15,8 +15,9 @@ pub(super) struct CovarianceFactor {
 impl CovarianceFactor {
     /// Factors an exactly symmetric matrix of finite numbers.
     ///
-    /// By Cholesky with complete pivoting, which stops where what is left is rounding. It takes a tenth of the time of a symmetric root, and
-    /// serves as well wherever only `F F^T` matters. Covariances that rounding to f32 has made slightly indefinite go through their eigenvalues.
+    /// By Cholesky with complete pivoting, which stops where what is left is rounding. It takes a tenth of the time of
+    /// a symmetric root, and serves as well wherever only `F F^T` matters. Covariances that rounding to f32 has made
+    /// slightly indefinite go through their eigenvalues.
     pub fn new(covariance: &Array2<f64>) -> Result<Self, MetricsError> {
         let dimension = covariance.nrows();
         // A column of a symmetric matrix is the row, which lies in order.
@@ -35,7 +36,8 @@ impl CovarianceFactor {
     }
 }
 
-/// The columns of the pivoted Cholesky factor, with its rows in the matrix's order; none for a matrix that is not its product up to rounding.
+/// The columns of the pivoted Cholesky factor, with its rows in the matrix's order; none for a matrix that is not its
+/// product up to rounding.
 fn pivoted_cholesky(whole: &Mat<f64>) -> Option<Mat<f64>> {
     let dimension = whole.nrows();
     let largest = (0..dimension).fold(0.0f64, |m, i| m.max(whole[(i, i)]));
@@ -81,7 +83,8 @@ fn is_factor(whole: &Mat<f64>, columns: &Mat<f64>, largest: f64) -> bool {
         }
     });
     let difference = whole * &probe - columns * (columns.transpose() * &probe);
-    // The factorization ends when what is left has entries below `d` epsilons of the largest variance; a row has `d` of them.
+    // The factorization ends when what is left has entries below `d` epsilons of the largest variance; a row has `d` of
+    // them.
     let bound = (dimension as f64).powi(2) * f64::EPSILON * largest;
     difference.iter().all(|value| value.abs() <= bound)
 }

@@ -5,10 +5,11 @@ use crate::MetricsError;
 /// Up to this dimension singular values take so little time that nothing faster is tried.
 const SMALL: usize = 512;
 
-/// What the sum may lose to rounding by squaring before the slower way is taken, relative to the sum and for matrices without structure.
+/// What the sum may lose to rounding by squaring before the slower way is taken, relative to the sum and for matrices
+/// without structure.
 ///
-/// Products of pivoted Cholesky factors are graded and lose next to nothing: 4e-15 was the most in trials at dimension 2048, where this bound gave
-/// 2e-9 to 7e-7.
+/// Products of pivoted Cholesky factors are graded and lose next to nothing: 4e-15 was the most in trials at dimension
+/// 2048, where this bound gave 2e-9 to 7e-7.
 const SUFFICIENT: f64 = 1e-6;
 
 /// The sum of the singular values.
@@ -31,7 +32,8 @@ fn from_singular_values(matrix: MatRef<'_, f64>) -> Result<f64, MetricsError> {
     Ok(values.iter().sum())
 }
 
-/// By the eigenvalues of `matrix matrix^T`, a third of the time of a singular value decomposition; none where squaring costs too many digits.
+/// By the eigenvalues of `matrix matrix^T`, a third of the time of a singular value decomposition; none where squaring
+/// costs too many digits.
 fn from_squares(matrix: MatRef<'_, f64>) -> Option<f64> {
     let square: Mat<f64> = if matrix.nrows() <= matrix.ncols() {
         matrix * matrix.transpose()

@@ -1,7 +1,7 @@
 //! The description at the start of a `.npy` file: a Python dictionary of exactly three entries.
 //!
-//! Differs from the reader of `ndarray-npy`, which takes memory on the header's word and hands its text to a recursive parser: this one reads no more
-//! than numpy writes.
+//! Differs from the reader of `ndarray-npy`, which takes memory on the header's word and hands its text to a recursive
+//! parser: this one reads no more than numpy writes.
 
 use std::io::Read;
 

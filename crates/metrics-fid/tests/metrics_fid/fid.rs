@@ -1,4 +1,5 @@
-//! Whole distances against pytorch-fid, clean-fid and torch-fidelity: pictures of many sizes, protocol, network and distance. See `fixtures/fid/make.py`.
+//! Whole distances against pytorch-fid, clean-fid and torch-fidelity: pictures of many sizes, protocol, network and
+//! distance. See `fixtures/fid/make.py`.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

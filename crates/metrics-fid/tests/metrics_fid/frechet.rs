@@ -111,7 +111,8 @@ fn by_symmetric_roots(a: &MeanCovariance, b: &MeanCovariance) -> f64 {
 
 #[test]
 fn it_is_what_the_formula_says() {
-    // Above and below the dimension from which eigenvalues of a square are tried; the last with fewer features than dimensions.
+    // Above and below the dimension from which eigenvalues of a square are tried; the last with fewer features than
+    // dimensions.
     for (count, dimension, tolerance) in [(300, 24, 1e-12), (900, 600, 1e-10), (100, 600, 1e-6)] {
         let a = statistics(&cloud("a", count, dimension, 1.0));
         let b = statistics(&cloud("b", count + 7, dimension, 1.5));

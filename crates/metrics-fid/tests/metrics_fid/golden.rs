@@ -84,7 +84,8 @@ fn kernel_distances() {
         let [a, b] = [&case.a, &case.b].map(|set| set.slice(s![..size, ..]));
         let found = kernel_distance(a, b).unwrap();
         let expected = case.expected["kid_unbiased_one_block"].as_f64().unwrap();
-        // Sums of terms near 1 in the reference, of which those of small features lose their digits: 1e-16 of a million terms' mean.
+        // Sums of terms near 1 in the reference, of which those of small features lose their digits: 1e-16 of a million
+        // terms' mean.
         let tolerance = 1e-6 * expected.abs() + 1e-14;
         assert!(
             (found - expected).abs() <= tolerance,

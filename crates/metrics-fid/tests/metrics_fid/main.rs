@@ -1,4 +1,5 @@
-//! Distances between sets of images: closed forms, invariants, golden values of the reference implementations, streams and files.
+//! Distances between sets of images: closed forms, invariants, golden values of the reference implementations, streams
+//! and files.
 
 #![allow(
     clippy::unwrap_used,

@@ -113,7 +113,8 @@ fn far_sets_share_nothing_and_equal_ones_all() {
     assert_eq!((apart.precision, apart.recall), (0.0, 0.0));
     let apart = density_coverage(a.view(), far.view(), 5).unwrap();
     assert_eq!((apart.density, apart.coverage), (0.0, 0.0));
-    // Each feature lies in its own ball and in those of which it is one of the first four neighbors, the fifth being on the surface.
+    // Each feature lies in its own ball and in those of which it is one of the first four neighbors, the fifth being on
+    // the surface.
     let same = density_coverage(a.view(), a.view(), 5).unwrap();
     assert_eq!((same.density, same.coverage), (1.0, 1.0));
 }
@@ -149,7 +150,8 @@ fn an_outlier_spoils_recall_but_not_coverage() {
 
 #[test]
 fn copies_are_inside_whatever_rounding_does() {
-    // Distances of copies and of the originals come from different blocks of products; each copy must be where its original is.
+    // Distances of copies and of the originals come from different blocks of products; each copy must be where its
+    // original is.
     let real = cloud("real", 1100, 6, 3.0);
     let first = real.slice(ndarray::s![..200, ..]).to_owned();
     let generated = concatenate![Axis(0), first, first];
@@ -166,7 +168,8 @@ fn extrapolation_removes_the_bias_of_few_images() {
         Array2::from_diag(&Array1::ones(DIMENSION)),
     )
     .unwrap();
-    // Of the reference's own distribution, so that the distance of infinitely many is 0 (up to the uniform noise's higher moments, of which it knows nothing).
+    // Of the reference's own distribution, so that the distance of infinitely many is 0 (up to the uniform noise's
+    // higher moments, of which it knows nothing).
     let generated = noise("generated", 600, DIMENSION);
     let found =
         extrapolated_frechet_distance(generated.view(), &reference, Extrapolation::default())

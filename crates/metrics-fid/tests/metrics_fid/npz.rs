@@ -1,4 +1,5 @@
-//! Files of numpy: what pytorch-fid and clean-fid write is read, anything else is refused without a panic and without memory.
+//! Files of numpy: what pytorch-fid and clean-fid write is read, anything else is refused without a panic and without
+//! memory.
 
 use std::io::Write;
 use std::path::Path;

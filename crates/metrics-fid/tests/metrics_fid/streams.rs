@@ -1,4 +1,5 @@
-//! Folders, archives and generators give the same features; damaged and odd-sized images are named, and skipped where that is asked for.
+//! Folders, archives and generators give the same features; damaged and odd-sized images are named, and skipped where
+//! that is asked for.
 
 use std::io::Write;
 use std::ops::ControlFlow;

@@ -1,7 +1,8 @@
 //! The file of an index.
 //!
-//! All numbers are little-endian. A header of 64 bytes holds the settings and how many bytes are committed; segments follow, each with a header of 64 bytes
-//! and a payload padded to a multiple of 64, so that every array can be used where it is mapped:
+//! All numbers are little-endian. A header of 64 bytes holds the settings and how many bytes are committed; segments
+//! follow, each with a header of 64 bytes and a payload padded to a multiple of 64, so that every array can be used
+//! where it is mapped:
 //!
 //! | segment | payload, each array padded to 64 bytes |
 //! |---|---|
@@ -9,8 +10,9 @@
 //! | models | names (u16 length, UTF-8), log-normalizers f64 `[n]`, means f32 `[n, d]`, numbers of samples u32 `[n]`; then factors `[n, panels]` and samples `[sum, d]`, f32 or f16 |
 //! | removal | positions u32 `[n]` of models in the order in which they were added |
 //!
-//! Segments are only ever appended. The header is written last: what follows the committed bytes is a segment that was never finished and does not count, and
-//! a reader that has mapped the file is not disturbed. The means lie together, apart from the factors, for searches that only need them.
+//! Segments are only ever appended. The header is written last: what follows the committed bytes is a segment that was
+//! never finished and does not count, and a reader that has mapped the file is not disturbed. The means lie together,
+//! apart from the factors, for searches that only need them.
 
 mod header;
 mod read;

@@ -21,8 +21,8 @@ use crate::storage::Storage;
 pub enum Verification {
     /// Everything, which reads the whole file once.
     Full,
-    /// Headers, names, means and projection, but not the factors and samples, which are most of the file: opening takes milliseconds however large it is.
-    /// [`Index::verify`](crate::Index::verify) does the rest.
+    /// Headers, names, means and projection, but not the factors and samples, which are most of the file: opening takes
+    /// milliseconds however large it is. [`Index::verify`](crate::Index::verify) does the rest.
     Tables,
 }
 
@@ -121,8 +121,9 @@ pub(crate) fn read(
     Ok(reader.layout)
 }
 
-/// Behind the committed bytes is nothing, or what an append has written that goes on or was interrupted: the beginning of a segment, or the zeros that some
-/// file systems leave in its place after a power cut. `rest` are those bytes, `length` of them.
+/// Behind the committed bytes is nothing, or what an append has written that goes on or was interrupted: the beginning
+/// of a segment, or the zeros that some file systems leave in its place after a power cut. `rest` are those bytes,
+/// `length` of them.
 pub(crate) fn check_uncommitted(
     path: &Path,
     committed: u64,

@@ -128,7 +128,8 @@ fn repair(bytes: &mut [u8]) {
     while let Some(header) = bytes.get(start..start + 64) {
         let payload = u64::from_le_bytes(header[24..32].try_into().unwrap()) as usize;
         let end = (start + 64).saturating_add(payload).min(bytes.len());
-        // Where the tables of a segment of models end does not follow from its header alone; what is changed in them is seen by their checksum.
+        // Where the tables of a segment of models end does not follow from its header alone; what is changed in them is
+        // seen by their checksum.
         if header[0] != 2 {
             let sum = crc(&bytes[start + 64..end]);
             bytes[start + 32..start + 36].copy_from_slice(&sum.to_le_bytes());

@@ -38,7 +38,8 @@ fn measures_follow_their_definitions() {
     ];
     let found = Evaluation::of(&queries).unwrap();
     assert_eq!([found.top_1, found.top_5, found.top_10], [0.5, 0.5, 0.5]);
-    // First: (1/1 + 2/3) / 2. Second at 5: all five right of min(5, 7). At 10: six right of seven. All: the seventh comes twelfth.
+    // First: (1/1 + 2/3) / 2. Second at 5: all five right of min(5, 7). At 10: six right of seven. All: the seventh
+    // comes twelfth.
     let first = (1.0 + 2.0 / 3.0) / 2.0;
     let expected = [
         first + 1.0,

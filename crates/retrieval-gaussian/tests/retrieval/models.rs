@@ -5,7 +5,8 @@ use ndarray::Array2;
 use retrieval_gaussian::{Index, IndexBuilder, IndexSettings};
 use testkit::seeded;
 
-/// Features of a model, `[count, dimension]`. Centers are so far apart, for the spread about them, that a feature belongs to one model whatever the seed.
+/// Features of a model, `[count, dimension]`. Centers are so far apart, for the spread about them, that a feature
+/// belongs to one model whatever the seed.
 pub fn features(name: &str, count: usize, dimension: usize) -> Array2<f32> {
     let scale = 1.0 / (dimension as f64).sqrt();
     let center = seeded(&format!("{name}/centre"), dimension, 1.6 * scale);

@@ -39,8 +39,8 @@ impl Pointwise {
         match self.activation {
             Activation::Linear if self.clamp.is_none() => Reference::Constant,
             Activation::Swish => Reference::Input,
-            // Differs from bias_act.cu: with a negative slope both sides give positive results, so the input is kept instead of a
-            // gradient with the wrong slope.
+            // Differs from bias_act.cu: with a negative slope both sides give positive results, so the input is kept
+            // instead of a gradient with the wrong slope.
             Activation::LeakyRelu if self.alpha < 0.0 => Reference::Input,
             _ => Reference::Output,
         }

@@ -25,7 +25,8 @@ impl<B: Backend> Scales<B> {
 
 /// The linear maps that a convolution and its derivatives consist of, on one backend.
 pub(crate) trait ConvolutionKernels: MatrixProductOps {
-    /// Cross-correlation of `x` `[N, IC, IH, IW]` with `weight` `[OC, IC / groups, KH, KW]`, scaled, plus `bias` `[OC]`.
+    /// Cross-correlation of `x` `[N, IC, IH, IW]` with `weight` `[OC, IC / groups, KH, KW]`, scaled, plus `bias`
+    /// `[OC]`.
     fn correlate(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -79,8 +79,9 @@ impl Conv2d {
 /// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[OC, IC / groups, KH, KW]`, `bias` `[OC]`, result `[N, OC, OH, OW]` with
 /// `OH = (IH + 2 padding - KH) / stride + 1`, rounded down.
 ///
-/// Differentiable in all three. The backward pass computes only the gradients of tensors that are tracked, so that a network with
-/// frozen weights pays for its input's gradient alone. Computed in `f32`; other float types are cast, and the result has the type of `x`.
+/// Differentiable in all three. The backward pass computes only the gradients of tensors that are tracked, so that a
+/// network with frozen weights pays for its input's gradient alone. Computed in `f32`; other float types are cast, and
+/// the result has the type of `x`.
 ///
 /// # Panics
 /// When the channels do not match or the kernel is larger than the padded input.
@@ -133,8 +134,9 @@ pub fn conv2d(
 
 /// The adjoint of [`conv2d`] in its input, as `torch.nn.functional.conv_transpose2d` without output padding.
 ///
-/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[IC, OC, KH, KW]`, result `[N, OC, OH, OW]` with `OH = (IH - 1) stride + KH - 2 padding`.
-/// Differentiable in both; gradients of untracked tensors are not computed. Float types as in [`conv2d`].
+/// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[IC, OC, KH, KW]`, result `[N, OC, OH, OW]` with
+/// `OH = (IH - 1) stride + KH - 2 padding`. Differentiable in both; gradients of untracked tensors are not computed.
+/// Float types as in [`conv2d`].
 ///
 /// # Panics
 /// When the channels do not match, `groups` is not 1 or the padding removes the whole output.

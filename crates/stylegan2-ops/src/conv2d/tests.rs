@@ -62,8 +62,8 @@ impl Case {
     }
 }
 
-/// Every kind of layout: pixel products, odd and even kernels, strides and their phases, rectangular padding, groups, images smaller
-/// than a vector, tiles that end inside a row and bands of four rows.
+/// Every kind of layout: pixel products, odd and even kernels, strides and their phases, rectangular padding, groups,
+/// images smaller than a vector, tiles that end inside a row and bands of four rows.
 fn cases() -> Vec<Case> {
     vec![
         Case::new([1, 1, 1, 1, 1], [1, 1], [1, 1], [0, 0]),
@@ -196,7 +196,8 @@ fn equals_its_definition() {
 #[cfg(feature = "cpu")]
 #[test]
 fn the_cpu_rounds_little_with_many_channels() {
-    // 4608 products a sum; bands of four rows add the rounding of their transforms. What StyleGAN2's images may be off by in all is 1e-5.
+    // 4608 products a sum; bands of four rows add the rounding of their transforms. What StyleGAN2's images may be off
+    // by in all is 1e-5.
     const MANY: f64 = 5e-6;
     let device = Device::flex();
     let case = Case::new([1, 512, 8, 32, 32], [3, 3], [1, 1], [1, 1]);

@@ -6,10 +6,12 @@ use burn::tensor::{DType, Tensor};
 use crate::dtype::to_f32;
 use extension::InnerProductOps;
 
-/// Inner products of the rows of `a` and `b`, both `[rows, length]`: `[rows]`. Of a tensor with itself, the rows' sums of squares.
+/// Inner products of the rows of `a` and `b`, both `[rows, length]`: `[rows]`. Of a tensor with itself, the rows' sums
+/// of squares.
 ///
-/// A few long rows, such as the pixels of the images of a batch, are summed by the whole of a graphics processor, where Burn's sums along a dimension take
-/// a unit for each row. Differentiable in both; the gradient of an untracked one is not computed. Computed in `f32`; other float types are cast there and back.
+/// A few long rows, such as the pixels of the images of a batch, are summed by the whole of a graphics processor, where
+/// Burn's sums along a dimension take a unit for each row. Differentiable in both; the gradient of an untracked one is
+/// not computed. Computed in `f32`; other float types are cast there and back.
 ///
 /// # Panics
 /// When the shapes differ.
@@ -47,8 +49,8 @@ mod tests {
 
     use super::*;
 
-    /// A few rounding errors of f32: sums of up to 70,001 products in parts, of which none has more than some hundred terms. Burn's eight vectors
-    /// of four lanes in WebAssembly and on 64-bit Arm are parts of 2,188 terms.
+    /// A few rounding errors of f32: sums of up to 70,001 products in parts, of which none has more than some hundred
+    /// terms. Burn's eight vectors of four lanes in WebAssembly and on 64-bit Arm are parts of 2,188 terms.
     const ROUNDING: f64 = if cfg!(any(target_family = "wasm", target_arch = "aarch64")) {
         5e-6
     } else {

@@ -7,9 +7,10 @@ use extension::MatrixProductOps;
 
 /// The product of matrices `[.., M, K]` and `[.., K, N]` with the full precision of `f32` on every device.
 ///
-/// Burn's own product computes with TensorFloat-32 on NVIDIA GPUs, which keeps ten bits of each factor: a relative error of 5e-4, a hundred times what
-/// the networks here are compared to. Elsewhere both are the same. Leading sizes are equal or 1. Differentiable in both factors; the gradient of an
-/// untracked one is not computed. Other float types than `f32` are left to Burn.
+/// Burn's own product computes with TensorFloat-32 on NVIDIA GPUs, which keeps ten bits of each factor: a relative
+/// error of 5e-4, a hundred times what the networks here are compared to. Elsewhere both are the same. Leading sizes
+/// are equal or 1. Differentiable in both factors; the gradient of an untracked one is not computed. Other float types
+/// than `f32` are left to Burn.
 ///
 /// # Panics
 /// When the sizes do not match.

@@ -140,9 +140,10 @@ impl<B: ConvolutionKernels> Backward<B, 3> for ModulatedConvolutionStep {
     /// With `y = d (w * s x)`, `q = sum (w s)^2 + epsilon` and `d = q^(-1/2)`, for an output gradient `g`:
     ///
     /// - `dx = s z` where `z` is the adjoint convolution of `d g`;
-    /// - `ds = <x, z> - s sum over OC of d^2 <g, y> e`, where `e` is the energy of a kernel, since `<g, w * s x> = <g, y> / d` and
-    ///   the derivative of `d` in `q` is `-d^3 / 2`;
-    /// - `dw` is the adjoint in the weight of `s x` and `d g`, minus `w sum over the batch of d^2 <g, y> s^2` for the same reason.
+    /// - `ds = <x, z> - s sum over OC of d^2 <g, y> e`, where `e` is the energy of a kernel, since
+    ///   `<g, w * s x> = <g, y> / d` and the derivative of `d` in `q` is `-d^3 / 2`;
+    /// - `dw` is the adjoint in the weight of `s x` and `d g`, minus `w sum over the batch of d^2 <g, y> s^2` for the
+    ///   same reason.
     fn backward(
         self,
         ops: Ops<Kept<B>, 3>,

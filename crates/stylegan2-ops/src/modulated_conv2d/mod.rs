@@ -23,7 +23,8 @@ pub struct ModulatedConv2d {
     pub flip_weight: bool,
 }
 
-/// Convolution whose weight is scaled per sample by a style, and optionally demodulated (Karras et al. 2020, equations 1 and 3).
+/// Convolution whose weight is scaled per sample by a style, and optionally demodulated (Karras et al. 2020, equations
+/// 1 and 3).
 ///
 /// Shapes: `x` `[N, IC, IH, IW]`, `weight` `[OC, IC, KH, KW]`, `styles` `[N, IC]`, result `[N, OC, OH, OW]` with
 /// `OH = IH up` for `padding = KH / 2`. Upsampling goes through a transposed convolution and `filter`, as the official
@@ -32,8 +33,9 @@ pub struct ModulatedConv2d {
 /// Differentiable in `x`, `weight` and `styles`; gradients of untracked tensors are not computed. Float types as in
 /// [`conv2d`](crate::conv2d()).
 ///
-/// Differs from the official `modulated_conv2d`, which makes a weight for every sample: one shared convolution, its input scaled by
-/// the style and its output by `d = 1 / sqrt(sum over IC, KH, KW of (w s)^2 + 1e-8)`. The results differ by rounding only.
+/// Differs from the official `modulated_conv2d`, which makes a weight for every sample: one shared convolution, its
+/// input scaled by the style and its output by `d = 1 / sqrt(sum over IC, KH, KW of (w s)^2 + 1e-8)`. The results
+/// differ by rounding only.
 ///
 /// # Panics
 /// When the shapes do not fit each other or `up` is 0.

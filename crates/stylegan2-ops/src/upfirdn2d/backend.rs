@@ -10,7 +10,8 @@ use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 use super::UpFirDn2d;
 use crate::Filter;
 
-/// The backends that have [`upfirdn2d`](super::upfirdn2d) for `f32` tensors of shape `[batch, channels, height, width]`.
+/// The backends that have [`upfirdn2d`](super::upfirdn2d) for `f32` tensors of shape
+/// `[batch, channels, height, width]`.
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "cpu"),

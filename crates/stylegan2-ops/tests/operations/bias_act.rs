@@ -7,8 +7,8 @@ use crate::{reference, seeded, values};
 /// A few roundings each of 2^-24, and exponentials good to a few more.
 const VALUES: f64 = 1e-6;
 
-/// As [`VALUES`]; derivatives from results, such as 1 - y^2, lose a digit where the activation is flat, and wgpu's own exponentials and
-/// tanh another.
+/// As [`VALUES`]; derivatives from results, such as 1 - y^2, lose a digit where the activation is flat, and wgpu's own
+/// exponentials and tanh another.
 const GRADIENTS: f64 = 1e-5;
 
 const ACTIVATIONS: [Activation; 9] = [

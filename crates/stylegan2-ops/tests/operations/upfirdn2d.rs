@@ -379,7 +379,8 @@ fn a_factor_of_zero_is_refused() {
     let _ = upfirdn2d(x, &Filter::new(1, 1, vec![1.0]), &parameters);
 }
 
-/// The official padding rounds towards minus infinity, which shows where a filter is shorter than the factor: sides stay exact multiples.
+/// The official padding rounds towards minus infinity, which shows where a filter is shorter than the factor: sides
+/// stay exact multiples.
 #[test]
 fn filters_shorter_than_the_factor_keep_the_sides() {
     let device = Device::flex();

@@ -30,12 +30,14 @@ pub struct DiscriminatorConfig {
     /// Most feature maps of any block, 512 by default.
     #[serde(default = "channel_max")]
     pub channel_max: usize,
-    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written by hand.
+    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written
+    /// by hand.
     ///
     /// Differs from the official arguments, which have no such option: it is only written where it is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<BTreeMap<usize, usize>>,
-    /// Number of highest resolutions that the official code computes in 16-bit floats. Kept, but everything is computed in f32 here.
+    /// Number of highest resolutions that the official code computes in 16-bit floats. Kept, but everything is computed
+    /// in f32 here.
     #[serde(default)]
     pub num_fp16_res: usize,
     /// Clamps the outputs of convolution layers to plus or minus this value.

@@ -119,7 +119,8 @@ pub struct SynthesisConfig {
     pub channel_base: usize,
     /// Most feature maps of any block, 512 by default.
     pub channel_max: usize,
-    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written by hand.
+    /// Feature maps of single resolutions where `channel_base` and `channel_max` do not give them, as in tables written
+    /// by hand.
     ///
     /// Differs from the official arguments, which have no such option: it is only written where it is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,7 +164,8 @@ impl Default for SynthesisConfig {
 }
 
 impl GeneratorConfig {
-    /// The official networks' arguments for RGB images of a side, without labels: 512 features of z and w, 8 mapping layers.
+    /// The official networks' arguments for RGB images of a side, without labels: 512 features of z and w, 8 mapping
+    /// layers.
     ///
     /// Nothing is checked yet; [`validate`](Self::validate) and whatever makes a network do.
     pub fn new(img_resolution: usize) -> Self {

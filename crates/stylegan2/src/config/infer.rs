@@ -13,8 +13,8 @@ use crate::StyleGan2Error;
 use crate::network_file::NetworkFile;
 
 impl GeneratorConfig {
-    /// The configuration of a generator with official tensor names. Options that leave no trace in names and shapes have their
-    /// official defaults: no clamping, leaky ReLU, learning-rate multiplier 0.01, the usual filter.
+    /// The configuration of a generator with official tensor names. Options that leave no trace in names and shapes
+    /// have their official defaults: no clamping, leaky ReLU, learning-rate multiplier 0.01, the usual filter.
     ///
     /// # Errors
     /// When a needed tensor is missing, or no configuration has these shapes.
@@ -99,8 +99,9 @@ impl GeneratorConfig {
 }
 
 impl DiscriminatorConfig {
-    /// The configuration of a discriminator with official tensor names. Options that leave no trace in names and shapes have their
-    /// official defaults: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01, the usual filter, no frozen layers.
+    /// The configuration of a discriminator with official tensor names. Options that leave no trace in names and shapes
+    /// have their official defaults: no clamping, leaky ReLU, groups of 4, learning-rate multiplier 0.01, the usual
+    /// filter, no frozen layers.
     ///
     /// # Errors
     /// When a needed tensor is missing, or no configuration has these shapes.

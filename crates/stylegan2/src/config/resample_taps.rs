@@ -29,7 +29,8 @@ impl ResampleTaps {
     /// The filter with its taps scaled to sum 1, as the official `setup_filter`.
     ///
     /// # Errors
-    /// When there are no taps or more than 64 along an axis, rows differ in length, a tap is not finite, or the sum is zero.
+    /// When there are no taps or more than 64 along an axis, rows differ in length, a tap is not finite, or the sum is
+    /// zero.
     pub fn filter(&self) -> Result<Filter, StyleGan2Error> {
         let invalid = |found: &str| {
             StyleGan2Error::invalid(

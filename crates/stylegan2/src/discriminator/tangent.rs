@@ -4,11 +4,11 @@ use super::Discriminator;
 use crate::tangent::Dual;
 
 impl Discriminator {
-    /// The logits of `image` and their derivative along `direction`: `(D(x), J_D(x) v)`, both `[batch, 1]`, for `image` and `direction` of
-    /// shape `[batch, img_channels, img_resolution, img_resolution]`.
+    /// The logits of `image` and their derivative along `direction`: `(D(x), J_D(x) v)`, both `[batch, 1]`, for `image`
+    /// and `direction` of shape `[batch, img_channels, img_resolution, img_resolution]`.
     ///
-    /// The minibatch standard deviation couples images, so a logit moves with every direction in its group. Both are differentiable in
-    /// the weights, `image` and `direction`. Costs about two forward passes.
+    /// The minibatch standard deviation couples images, so a logit moves with every direction in its group. Both are
+    /// differentiable in the weights, `image` and `direction`. Costs about two forward passes.
     ///
     /// # Panics
     /// When `image` and `direction` differ in shape, and as [`forward`](Self::forward).

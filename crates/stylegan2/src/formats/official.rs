@@ -51,8 +51,8 @@ pub(crate) struct Construction<'a> {
 
 /// A generator's configuration in the form of stylegan2-ada-pytorch.
 ///
-/// stylegan3's StyleGAN2 takes the options of the synthesis network beside the others instead of in `synthesis_kwargs`, and has other
-/// defaults (`training/networks_stylegan2.py`). What the modules themselves keep counts more than either.
+/// stylegan3's StyleGAN2 takes the options of the synthesis network beside the others instead of in `synthesis_kwargs`,
+/// and has other defaults (`training/networks_stylegan2.py`). What the modules themselves keep counts more than either.
 /// What is not a JSON object stays as it is, for the parser of configurations to refuse.
 pub(crate) fn generator_config(construction: Construction<'_>) -> String {
     let Some(mut arguments) = construction.arguments(&GENERATOR_ARGUMENTS) else {
@@ -103,7 +103,8 @@ pub(crate) fn generator_config(construction: Construction<'_>) -> String {
 
 /// A discriminator's configuration.
 ///
-/// Both official repositories have the same arguments with other defaults for `conv_clamp`, which only the modules tell.
+/// Both official repositories have the same arguments with other defaults for `conv_clamp`, which only the modules
+/// tell.
 pub(crate) fn discriminator_config(construction: Construction<'_>) -> String {
     let Some(mut arguments) = construction.arguments(&DISCRIMINATOR_ARGUMENTS) else {
         return construction.keywords.to_owned();

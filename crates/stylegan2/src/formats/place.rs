@@ -57,7 +57,8 @@ struct Place {
     prefix: String,
 }
 
-/// All places of networks with a tensor called `anchor`, best first, each as what stands before the names of its tensors, its dot included.
+/// All places of networks with a tensor called `anchor`, best first, each as what stands before the names of its
+/// tensors, its dot included.
 ///
 /// `within` restricts them to what lies under a name of the file.
 pub(crate) fn places(

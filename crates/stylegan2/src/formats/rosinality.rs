@@ -1,8 +1,9 @@
 //! Checkpoints of rosinality's stylegan2-pytorch.
 //!
-//! The networks compute what the official ones do with the same weights: weights are equalized in the same way, the mapping network's
-//! stored weights are divided by its learning-rate multiplier 0.01, and a convolution that upsamples is transposed without flipping the
-//! kernel. Names, shapes and one factor differ: blur kernels that upsample are stored with their gain of 4.
+//! The networks compute what the official ones do with the same weights: weights are equalized in the same way, the
+//! mapping network's stored weights are divided by its learning-rate multiplier 0.01, and a convolution that upsamples
+//! is transposed without flipping the kernel. Names, shapes and one factor differ: blur kernels that upsample are
+//! stored with their gain of 4.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +57,8 @@ type Places = BTreeMap<String, Place>;
 
 /// The generator under `prefix` under official names, with `mapping.w_avg` where the file has such an average.
 ///
-/// Files from before the constant noise images became part of the network get seeded ones: any standard normal image serves, as the
-/// network was trained with another one at every step.
+/// Files from before the constant noise images became part of the network get seeded ones: any standard normal image
+/// serves, as the network was trained with another one at every step.
 ///
 /// # Errors
 /// When the network has tensors that no such generator has, or is a class-conditional or a rectangular one.
@@ -111,7 +112,8 @@ fn refuse_rectangular(network: &Checkpoint, prefix: &str) -> Result<(), StyleGan
     }
 }
 
-/// In this layout z and w have one size. Where the mapping network takes more, it was fed an embedded label, which the layout has no place for.
+/// In this layout z and w have one size. Where the mapping network takes more, it was fed an embedded label, which the
+/// layout has no place for.
 fn refuse_conditional(network: &Checkpoint, prefix: &str) -> Result<(), StyleGan2Error> {
     const FIRST_LAYER: &str = "style.1.weight";
     const STYLE: &str = "conv1.conv.modulation.weight";

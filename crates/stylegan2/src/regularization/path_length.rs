@@ -29,20 +29,24 @@ impl Default for PathLengthMean {
 pub struct PathLengthPenalty {
     /// Length of every image, `[batch]`; on the plain device.
     pub lengths: Tensor<1>,
-    /// `mean((length - a)²)`, `[1]`, whose backward pass gives its gradient in the synthesis network's weights and in `w_plus`.
+    /// `mean((length - a)²)`, `[1]`, whose backward pass gives its gradient in the synthesis network's weights and in
+    /// `w_plus`.
     pub mean: Tensor<1>,
     /// The running mean after this batch: the `a` of the penalty.
     pub running_mean: PathLengthMean,
 }
 
-/// The path length penalty of generated images (Karras et al. 2020, equation 4), exact, with a gradient in weights and latents.
+/// The path length penalty of generated images (Karras et al. 2020, equation 4), exact, with a gradient in weights and
+/// latents.
 ///
-/// A length is `(mean over layers of |d <g(w), y> / dw|²)^(1/2)`. `w_plus` `[batch, num_ws, w_dim]` may carry a history (of the mapping network), `y`
-/// `[batch, img_channels, img_resolution, img_resolution]` are standard normal numbers divided by the image side. The network must be on an
-/// autodiff device. `noise` must give the same images at every call, as all modes do.
+/// A length is `(mean over layers of |d <g(w), y> / dw|²)^(1/2)`. `w_plus` `[batch, num_ws, w_dim]` may carry a history
+/// (of the mapping network), `y` `[batch, img_channels, img_resolution, img_resolution]` are standard normal numbers
+/// divided by the image side. The network must be on an autodiff device. `noise` must give the same images at every
+/// call, as all modes do.
 ///
-/// As in the official loss, `a` is the running mean *after* this batch moved it, so that a little of the gradient flows through it; the
-/// official loss is 2 times [`PathLengthPenalty::mean`]. The [module documentation](crate::regularization) derives how it is computed.
+/// As in the official loss, `a` is the running mean *after* this batch moved it, so that a little of the gradient flows
+/// through it; the official loss is 2 times [`PathLengthPenalty::mean`]. The [module
+/// documentation](crate::regularization) derives how it is computed.
 ///
 /// # Panics
 /// When the network is on a plain device, `y` has another shape than the images, and as [`SynthesisNetwork::forward`].

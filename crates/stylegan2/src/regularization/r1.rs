@@ -10,15 +10,17 @@ use crate::Discriminator;
 pub struct R1Penalty {
     /// `|d Σ D / dx|²` of every image, `[batch]`, without `gamma / 2`; on the plain device.
     pub per_image: Tensor<1>,
-    /// Mean of [`per_image`](Self::per_image), `[1]`, whose backward pass gives its gradient in the discriminator's weights.
+    /// Mean of [`per_image`](Self::per_image), `[1]`, whose backward pass gives its gradient in the discriminator's
+    /// weights.
     pub mean: Tensor<1>,
 }
 
-/// The R1 gradient penalty of real images (Mescheder et al. 2018), exact, with a gradient in the weights of the discriminator.
+/// The R1 gradient penalty of real images (Mescheder et al. 2018), exact, with a gradient in the weights of the
+/// discriminator.
 ///
-/// `image` `[batch, img_channels, img_resolution, img_resolution]` in [-1, 1], labels `c` `[batch, c_dim]` for a conditional discriminator, which must
-/// be on an autodiff device. The official loss is `gamma / 2` times [`R1Penalty::mean`]. The [module documentation](crate::regularization) derives how it is
-/// computed.
+/// `image` `[batch, img_channels, img_resolution, img_resolution]` in [-1, 1], labels `c` `[batch, c_dim]` for a
+/// conditional discriminator, which must be on an autodiff device. The official loss is `gamma / 2` times
+/// [`R1Penalty::mean`]. The [module documentation](crate::regularization) derives how it is computed.
 ///
 /// # Panics
 /// When the discriminator is on a plain device, and as [`Discriminator::forward`].
@@ -30,10 +32,12 @@ pub fn r1_penalty(
     r1_penalty_augmented(discriminator, image, c, |image| image, |v| v)
 }
 
-/// [`r1_penalty`] of the discriminator behind an augmentation A: the derivative of `D(A(x))` in x, the image before the augmentation.
+/// [`r1_penalty`] of the discriminator behind an augmentation A: the derivative of `D(A(x))` in x, the image before the
+/// augmentation.
 ///
-/// A must be affine. `augment` is A, with the same random numbers whenever it is called, and `augment_direction` its linear part, which
-/// takes the derivative's direction through it (the chain rule: the tangent of `D(A(x))` along v is that of D at `A(x)` along `A' v`).
+/// A must be affine. `augment` is A, with the same random numbers whenever it is called, and `augment_direction` its
+/// linear part, which takes the derivative's direction through it (the chain rule: the tangent of `D(A(x))` along v is
+/// that of D at `A(x)` along `A' v`).
 ///
 /// # Panics
 /// As [`r1_penalty`].

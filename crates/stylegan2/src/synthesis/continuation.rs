@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use super::{BlockOutput, SynthesisNetwork};
 use crate::noise::{NoiseImages, NoiseMode};
 
-/// What is added to the features behind one block, before the next block sees them. The colors that the block itself makes stay.
+/// What is added to the features behind one block, before the next block sees them. The colors that the block itself
+/// makes stay.
 #[derive(Clone, Debug)]
 pub struct FeatureOffset {
     /// Side of the block's output.
@@ -20,7 +21,8 @@ impl SynthesisNetwork {
         self.resolutions()
     }
 
-    /// Sides of the blocks behind which features can be changed: all but the last, whose features become no more than colors.
+    /// Sides of the blocks behind which features can be changed: all but the last, whose features become no more than
+    /// colors.
     pub fn inner_resolutions(&self) -> impl Iterator<Item = usize> + use<> {
         let last = self.shape.img_resolution;
         self.resolutions().filter(move |side| *side < last)
@@ -55,7 +57,8 @@ impl SynthesisNetwork {
         panic!("expected the side of a block, found {resolution}");
     }
 
-    /// The images that follow from the output of a block, which may be another than the network's own. Latents of layers before it have no effect.
+    /// The images that follow from the output of a block, which may be another than the network's own. Latents of
+    /// layers before it have no effect.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -76,7 +79,8 @@ impl SynthesisNetwork {
     /// ```
     ///
     /// # Panics
-    /// When there is no such block or its output has another shape than the network's, and as [`forward`](Self::forward).
+    /// When there is no such block or its output has another shape than the network's, and as
+    /// [`forward`](Self::forward).
     pub fn forward_from(
         &self,
         block: BlockOutput,

@@ -6,7 +6,8 @@ use crate::tangent::Dual;
 
 impl SynthesisNetwork {
     /// The images of `w_plus` and their derivative along `direction`: `(g(w), J_g(w) u)`, both
-    /// `[batch, img_channels, img_resolution, img_resolution]`, for `w_plus` and `direction` of shape `[batch, num_ws, w_dim]`.
+    /// `[batch, img_channels, img_resolution, img_resolution]`, for `w_plus` and `direction` of shape
+    /// `[batch, num_ws, w_dim]`.
     ///
     /// Both are differentiable in the weights, `w_plus` and `direction`. Costs about two forward passes.
     ///

@@ -9,8 +9,8 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 /// [`bias_act`] and its tangent `g a'(x + b) x'`, 0 where the result is clamped.
 ///
-/// The slope of a piecewise linear activation is a constant to autodiff, as its derivative is zero wherever it exists; that of a smooth
-/// one stays a function of the value, so that gradients of the tangent are complete.
+/// The slope of a piecewise linear activation is a constant to autodiff, as its derivative is zero wherever it exists;
+/// that of a smooth one stays a function of the value, so that gradients of the tangent are complete.
 pub(crate) fn bias_act_dual<const D: usize>(
     x: Dual<D>,
     bias: Option<Tensor<1>>,

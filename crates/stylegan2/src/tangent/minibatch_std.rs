@@ -3,7 +3,8 @@ use burn::tensor::Tensor;
 use super::Dual;
 use crate::minibatch_std::{VARIANCE_EPSILON, group_size_of};
 
-/// [`minibatch_std`](crate::minibatch_std::minibatch_std) and its tangent `σ' = mean((x - m) x') / σ`, the mean over the group.
+/// [`minibatch_std`](crate::minibatch_std::minibatch_std) and its tangent `σ' = mean((x - m) x') / σ`, the mean over
+/// the group.
 ///
 /// The mean m moves too, but `mean((x - m) m') = 0` as deviations from a mean sum to zero.
 pub(crate) fn minibatch_std_dual(

@@ -1,8 +1,8 @@
 //! Forward-mode derivatives: a value and its derivative along one direction, carried through the networks together.
 //!
-//! A pass over a network with an input x and a direction v gives, besides y = f(x), the tangent y' = J v, where J = df/dx. It costs two
-//! forward passes and is made of ordinary differentiable operations, so that first-order autodiff can take its gradient in the weights:
-//! that is all that [`r1_penalty`](crate::regularization::r1_penalty) and
+//! A pass over a network with an input x and a direction v gives, besides y = f(x), the tangent y' = J v, where J =
+//! df/dx. It costs two forward passes and is made of ordinary differentiable operations, so that first-order autodiff
+//! can take its gradient in the weights: that is all that [`r1_penalty`](crate::regularization::r1_penalty) and
 //! [`path_length_penalty`](crate::regularization::path_length_penalty) need of second derivatives.
 //!
 //! | layer | value | tangent |

@@ -8,8 +8,9 @@ const DEMODULATION_EPSILON: f32 = 1e-8;
 
 /// `stylegan2_ops::modulated_conv2d` and its tangent.
 ///
-/// With the shared convolution C, `y = d C(s x)` and `y' = d' C(s x) + d C(s' x + s x')`: two convolutions for both. The demodulation
-/// `d = (E s² + ε)^(-1/2)`, with E the sums of squares of the weight over the kernel, moves by `d' = -d³ E (s s')`.
+/// With the shared convolution C, `y = d C(s x)` and `y' = d' C(s x) + d C(s' x + s x')`: two convolutions for both.
+/// The demodulation `d = (E s² + ε)^(-1/2)`, with E the sums of squares of the weight over the kernel, moves by
+/// `d' = -d³ E (s s')`.
 pub(crate) fn modulated_conv2d_dual(
     x: Dual<4>,
     weight: Tensor<4>,

@@ -153,7 +153,8 @@ fn a_missing_average_of_w_is_estimated() {
             .powi_scalar(2)
             .sum()
             .into_scalar();
-        // Two means over n samples differ by sqrt(2 variance / n) in the root mean square; three times as much is next to impossible.
+        // Two means over n samples differ by sqrt(2 variance / n) in the root mean square; three times as much is next
+        // to impossible.
         let bound = 3.0 * (2.0 * variance / seeds.len() as f32).sqrt();
         assert!(
             distance.sqrt() <= bound,
@@ -183,7 +184,8 @@ fn missing_noise_images_are_drawn() {
                 assert_eq!(tensor, other.tensors()[&name], "{backend}: {name}");
             }
         }
-        // The mean of n squares of standard normal numbers has the variance 2 / n; five deviations are next to impossible.
+        // The mean of n squares of standard normal numbers has the variance 2 / n; five deviations are next to
+        // impossible.
         let bound = 5.0 * (2.0 / count).sqrt();
         assert!((squares / count - 1.0).abs() < bound, "{}", squares / count);
         assert_eq!(found.tensors(), load(&early).tensors(), "always the same");

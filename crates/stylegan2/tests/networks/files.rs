@@ -87,7 +87,8 @@ fn resolutions(last: usize) -> impl Iterator<Item = usize> {
         .take_while(move |resolution| *resolution <= last)
 }
 
-/// What the options of a mapping network leave in names and shapes: layers, features between them, and those of an embedded label.
+/// What the options of a mapping network leave in names and shapes: layers, features between them, and those of an
+/// embedded label.
 fn mapping_shape(
     mapping: &MappingConfig,
     c_dim: usize,
@@ -306,7 +307,8 @@ fn prefixed_networks_are_found_among_others() {
 fn another_filter_in_the_file_is_used_and_kept() {
     let (_, device) = devices().remove(0);
     let checkpoint = open(&case_names("generator_")[0]);
-    // Lopsided filters, as no network has, in every layer that resamples, stored as the official code stores short and long filters.
+    // Lopsided filters, as no network has, in every layer that resamples, stored as the official code stores short and
+    // long filters.
     let short = StoredTensor::from_f32(vec![2, 2], &[0.1, 0.2, 0.3, 0.4]);
     let long: Vec<f32> = (1..=8).map(|tap| tap as f32 / 36.0).collect();
     let long = StoredTensor::from_f32(vec![8], &long);

@@ -29,8 +29,9 @@ const OUTPUT_TOLERANCE: f64 = 1e-5;
 /// The bound for gradients, which sum over more terms of both signs.
 const GRADIENT_TOLERANCE: f64 = 1e-4;
 
-/// The bound for gradients of penalties, which are second derivatives: sums of twice as many terms of both signs. The processor stays
-/// within 1e-4 of the float64 reference, software Vulkan passes it by a little; a wrong term of a tangent rule is off by a tenth or more.
+/// The bound for gradients of penalties, which are second derivatives: sums of twice as many terms of both signs. The
+/// processor stays within 1e-4 of the float64 reference, software Vulkan passes it by a little; a wrong term of a
+/// tangent rule is off by a tenth or more.
 const PENALTY_GRADIENT_TOLERANCE: f64 = 1e-3;
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

@@ -52,7 +52,8 @@ fn penalty_and_its_gradient_are_those_of_double_backpropagation() {
     }
 }
 
-/// A network of smooth layers, so that the penalty has a derivative everywhere: with leaky ReLUs it jumps where a slope changes.
+/// A network of smooth layers, so that the penalty has a derivative everywhere: with leaky ReLUs it jumps where a slope
+/// changes.
 fn smooth_generator(device: &Device) -> Generator {
     let config = GeneratorConfig::from_json(
         r#"{"z_dim": 8, "c_dim": 0, "w_dim": 8, "img_resolution": 16, "img_channels": 3, "mapping_kwargs": {"num_layers": 1},

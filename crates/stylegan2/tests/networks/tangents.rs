@@ -13,7 +13,8 @@ fn inner_product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
     values((a * b).sum())[0]
 }
 
-/// <y, J u> = <Jᵀ y, u>, with Jᵀ y by autodiff: the two modes of differentiation must agree on every network and option.
+/// <y, J u> = <Jᵀ y, u>, with Jᵀ y by autodiff: the two modes of differentiation must agree on every network and
+/// option.
 #[test]
 fn forward_and_backward_derivatives_of_the_generators_are_adjoint() {
     for (device_name, device) in testkit::devices() {

@@ -4,8 +4,8 @@ use super::{CUTOUT_RATIO, rounded};
 
 /// Sets a square of half the side, centered at each image's `[row, column]`, to 0.
 ///
-/// x `[batch, channels, height, width]`, one center an image. Of a square over the edge the pixels beyond it fall on the edge, as in the
-/// authors' code, which clamps indices: a hole never vanishes.
+/// x `[batch, channels, height, width]`, one center an image. Of a square over the edge the pixels beyond it fall on
+/// the edge, as in the authors' code, which clamps indices: a hole never vanishes.
 ///
 /// # Panics
 /// When there is not one center for each image.

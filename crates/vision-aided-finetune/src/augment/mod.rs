@@ -1,7 +1,7 @@
 //! DiffAugment: differentiable augmentation of everything the discriminator sees (Zhao et al. 2020).
 //!
-//! Random numbers are drawn first, as an [`Augmentation`], and applied then: the same augmentation can be applied to an image and, by its
-//! linear part, to a direction, which R1 needs.
+//! Random numbers are drawn first, as an [`Augmentation`], and applied then: the same augmentation can be applied to an
+//! image and, by its linear part, to a direction, which R1 needs.
 
 mod color;
 mod cutout;
@@ -144,7 +144,8 @@ impl Augmentation {
         self.apply_linear(x)
     }
 
-    /// The linear part: what the augmentation makes of a direction `[batch, channels, side, side]` in the space of images.
+    /// The linear part: what the augmentation makes of a direction `[batch, channels, side, side]` in the space of
+    /// images.
     pub fn apply_linear(&self, x: Tensor<4>) -> Tensor<4> {
         // Brightness is an offset, so all else is linear.
         let x = match &self.color {

@@ -15,7 +15,8 @@ pub fn translate(x: Tensor<4>, offsets: &[[i32; 2]]) -> Tensor<4> {
         "expected one offset for each of {batch} images, found {}",
         offsets.len()
     );
-    // As products with matrices of zeros and ones: exact, and differentiable on every backend, unlike a gather by index.
+    // As products with matrices of zeros and ones: exact, and differentiable on every backend, unlike a gather by
+    // index.
     let shift = |side: usize, axis: usize| -> Tensor<4> {
         let mut values = vec![0.0f32; batch * side * side];
         for (matrix, offset) in values.chunks_exact_mut(side * side).zip(offsets) {

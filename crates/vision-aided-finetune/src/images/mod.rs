@@ -47,8 +47,8 @@ impl std::fmt::Debug for ImageSet {
 }
 
 impl ImageSet {
-    /// The images of a path that an [`ImageSource`] takes (a folder, an archive, a packed file, an image), all of which must be usable; see
-    /// [`read`](Self::read).
+    /// The images of a path that an [`ImageSource`] takes (a folder, an archive, a packed file, an image), all of which
+    /// must be usable; see [`read`](Self::read).
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -57,11 +57,12 @@ impl ImageSet {
         Ok(Self::read(&source, side, BadImages::Refuse)?.0)
     }
 
-    /// The images of a source in its order, center-cropped and resized to `side` with Pillow's Lanczos filter, as the official data preparation does, and
-    /// why others were left out. Images of a packed file are taken as they are.
+    /// The images of a source in its order, center-cropped and resized to `side` with Pillow's Lanczos filter, as the
+    /// official data preparation does, and why others were left out. Images of a packed file are taken as they are.
     ///
     /// # Errors
-    /// When there are no images, one cannot be decoded and [`BadImages::Refuse`] holds, or a packed file holds another size than `side`.
+    /// When there are no images, one cannot be decoded and [`BadImages::Refuse`] holds, or a packed file holds another
+    /// size than `side`.
     pub fn read(
         source: &ImageSource,
         side: usize,
@@ -126,7 +127,8 @@ impl ImageSet {
         Self::new(side, RGB, bytes)
     }
 
-    /// The images as a generator of so many channels makes them: [gray](Self::gray) for one, as they are for any other number.
+    /// The images as a generator of so many channels makes them: [gray](Self::gray) for one, as they are for any other
+    /// number.
     pub fn for_channels(&self, channels: usize) -> Cow<'_, Self> {
         match channels {
             GRAY if self.channels != GRAY => Cow::Owned(self.gray()),
@@ -201,7 +203,8 @@ impl ImageSet {
         self.channels
     }
 
-    /// Images `[indices, channels, side, side]` in [-1, 1] (`u8 / 127.5 - 1`); those with `mirrored` are flipped left to right.
+    /// Images `[indices, channels, side, side]` in [-1, 1] (`u8 / 127.5 - 1`); those with `mirrored` are flipped left
+    /// to right.
     ///
     /// # Panics
     /// When an index is out of range, or the lists differ in length.
@@ -230,7 +233,8 @@ impl ImageSet {
         &self.bytes[index * self.image_bytes()..][..self.image_bytes()]
     }
 
-    /// What tells this set from others of its size: `sha256:` and the SHA-256 of all bytes `[count, channels, side, side]`, in hexadecimal.
+    /// What tells this set from others of its size: `sha256:` and the SHA-256 of all bytes
+    /// `[count, channels, side, side]`, in hexadecimal.
     ///
     /// The name of the algorithm comes first, so that a value of another one is not taken for other images.
     pub fn fingerprint(&self) -> &str {

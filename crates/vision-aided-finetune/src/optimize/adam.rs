@@ -37,10 +37,11 @@ impl Default for AdamOptions {
 }
 
 impl AdamOptions {
-    /// The options that make up for the extra step of a regularizer every `interval` iterations (Karras et al. 2020, appendix B).
+    /// The options that make up for the extra step of a regularizer every `interval` iterations (Karras et al. 2020,
+    /// appendix B).
     ///
-    /// With `c = k / (k + 1)`, the learning rate is scaled by c and both betas are raised to the power of c. Unchanged for interval 0,
-    /// which stands for no regularizer.
+    /// With `c = k / (k + 1)`, the learning rate is scaled by c and both betas are raised to the power of c. Unchanged
+    /// for interval 0, which stands for no regularizer.
     ///
     /// ```
     /// let options = vision_aided_finetune::AdamOptions::default().for_lazy_regularization(16);
@@ -63,9 +64,11 @@ impl AdamOptions {
 
 /// Adam (Kingma and Ba 2015, algorithm 1), with state that is saved under the parameters' paths.
 ///
-/// NaN gradients count as 0 and all others are clamped to plus or minus 1e5, as the official loop does to infinite ones.
+/// NaN gradients count as 0 and all others are clamped to plus or minus 1e5, as the official loop does to infinite
+/// ones.
 ///
-/// Differs from the official loop: finite gradients beyond 1e5 are clamped too; they occur only where training has failed.
+/// Differs from the official loop: finite gradients beyond 1e5 are clamped too; they occur only where training has
+/// failed.
 #[derive(Clone, Debug)]
 pub struct Adam {
     options: AdamOptions,
@@ -97,7 +100,8 @@ impl Adam {
 
     /// The module after one step along `gradients`; parameters that do not require gradients stay as they are.
     ///
-    /// The module must be on an autodiff device. A parameter without a gradient has gradient 0, as it does not influence the loss.
+    /// The module must be on an autodiff device. A parameter without a gradient has gradient 0, as it does not
+    /// influence the loss.
     pub fn step<M: Module>(&mut self, module: M, gradients: &Gradients) -> M {
         self.steps += 1;
         let mut update = Update {
@@ -129,8 +133,8 @@ impl Adam {
     /// The state that [`tensors`](Self::tensors) gave, after `steps` steps of `module`, which is on an autodiff device.
     ///
     /// # Errors
-    /// When the file does not have exactly the two moments of every parameter that trains, each of the parameter's length. Before the first
-    /// step there are none.
+    /// When the file does not have exactly the two moments of every parameter that trains, each of the parameter's
+    /// length. Before the first step there are none.
     pub fn from_tensors<M: Module>(
         options: AdamOptions,
         steps: u64,

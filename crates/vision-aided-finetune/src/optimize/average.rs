@@ -9,14 +9,15 @@ use super::{ParameterPath, flat};
 /// Images in a kimg.
 const KILO: f64 = 1000.0;
 
-/// The running average of the generator's weights, with which images are made: its half-life grows with training until it is `kimg`.
+/// The running average of the generator's weights, with which images are made: its half-life grows with training until
+/// it is `kimg`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExponentialMovingAverage {
     /// Half-life in thousands of images.
     pub kimg: f64,
-    /// Largest half-life as a share of the images so far, 0.05 in the official code; `None` starts with the full half-life, as the official
-    /// code does where training starts from weights.
+    /// Largest half-life as a share of the images so far, 0.05 in the official code; `None` starts with the full
+    /// half-life, as the official code does where training starts from weights.
     pub rampup: Option<f64>,
 }
 
@@ -38,9 +39,11 @@ impl ExponentialMovingAverage {
         0.5f64.powf(batch as f64 / half_life.max(f64::MIN_POSITIVE))
     }
 
-    /// The average after a batch: `new + beta (average - new)` for parameters that train, the new value for all others (buffers).
+    /// The average after a batch: `new + beta (average - new)` for parameters that train, the new value for all others
+    /// (buffers).
     ///
-    /// `images` were shown before the batch: the official loop counts a batch after it has updated the average. `average` is on a plain device; `module` has the same structure.
+    /// `images` were shown before the batch: the official loop counts a batch after it has updated the average.
+    /// `average` is on a plain device; `module` has the same structure.
     pub fn update<M: Module>(self, average: M, module: &M, images: u64, batch: usize) -> M {
         let mut values = Values {
             path: ParameterPath::default(),

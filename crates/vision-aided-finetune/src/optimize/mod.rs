@@ -8,7 +8,8 @@ pub use average::ExponentialMovingAverage;
 
 use burn::tensor::Tensor;
 
-/// The values of a parameter as a vector, on the plain device: what moments and averages are kept as, whatever its rank.
+/// The values of a parameter as a vector, on the plain device: what moments and averages are kept as, whatever its
+/// rank.
 fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let x = if x.is_autodiff() { x.inner() } else { x };
     let count = x.shape().num_elements();

@@ -65,14 +65,17 @@ impl LevelShape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VisionBackboneKind {
-    /// `efficientnet_lite0`: maps of 24, 40 and 112 channels at 1/4, 1/8 and 1/16 of the input, and the 1280 pooled features.
+    /// `efficientnet_lite0`: maps of 24, 40 and 112 channels at 1/4, 1/8 and 1/16 of the input, and the 1280 pooled
+    /// features.
     #[default]
     EfficientNetLite0,
     /// `vgg16`: the map of 512 channels at 1/32 of the input, behind the last pooling.
     Vgg16,
-    /// `clip_vit_b32`: the patches behind blocks 4 and 8, maps of 768 channels of 7x7, and the embedding of 512 numbers.
+    /// `clip_vit_b32`: the patches behind blocks 4 and 8, maps of 768 channels of 7x7, and the embedding of 512
+    /// numbers.
     ClipVitB32,
-    /// `dino_vit_b16`: the patches of blocks 4 and 8, counted from 0, behind the final norm, maps of 768 channels of 14x14, and the class token.
+    /// `dino_vit_b16`: the patches of blocks 4 and 8, counted from 0, behind the final norm, maps of 768 channels of
+    /// 14x14, and the class token.
     DinoVitB16,
 }
 
@@ -138,8 +141,9 @@ pub enum VisionLevels {
     /// Those of the published heads, or what comes nearest to them.
     #[default]
     Published,
-    /// Shallow ones too, of half and quarter resolution, where lines are. EfficientNet-lite0: maps of 16, 24, 40 and 112 channels at 1/2, 1/4, 1/8 and 1/16
-    /// of the input, and the pooled features. VGG16: 128, 256 and 512 channels at 1/2, 1/4 and 1/8, and 512 at 1/32. The transformers have none.
+    /// Shallow ones too, of half and quarter resolution, where lines are. EfficientNet-lite0: maps of 16, 24, 40 and
+    /// 112 channels at 1/2, 1/4, 1/8 and 1/16 of the input, and the pooled features. VGG16: 128, 256 and 512 channels
+    /// at 1/2, 1/4 and 1/8, and 512 at 1/32. The transformers have none.
     Fine,
 }
 
@@ -192,7 +196,8 @@ const PUBLISHED_INPUT_SIDE: usize = 224;
 const SMALLEST_MAP_DIVISOR: usize = 32;
 
 impl VisionBackbone {
-    /// Loads a network with its input of 224 pixels, as published. The `load` of each network in `backbones` says which files it reads.
+    /// Loads a network with its input of 224 pixels, as published. The `load` of each network in `backbones` says which
+    /// files it reads.
     ///
     /// # Errors
     /// When the weights do not fit.
@@ -235,7 +240,8 @@ impl VisionBackbone {
     /// The network on inputs of another side; smaller ones cost less.
     ///
     /// # Errors
-    /// When the side is not a multiple of 32 (VGG16: from 64 on), or the network takes only the published one (the transformers).
+    /// When the side is not a multiple of 32 (VGG16: from 64 on), or the network takes only the published one (the
+    /// transformers).
     pub fn with_input_side(mut self, side: usize) -> Result<Self, TrainingError> {
         let takes_any = self.is_convolutional();
         let valid = if takes_any {
@@ -292,7 +298,8 @@ impl VisionBackbone {
         self.levels
     }
 
-    /// Whether the authors published no head for these levels, so that [`average_levels`](super::VisionAidedConfig::average_levels) counts.
+    /// Whether the authors published no head for these levels, so that
+    /// [`average_levels`](super::VisionAidedConfig::average_levels) counts.
     pub(crate) fn has_own_levels(&self) -> bool {
         match *self.network {
             Network::EfficientNetLite0(_) => true,
@@ -362,7 +369,8 @@ impl VisionBackbone {
         }
     }
 
-    /// The published head for this network, with a level for each of the features: VGG16's published one is the only one of a single level.
+    /// The published head for this network, with a level for each of the features: VGG16's published one is the only
+    /// one of a single level.
     pub fn head(&self) -> HeadConfig {
         match (self.shapes().as_slice(), self.kind()) {
             (&[LevelShape::Map { channels, side }], _) => HeadConfig::simple(channels, side),
@@ -370,9 +378,11 @@ impl VisionBackbone {
         }
     }
 
-    /// Features of images `[batch, 1, 3 or 4, height, width]` in [-1, 1], differentiable in the images; gray as three channels, transparency over white.
+    /// Features of images `[batch, 1, 3 or 4, height, width]` in [-1, 1], differentiable in the images; gray as three
+    /// channels, transparency over white.
     ///
-    /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalized as the authors do for this network.
+    /// The images are resized to the input's side by area, as `interpolate(mode='area')` does, and normalized as the
+    /// authors do for this network.
     ///
     /// # Panics
     /// When there is another number of channels.
@@ -417,8 +427,8 @@ impl VisionBackbone {
         }
     }
 
-    /// One vector of features an image, `[batch, features]`: the last level, averaged over the map where it is one. What a
-    /// [`LinearProbe`](super::LinearProbe) looks at.
+    /// One vector of features an image, `[batch, features]`: the last level, averaged over the map where it is one.
+    /// What a [`LinearProbe`](super::LinearProbe) looks at.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -435,7 +445,8 @@ impl VisionBackbone {
         }
     }
 
-    /// The networks' published normalization behind a resize by area of the whole image, which is what the authors put in front of all of them.
+    /// The networks' published normalization behind a resize by area of the whole image, which is what the authors put
+    /// in front of all of them.
     fn preprocessing(&self) -> Preprocessing {
         let published = match *self.network {
             Network::EfficientNetLite0(_) => Preprocessing::EFFICIENTNET_LITE0,

@@ -1,7 +1,8 @@
 /// Weight of an iteration in the running means.
 const WEIGHT: f32 = 0.02;
 
-/// Running means of the gradients that reach the generator's images: from the image discriminator, and from the frozen networks together.
+/// Running means of the gradients that reach the generator's images: from the image discriminator, and from the frozen
+/// networks together.
 ///
 /// A factor from single batches would weigh batches by their luck; norms differ several times from one to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -11,7 +12,8 @@ pub(crate) struct GradientBalance {
 }
 
 impl GradientBalance {
-    /// Takes the norms of a batch in. Norms that are not finite are left out, as a mean with one would stay so for good.
+    /// Takes the norms of a batch in. Norms that are not finite are left out, as a mean with one would stay so for
+    /// good.
     pub(crate) fn observe(&mut self, batch: [f32; 2]) {
         if !batch.iter().all(|norm| norm.is_finite()) {
             return;
@@ -22,7 +24,8 @@ impl GradientBalance {
         });
     }
 
-    /// What the frozen networks' gradient is multiplied by, so that it is at most `bound` times the image discriminator's; at most 1.
+    /// What the frozen networks' gradient is multiplied by, so that it is at most `bound` times the image
+    /// discriminator's; at most 1.
     pub(crate) fn factor(&self, bound: f64) -> f64 {
         match self.norms {
             Some([image, vision]) if f64::from(vision) > bound * f64::from(image) => {

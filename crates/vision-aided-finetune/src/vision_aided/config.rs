@@ -18,13 +18,16 @@ pub struct VisionAidedConfig {
     /// How the layers of the heads are kept in bounds.
     #[serde(default)]
     pub head_form: HeadForm,
-    /// Whether a loss is the mean over a network's levels, where the authors published no head for these levels; the sum by default.
+    /// Whether a loss is the mean over a network's levels, where the authors published no head for these levels; the
+    /// sum by default.
     ///
-    /// Their heads were tuned as sums. Of levels that were added here, a sum is larger the more there are, and weighs more beside the image discriminator.
+    /// Their heads were tuned as sums. Of levels that were added here, a sum is larger the more there are, and weighs
+    /// more beside the image discriminator.
     #[serde(default)]
     pub average_levels: bool,
-    /// Bound on what reaches the generator's images from all frozen networks together, as a multiple of what the image discriminator sends: the L2 norms of
-    /// both gradients, each as its running mean over some fifty iterations. None by default, as published.
+    /// Bound on what reaches the generator's images from all frozen networks together, as a multiple of what the image
+    /// discriminator sends: the L2 norms of both gradients, each as its running mean over some fifty iterations. None
+    /// by default, as published.
     #[serde(default)]
     pub balance: Option<f64>,
 }

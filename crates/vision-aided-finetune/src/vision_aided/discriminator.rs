@@ -45,7 +45,8 @@ impl VisionAidedDiscriminator {
         &self.head
     }
 
-    /// What the generator pays for `images` `[batch, 3, side, side]`, mean over the batch, `[1]`; no gradient of any weight here is computed.
+    /// What the generator pays for `images` `[batch, 3, side, side]`, mean over the batch, `[1]`; no gradient of any
+    /// weight here is computed.
     pub fn generator_loss(&self, images: Tensor<4>, config: &VisionAidedConfig) -> Tensor<1> {
         let logits = self.head.valid().forward(self.backbone.forward(images));
         let loss = config.loss.generator(&logits).mean();

@@ -19,12 +19,14 @@ use crate::random;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeadForm {
-    /// As in the authors' StyleGAN2 code: equalized learning rates, StyleGAN2's filter before a convolution of stride 2, leaky ReLU with a gain of sqrt 2.
+    /// As in the authors' StyleGAN2 code: equalized learning rates, StyleGAN2's filter before a convolution of stride
+    /// 2, leaky ReLU with a gain of sqrt 2.
     #[default]
     #[serde(alias = "equalised_learning_rate")]
     EqualizedLearningRate,
-    /// As in the authors' package `vision-aided-loss`: weights divided by their spectral norm, [`BlurPool`](https://arxiv.org/abs/1904.11486) of
-    /// the taps `[1, 3, 3, 1]` before a convolution of stride 2, leaky ReLU without a gain.
+    /// As in the authors' package `vision-aided-loss`: weights divided by their spectral norm,
+    /// [`BlurPool`](https://arxiv.org/abs/1904.11486) of the taps `[1, 3, 3, 1]` before a convolution of stride 2,
+    /// leaky ReLU without a gain.
     SpectralNorm,
 }
 
@@ -33,8 +35,8 @@ pub enum HeadForm {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeadLevel {
-    /// Convolution 3x3 to `hidden` channels, halving the map where `down` is 2, then convolution 1x1 to one channel that halves it again: a
-    /// map of logits.
+    /// Convolution 3x3 to `hidden` channels, halving the map where `down` is 2, then convolution 1x1 to one channel
+    /// that halves it again: a map of logits.
     Convolutions {
         /// Channels of the features.
         channels: usize,
@@ -43,7 +45,8 @@ pub enum HeadLevel {
         /// 1 or 2.
         down: usize,
     },
-    /// Convolution 3x3 to `hidden` channels that halves the map, then two fully connected layers over all of it: one logit.
+    /// Convolution 3x3 to `hidden` channels that halves the map, then two fully connected layers over all of it: one
+    /// logit.
     Simple {
         /// Channels of the features.
         channels: usize,
@@ -111,8 +114,8 @@ const HIDDEN_LARGE_MAPS: usize = 128;
 const MAX_WIDENING: usize = 2;
 
 impl HeadConfig {
-    /// The multi-level head for features of these shapes: convolutions on maps and fully connected layers on vectors, of the widths that
-    /// the authors chose for CLIP (maps of 7x7) and DINO (maps of 14x14).
+    /// The multi-level head for features of these shapes: convolutions on maps and fully connected layers on vectors,
+    /// of the widths that the authors chose for CLIP (maps of 7x7) and DINO (maps of 14x14).
     ///
     /// Maps of few channels, which the authors' networks do not have, get at most twice as many hidden ones.
     pub fn multi_level(shapes: &[LevelShape]) -> Self {
@@ -219,17 +222,20 @@ impl VisionAidedHead {
         }
     }
 
-    /// The head after one round of the power iteration that follows the spectral norms of its weights; the same head in the other form.
+    /// The head after one round of the power iteration that follows the spectral norms of its weights; the same head in
+    /// the other form.
     ///
-    /// Differs from PyTorch's `spectral_norm`, which does a round in every forward pass, three a step: training does one before each step of a head.
+    /// Differs from PyTorch's `spectral_norm`, which does a round in every forward pass, three a step: training does
+    /// one before each step of a head.
     pub fn iterate_spectral_norms(mut self) -> Self {
         let decoders = self.spectral_decoders.into_iter();
         self.spectral_decoders = decoders.map(SpectralDecoder::iterate).collect();
         self
     }
 
-    /// Loads the weights of the authors' StyleGAN2 code: `decoder.LEVEL.LAYER.{weight,bias}`, or `decoder.LAYER.{weight,bias}` where there is
-    /// one level. The vectors of the power iteration lie beside the weights as `u`.
+    /// Loads the weights of the authors' StyleGAN2 code: `decoder.LEVEL.LAYER.{weight,bias}`, or
+    /// `decoder.LAYER.{weight,bias}` where there is one level. The vectors of the power iteration lie beside the
+    /// weights as `u`.
     ///
     /// # Errors
     /// When a tensor is missing, of another shape, not finite, or not part of the head.
@@ -371,7 +377,8 @@ impl Decoder {
     }
 }
 
-/// Logits `[batch, height, width]` of a level: convolutions on a map, then fully connected layers on what is left of it, where there are any.
+/// Logits `[batch, height, width]` of a level: convolutions on a map, then fully connected layers on what is left of
+/// it, where there are any.
 fn logits(
     feature: VisionFeature,
     convolutions: Option<impl Fn(Tensor<4>) -> Tensor<4>>,
@@ -526,7 +533,8 @@ impl SpectralDecoder {
     }
 }
 
-/// BlurPool (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again") of stride 1: the layer behind it takes every other pixel.
+/// BlurPool (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again") of stride 1: the layer behind it takes
+/// every other pixel.
 fn blur(x: Tensor<4>, padding: isize) -> Tensor<4> {
     const TAPS: [f32; 4] = [1.0, 3.0, 3.0, 1.0];
     let parameters = UpFirDn2d {

@@ -16,7 +16,8 @@ pub enum VisionAidedLoss {
     /// `multilevel_sigmoid_s`: the same with 0.8 in the place of 1, in the generator's loss too.
     #[default]
     MultilevelSigmoidSmoothed,
-    /// `multilevel_hinge`: `max(0, 1 - D)` for real, `max(0, 1 + D)` for generated images and `-D` in the generator's loss.
+    /// `multilevel_hinge`: `max(0, 1 - D)` for real, `max(0, 1 + D)` for generated images and `-D` in the generator's
+    /// loss.
     MultilevelHinge,
 }
 

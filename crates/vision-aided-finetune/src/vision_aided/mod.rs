@@ -1,9 +1,9 @@
 //! Discriminators on frozen vision networks (Kumari et al. 2022, "Ensembling Off-the-shelf Models for GAN Training").
 //!
-//! A [`VisionBackbone`] turns images into features of one or several levels, a small trained [`VisionAidedHead`] says how real each level
-//! looks, and a [`VisionAidedLoss`] makes one number of the levels. A [`VisionAidedDiscriminator`] is the three together;
-//! [`Trainer::add_vision_aided`](crate::Trainer::add_vision_aided) trains with it beside the image discriminator. A [`LinearProbe`] says which
-//! of several networks to add next.
+//! A [`VisionBackbone`] turns images into features of one or several levels, a small trained [`VisionAidedHead`] says
+//! how real each level looks, and a [`VisionAidedLoss`] makes one number of the levels. A [`VisionAidedDiscriminator`]
+//! is the three together; [`Trainer::add_vision_aided`](crate::Trainer::add_vision_aided) trains with it beside the
+//! image discriminator. A [`LinearProbe`] says which of several networks to add next.
 
 mod backbone;
 mod balance;

@@ -19,13 +19,14 @@ const GRADIENT_TOLERANCE: f64 = 1e-4;
 /// Probabilities are kept this far from 0 and 1, so that one confident mistake costs a finite cross-entropy.
 const LEAST_PROBABILITY: f64 = 1e-12;
 
-/// How well a linear classifier tells real from generated images by a frozen network's features (Kumari et al. 2022, section 3.2): the network whose
-/// features tell them apart best is the one to add to the discriminators next.
+/// How well a linear classifier tells real from generated images by a frozen network's features (Kumari et al. 2022,
+/// section 3.2): the network whose features tell them apart best is the one to add to the discriminators next.
 ///
-/// Logistic regression with an L2 penalty, `C sum(loss) + |w|^2 / 2`, is fitted to one half of the images and judged on the other; the result is the mean
-/// over several splits.
+/// Logistic regression with an L2 penalty, `C sum(loss) + |w|^2 / 2`, is fitted to one half of the images and judged on
+/// the other; the result is the mean over several splits.
 ///
-/// Differs from the authors' code: the same generated images are split anew for every repeat, where they generate others.
+/// Differs from the authors' code: the same generated images are split anew for every repeat, where they generate
+/// others.
 ///
 /// ```
 /// # #[cfg(feature = "cpu")] {
@@ -83,8 +84,8 @@ pub struct RankedBackbone {
 }
 
 impl LinearProbe {
-    /// Scores networks on training images and as many that the generator makes, the most discriminating network first: by accuracy, and for the same
-    /// accuracy by cross-entropy.
+    /// Scores networks on training images and as many that the generator makes, the most discriminating network first:
+    /// by accuracy, and for the same accuracy by cross-entropy.
     ///
     /// The generator and the networks are on the plain device.
     ///
@@ -255,7 +256,8 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len(), 1]), device)
     }
 
-    /// n images at 1 against n at -1: the gradient of the penalized loss vanishes where `2 n C (1 - sigmoid(w)) = w`, and there is no intercept.
+    /// n images at 1 against n at -1: the gradient of the penalized loss vanishes where `2 n C (1 - sigmoid(w)) = w`,
+    /// and there is no intercept.
     #[test]
     fn the_fit_is_the_minimum_for_the_published_c() {
         for n in [3, 50] {

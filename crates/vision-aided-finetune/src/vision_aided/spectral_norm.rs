@@ -1,4 +1,5 @@
-//! Layers whose weights are divided by their spectral norm (Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks").
+//! Layers whose weights are divided by their spectral norm (Miyato et al. 2018, "Spectral Normalization for Generative
+//! Adversarial Networks").
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,13 +11,14 @@ const EPSILON: f32 = 1e-12;
 
 /// Rounds of power iteration that a new layer starts with, so that its norm is close from the first step on.
 ///
-/// Differs from the authors' package, whose layers (`torch.nn.utils.spectral_norm`) start with none; PyTorch's newer parametrization starts with 15, too.
+/// Differs from the authors' package, whose layers (`torch.nn.utils.spectral_norm`) start with none; PyTorch's newer
+/// parametrization starts with 15, too.
 const FIRST_ITERATIONS: usize = 15;
 
 /// A convolution `y = W * x / sigma(W) + b` with the weight taken as a matrix `[out, in kernel^2]`.
 ///
-/// `sigma` is estimated as `|W^T u|` with the left singular vector u of the power iteration, which is a buffer: it moves by
-/// [`iterate`](SpectralConv2d::iterate) and takes no gradient, as in PyTorch.
+/// `sigma` is estimated as `|W^T u|` with the left singular vector u of the power iteration, which is a buffer: it
+/// moves by [`iterate`](SpectralConv2d::iterate) and takes no gradient, as in PyTorch.
 #[derive(Module, Debug)]
 pub(super) struct SpectralConv2d {
     /// `[out, in, kernel, kernel]`
@@ -114,7 +116,8 @@ impl SpectralLinear {
     }
 }
 
-/// `|W^T u|`, `[1]`: the greatest singular value of W `[rows, columns]` where u `[rows]` is its left singular vector, and never more. Differentiable in W.
+/// `|W^T u|`, `[1]`: the greatest singular value of W `[rows, columns]` where u `[rows]` is its left singular vector,
+/// and never more. Differentiable in W.
 fn spectral_norm(weight: Tensor<2>, u: Tensor<1>) -> Tensor<1> {
     let v: Tensor<2> = matmul(u.unsqueeze(), weight);
     length(v.flatten(0, 1))

@@ -14,8 +14,8 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The generator's own step is the same; the discriminator sees the images from before it, so that its mean logit of them is the one that
-/// the generator's loss came from.
+/// The generator's own step is the same; the discriminator sees the images from before it, so that its mean logit of
+/// them is the one that the generator's loss came from.
 #[test]
 fn shared_images_are_those_of_the_generators_step() {
     let device = device();

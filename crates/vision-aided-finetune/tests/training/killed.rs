@@ -92,7 +92,8 @@ fn start(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// Waits for a checkpoint of this child, so that every kill hits a process that is training and saving; returns its iterations.
+/// Waits for a checkpoint of this child, so that every kill hits a process that is training and saving; returns its
+/// iterations.
 fn wait_for_progress(file: &Path, before: u64, child: &mut Child) -> u64 {
     let limit = Instant::now() + Duration::from_secs(60);
     loop {

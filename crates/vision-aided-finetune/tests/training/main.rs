@@ -1,4 +1,5 @@
-//! Augmentation against the authors' numbers, the data loader on files, and the trainer's promises: exact resume, readable checkpoints.
+//! Augmentation against the authors' numbers, the data loader on files, and the trainer's promises: exact resume,
+//! readable checkpoints.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The first iterations of a run, with every step and both regularizers, against the same loop in PyTorch with double backpropagation.
+//! The first iterations of a run, with every step and both regularizers, against the same loop in PyTorch with double
+//! backpropagation.
 //!
 //! `benches/peer/training_fixture.py` computed the file in f64, from the same random numbers.
 
@@ -51,11 +52,12 @@ impl Options {
     }
 }
 
-/// Adam divides gradients by their own size, so that rounding moves a weight of small gradient as far as one of large gradient; the
-/// effect on losses grows from iteration to iteration. A wrong factor or order of steps is off by a percent at once.
+/// Adam divides gradients by their own size, so that rounding moves a weight of small gradient as far as one of large
+/// gradient; the effect on losses grows from iteration to iteration. A wrong factor or order of steps is off by a
+/// percent at once.
 const LOSS_TOLERANCE: f32 = 1e-3;
-/// Of a weight's movement over the run, and of the average's distance to the generator: four times what was found. Another network or
-/// factor is off by a tenth at least.
+/// Of a weight's movement over the run, and of the average's distance to the generator: four times what was found.
+/// Another network or factor is off by a tenth at least.
 const MOVEMENT_TOLERANCE: f64 = 1e-4;
 /// Weights of the mapping network are near 100 and move by a thousandth, of which f32 keeps three digits.
 const MAPPING_MOVEMENT_TOLERANCE: f64 = 1e-2;

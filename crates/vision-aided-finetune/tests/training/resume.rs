@@ -12,8 +12,9 @@ fn device() -> Device {
     testkit::devices().remove(0).1
 }
 
-/// Saving between any two iterations changes nothing: the reports (losses, logits, penalties) are equal to the last bit, and so are the
-/// weights at the end. The six positions lie before, at and after both regularizers' steps and the ends of epochs (10 images, batches of 4).
+/// Saving between any two iterations changes nothing: the reports (losses, logits, penalties) are equal to the last
+/// bit, and so are the weights at the end. The six positions lie before, at and after both regularizers' steps and the
+/// ends of epochs (10 images, batches of 4).
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
     const POSITIONS: std::ops::RangeInclusive<usize> = 1..=6;

@@ -57,7 +57,8 @@ pub fn discriminator_of(channels: usize, seed: u32, device: &Device) -> Discrimi
     .unwrap()
 }
 
-/// Both regularizers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every comparison.
+/// Both regularizers, style mixing, noise, augmentation and mirroring are on, so that all of them take part in every
+/// comparison.
 pub fn config() -> TrainingConfig {
     TrainingConfig {
         seed: 5,

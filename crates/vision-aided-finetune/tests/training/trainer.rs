@@ -291,7 +291,8 @@ fn networks_images_and_options_that_do_not_fit_are_refused() {
     assert!(message.contains("r1_gamma"), "{message}");
 }
 
-/// Latents beyond the range of f32: training must end with an error, and no checkpoint of NaN weights may replace a good one.
+/// Latents beyond the range of f32: training must end with an error, and no checkpoint of NaN weights may replace a
+/// good one.
 #[test]
 fn a_run_that_diverges_ends_with_an_error_and_keeps_the_last_good_checkpoint() {
     let device = device();

@@ -187,8 +187,8 @@ fn efficientnet(side: usize, device: &Device) -> VisionBackbone {
 #[test]
 fn features_have_the_shapes_that_are_announced() {
     for (_, device) in devices() {
-        // A transformer's forward pass with weights of zero is as good as any to know shapes, but takes seconds; the two
-        // convolutional networks, whose shapes depend on the input, stand for all.
+        // A transformer's forward pass with weights of zero is as good as any to know shapes, but takes seconds; the
+        // two convolutional networks, whose shapes depend on the input, stand for all.
         for kind in [
             VisionBackboneKind::EfficientNetLite0,
             VisionBackboneKind::Vgg16,
@@ -283,7 +283,8 @@ fn levels_without_a_published_head_are_averaged_where_that_is_asked_for() {
     assert_eq!(loss(published, &averaged), sum);
 }
 
-/// Adam takes steps of the learning rate whatever the size of the gradient, so that a generator's first step shows the gradient's direction alone.
+/// Adam takes steps of the learning rate whatever the size of the gradient, so that a generator's first step shows the
+/// gradient's direction alone.
 #[test]
 fn the_balance_decides_between_the_image_discriminator_and_the_frozen_networks() {
     let device = devices().remove(0).1;
@@ -315,7 +316,8 @@ fn the_balance_decides_between_the_image_discriminator_and_the_frozen_networks()
     // The same gradient in another order of summation; Adam's root may double what is small.
     assert!(apart(&unbound, &free) < 0.02 * scale);
     assert!(apart(&bound, &plain) < 0.02 * scale);
-    // What the tight bound leaves is a multiple of the bound: the ratio of both norms, the same in either run's first step.
+    // What the tight bound leaves is a multiple of the bound: the ratio of both norms, the same in either run's first
+    // step.
     let ratio = 1e-5 / f64::from(tight[0].vision_aided_factor.unwrap());
     let factor = f64::from(even[0].vision_aided_factor.unwrap());
     assert!((factor - (1.0 / ratio).min(1.0)).abs() < 1e-4 * factor);
@@ -331,7 +333,8 @@ fn the_balance_decides_between_the_image_discriminator_and_the_frozen_networks()
 /// The gradient reaches the image through the frozen network: along itself the loss rises by its length.
 #[test]
 fn the_generators_gradient_flows_through_the_frozen_network() {
-    /// Length of a step: activations of ReLU6 that cross a corner within it are what a difference sees and the gradient does not.
+    /// Length of a step: activations of ReLU6 that cross a corner within it are what a difference sees and the gradient
+    /// does not.
     const STEP: f32 = 3e-3;
     for (device_name, device) in devices() {
         let backbone = efficientnet(32, &device);
@@ -426,7 +429,8 @@ fn resume_with_heads(form: HeadForm) {
     }
 }
 
-/// Maps of logits as large as the authors' package has them: CLIP's 7x7 and DINO's 14x14 end as 3x3, VGG16's in one logit.
+/// Maps of logits as large as the authors' package has them: CLIP's 7x7 and DINO's 14x14 end as 3x3, VGG16's in one
+/// logit.
 #[test]
 fn heads_with_spectral_norms_have_the_packages_shapes_and_names() {
     for (_, device) in devices() {

@@ -32,7 +32,8 @@ pub struct Options {
     pub file: PathBuf,
     /// Held-out images of each model that are shown.
     pub images: u16,
-    /// Held-out images of each model that are measured: those that follow the ones that are shown, or these where there are no more.
+    /// Held-out images of each model that are measured: those that follow the ones that are shown, or these where there
+    /// are no more.
     pub measured: u16,
     /// Samples that say how much an attribute varies: seeds from `seed` on.
     pub trials: u16,
@@ -129,13 +130,13 @@ pub struct ShownEdit {
     pub credit: String,
 }
 
-/// Writes a strip of every named edit of the zoo's models on held-out images, and what it moves, into the file, between its marks for edits. What stands around
-/// the marks stays.
+/// Writes a strip of every named edit of the zoo's models on held-out images, and what it moves, into the file, between
+/// its marks for edits. What stands around the marks stays.
 ///
 /// # Errors
 ///
-/// No model has named edits, a model has no held-out images, an attribute cannot be measured, or a file cannot be read or written; [`Error::Cancelled`] when
-/// the observer ends the job.
+/// No model has named edits, a model has no held-out images, an attribute cannot be measured, or a file cannot be read
+/// or written; [`Error::Cancelled`] when the observer ends the job.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -7,7 +7,8 @@ use super::results::CategoryResults;
 use crate::statistics::{Bootstrap, Interval};
 use crate::study::verdict::{Sign, Verdict};
 
-/// What the paper says, as comparisons that all have to hold: a claim of all of them needs no correction for their number.
+/// What the paper says, as comparisons that all have to hold: a claim of all of them needs no correction for their
+/// number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Claim {
     /// In words.

@@ -1,7 +1,8 @@
 //! Are images inverted better by the models that retrieval ranks higher?
 //!
-//! Each image of some categories ranks the same models by the density of its features, and is inverted with those at some ranks. Every inversion is kept in a
-//! cache by its content, so that a study goes on where it was ended, and many machines may do its parts.
+//! Each image of some categories ranks the same models by the density of its features, and is inverted with those at
+//! some ranks. Every inversion is kept in a cache by its content, so that a study goes on where it was ended, and many
+//! machines may do its parts.
 
 mod cache;
 mod categories;
@@ -69,13 +70,14 @@ pub struct WrittenPart {
 
 /// Makes the inversions that the cache lacks. With a shard it writes them into one file.
 ///
-/// Without one it then writes report.md (LPIPS, PSNR and the distance from the mean latent with standard errors, the differences between ranks with
-/// bootstrap intervals, and which claims hold), and figures of inversions, edits and interpolations.
+/// Without one it then writes report.md (LPIPS, PSNR and the distance from the mean latent with standard errors, the
+/// differences between ranks with bootstrap intervals, and which claims hold), and figures of inversions, edits and
+/// interpolations.
 ///
 /// # Errors
 ///
-/// The zoo has no index, an option, a model or an image cannot be used, or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the
-/// job: what was inverted is kept, and the same options go on.
+/// The zoo has no index, an option, a model or an image cannot be used, or a file cannot be read or written;
+/// [`Error::Cancelled`] when the observer ends the job: what was inverted is kept, and the same options go on.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -42,8 +42,9 @@ fn architecture(config: &GeneratorConfig) -> GeneratorConfig {
 
 /// Chooses among the models that are in the zoo and in its index.
 ///
-/// With names, these. Else the models that are called like a category, then the others in the order of their names, as many as were asked for, all of the
-/// architecture of the first category's model (of the first model by name, where no category has one).
+/// With names, these. Else the models that are called like a category, then the others in the order of their names, as
+/// many as were asked for, all of the architecture of the first category's model (of the first model by name, where no
+/// category has one).
 pub fn choose(
     options: &Options,
     categories: &[&str],

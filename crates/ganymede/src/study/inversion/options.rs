@@ -19,7 +19,8 @@ pub struct Options {
         arg(long, value_name = "NAMES", value_delimiter = ',')
     )]
     pub categories: Vec<String>,
-    /// Folder with a subfolder of images for each category [default: studies/ in the weights folder, held-out images of the zoo's kinds]
+    /// Folder with a subfolder of images for each category [default: studies/ in the weights folder, held-out images of
+    /// the zoo's kinds]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub images: Option<PathBuf>,
     /// Images of each category
@@ -28,7 +29,8 @@ pub struct Options {
     /// Folder of models with their index, which the example `index` builds [default: zoo/ in the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub models: Option<PathBuf>,
-    /// How many models are ranked: those that are called like a category, then the first by name of the same architecture
+    /// How many models are ranked: those that are called like a category, then the first by name of the same
+    /// architecture
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Options::default().model_count, value_parser = clap::value_parser!(u32).range(1..)))]
     pub model_count: u32,
     /// The models that are ranked, instead of that rule
@@ -45,7 +47,8 @@ pub struct Options {
     /// Ranks of the models to invert with; those beyond the models are left out
     #[cfg_attr(feature = "clap", arg(long, value_name = "RANKS", value_delimiter = ',', default_values_t = Options::default().ranks, value_parser = rank))]
     pub ranks: Vec<usize>,
-    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the weights folder]
+    /// Weights of the feature network that the index was built with [default: the network's file in features/ of the
+    /// weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features_file: Option<PathBuf>,
     /// Interpolations of each category, with the model at rank 1 and with a random one
@@ -200,8 +203,9 @@ impl Options {
 
     /// Images that are optimized together.
     ///
-    /// Always as many, repeated where there are fewer: how a sum is rounded depends on how many images there are, though not on which. With early stopping
-    /// the batch shrinks when an image is done, so that its images would not be independent.
+    /// Always as many, repeated where there are fewer: how a sum is rounded depends on how many images there are,
+    /// though not on which. With early stopping the batch shrinks when an image is done, so that its images would not
+    /// be independent.
     pub(super) fn batch(&self) -> usize {
         match self.inversion.patience {
             None => usize::from(self.inversion.batch),

@@ -102,7 +102,8 @@ impl Category {
     }
 }
 
-/// Neighboring images of the model that is most often at rank 1, each in one pair; `choose` gives a number below the count for a pair's random model.
+/// Neighboring images of the model that is most often at rank 1, each in one pair; `choose` gives a number below the
+/// count for a pair's random model.
 fn pairs(
     found: &[&str],
     models: &[&str],
@@ -194,7 +195,8 @@ impl Plan {
         part(&self.work, shard, batch)
     }
 
-    /// How many images of a category have the model of the category's name at rank 1; none where there is no such model.
+    /// How many images of a category have the model of the category's name at rank 1; none where there is no such
+    /// model.
     pub fn own_model_first(&self, category: &Category) -> Option<usize> {
         self.models
             .iter()

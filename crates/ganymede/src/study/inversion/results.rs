@@ -37,7 +37,8 @@ impl CategoryResults {
 }
 
 impl Study<'_> {
-    /// Reads an inversion from the cache, also one that was just made: what is written must not matter for what is reported.
+    /// Reads an inversion from the cache, also one that was just made: what is written must not matter for what is
+    /// reported.
     pub fn inversion(
         &self,
         model: &str,

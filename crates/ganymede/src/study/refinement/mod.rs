@@ -1,4 +1,5 @@
-//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of [`invert`](crate::invert), side by side.
+//! What goes beyond W+: inversions of held-out images by the starts, the prior, the refinement and the tuning of
+//! [`invert`](crate::invert), side by side.
 
 mod edits;
 mod image;
@@ -35,11 +36,13 @@ pub struct Outcome {
     pub cancelled: bool,
 }
 
-/// Inverts held-out images of kinds of the zoo in every way that is asked for. What was measured of whole images is given when the observer ends the job.
+/// Inverts held-out images of kinds of the zoo in every way that is asked for. What was measured of whole images is
+/// given when the observer ends the job.
 ///
 /// # Errors
 ///
-/// An option, a model or an image cannot be used, the zoo has no index where a rank is asked for, or a picture cannot be written.
+/// An option, a model or an image cannot be used, the zoo has no index where a rank is asked for, or a picture cannot
+/// be written.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -50,7 +50,8 @@ pub struct Options {
     /// Weight of what keeps other images in the tuning
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().lambda_locality))]
     pub lambda_locality: f32,
-    /// Write a picture of each image into this folder: target, W+, refined, tuned, and the first named edit of the model on W+ and on refined
+    /// Write a picture of each image into this folder: target, W+, refined, tuned, and the first named edit of the
+    /// model on W+ and on refined
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub pictures: Option<PathBuf>,
     /// How inversions go.

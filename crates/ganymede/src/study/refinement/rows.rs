@@ -118,7 +118,8 @@ pub struct Row {
     pub seconds: f64,
     /// Median objective in the end, of searches for latents.
     pub objective: Option<f64>,
-    /// How far named edits move what they are named after, as a share of how far they move it on the plain search's result.
+    /// How far named edits move what they are named after, as a share of how far they move it on the plain search's
+    /// result.
     pub edit_kept: Option<f64>,
     /// LPIPS of what they should leave as it is, as such a share.
     pub side_effect: Option<f64>,

@@ -1,4 +1,5 @@
-//! How far off what is read off the curves may be: a bootstrap over the seeds of the runs and over the images that distances are of.
+//! How far off what is read off the curves may be: a bootstrap over the seeds of the runs and over the images that
+//! distances are of.
 
 use serde::Serialize;
 use stylegan2::RandomState;
@@ -33,7 +34,8 @@ pub struct KimgInterval {
     pub high: Option<f64>,
 }
 
-/// A source beside the one at the first rank. The paper's claim is that the first converges faster on average: larger values of the other confirm it.
+/// A source beside the one at the first rank. The paper's claim is that the first converges faster on average: larger
+/// values of the other confirm it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Comparison {
@@ -59,8 +61,8 @@ pub struct Curves {
 struct DrawnPoint {
     kimg: f64,
     distance: f64,
-    /// What each draw of images makes of it: its distance over the mean of all draws. Distances of draws are larger by themselves, as fewer different images
-    /// are in them; ratios take that out and stay positive.
+    /// What each draw of images makes of it: its distance over the mean of all draws. Distances of draws are larger by
+    /// themselves, as fewer different images are in them; ratios take that out and stay positive.
     factors: Vec<f64>,
 }
 
@@ -99,7 +101,8 @@ fn at<T>(values: &[T], uniform: f64) -> Option<&T> {
 }
 
 impl Curves {
-    /// Of the measurements of each seed, as far as the shortest goes; none for fewer than two seeds, of which no spread can be known.
+    /// Of the measurements of each seed, as far as the shortest goes; none for fewer than two seeds, of which no spread
+    /// can be known.
     pub fn of(runs: &[Vec<Measurement>]) -> Option<Self> {
         let runs: Vec<&Vec<Measurement>> = runs.iter().filter(|run| !run.is_empty()).collect();
         let shortest = runs.iter().map(|run| run.len()).min()?;
@@ -172,8 +175,8 @@ fn end(curve: &[Point]) -> f64 {
 
 /// The sources at other ranks beside the one at the first, over one target or the geometric mean over several.
 ///
-/// Each pair has both sources' curves on one target. Both are drawn alike, as a seed decides latents, augmentation and the order of images of either.
-/// None for no pair, and where a distance is zero, which has no ratio.
+/// Each pair has both sources' curves on one target. Both are drawn alike, as a seed decides latents, augmentation and
+/// the order of images of either. None for no pair, and where a distance is zero, which has no ratio.
 pub fn compare(rank: usize, pairs: &[[&Curves; 2]], seed: u32) -> Option<Comparison> {
     let measured: Vec<[Vec<Point>; 2]> = pairs
         .iter()

@@ -1,7 +1,8 @@
-//! Which source converges faster when it is fine-tuned on few images: models at several ranks of retrieval, with the same budget and seeds.
+//! Which source converges faster when it is fine-tuned on few images: models at several ranks of retrieval, with the
+//! same budget and seeds.
 //!
-//! For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins. Everything is kept in the folder of the
-//! study, which goes on where it was ended.
+//! For each target the zoo is ranked by the mean Gaussian density of the target's images, once, when its study begins.
+//! Everything is kept in the folder of the study, which goes on where it was ended.
 
 mod design;
 mod findings;
@@ -30,14 +31,16 @@ use design::Design;
 use findings::Folders;
 use plan::{Source, Target};
 
-/// Does the runs of this shard that are not done, and reports on all that there are: figure.svg (Fréchet distance against kimg, mean and spread over the
-/// seeds), TARGET-samples.svg, study.md and study.json in the folder of the study. Given parts it reports on their runs and runs nothing: the report equals
-/// that of one process, but for how long anything took.
+/// Does the runs of this shard that are not done, and reports on all that there are: figure.svg (Fréchet distance
+/// against kimg, mean and spread over the seeds), TARGET-samples.svg, study.md and study.json in the folder of the
+/// study. Given parts it reports on their runs and runs nothing: the report equals that of one process, but for how
+/// long anything took.
 ///
 /// # Errors
 ///
-/// A part cannot be read, or parts are of different studies or lack a run; there is no such target, the zoo has no index, a run was begun with other options,
-/// or a file cannot be read or written; [`Error::Cancelled`] when the observer ends the job before the first run begins.
+/// A part cannot be read, or parts are of different studies or lack a run; there is no such target, the zoo has no
+/// index, a run was begun with other options, or a file cannot be read or written; [`Error::Cancelled`] when the
+/// observer ends the job before the first run begins.
 pub fn run(
     options: &Options,
     context: &Context,

@@ -24,8 +24,8 @@ pub struct Options {
     /// One's own images instead: a folder, a .zip or .tar archive or a packed file
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub images: Option<PathBuf>,
-    /// Such images that distances are measured against [default: all images of a target that weights/zoo/render has drawn, else the training
-    /// images]
+    /// Such images that distances are measured against [default: all images of a target that weights/zoo/render has
+    /// drawn, else the training images]
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH"))]
     pub reference: Option<PathBuf>,
     /// Folder of models with their index [default: zoo/ in the weights folder]
@@ -43,10 +43,12 @@ pub struct Options {
     /// Also fine-tune the model at the first of the ranks without discriminators on frozen networks
     #[cfg_attr(feature = "clap", arg(long))]
     pub plain: bool,
-    /// Draws of a measurement's images, by which it is said how much a distance owes to which images there were; 0 for none
+    /// Draws of a measurement's images, by which it is said how much a distance owes to which images there were; 0 for
+    /// none
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Options::default().resamples))]
     pub resamples: u32,
-    /// Other features, those that discriminators see, in which finished runs are measured too, as they started and at their best
+    /// Other features, those that discriminators see, in which finished runs are measured too, as they started and at
+    /// their best
     #[cfg_attr(feature = "clap", arg(long, alias = "independent-protocol", value_enum, value_name = "PROTOCOL", default_value_t = Options::default().second_protocol))]
     pub second_protocol: Protocol,
     /// Weights of that network [default for those of the repository: in the weights folder]
@@ -61,7 +63,8 @@ pub struct Options {
     /// Write the runs of this part into one file in this folder, named after its content, when all are done
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub parts: Option<PathBuf>,
-    /// Run nothing, and report on the runs in the parts that --parts wrote, or folders of them; all options but --out are theirs
+    /// Run nothing, and report on the runs in the parts that --parts wrote, or folders of them; all options but --out
+    /// are theirs
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["shard", "parts"]))]
     pub merge: Vec<PathBuf>,
     /// Where the study is kept

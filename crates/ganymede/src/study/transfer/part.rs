@@ -169,12 +169,13 @@ fn sheet_name(run: &str, iteration: u64) -> String {
     format!("{run}/{iteration}")
 }
 
-/// Reports on the runs of all parts of a study into a folder. The report equals the one of a single process, but for how long anything took.
+/// Reports on the runs of all parts of a study into a folder. The report equals the one of a single process, but for
+/// how long anything took.
 ///
 /// # Errors
 ///
-/// A part cannot be read, parts are of different studies, a run is in none of them, or the report cannot be written; [`Error::Cancelled`] when the observer
-/// ends the job.
+/// A part cannot be read, parts are of different studies, a run is in none of them, or the report cannot be written;
+/// [`Error::Cancelled`] when the observer ends the job.
 pub fn merge(parts: &[PathBuf], out: &Path, observer: &mut dyn Observer) -> Result<Outcome, Error> {
     let started = Instant::now();
     let paths = files_of(parts)?;
@@ -224,7 +225,8 @@ pub fn merge(parts: &[PathBuf], out: &Path, observer: &mut dyn Observer) -> Resu
     report::write(&design, &found, out, started.elapsed().as_secs_f64())
 }
 
-/// All runs of a study: one seed of everything before the next, so that a study that is cut short says something about all targets.
+/// All runs of a study: one seed of everything before the next, so that a study that is cut short says something about
+/// all targets.
 pub fn runs(design: &Design) -> impl Iterator<Item = Run<'_>> {
     design.seeds.iter().flat_map(|seed| {
         let subjects = design.targets.iter();
@@ -235,8 +237,8 @@ pub fn runs(design: &Design) -> impl Iterator<Item = Run<'_>> {
     })
 }
 
-/// What the runs of one study have in common, with the part that said so first. Files are compared by their digests: where they lie differs from machine
-/// to machine.
+/// What the runs of one study have in common, with the part that said so first. Files are compared by their digests:
+/// where they lie differs from machine to machine.
 #[derive(Default)]
 struct Alike {
     made_of: BTreeMap<String, (String, PathBuf)>,

@@ -47,7 +47,8 @@ impl Source {
     }
 }
 
-/// Prepares the targets. A ranking that was made before is kept, whatever became of the zoo, so that a study goes on with what it began with.
+/// Prepares the targets. A ranking that was made before is kept, whatever became of the zoo, so that a study goes on
+/// with what it began with.
 pub fn targets(
     options: &Options,
     weights: &Weights,

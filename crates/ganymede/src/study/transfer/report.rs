@@ -319,7 +319,8 @@ fn figure(reports: &[TargetReport], distance: &str) -> Result<String, Error> {
 }
 
 impl Outcome {
-    /// Markdown tables: a line for each source with what its columns mean, the same with intervals, and what they say of the paper's claim.
+    /// Markdown tables: a line for each source with what its columns mean, the same with intervals, and what they say
+    /// of the paper's claim.
     pub fn to_markdown(&self) -> String {
         let mut text = format!(
             "{}, mean over the seeds; *best* is the mean of each seed's least with half of their range. *Average* is the mean over the run. *kimg to level* \

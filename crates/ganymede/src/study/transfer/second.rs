@@ -17,8 +17,8 @@ use crate::{Error, Observer, digest, files};
 
 const FILE: &str = "second.json";
 
-/// Distances to the reference images in other features than the study's own. By default those that discriminators see, which is what a generator learns to
-/// imitate: distances in them flatter it.
+/// Distances to the reference images in other features than the study's own. By default those that discriminators see,
+/// which is what a generator learns to imitate: distances in them flatter it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecondDistance {
     /// What they are called.

@@ -85,7 +85,8 @@ impl Summary {
         means.fold(f64::INFINITY, f64::min)
     }
 
-    /// Thousands of images until the mean curve, with straight lines between its points, comes down to a level; none where it does not.
+    /// Thousands of images until the mean curve, with straight lines between its points, comes down to a level; none
+    /// where it does not.
     pub fn kimg_to(&self, level: f64) -> Option<f64> {
         kimg_to(&self.curve, level)
     }

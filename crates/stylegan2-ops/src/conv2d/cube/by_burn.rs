@@ -1,5 +1,5 @@
-//! CubeCL's own convolutions, one value at a time, for groups and for the gradient of the weight. In f32 as long as Burn's feature `autotune` is off, which
-//! may choose TensorFloat-32; this workspace leaves it off.
+//! CubeCL's own convolutions, one value at a time, for groups and for the gradient of the weight. In f32 as long as
+//! Burn's feature `autotune` is off, which may choose TensorFloat-32; this workspace leaves it off.
 
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, ModuleOps};

@@ -34,7 +34,8 @@ pub struct Report {
     pub files: Vec<ShownPath>,
     /// How this call came by its inversions.
     pub inversions: Effort,
-    /// Sum over the study's inversions, by whichever run they were made; none where some come from parts, which do not say how long they took.
+    /// Sum over the study's inversions, by whichever run they were made; none where some come from parts, which do not
+    /// say how long they took.
     pub inversion_seconds: Option<f64>,
     /// What report.md says.
     #[serde(skip)]
