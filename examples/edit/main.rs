@@ -28,7 +28,7 @@ struct Args {
     options: Options,
     /// Write a gallery of all named edits of the zoo's models into this Markdown file, between its marks for edits, and
     /// the pictures beside it: each edit's strip on held-out images, and what it moves
-    #[arg(long, value_name = "FILE.md", conflicts_with_all = ["model", "edit", "edits", "direction", "discover", "attribute", "region", "latent", "image", "save"])]
+    #[arg(long, value_name = "FILE.md", conflicts_with_all = ["model", "edit", "edits", "direction", "mixture", "discover", "attribute", "region", "latent", "image", "save"])]
     gallery: Option<PathBuf>,
     /// Held-out images of each model that --gallery shows
     #[arg(long, value_name = "N", default_value_t = 2, requires = "gallery", value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,6 +98,7 @@ fn print(options: &Options, outcome: &Outcome) {
     if options.discover {
         tables::print_components(&outcome.components);
         tables::print_proposals(&outcome.proposals);
+        tables::print_mixtures(&outcome.mixtures);
     } else {
         tables::print_ranking(outcome);
     }

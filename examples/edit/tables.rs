@@ -1,6 +1,6 @@
 //! What was found, as tables.
 
-use ganymede::edit::{ComponentResult, EditResult, Outcome, Proposal, RankingResult};
+use ganymede::edit::{ComponentResult, EditResult, Mixture, Outcome, Proposal, RankingResult};
 
 use examples::table;
 
@@ -52,6 +52,39 @@ pub fn print_proposals(proposals: &[Proposal]) {
                 format!("{:+.3}", proposal.strength),
                 format!("{:.2}", proposal.consistency),
                 format!("{:.2}", proposal.exclusivity),
+            ]
+        })
+        .collect();
+    table::print(&header, &rows);
+}
+
+/// Prints which mixtures of components move what in particular.
+pub fn print_mixtures(mixtures: &[Mixture]) {
+    if mixtures.is_empty() {
+        return;
+    }
+    println!(
+        "mixtures of components, each found for what it moves (--mixture), the clearest first:"
+    );
+    let header = [
+        "channel and region",
+        "main component",
+        "its weight",
+        "strength",
+        "consistency",
+        "exclusivity",
+    ];
+    let rows: Vec<Vec<String>> = mixtures
+        .iter()
+        .map(|mixture| {
+            let main = mixture.main_component();
+            vec![
+                mixture.attribute.clone(),
+                main.to_string(),
+                format!("{:+.2}", mixture.weights[main]),
+                format!("{:+.3}", mixture.strength),
+                format!("{:.2}", mixture.consistency),
+                format!("{:.2}", mixture.exclusivity),
             ]
         })
         .collect();

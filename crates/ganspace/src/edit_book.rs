@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use crate::{Edit, GanspaceError, LatentDirections, LayerRange};
@@ -36,14 +37,18 @@ pub struct NamedEdit {
     pub attribute: String,
     /// The model that it belongs to.
     pub model: String,
-    /// The component, counted from 0.
+    /// The component, counted from 0; of a mixture the one with the largest weight.
     pub component: usize,
+    /// Weights of the first components, for one standard deviation of each, where the edit is a
+    /// [mixture](LatentDirections::mixture); empty for a component alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixture: Vec<f64>,
     /// The layers that it moves.
     pub layers: LayerRange,
     /// The useful strengths in standard deviations: from what the name's opposite looks like to what the name says. A
     /// negative direction has the larger number first.
     pub range: [f64; 2],
-    /// The component's standard deviation, to recognize directions that are not those it was found in.
+    /// The component's or the mixture's standard deviation, to recognize directions that are not those it was found in.
     pub stdev: f64,
     /// The directions.
     pub basis: Basis,
@@ -68,7 +73,10 @@ impl NamedEdit {
                 expected: self.model.clone(),
             });
         }
-        let edit = directions.edit(self.component, self.layers)?;
+        let edit = match self.mixture.as_slice() {
+            [] => directions.edit(self.component, self.layers)?,
+            weights => directions.mixture(ArrayView1::from(weights), self.layers)?,
+        };
         let found = edit.stdev();
         if (found - self.stdev).abs() > STDEV_TOLERANCE * self.stdev.abs() {
             return Err(GanspaceError::DifferentBasis {
@@ -107,6 +115,18 @@ impl NamedEdit {
             return invalid(format!(
                 "is component {} of {}; expected a smaller number, as they are counted from 0",
                 self.component, self.basis.components
+            ));
+        }
+        if self.mixture.len() > self.basis.components {
+            return invalid(format!(
+                "is a mixture of {} components of {}; expected a weight for each of the first ones",
+                self.mixture.len(),
+                self.basis.components
+            ));
+        }
+        if let Some(weight) = self.mixture.iter().find(|weight| !weight.is_finite()) {
+            return invalid(format!(
+                "has the weight {weight} in its mixture; expected finite numbers"
             ));
         }
         Ok(())

@@ -1,6 +1,7 @@
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 
 use crate::principal_components::{PrincipalComponents, check_rows};
+use crate::sample_checks::check_finite;
 use crate::{Edit, GanspaceError, LayerRange};
 
 /// Unit directions in W with the distance that one standard deviation is along each.
@@ -89,6 +90,42 @@ impl LatentDirections {
         Ok(Edit {
             direction: self.directions.row(component).to_owned(),
             stdev: self.stdev[component],
+            layers,
+        })
+    }
+
+    /// The edit that moves `layers` along a mixture of the first components: strength 1 is the sum of `weights` times
+    /// one standard deviation of each.
+    ///
+    /// # Errors
+    /// When there are no or more weights than components, one is not finite, or the sum is no direction.
+    pub fn mixture(
+        &self,
+        weights: ArrayView1<'_, f64>,
+        layers: LayerRange,
+    ) -> Result<Edit, GanspaceError> {
+        let count = weights.len();
+        if count == 0 || count > self.count() {
+            return Err(GanspaceError::WrongSize {
+                what: "a mixture",
+                unit: "weights",
+                found: count,
+                expected: self.count(),
+            });
+        }
+        check_finite("a weight of a mixture", weights.iter().copied())?;
+        let steps = &weights * &self.stdev.slice(s![..count]);
+        let step = steps.dot(&self.directions.slice(s![..count, ..]));
+        let stdev = step.dot(&step).sqrt();
+        if !(stdev.is_finite() && stdev > 0.0) {
+            return Err(GanspaceError::NoSpread {
+                what: "latents along a mixture",
+                value: stdev,
+            });
+        }
+        Ok(Edit {
+            direction: step / stdev,
+            stdev,
             layers,
         })
     }

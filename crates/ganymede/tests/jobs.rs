@@ -186,6 +186,7 @@ fn options_that_cannot_be_used_are_named() {
     assert_eq!(edit(|o| o.random = 0), "random");
     assert_eq!(edit(|o| o.trials = 1), "trials");
     assert_eq!(edit(|o| o.save = Some("x".to_owned())), "save");
+    assert_eq!(edit(|o| o.mixture = true), "mixture");
     assert_eq!(edit(|o| o.inversion.batch = 0), "batch");
     assert_eq!(edit(|o| o.basis = edit::Space::Block(5)), "basis");
     let discover = |o: &mut edit::Options| {

@@ -277,6 +277,27 @@ impl Lpips {
         .reshape([images.batch()])
     }
 
+    /// Vectors of images whose squared Euclidean distances are LPIPS, up to rounding: `[batch, n]` for `x`
+    /// `[batch, 3, height, width]`.
+    ///
+    /// A row has the normalized features of all layers, each times the root of its weight over the layer's area. So
+    /// differences of images have inner products, where a distance alone has lengths. A weight below zero counts as
+    /// zero; the published heads have none. Gradients reach `x`.
+    ///
+    /// # Errors
+    /// When the images are smaller than [`LpipsNetwork::min_size`], or have other than 3 channels.
+    pub fn embedding(&self, x: Tensor<4>) -> Result<Tensor<2>, LpipsError> {
+        self.check_images(&x)?;
+        let layers = self.normalized_features(x).into_iter().enumerate();
+        let weighted = layers.map(|(layer, features)| {
+            let [_, _, height, width] = features.dims();
+            let area = (height * width) as f64;
+            let weights = self.heads.layer(layer).clamp_min(0.0).div_scalar(area);
+            (features * weights.sqrt()).flatten(1, 3)
+        });
+        Ok(Tensor::cat(weighted.collect(), 1))
+    }
+
     fn metric(&self) -> Metric {
         Metric {
             network: self.network,

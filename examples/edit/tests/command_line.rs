@@ -77,6 +77,10 @@ fn options_that_exclude_each_other_are_refused() {
         &["--discover", "--direction", "1"][..],
         &["--save", "smile", "--direction", "1", "--edit", "smile"],
         &["--save", "smile", "--attribute", "a.txt"],
+        &["--mixture"],
+        &["--mixture", "--attribute", "a.txt"],
+        &["--mixture", "--region", "0,0,1,1", "--direction", "1"],
+        &["--mixture", "--region", "0,0,1,1", "--edit", "smile"],
         &["--description", "a smile"],
         &["--layers", "5-2"],
         &["--region", "0,0,1,1", "--attribute", "a.txt"],
@@ -88,6 +92,14 @@ fn options_that_exclude_each_other_are_refused() {
     ] {
         assert!(options(wrong).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_mixture_can_be_saved() {
+    let save = ["--mixture", "--region", "0,0,1,1", "--save", "skin"];
+    let options = options(&save).unwrap();
+    assert!(options.mixture && !options.ranks_all());
+    options.validate().unwrap();
 }
 
 #[test]

@@ -5,6 +5,8 @@ use ganspace::{
     Basis, EditBook, GanspaceError, LatentDirections, LayerRange, NamedEdit, PrincipalComponents,
 };
 
+use ndarray::ArrayView1;
+
 use crate::samples;
 
 fn directions(name: &str) -> LatentDirections {
@@ -20,6 +22,7 @@ fn named() -> NamedEdit {
         attribute: "luminance 0,0.5,1,1".into(),
         model: "funEmoji".into(),
         component: 2,
+        mixture: Vec::new(),
         layers: LayerRange::new(2, 5).unwrap(),
         range: [3.0, -2.5],
         stdev: directions("one").stdev()[2],
@@ -59,6 +62,43 @@ fn edits_are_saved_loaded_and_used() {
     let edit = smile.edit("smile", "funEmoji", &directions).unwrap();
     let expected = directions.edit(2, LayerRange::new(2, 5).unwrap()).unwrap();
     assert_eq!(edit, expected);
+}
+
+#[test]
+fn a_mixture_is_kept_with_its_weights() {
+    let directions = directions("one");
+    let weights = [0.6, 0.0, -0.8];
+    let expected = directions
+        .mixture(ArrayView1::from(&weights), LayerRange::ALL)
+        .unwrap();
+    let mixed = NamedEdit {
+        mixture: weights.to_vec(),
+        layers: LayerRange::ALL,
+        stdev: expected.stdev(),
+        ..named()
+    };
+    let mut book = EditBook::default();
+    book.insert("mixed", mixed.clone()).unwrap();
+    let again = EditBook::from_toml("again", &book.to_toml()).unwrap();
+    assert_eq!(again, book);
+    let edit = again.get("mixed").unwrap();
+    assert_eq!(
+        edit.edit("mixed", "funEmoji", &directions).unwrap(),
+        expected
+    );
+    // Directions in which the same weights are another step.
+    assert!(matches!(
+        edit.edit("mixed", "funEmoji", &self::directions("two")),
+        Err(GanspaceError::DifferentBasis { .. })
+    ));
+    for (mixture, problem) in [(vec![1.0; 4], "4 components of 3"), (vec![f64::NAN], "NaN")] {
+        let edit = NamedEdit {
+            mixture,
+            ..mixed.clone()
+        };
+        let error = book.insert("mixed", edit).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod directions;
 mod edit_files;
 mod edits;
 mod golden;
+mod mixtures;
 mod paths;
 
 use ndarray::{Array2, ArrayBase, Data, Dimension};

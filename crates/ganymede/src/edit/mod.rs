@@ -4,6 +4,7 @@ mod attribute;
 mod attribute_file;
 mod bases;
 pub mod gallery;
+mod mixtures;
 mod options;
 mod outcome;
 mod plan;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 pub use bases::{Bases, Space};
 pub use options::{AttributeSource, EditRequest, Options};
-pub use outcome::{ComponentResult, EditResult, Outcome, Proposal, RankingResult};
+pub use outcome::{ComponentResult, EditResult, Mixture, Outcome, Proposal, RankingResult};
 pub use plan::range_strengths;
 pub use region::{Channel, Region, RegionColor};
 pub use strip::in_strengths;
@@ -149,7 +150,15 @@ fn show_edits(
 ) -> Result<(), Error> {
     let (options, model, settings) = (job.options, job.model, job.settings);
     let mut bases = Bases::new(model, settings.class, job.context.device());
-    let plan = Plan::new(options, model, &mut bases, observer)?;
+    let mixture = match options.attribute() {
+        Some(AttributeSource::Region(color)) if options.mixture => {
+            let basis = options.basis(model.generator.mapping.w_dim());
+            let directions = bases.directions(&basis, observer)?;
+            Some(job.mixture(color, &directions, observer)?)
+        }
+        _ => None,
+    };
+    let plan = Plan::new(options, model, mixture, &mut bases, observer)?;
     let latents = settings.load(sources, model, observer)?;
     match (options.attribute(), &plan.axis) {
         (Some(source), Some(axis)) => {

@@ -14,7 +14,7 @@ use crate::{DEFAULT_MODEL, Error};
 /// What is edited, along what, and what is found out about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+#[cfg_attr(feature = "clap", derive(clap::Args), group(skip), command(group(clap::ArgGroup::new("moved").args(["direction", "mixture"]))))]
 pub struct Options {
     /// A model of the zoo, or a generator file
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Options::default().model))]
@@ -44,8 +44,11 @@ pub struct Options {
     /// File of named edits (TOML) [default: edits.toml beside the model]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub edits: Option<PathBuf>,
-    /// Save the direction with its layers and strengths, the first to the last, as this named edit
-    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", requires = "direction", conflicts_with_all = ["edit", "discover"]))]
+    /// Move along the mixture of components that moves the color of --region for as little else as possible
+    #[cfg_attr(feature = "clap", arg(long, requires = "region", conflicts_with_all = ["direction", "edit", "discover", "attribute"]))]
+    pub mixture: bool,
+    /// Save the direction or mixture with its layers and strengths, the first to the last, as this named edit
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", requires = "moved", conflicts_with_all = ["edit", "discover"]))]
     pub save: Option<String>,
     /// What a saved edit does, in words
     #[cfg_attr(
@@ -113,6 +116,7 @@ impl Default for Options {
             image: Vec::new(),
             skip_bad: false,
             direction: None,
+            mixture: false,
             layers: LayerRange::ALL,
             strength: Vec::new(),
             edit: Vec::new(),
@@ -170,12 +174,21 @@ impl Options {
         }
         let named = !self.edit.is_empty();
         if let Some(name) = &self.save
-            && (self.direction.is_none() || named || self.discover)
+            && ((self.direction.is_none() && !self.mixture) || named || self.discover)
         {
             return Err(Error::option(
                 "save",
                 name,
-                "what is saved is a direction; choose one, and neither a named edit nor all components",
+                "what is saved is a direction or a mixture; choose one, and neither a named edit nor all components",
+            ));
+        }
+        if self.mixture
+            && (self.region.is_none() || self.direction.is_some() || named || self.discover)
+        {
+            return Err(Error::option(
+                "mixture",
+                "",
+                "it is one of all components, for the color of a region; choose a region, and neither a direction nor a named edit",
             ));
         }
         if self.discover && (named || self.direction.is_some() || self.attribute().is_some()) {
@@ -219,8 +232,10 @@ impl Options {
 
     /// Whether all components are listed or ranked, rather than one edit shown.
     pub fn ranks_all(&self) -> bool {
-        let of_attribute =
-            self.attribute().is_some() && self.direction.is_none() && self.edit.is_empty();
+        let of_attribute = self.attribute().is_some()
+            && self.direction.is_none()
+            && self.edit.is_empty()
+            && !self.mixture;
         self.discover || of_attribute
     }
 

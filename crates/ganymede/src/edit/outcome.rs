@@ -26,6 +26,9 @@ pub struct Outcome {
     /// Components that move something in particular, the clearest first, where all were listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposals: Vec<Proposal>,
+    /// Mixtures of components that move something in particular, the clearest first, where all components were listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixtures: Vec<Mixture>,
     /// Components by an attribute, the best first, or the one edit that was measured.
     pub ranking: Vec<RankingResult>,
     /// Share of images, left out of the fit one at a time, that the attribute's score puts on the right side.
@@ -59,6 +62,7 @@ impl Outcome {
             edits: Vec::new(),
             components: Vec::new(),
             proposals: Vec::new(),
+            mixtures: Vec::new(),
             ranking: Vec::new(),
             attribute_accuracy: None,
             sheet: None,
@@ -128,6 +132,35 @@ pub struct Proposal {
     pub consistency: f64,
     /// What the attribute moves for what the image moves, 1 for random directions.
     pub exclusivity: f64,
+}
+
+/// A mixture of components that moves an attribute for as little else as possible.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Mixture {
+    /// A channel of a region, as the options `channel` and `region` have it.
+    pub attribute: String,
+    /// Of each component, for one standard deviation of it; of length 1.
+    pub weights: Vec<f64>,
+    /// Standard deviations of the attribute for one step of the mixture.
+    pub strength: f64,
+    /// Mean change over the root of its mean square, in [0, 1]; 1 where every latent changes alike.
+    pub consistency: f64,
+    /// What the attribute moves for what the image moves, 1 for random directions.
+    pub exclusivity: f64,
+}
+
+impl Mixture {
+    /// The component with the largest weight, counted from 0.
+    pub fn main_component(&self) -> usize {
+        main_component(&self.weights)
+    }
+}
+
+/// The component with the largest weight, counted from 0.
+pub(super) fn main_component(weights: &[f64]) -> usize {
+    let largest = (0..weights.len()).max_by(|a, b| weights[*a].abs().total_cmp(&weights[*b].abs()));
+    largest.unwrap_or(0)
 }
 
 /// How a component and an attribute belong together.

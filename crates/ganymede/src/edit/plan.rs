@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 
 use ganspace::{Basis, Edit, EditBook, LayerRange, NamedEdit};
+use ndarray::Array1;
 
 use super::bases::Bases;
 use super::options::{AttributeSource, Options};
+use super::outcome::main_component;
 use crate::{Error, Model, Observer, Warning};
 
 /// An edit whose strength changes from picture to picture.
 #[derive(Clone, Debug)]
 pub struct Axis {
-    /// Its name, or `component K`.
+    /// Its name, `component K` or `mixture`.
     pub label: String,
+    /// Of a mixture the one with the largest weight.
     pub component: usize,
+    /// Weights of components; none of a component alone.
+    pub mixture: Vec<f64>,
     pub layers: LayerRange,
     /// What its component is one of.
     pub basis: Basis,
@@ -43,6 +48,7 @@ impl Plan {
     pub fn new(
         options: &Options,
         model: &Model,
+        mixture: Option<Array1<f64>>,
         bases: &mut Bases<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
@@ -91,14 +97,26 @@ impl Plan {
         if plan.axis.is_none() && (plan.fixed.is_empty() || options.direction.is_some()) {
             let basis = options.basis(model.generator.mapping.w_dim());
             warn_of_few_samples(&basis, observer);
-            let component = options.direction.unwrap_or(0);
+            let directions = bases.directions(&basis, observer)?;
+            let layers = options.layers;
+            let (label, component, edit) = match &mixture {
+                Some(weights) => (
+                    "mixture".to_owned(),
+                    main_component(&weights.to_vec()),
+                    directions.mixture(weights.view(), layers)?,
+                ),
+                None => {
+                    let component = options.direction.unwrap_or(0);
+                    let edit = directions.edit(component, layers)?;
+                    (format!("component {component}"), component, edit)
+                }
+            };
             plan.axis = Some(Axis {
-                label: format!("component {component}"),
+                label,
                 component,
-                layers: options.layers,
-                edit: bases
-                    .directions(&basis, observer)?
-                    .edit(component, options.layers)?,
+                mixture: mixture.map(|weights| weights.to_vec()).unwrap_or_default(),
+                layers,
+                edit,
                 basis,
                 strengths: options.strengths(),
             });
@@ -111,6 +129,7 @@ fn named_axis(name: &str, named: &NamedEdit, edit: Edit, options: &Options) -> A
     Axis {
         label: name.to_owned(),
         component: named.component,
+        mixture: named.mixture.clone(),
         layers: named.layers,
         basis: named.basis.clone(),
         edit,
@@ -163,6 +182,7 @@ pub fn save(name: &str, axis: &Axis, options: &Options, model: &Model) -> Result
             },
             model: model.name.clone(),
             component: axis.component,
+            mixture: axis.mixture.clone(),
             layers: axis.layers,
             range: [*from, *to],
             stdev: axis.edit.stdev(),

@@ -1,6 +1,6 @@
 //! What components do, looked for in places and colors of the picture: no classifier and no example is needed.
 
-use ganspace::{EffectTrials, GanspaceError, effects};
+use ganspace::{Effect, EffectTrials, GanspaceError, effects};
 
 use super::attribute::Attribute;
 use super::outcome::Proposal;
@@ -55,6 +55,11 @@ pub fn attributes() -> Vec<Attribute> {
         .collect()
 }
 
+/// Whether an attribute is moved reliably and rather than the rest of the picture.
+pub fn is_clear(effect: &Effect) -> bool {
+    effect.consistency >= LEAST_CONSISTENCY && effect.exclusivity >= LEAST_EXCLUSIVITY
+}
+
 /// For each component the attribute that it moves most by [`Effect::rank`](ganspace::Effect::rank), where it moves one
 /// reliably and rather than the rest of the picture; the clearest first. `scores` has those of the unedited images, a
 /// list for each attribute.
@@ -79,11 +84,9 @@ pub fn propose(
             other => other?,
         };
         for effect in found {
-            let is_clear =
-                effect.consistency >= LEAST_CONSISTENCY && effect.exclusivity >= LEAST_EXCLUSIVITY;
             let place = &mut best[effect.component];
             let rank = effect.rank();
-            if is_clear && place.as_ref().is_none_or(|(known, _)| rank > *known) {
+            if is_clear(&effect) && place.as_ref().is_none_or(|(known, _)| rank > *known) {
                 let proposal = Proposal {
                     component: effect.component,
                     attribute: color.to_string(),

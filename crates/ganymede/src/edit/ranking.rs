@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use ganspace::{Edit, LatentDirections, associations, effects};
-use ndarray::{Array2, Axis as Dimension};
+use ndarray::{Array1, Array2, Axis as Dimension};
 use stylegan2::RandomState;
 
 use super::attribute::Attribute;
@@ -10,9 +10,10 @@ use super::attribute_file::AttributeFile;
 use super::options::{AttributeSource, Options};
 use super::outcome::{ComponentResult, Outcome};
 use super::plan::Axis;
-use super::proposals;
+use super::region::RegionColor;
 use super::strip::in_strengths;
 use super::trials::{STRENGTH, Trials};
+use super::{mixtures, proposals};
 use crate::images::bad_images;
 use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
 use crate::model_image::ModelImage;
@@ -44,7 +45,7 @@ impl Job<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Vec<usize>, Error> {
         let edits = self.edits(directions)?;
-        let latents = self.trial_latents(observer)?;
+        let latents = self.trial_latents(0, observer)?;
         let attributes = proposals::attributes();
         let trials = self.trials(&latents, &attributes);
         let measured = trials.measure(&edits, "edits", observer)?;
@@ -52,6 +53,15 @@ impl Job<'_> {
         let at_random = trials.measure(&random, "random directions", observer)?;
         outcome.proposals =
             proposals::propose(&attributes, &trials.scores()?, &measured, &at_random)?;
+        let others = self.trial_latents(self.options.trials, observer)?;
+        let products = self.trials(&others, &attributes).products(
+            &edits,
+            "what components do together",
+            observer,
+        )?;
+        let layers = self.options.layers;
+        outcome.mixtures =
+            mixtures::propose(&trials, &products, directions, layers, &at_random, observer)?;
         let per_stdev = |found: &Array2<f64>| {
             found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH)
         };
@@ -68,6 +78,28 @@ impl Job<'_> {
             })
             .collect();
         Ok((0..edits.len()).collect())
+    }
+
+    /// The weights of the components' mixture that moves the color of a region for as little else as possible. It is
+    /// found on other latents than those that edits are measured on.
+    pub fn mixture(
+        &self,
+        color: RegionColor,
+        directions: &LatentDirections,
+        observer: &mut dyn Observer,
+    ) -> Result<Array1<f64>, Error> {
+        let edits = self.edits(directions)?;
+        let latents = self.trial_latents(self.options.trials, observer)?;
+        let attributes = [Attribute::Region(color)];
+        let products = self.trials(&latents, &attributes).products(
+            &edits,
+            "what components do together",
+            observer,
+        )?;
+        mixtures::weights(&products, 0)?.ok_or_else(|| {
+            AttributeSource::Region(color)
+                .refused("no component moves it; choose another region or channel")
+        })
     }
 
     /// Ranks candidates by an attribute; gives the best components.
@@ -123,7 +155,7 @@ impl Job<'_> {
             Candidates::All(directions) => self.edits(directions)?,
             Candidates::One(axis) => vec![axis.edit.clone()],
         };
-        let latents = self.trial_latents(observer)?;
+        let latents = self.trial_latents(0, observer)?;
         let attributes = [attribute];
         let trials = self.trials(&latents, &attributes);
         let scores = trials.scores()?.remove(0);
@@ -219,8 +251,13 @@ impl Job<'_> {
             .collect()
     }
 
-    fn trial_latents(&self, observer: &mut dyn Observer) -> Result<Vec<Array2<f32>>, Error> {
-        let first = self.options.seed;
+    /// As many latents as the options say, from this one on.
+    fn trial_latents(
+        &self,
+        from: u16,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Array2<f32>>, Error> {
+        let first = self.options.seed.wrapping_add(from.into());
         let seeds: Vec<LatentSource> = (0..u32::from(self.options.trials))
             .map(|index| LatentSource::Seed(first.wrapping_add(index)))
             .collect();

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use ganspace::{Basis, Edit, GanspaceError, LayerRange};
+use ganspace::{Basis, Edit, EditBook, GanspaceError, LayerRange};
 use image_tensor::from_signed_unit;
-use ndarray::Array2;
+use ndarray::{Array2, array};
 
 use super::attribute::Attribute;
 use super::plan::{self, Plan};
@@ -156,6 +156,99 @@ fn trials_measure_the_color_of_a_region() {
 }
 
 #[test]
+fn products_of_edits_are_what_they_do_together() {
+    let device = Device::flex();
+    let model = model(Path::new(""), &device);
+    let directions = Bases::new(&model, None, &device)
+        .directions(&basis("w"), &mut ())
+        .unwrap();
+    let edit = directions.edit(0, LayerRange::ALL).unwrap();
+    // The same step, backwards, and another one.
+    let back = directions
+        .mixture(array![-1.0].view(), LayerRange::ALL)
+        .unwrap();
+    let other = directions.edit(1, LayerRange::ALL).unwrap();
+    let latents = seeds(&model, &device, &[0, 1]);
+    let color: RegionColor = "luminance 0.25,0.25,0.75,1".parse().unwrap();
+    let metric = metric(&device);
+    let attributes = [Attribute::Region(color)];
+    let trials = |batch| Trials {
+        model: &model,
+        latents: &latents,
+        metric: &metric,
+        attributes: &attributes,
+        batch,
+        device: &device,
+    };
+    let edits = [edit.clone(), back, other];
+    let found = trials(8).products(&edits, "products", &mut ()).unwrap();
+    let mut expected = (0.0, 0.0);
+    for latent in &latents {
+        let ends = [-1.0, 1.0].map(|strength| {
+            let mut latent = latent.clone();
+            edit.apply(&mut latent, strength).unwrap();
+            latent
+        });
+        let images = render(&model, &ends, &device).unwrap();
+        let [minus, plus] = [0, 1].map(|side| images.clone().narrow(0, side, 1));
+        expected.0 += distances(&metric, minus, plus).unwrap()[0] / (4.0 * 2.0);
+        let images = from_signed_unit(images);
+        expected.1 += (color.of(&images[1]) - color.of(&images[0])) / (2.0 * 2.0);
+    }
+    let near = |found: f64, expected: f64| {
+        // Sums of some ten thousand products in f32, in other orders.
+        assert!(
+            (found - expected).abs() <= 1e-3 * expected.abs(),
+            "{found}, {expected}"
+        );
+    };
+    let products = &found.side_effects;
+    near(products[[0, 0]], expected.0);
+    near(products[[0, 1]], -expected.0);
+    near(products[[1, 2]], -products[[0, 2]]);
+    near(found.score_changes[[0, 0]], expected.1);
+    near(found.score_changes[[0, 1]], -expected.1);
+    // However few pass the generator at a time.
+    let again = trials(2).products(&edits, "products", &mut ()).unwrap();
+    for (found, again) in products.iter().zip(&again.side_effects) {
+        assert!(
+            (found - again).abs() <= 1e-3 * expected.0,
+            "{found}, {again}"
+        );
+    }
+}
+
+#[test]
+fn a_mixture_is_saved_with_its_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let model = model(folder.path(), &device);
+    let mut bases = Bases::new(&model, None, &device);
+    let made = Options {
+        mixture: true,
+        region: Some("0,0.5,1,1".parse().unwrap()),
+        strength: vec![-2.0, 2.0],
+        save: Some("x".to_owned()),
+        ..options()
+    };
+    let weights = array![0.6, 0.0, -0.8];
+    let plan = Plan::new(&made, &model, Some(weights.clone()), &mut bases, &mut ()).unwrap();
+    let axis = plan.axis.unwrap();
+    assert_eq!((axis.label.as_str(), axis.component), ("mixture", 2));
+    plan::save("x", &axis, &made, &model).unwrap();
+    let used = Options {
+        edit: vec!["x".parse().unwrap()],
+        ..options()
+    };
+    let again = Plan::new(&used, &model, None, &mut bases, &mut ()).unwrap();
+    let again = again.axis.unwrap();
+    assert_eq!(again.edit, axis.edit);
+    assert_eq!(again.mixture, weights.to_vec());
+    let book = EditBook::load(model.edits_file()).unwrap();
+    assert_eq!(book.get("x").unwrap().attribute, "luminance 0,0.5,1,1");
+}
+
+#[test]
 fn a_saved_edit_is_the_same_when_it_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let device = Device::flex();
@@ -168,7 +261,7 @@ fn a_saved_edit_is_the_same_when_it_is_used() {
         save: Some("x".to_owned()),
         ..options()
     };
-    let plan = Plan::new(&made, &model, &mut bases, &mut ()).unwrap();
+    let plan = Plan::new(&made, &model, None, &mut bases, &mut ()).unwrap();
     let axis = plan.axis.unwrap();
     let file = plan::save("x", &axis, &made, &model).unwrap();
     assert_eq!(file, folder.path().join("edits.toml"));
@@ -179,7 +272,7 @@ fn a_saved_edit_is_the_same_when_it_is_used() {
         edit: names.iter().map(|name| name.parse().unwrap()).collect(),
         ..options()
     };
-    let used = Plan::new(&named(&["x", "y=1.5"]), &model, &mut bases, &mut ()).unwrap();
+    let used = Plan::new(&named(&["x", "y=1.5"]), &model, None, &mut bases, &mut ()).unwrap();
     let again = used.axis.unwrap();
     assert_eq!(again.edit, axis.edit);
     assert_eq!(again.strengths, [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
@@ -202,7 +295,7 @@ fn a_saved_edit_is_the_same_when_it_is_used() {
         (with_layers, "its own layers"),
         (named(&["z"]), "known: x, y"),
     ] {
-        let error = Plan::new(&options, &model, &mut bases, &mut ()).unwrap_err();
+        let error = Plan::new(&options, &model, None, &mut bases, &mut ()).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
     let renamed = Model {
@@ -210,7 +303,7 @@ fn a_saved_edit_is_the_same_when_it_is_used() {
         ..model
     };
     let mut bases = Bases::new(&renamed, None, &device);
-    let error = Plan::new(&named(&["x"]), &renamed, &mut bases, &mut ()).unwrap_err();
+    let error = Plan::new(&named(&["x"]), &renamed, None, &mut bases, &mut ()).unwrap_err();
     assert!(matches!(
         error,
         Error::Ganspace(GanspaceError::WrongModel { .. })
@@ -227,7 +320,7 @@ fn a_strip_goes_further_with_strength_and_nowhere_at_0() {
         strength: vec![0.0, 1.0, 3.0],
         ..options()
     };
-    let plan = Plan::new(&options, &model, &mut bases, &mut ()).unwrap();
+    let plan = Plan::new(&options, &model, None, &mut bases, &mut ()).unwrap();
     let metric = metric(&device);
     let strips = Strips {
         model: &model,
@@ -295,7 +388,7 @@ fn few_samples_are_warned_of_and_directions_end_early() {
         ..Options::default()
     };
     let mut heard = Impatient::default();
-    Plan::new(&options, &model, &mut bases, &mut heard).unwrap();
+    Plan::new(&options, &model, None, &mut bases, &mut heard).unwrap();
     let few = Warning::FewSamples {
         samples: 70,
         components: 8,

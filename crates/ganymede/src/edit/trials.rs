@@ -1,8 +1,9 @@
 //! What edits do to many latents: how far the images go, and what that does to an attribute.
 
-use burn::tensor::Device;
+use backbones::{ResizeMethod, resize};
+use burn::tensor::{Device, Tensor};
 use ganspace::{Edit, EffectTrials};
-use image_tensor::from_signed_unit;
+use image_tensor::{ResizeProtocol, from_signed_unit, rgb_over_white};
 use lpips::Lpips;
 use ndarray::Array2;
 
@@ -12,6 +13,12 @@ use crate::{Error, Model, Observer, Phase, rendering};
 /// Edits are tried with this many standard deviations to either side: far enough to be seen, within what the model was
 /// trained on.
 pub const STRENGTH: f64 = 2.0;
+
+/// Steps by which it is found out what edits do together: where the effects of several still add up.
+const SMALL: f64 = 1.0;
+
+/// Larger images are compared at this side where the embeddings of all edits lie in memory at once.
+const LARGEST: usize = 256;
 
 pub struct Trials<'a> {
     pub model: &'a Model,
@@ -41,6 +48,27 @@ impl Measured {
     }
 }
 
+/// What edits do together, means over latents for strength 1.
+pub struct Products {
+    /// `[edits, edits]`: inner products of what two edits do to the picture, as LPIPS sees it.
+    pub side_effects: Array2<f64>,
+    /// `[attributes, edits]`: what each edit adds to each attribute's score.
+    pub score_changes: Array2<f64>,
+}
+
+/// Images of at most this side; larger ones made smaller.
+fn at_most(side: usize, images: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = images.dims();
+    if height.max(width) <= side {
+        return images;
+    }
+    resize(
+        images,
+        [side; 2],
+        ResizeMethod::Pillow(ResizeProtocol::PillowBilinear),
+    )
+}
+
 impl Trials<'_> {
     /// Each edit with strength [`STRENGTH`] to either side, on each latent.
     pub fn measure(
@@ -61,17 +89,7 @@ impl Trials<'_> {
         for (sample, latent) in self.latents.iter().enumerate() {
             for (chunk, edits) in edits.chunks(pairs).enumerate() {
                 observer.go_on()?;
-                let edited = |strength: f64| {
-                    edits.iter().map(move |edit| {
-                        let mut latent = latent.clone();
-                        edit.apply(&mut latent, strength)?;
-                        Ok(latent)
-                    })
-                };
-                let latents = edited(-STRENGTH)
-                    .chain(edited(STRENGTH))
-                    .collect::<Result<Vec<_>, Error>>()?;
-                let images = rendering::render(self.model, &latents, self.device)?;
+                let images = self.to_either_side(latent, edits, STRENGTH)?;
                 let count = edits.len();
                 let [minus, plus] = [0, count].map(|first| images.clone().narrow(0, first, count));
                 let distances = rendering::distances(self.metric, minus, plus)?;
@@ -95,6 +113,80 @@ impl Trials<'_> {
         }
         observer.end();
         Ok(measured)
+    }
+
+    /// What the edits do together, for mixtures of them.
+    pub fn products(
+        &self,
+        edits: &[Edit],
+        what: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Products, Error> {
+        let count = edits.len();
+        let mut products = Products {
+            side_effects: Array2::zeros((count, count)),
+            score_changes: Array2::zeros((self.attributes.len(), count)),
+        };
+        observer.begin(&Phase::new(what, self.latents.len()));
+        let pairs = (self.batch / 2).max(1);
+        // Of the mean over latents, for strength 1.
+        let share = 1.0 / (2.0 * SMALL * self.latents.len() as f64);
+        for (done, latent) in self.latents.iter().enumerate() {
+            let mut differences = Vec::new();
+            for (chunk, edits) in edits.chunks(pairs).enumerate() {
+                observer.go_on()?;
+                let images = self.to_either_side(latent, edits, SMALL)?;
+                let count = edits.len();
+                let bytes = from_signed_unit(images.clone());
+                for (attribute, mut changes) in self
+                    .attributes
+                    .iter()
+                    .zip(products.score_changes.rows_mut())
+                {
+                    let scores = attribute.scores(&bytes)?;
+                    let (minus, plus) = scores.split_at(count);
+                    for (index, (plus, minus)) in plus.iter().zip(minus).enumerate() {
+                        changes[chunk * pairs + index] += share * (plus - minus);
+                    }
+                }
+                let seen = self
+                    .metric
+                    .embedding(at_most(LARGEST, rgb_over_white(images)))?;
+                let [minus, plus] = [0, count].map(|first| seen.clone().narrow(0, first, count));
+                differences.push(plus - minus);
+            }
+            let differences = Tensor::cat(differences, 0);
+            let gram = differences.clone().matmul(differences.transpose());
+            let values = gram.into_data().iter::<f64>().collect();
+            let gram = Array2::from_shape_vec((count, count), values)
+                .expect("a product of every two edits");
+            products
+                .side_effects
+                .scaled_add(share / (2.0 * SMALL), &gram);
+            observer.position(done as u64 + 1);
+        }
+        observer.end();
+        Ok(products)
+    }
+
+    /// Images of a latent with every edit at `-strength`, then with every edit at `strength`.
+    fn to_either_side(
+        &self,
+        latent: &Array2<f32>,
+        edits: &[Edit],
+        strength: f64,
+    ) -> Result<Tensor<4>, Error> {
+        let edited = |strength: f64| {
+            edits.iter().map(move |edit| {
+                let mut latent = latent.clone();
+                edit.apply(&mut latent, strength)?;
+                Ok(latent)
+            })
+        };
+        let latents = edited(-strength)
+            .chain(edited(strength))
+            .collect::<Result<Vec<_>, Error>>()?;
+        rendering::render(self.model, &latents, self.device)
     }
 
     /// Scores of the unedited images, a list for each attribute.

@@ -99,6 +99,21 @@ fn odd_sizes() {
 }
 
 #[test]
+fn embeddings_are_as_far_apart_as_their_images() {
+    for_each_network(|name, lpips, golden, device| {
+        let (x0, x1) = (
+            golden.tensor::<4>("x0", device),
+            golden.tensor("x1", device),
+        );
+        let [a, b] = [&x0, &x1].map(|x| lpips.embedding(x.clone()).unwrap());
+        let squares = (a - b).powi_scalar(2).sum_dim(1).flatten::<1>(0, 1);
+        let expected = golden.values(&format!("{}/distance", lpips.network()));
+        assert_close(name, &values(squares), &expected, VALUES);
+        assert!(lpips.embedding(x0.narrow(2, 0, 4)).is_err(), "{name}");
+    });
+}
+
+#[test]
 fn spatial_maps() {
     for_each_network(|name, lpips, golden, device| {
         let target = lpips.prepare(golden.tensor("x1", device)).unwrap();

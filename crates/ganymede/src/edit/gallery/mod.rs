@@ -106,8 +106,10 @@ pub struct ShownEdit {
     pub edit: String,
     /// What it does, in words.
     pub description: String,
-    /// Counted from 0.
+    /// Counted from 0; of a mixture the one with the largest weight.
     pub component: usize,
+    /// Whether it moves along a mixture of components.
+    pub is_mixture: bool,
     /// What the components are of.
     pub space: String,
     /// The layers that move.
@@ -128,6 +130,16 @@ pub struct ShownEdit {
     pub random: EndEffect,
     /// Whose art the model was trained on.
     pub credit: String,
+}
+
+impl ShownEdit {
+    /// How many times as far the attribute moves as in random directions, where both move the picture equally far:
+    /// LPIPS grows with the square of a small step. None without an attribute.
+    pub fn times_random(&self) -> Option<f64> {
+        let far = |effect: &EndEffect| Some(effect.change?.abs() / effect.lpips.sqrt());
+        let ratio = far(&self.effect)? / far(&self.random)?;
+        ratio.is_finite().then_some(ratio)
+    }
 }
 
 /// Writes a strip of every named edit of the zoo's models on held-out images, and what it moves, into the file, between
@@ -269,6 +281,7 @@ impl Gallery<'_> {
                 edit: name.to_owned(),
                 description: named.description.clone(),
                 component: named.component,
+                is_mixture: !named.mixture.is_empty(),
                 space: named.basis.space.clone(),
                 layers: named.layers.to_string(),
                 range: named.range,

@@ -9,8 +9,8 @@ const BEGIN: &str = "<!-- edits: written by `edit --gallery` -->";
 const END: &str = "<!-- end of the edits -->";
 
 const TABLE_HEAD: &str = "\
-| model | edit | attribute | moves by | random | LPIPS | random | of the rest | random |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| model | edit | attribute | moves by | random | LPIPS | random | at equal LPIPS | of the rest | random |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
 /// A gallery without edits.
@@ -60,12 +60,15 @@ pub(super) fn section(shown: &[ShownEdit], file: &Path, network: &str) -> String
             .collect();
         let line = format!(
             "### {model}: {title}\n\n![{name} of {model}]({picture})\n\n\
-             Left the held-out image, then component {component} of {space} on layers {layers} with strengths {from} to {to}.\n\
+             Left the held-out image, then {what} of {space} on layers {layers} with strengths {from} to {to}.\n\
              Adapted from {credit}.\n\n\
              ```sh\ncargo run --release --example edit -- --model {model} --edit {quoted} --image {images}\n```\n\n",
             model = edit.model,
             name = edit.edit,
-            component = edit.component,
+            what = match edit.is_mixture {
+                true => "a mixture of components".to_owned(),
+                false => format!("component {}", edit.component),
+            },
             space = edit.space,
             layers = edit.layers,
             credit = edit.credit,
@@ -90,7 +93,7 @@ fn table(shown: &[ShownEdit], network: &str) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             edit.model,
             edit.edit,
             edit.attribute.as_deref().unwrap_or("-"),
@@ -98,6 +101,8 @@ fn table(shown: &[ShownEdit], network: &str) -> String {
             number(random.change_in_stdevs, 2),
             number(Some(effect.lpips), 4),
             number(Some(random.lpips), 4),
+            edit.times_random()
+                .map_or_else(|| "-".to_owned(), |times| format!("{times:.1} times")),
             number(effect.rest_lpips, 4),
             number(random.rest_lpips, 4),
         );
@@ -107,7 +112,8 @@ fn table(shown: &[ShownEdit], network: &str) -> String {
         "\nMeans over {images}.\n\
          *Attribute*: a color of a region, given as fractions of the picture. *Moves by*: from one end of the range to the other,\n\
          in standard deviations of the attribute over samples. *LPIPS* ({network}): of the two ends from the unedited picture;\n\
-         *of the rest*: with the region put back. *Random*: steps of the same length in random directions, their changes\n\
+         *of the rest*: with the region put back. *At equal LPIPS*: how many times as far as in random directions the\n\
+         attribute moves where both move the picture equally far. *Random*: steps of the same length in random directions, their changes\n\
          without signs.",
         images = measured(shown),
     );
@@ -147,7 +153,7 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::EndEffect;
-    use super::{ShownEdit, measured};
+    use super::{ShownEdit, measured, table};
     use crate::files::ShownPath;
 
     /// An edit shown on one image and measured on those of these numbers.
@@ -164,6 +170,7 @@ mod tests {
             edit: String::new(),
             description: String::new(),
             component: 0,
+            is_mixture: false,
             space: String::new(),
             layers: String::new(),
             range: [0.0, 1.0],
@@ -175,6 +182,28 @@ mod tests {
             random: effect,
             credit: String::new(),
         }
+    }
+
+    #[test]
+    fn edits_and_random_directions_are_compared_at_equal_lpips() {
+        let effect = |change: Option<f64>, lpips: f64| EndEffect {
+            change,
+            change_in_stdevs: change,
+            lpips,
+            rest_lpips: None,
+        };
+        let mut edit = shown(&[1]);
+        edit.effect = effect(Some(-0.6), 0.16);
+        edit.random = effect(Some(0.1), 0.04);
+        // A step of half the length moves by 0.3 and an LPIPS of 0.04.
+        let times = edit.times_random().expect("an attribute");
+        assert!((times - 3.0).abs() < 1e-12, "{times}");
+        assert!(table(&[edit], "alex").contains("| 3.0 times |"));
+        let mut still = shown(&[1]);
+        still.effect = effect(Some(0.6), 0.16);
+        still.random = effect(Some(0.0), 0.0);
+        assert_eq!(still.times_random(), None);
+        assert_eq!(shown(&[1]).times_random(), None);
     }
 
     #[test]
