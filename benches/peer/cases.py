@@ -81,6 +81,7 @@ CASES = [
     *_inversion("64", ZOO, "alex", (1, 4, 16)),
     *_inversion("256", MEDIUM, "alex", (1, 4, 16)),
     *_inversion("256", MEDIUM, "vgg", (1, 4)),
+    *_inversion("1024", LARGE, "vgg", (1,)),
     *_synthesis("64", ZOO, (1, 4, 16)),
     *_synthesis("256", MEDIUM, (1, 4)),
     *_synthesis("1024", LARGE, (1,)),

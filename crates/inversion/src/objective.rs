@@ -1,3 +1,5 @@
+mod two_passes;
+
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use image_tensor::{can_be_shown, rgb_over_white};
@@ -72,6 +74,8 @@ pub(crate) struct Objective<'a> {
 pub(crate) struct Evaluation {
     pub images: Tensor<4>,
     terms: Vec<Term>,
+    /// What has the gradient of the terms that are plain numbers already, after two passes.
+    through_images: Option<Tensor<1>>,
 }
 
 /// One term of the objective for every image, `[batch]`, before its weight.
@@ -187,8 +191,16 @@ impl<'a> Objective<'a> {
 
     /// Images of w_plus `[batch, num_ws, w_dim]` and their losses.
     pub fn evaluate(&self, w_plus: Tensor<3>, noise: &NoiseMode, targets: &Targets) -> Evaluation {
-        let images = self.generator.synthesis.forward(w_plus.clone(), noise);
-        let mut evaluation = self.judge(images, &w_plus, targets);
+        let evaluation = if self.needs_two_passes(&w_plus) {
+            self.evaluate_in_two_passes(&w_plus, noise, targets)
+        } else {
+            let images = self.generator.synthesis.forward(w_plus.clone(), noise);
+            self.judge(images, &w_plus, targets)
+        };
+        self.with_noise_term(evaluation, noise)
+    }
+
+    fn with_noise_term(&self, mut evaluation: Evaluation, noise: &NoiseMode) -> Evaluation {
         if let (Some(lambda), NoiseMode::Given(noise_images)) = (self.lambda_noise, noise) {
             let values = noise_regularization(noise_images);
             evaluation.add(TermKind::NoiseRegularization, lambda, values);
@@ -253,6 +265,7 @@ impl<'a> Objective<'a> {
         Evaluation {
             images: images.without_autodiff(),
             terms,
+            through_images: None,
         }
     }
 
@@ -340,18 +353,30 @@ impl Evaluation {
         });
     }
 
-    /// The sum over the batch of the weighted terms, whose gradient is each image's own.
+    /// The sum over the batch of the weighted terms, whose gradient is each image's own. After two passes it has that
+    /// gradient and another value.
     pub fn sum(&self) -> Tensor<1> {
-        self.terms
-            .iter()
-            .filter(|term| term.lambda > 0.0)
-            .map(|term| term.values.clone().sum().mul_scalar(term.lambda))
+        let is_known = |term: &Term| self.through_images.is_some() && !term.values.is_autodiff();
+        let others = self.weighted(|term| !is_known(term));
+        [self.through_images.clone(), others]
+            .into_iter()
+            .flatten()
             .reduce(|sum, term| sum + term)
             .expect("a checked configuration has a weight above 0")
     }
 
+    /// The sum of some of the terms; none where none of them has a weight.
+    fn weighted(&self, some: impl Fn(&Term) -> bool) -> Option<Tensor<1>> {
+        self.terms
+            .iter()
+            .filter(|term| term.lambda > 0.0 && some(term))
+            .map(|term| term.values.clone().sum().mul_scalar(term.lambda))
+            .reduce(|sum, term| sum + term)
+    }
+
     /// Frees the graph, keeping the numbers.
     pub fn without_graph(mut self) -> Self {
+        self.through_images = None;
         for term in &mut self.terms {
             term.values = term.values.clone().without_autodiff();
         }

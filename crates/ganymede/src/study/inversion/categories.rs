@@ -12,7 +12,14 @@ use crate::search::Searcher;
 use crate::{Error, Observer, Phase, Warning, Weights, strip};
 
 /// The kinds that the study is of where nothing else is said.
-const DEFAULT: [&str; 2] = ["lorelei", "funEmoji"];
+const DEFAULT: [&str; 6] = [
+    "funEmoji",
+    "lorelei",
+    "micah",
+    "openPeeps",
+    "personas",
+    "thumbs",
+];
 
 /// Where a category's images are.
 pub struct Source {

@@ -13,7 +13,7 @@ use crate::{Error, Observer, Warning};
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
 pub struct Options {
-    /// Kinds of images [default: lorelei,funEmoji; with --images all its subfolders]
+    /// Kinds of images [default: six kinds of faces and figures; with --images all its subfolders]
     #[cfg_attr(
         feature = "clap",
         arg(long, value_name = "NAMES", value_delimiter = ',')
@@ -91,15 +91,15 @@ impl Default for Options {
         Self {
             categories: Vec::new(),
             images: None,
-            count: 50,
+            count: 25,
             models: None,
             model_count: 15,
             zoo_models: Vec::new(),
             ranks: vec![1, 10, 15],
             features_file: None,
-            interpolations: 4,
+            interpolations: 8,
             frames: 30,
-            shown: 4,
+            shown: 2,
             resamples: 10_000,
             shard: None,
             parts: None,
