@@ -157,8 +157,12 @@ impl ConvolutionKernels for Flex {
         let [_, _, ih, iw] = dimensions(&x);
         let range =
             x.layout().start_offset()..x.layout().start_offset() + x.layout().num_elements();
-        planes::scale(&mut x.storage_mut()[range], values(&scale), ih * iw);
-        x
+        if let Some(storage) = x.try_storage_mut::<f32>() {
+            planes::scale(&mut storage[range], values(&scale), ih * iw);
+            return x;
+        }
+        let scaled = planes::scaled(values(&x), values(&scale), ih * iw);
+        tensor(scaled, dimensions(&x))
     }
 
     fn plane_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
