@@ -160,7 +160,11 @@ impl Interleaved {
             let planes = &planes[from..][..count * plane];
             // SAFETY: each block of an image belongs to one task and lies inside the buffer.
             let to = unsafe { shared.slice(index * unit, unit) };
-            if let Some((packing, size)) = packing {
+            if let Some((packing, [ih, iw])) = packing.filter(|(packing, [_, iw])| {
+                packing.stride == [1, 1] && count == self.lanes && *iw >= self.lanes
+            }) {
+                self.fill_rows(planes, packing, [ih, iw], to);
+            } else if let Some((packing, size)) = packing {
                 // A block at a time stays in the second-level cache until it is read again.
                 let mut packed = Scratch::new(count * self.plane);
                 pack(planes, size, packing, None, &mut packed);
@@ -169,6 +173,30 @@ impl Interleaved {
                 interleave(self.lanes, self.lines(planes, count), to);
             }
         });
+    }
+}
+
+impl Interleaved {
+    /// Lays out the planes of one block row by row, with zeros around the images: rows that are long enough for squares
+    /// need no padded copy first.
+    fn fill_rows(&self, planes: &[f32], packing: &Packing, [ih, iw]: [usize; 2], to: &mut [f32]) {
+        let [above, left] = packing.before;
+        // Behind its image a row ends where the next begins.
+        let inside = iw.min(packing.pitch - left);
+        let mut done = 0;
+        for row in 0..ih.min(packing.rows - above.min(packing.rows)) {
+            let start = ((above + row) * packing.pitch + left) * self.lanes;
+            let end = start + inside * self.lanes;
+            to[done..start].fill(0.0);
+            let lines = Lines {
+                first: &planes[row * iw..],
+                count: self.lanes,
+                pitch: ih * iw,
+            };
+            interleave(self.lanes, lines, &mut to[start..end]);
+            done = end;
+        }
+        to[done..].fill(0.0);
     }
 }
 
@@ -429,7 +457,7 @@ mod tests {
     }
 
     /// Batch, groups, channels and rows of a group, height, width, kernel, stride, padding.
-    const SHAPES: [[usize; 9]; 9] = [
+    const SHAPES: [[usize; 9]; 12] = [
         [1, 1, 1, 1, 1, 1, 1, 1, 0],
         [3, 1, 5, 9, 4, 4, 3, 1, 1],
         [2, 1, 17, 8, 5, 9, 3, 1, 1],
@@ -440,6 +468,10 @@ mod tests {
         [5, 1, 3, 2, 31, 29, 5, 2, 2],
         [2, 3, 5, 4, 6, 7, 3, 1, 1],
         [2, 4, 1, 2, 6, 7, 3, 2, 1],
+        // Rows of at least the longest vector, and channels that fill one: laid out row by row.
+        [2, 1, 18, 9, 6, 21, 3, 1, 1],
+        [3, 1, 16, 4, 7, 16, 3, 1, 2],
+        [1, 2, 32, 5, 3, 33, 5, 1, 1],
     ];
 
     #[test]
