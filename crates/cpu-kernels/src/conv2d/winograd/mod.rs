@@ -1,4 +1,4 @@
-//! 3x3 correlations of stride 1 with half of the products: Winograd's F(4, 3) along the vertical axis.
+//! 3x3 correlations of stride 1 with fewer products: Winograd's F(4, 3), along one axis or along two.
 //!
 //! Four neighboring outputs read six inputs. Six sums of those, times six sums of the three weights, hold all that the four outputs need, where
 //! the definition takes twelve products (Winograd 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
@@ -8,19 +8,24 @@
 //! y = A^T [(G w) * (B^T x)]
 //! ```
 //!
-//! The horizontal axis stays a direct correlation with three taps (`one_axis`). In two dimensions a quarter of the products would be left, but
-//! positions would have to be taken apart by fours and put together again, tensors would grow by 9/4 and weights by 4 rather than by 3/2
-//! and 2. Here rows stay rows: the register tiles are those of every other correlation.
+//! Along the vertical axis alone (`one_axis`) half of the products are left. Rows stay rows, tensors grow by 3/2 and weights by 2. Along both
+//! (`two_axes`) a quarter is left, but rows have to be taken apart by fours and put together again, tensors grow by 9/4 and weights by 4. Layers of
+//! many channels and positions are worth that (`costs`).
+//!
+//! Rounding errors, the largest as a part of the largest output, are those of the direct sum times 1.1 to 1.6 in both forms.
 
+mod costs;
 mod lanes;
 mod matrices;
 mod one_axis;
 #[cfg(all(test, not(miri)))]
 mod tests;
+mod two_axes;
 
 use super::plan::Plan;
 use matrices::TAPS;
 pub(super) use one_axis::Bands;
+pub(super) use two_axes::Squares;
 
 /// The kernel positions of a plan that is one 3x3 correlation of stride 1.
 fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {

@@ -62,11 +62,17 @@ impl Bands {
         }
         let bands = Self::of(plan, operands)?;
         let [oh, ow] = operands.geometry.output;
-        let vectors = |rows: usize| ((rows - 1) * bands.packing.pitch + ow).div_ceil(kernels.lanes);
+        let flat = ((oh - 1) * bands.packing.pitch + ow).div_ceil(kernels.lanes);
         let dense = (oh * ow).div_ceil(kernels.lanes);
-        let direct = vectors(oh).min(dense) * TAPS * TAPS;
-        let banded = vectors(bands.count) * POINTS * TAPS + FILTER_COST;
+        let direct = flat.min(dense) * TAPS * TAPS;
+        let banded = bands.vectors(kernels, operands) * POINTS * TAPS + FILTER_COST;
         (5 * banded <= 4 * direct).then_some(bands)
+    }
+
+    /// Vectors of an image's positions.
+    pub fn vectors(&self, kernels: Microkernels, operands: &Operands<'_>) -> usize {
+        let [_, ow] = operands.geometry.output;
+        ((self.count - 1) * self.packing.pitch + ow).div_ceil(kernels.lanes)
     }
 
     /// For a correlation of this form.
