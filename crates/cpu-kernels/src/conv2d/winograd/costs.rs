@@ -4,7 +4,8 @@ use super::matrices::{POINTS, TAPS};
 use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::operands::Operands;
 
-/// Cost of a vector of one point of a plane along one axis, in vectors of products, for its transform and for its way through the caches.
+/// Cost of a vector of one point of a plane along one axis, in vectors of products, for its transform and for its way
+/// through the caches.
 const VECTOR_ALONG_ONE: usize = 10;
 /// The same along two axes.
 const VECTOR_ALONG_TWO: usize = 30;

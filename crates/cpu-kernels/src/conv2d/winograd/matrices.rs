@@ -1,8 +1,9 @@
 //! The matrices of F(4, 3) along one axis, as sums of vectors.
 //!
-//! They evaluate polynomials at 0, at plus and minus the square roots of 1/2 and of 2, and at infinity. Magnitudes that are reciprocal keep the
-//! matrices' elements small: the largest rounding errors are half of those that the usual 0, 1, -1, 2 and -2 make, and a quarter where the matrices
-//! are applied along two axes. Squares are powers of two, and pairs share their even and odd parts, so that the sums are as few as for whole numbers.
+//! They evaluate polynomials at 0, at plus and minus the square roots of 1/2 and of 2, and at infinity. Magnitudes that
+//! are reciprocal keep the matrices' elements small: the largest rounding errors are half of those that the usual 0, 1,
+//! -1, 2 and -2 make, and a fifth where the matrices are applied along two axes. Squares are powers of two, and pairs
+//! share their even and odd parts, so that the sums are as few as for whole numbers.
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -53,7 +54,8 @@ pub(super) fn of_weights<const N: usize>(
     ]
 }
 
-/// Two vectors times a factor each. One loop for each sum: of a loop over filters that has all sums the compiler makes stores of single elements.
+/// Two vectors times a factor each. One loop for each sum: of a loop over filters that has all sums the compiler makes
+/// stores of single elements.
 #[inline(always)]
 fn combined<const N: usize>(
     of_first: f32,

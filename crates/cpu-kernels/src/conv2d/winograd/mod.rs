@@ -1,18 +1,18 @@
 //! 3x3 correlations of stride 1 with fewer products: Winograd's F(4, 3), along one axis or along two.
 //!
-//! Four neighboring outputs read six inputs. Six sums of those, times six sums of the three weights, hold all that the four outputs need, where
-//! the definition takes twelve products (Winograd 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
-//! section 4.3):
+//! Four neighboring outputs read six inputs. Six sums of those, times six sums of the three weights, hold all that the
+//! four outputs need, where the definition takes twelve products (Winograd 1980; Lavin and Gray, "Fast Algorithms for
+//! Convolutional Neural Networks", CVPR 2016, section 4.3):
 //!
 //! ```text
 //! y = A^T [(G w) * (B^T x)]
 //! ```
 //!
-//! Along the vertical axis alone (`one_axis`) half of the products are left. Rows stay rows, tensors grow by 3/2 and weights by 2. Along both
-//! (`two_axes`) a quarter is left, but rows have to be taken apart by fours and put together again, tensors grow by 9/4 and weights by 4. Layers of
-//! many channels and positions are worth that (`costs`).
+//! Along the vertical axis alone (`one_axis`) half of the products are left. Rows stay rows, tensors grow by 3/2 and
+//! weights by 2. Along both (`two_axes`) a quarter is left, but rows have to be taken apart by fours and put together
+//! again, tensors grow by 9/4 and weights by 4. Layers of many channels and positions are worth that (`costs`).
 //!
-//! Rounding errors, the largest as a part of the largest output, are those of the direct sum times 1.1 to 1.6 in both forms.
+//! The largest rounding errors are up to 1.8 times those of the direct sum in both forms.
 
 mod costs;
 mod lanes;

@@ -1,7 +1,7 @@
 //! F(4, 3) along the vertical axis: half of the products.
 //!
-//! A band of four output rows reads six input rows. The horizontal axis stays a direct correlation with three taps: rows stay rows, and the register
-//! tiles are those of every other correlation.
+//! A band of four output rows reads six input rows. The horizontal axis stays a direct correlation with three taps: rows
+//! stay rows, and the register tiles are those of every other correlation.
 
 mod input;
 mod output;

@@ -110,7 +110,8 @@ impl Kernel for Points<'_> {
                     let values: &[f32; LANES] = values.borrow();
                     let (values, _) = values.as_chunks::<PIECE>();
                     for (place, values) in places[..pieces].iter().zip(values) {
-                        // SAFETY: the positions of a plane belong to one task; pieces lie inside lines, as both are whole numbers of pieces.
+                        // SAFETY: the positions of a plane belong to one task; pieces lie inside lines, as both are
+                        // whole numbers of pieces.
                         let to =
                             unsafe { self.to.slice(place + (y * SIDE + x) * self.panel, PIECE) };
                         to.copy_from_slice(values);

@@ -1,15 +1,16 @@
 //! F(4x4, 3x3): a quarter of the products.
 //!
-//! A square of 4x4 outputs reads 6x6 inputs. The matrices are applied along both axes, and what is left for each of the 36 points is a product of
-//! matrices, `[OC, IC] x [IC, square]`:
+//! A square of 4x4 outputs reads 6x6 inputs. The matrices are applied along both axes, and what is left for each of the
+//! 36 points is a product of matrices, `[OC, IC] x [IC, square]`:
 //!
 //! ```text
 //! y = A^T [(G w G^T) * (B^T x B)] A
 //! ```
 //!
-//! Rows are taken apart, so that vectors hold what neighboring squares have at one place of their inputs (`phases`). Squares of all rows lie on one
-//! axis (`part`), and images too, as all of them read the same 36 matrices of weights. These are four times as large as the weights: they are made for
-//! some output channels at a time, which are worked off while they are in the third-level cache.
+//! Rows are taken apart, so that vectors hold what neighboring squares have at one place of their inputs (`phases`).
+//! Squares of all rows lie on one axis (`part`), and images too, as all of them read the same 36 matrices of weights.
+//! These are four times as large as the weights: they are made for some output channels at a time, which are worked off
+//! while they are in the third-level cache.
 
 mod input;
 mod output;
@@ -36,8 +37,8 @@ use weights::Weights;
 /// Products for a square.
 const POINTS: usize = matrices::POINTS * matrices::POINTS;
 
-/// Elements between what one point has and the next: at distances of whole pages the 36 lines that are written at a time would share a few places of
-/// the first-level cache.
+/// Elements between what one point has and the next: at distances of whole pages the 36 lines that are written at a
+/// time would share a few places of the first-level cache.
 const GAP: usize = 16;
 
 /// Elements of transformed images that are made at a time: 5 MiB, which stay in a third-level cache.
@@ -58,8 +59,8 @@ pub(in crate::conv2d) struct Squares {
 }
 
 impl Squares {
-    /// For a correlation of this form that is faster so than along one axis. The number of images has no part in it, so that an image's results do
-    /// not depend on those beside it.
+    /// For a correlation of this form that is faster so than along one axis. The number of images has no part in it, so
+    /// that an image's results do not depend on those beside it.
     pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
         let bands = Bands::worthwhile(kernels, plan, operands)?;
         let squares = Self::of(plan, operands)?;
@@ -67,7 +68,7 @@ impl Squares {
         let vectors = (rows * columns).div_ceil(kernels.lanes);
         let along_one = costs::along_one_axis(kernels, bands.vectors(kernels, operands), operands);
         let along_two = costs::along_two_axes(kernels, vectors, operands);
-        // An eighth more than what is counted goes to the tasks that threads wait for.
+        // What is not counted, above all that threads wait for each other more often, takes up to an eighth.
         (8 * along_two <= 7 * along_one).then_some(squares)
     }
 

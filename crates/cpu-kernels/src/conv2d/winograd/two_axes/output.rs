@@ -93,7 +93,8 @@ impl Kernel for Store<'_> {
                 let (y, x) = (run.row * OUTPUTS, run.column * OUTPUTS);
                 let length = (run.length * OUTPUTS).min(ow - x);
                 for (line, row) in rows.iter().enumerate().take(oh - y) {
-                    // SAFETY: a task writes the outputs of its own squares and channels only, as far as they lie in the plane.
+                    // SAFETY: a task writes the outputs of its own squares and channels only, as far as they lie in the
+                    // plane.
                     let to = unsafe { self.out.slice((plane * oh + y + line) * ow + x, length) };
                     let from = &row[run.position * OUTPUTS..][..length];
                     for (to, from) in to.iter_mut().zip(from) {

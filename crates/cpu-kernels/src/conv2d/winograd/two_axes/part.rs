@@ -6,7 +6,8 @@ use crate::conv2d::microkernel::Microkernels;
 /// Positions that are written at a time: lines of panels are whole numbers of so many.
 pub(super) const PIECE: usize = if cfg!(target_arch = "aarch64") { 4 } else { 8 };
 
-/// The squares of some rows of all images on one axis of positions. An image fills whole pieces, so that none lies in two images or two blocks.
+/// The squares of some rows of all images on one axis of positions. An image fills whole pieces, so that none lies in
+/// two images or two blocks.
 pub(super) struct Part {
     /// Rows of squares.
     pub rows: Range<usize>,
@@ -46,7 +47,8 @@ impl Part {
         let positions = images * image;
         let line = (kernels.vectors * kernels.lanes).min(positions);
         let mut last = (positions - 1) / line * line;
-        // A tile of one vector waits for its own sums: two tiles of two take less time than one of three and one of one.
+        // A tile of one vector waits for its own sums: two tiles of two take less time than one of three and one of
+        // one.
         if kernels.vectors > 2 && last > 0 && positions - last == kernels.lanes {
             last -= kernels.lanes;
         }

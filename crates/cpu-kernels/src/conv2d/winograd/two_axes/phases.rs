@@ -10,7 +10,8 @@ use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::Shared;
 
-/// A plane taken apart, so that what squares have at one place of their 6x6 inputs lies side by side, square after square.
+/// A plane taken apart, so that what squares have at one place of their 6x6 inputs lies side by side, square after
+/// square.
 ///
 /// Rows 4 and 5 of a square are rows 0 and 1 of the square below, which lies a row of squares further on.
 pub(super) struct Phases {
@@ -20,7 +21,8 @@ pub(super) struct Phases {
     line: usize,
     /// Squares of a row.
     columns: usize,
-    /// Rows of the plane between zeros, as wide as the outputs of their squares: `[row in a square modulo 4, row of squares, column]`.
+    /// Rows of the plane between zeros, as wide as the outputs of their squares: `[row in a square modulo 4, row of
+    /// squares, column]`.
     padded: Vec<f32>,
     /// The columns behind those, which the last square of a row reads, in the same order.
     last: Vec<f32>,
@@ -35,7 +37,8 @@ impl Phases {
         // The last vector reads behind the last square.
         let line = rows * part.columns + 2 * LANES;
         let mut values = Scratch::new(OUTPUTS * POINTS * line);
-        // Vectors read places that no plane fills. What was there might be no numbers, with which some processors are slow.
+        // Vectors read places that no plane fills. What was there might be no numbers, with which some processors are
+        // slow.
         values.fill(0.0);
         Self {
             values,

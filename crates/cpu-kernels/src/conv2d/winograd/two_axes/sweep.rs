@@ -81,8 +81,9 @@ impl Sweep<'_> {
                             };
                             let first = at(index, oc_index) + point * of_tile;
                             let sums = &mut tiles[first..][..of_tile];
-                            // SAFETY: a panel has `line` elements for each channel, which are enough as was seen above, and there are `rows`
-                            // weights for each; the tile has room for the largest, and the set was detected.
+                            // SAFETY: a panel has `line` elements for each channel, which are enough as was seen above,
+                            // and there are `rows` weights for each; the tile has room for the largest, and the set was
+                            // detected.
                             unsafe { kernel(&input, sums.as_mut_ptr()) };
                         }
                     }
