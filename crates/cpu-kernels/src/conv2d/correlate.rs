@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::positions::MAX_POSITIONS;
 use super::side_by_side::SideBySide;
 use super::sweep::run_pass;
-use super::winograd::Bands;
+use super::winograd::{Bands, Squares};
 use crate::initialized::written_by;
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
@@ -55,6 +55,10 @@ fn correlate_with(
     out: &mut [MaybeUninit<f32>],
 ) {
     operands.check(out.len());
+    if let Some(squares) = Squares::worthwhile(kernels, plan, operands) {
+        squares.correlate(kernels, operands, out);
+        return;
+    }
     if let Some(bands) = Bands::worthwhile(kernels, plan, operands) {
         bands.correlate(kernels, operands, out);
         return;

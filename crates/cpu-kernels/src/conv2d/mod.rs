@@ -9,7 +9,7 @@
 //! enough positions, the weights are moved once and each block of positions is copied into a panel (`packed_weights`, `sweep`), so that tiles read
 //! both from front to back, a part of the panel at a time that stays in the first-level cache. Elsewhere a tile reads operands where they lie.
 //!
-//! Most 3x3 correlations of stride 1 take half of the products: `winograd` has them. Their transforms write panels.
+//! Most 3x3 correlations of stride 1 take half of the products, and those of wide layers a quarter: `winograd` has them. Their transforms write panels.
 //! Planes of a few positions, whose rows would fill vectors badly and whose taps are zeros of the padding in large part, have the images of a
 //! batch in the vectors: `side_by_side`. `correlate` chooses among the forms.
 

@@ -4,10 +4,31 @@ use super::super::correlate::correlate_packed;
 use super::super::fixture::{Case, Window};
 use super::super::microkernel::Microkernels;
 use super::super::packed_weights::PackedWeights;
-use super::Bands;
+use super::{Bands, Squares};
 
-/// Sums of a few hundred products; the matrices make rounding errors about three times as large as those of the direct sum.
+/// Sums of up to two thousand products, of which each form's errors are as large as the direct sum's, or up to twice as
+/// large.
 const ROUNDING: f64 = 2e-6;
+
+/// Of the largest output, for sums of 4608 products: 1.4 times what was found along two axes. The direct sum has about
+/// half of it.
+const ROUNDING_OF_WIDE_LAYERS: f64 = 5e-6;
+
+const FORM: &str = "a 3x3 correlation of stride 1";
+
+fn along_one_axis(set: Microkernels, case: &Case) -> Vec<f32> {
+    case.run(|plan, operands, out| {
+        let bands = Bands::of(plan, operands).expect(FORM);
+        bands.correlate(set, operands, out);
+    })
+}
+
+fn along_two_axes(set: Microkernels, case: &Case) -> Vec<f32> {
+    case.run(|plan, operands, out| {
+        let squares = Squares::of(plan, operands).expect(FORM);
+        squares.correlate(set, operands, out);
+    })
+}
 
 fn assert_equals_direct(what: &str, case: &Case) {
     for (name, set) in Microkernels::available() {
@@ -15,12 +36,20 @@ fn assert_equals_direct(what: &str, case: &Case) {
             let weights = PackedWeights::none(plan);
             correlate_packed(set, plan, operands, &weights, out);
         });
-        let banded = case.run(|plan, operands, out| {
-            Bands::of(plan, operands)
-                .expect("a 3x3 correlation of stride 1")
-                .correlate(set, operands, out);
-        });
-        assert_close(&format!("{name}: {what}"), &banded, &direct, ROUNDING);
+        let banded = along_one_axis(set, case);
+        assert_close(
+            &format!("{name}, one axis: {what}"),
+            &banded,
+            &direct,
+            ROUNDING,
+        );
+        let squared = along_two_axes(set, case);
+        assert_close(
+            &format!("{name}, two axes: {what}"),
+            &squared,
+            &direct,
+            ROUNDING,
+        );
     }
 }
 
@@ -38,8 +67,9 @@ fn rows_may_be_shorter_than_the_kernel() {
 
 #[test]
 fn equals_the_direct_correlation() {
-    // Whole and partial bands, rows shorter and longer than a vector, row blocks that end early, one image and several, an image
-    // whose bands are several tasks, and images that share panels, as their weights are more than they are.
+    // Whole and partial bands and squares, rows shorter and longer than a vector, row blocks that end early, one image
+    // and several, an image whose bands are several tasks, and images that share panels, as their weights are more than
+    // they are.
     for shape in [
         [1, 1, 3, 3, 3, 3],
         [2, 1, 5, 9, 8, 7],
@@ -54,6 +84,105 @@ fn equals_the_direct_correlation() {
             let window = Window::padded(padding);
             let what = format!("{shape:?}, padding {padding:?}");
             assert_equals_direct(&what, &Case::convolution(shape, [3, 3], window));
+        }
+    }
+}
+
+#[test]
+fn squares_equal_the_direct_correlation_in_parts() {
+    // Some output channels at a time, also in groups, some images, and some rows of an image. Tiles take the channels in
+    // parts, too.
+    for shape in [
+        [2, 1, 200, 96, 9, 7],
+        [1, 2, 200, 48, 6, 5],
+        [5, 1, 160, 3, 26, 27],
+        [1, 2, 80, 2, 66, 65],
+    ] {
+        let case = Case::convolution(shape, [3, 3], Window::padded([1, 1]));
+        for (name, set) in Microkernels::available() {
+            let direct = case.run(|plan, operands, out| {
+                let weights = PackedWeights::none(plan);
+                correlate_packed(set, plan, operands, &weights, out);
+            });
+            let squared = along_two_axes(set, &case);
+            let what = format!("{name}: {shape:?}");
+            assert_close(&what, &squared, &direct, ROUNDING);
+        }
+    }
+}
+
+#[test]
+fn squares_of_each_image_are_as_if_alone() {
+    const BATCH: usize = 5;
+    // Squares that fill no vectors, and images that are two parts of the batch.
+    for [ic, size] in [[7, 9], [160, 26]] {
+        let case = Case::convolution(
+            [BATCH, 1, ic, 5, size, size],
+            [3, 3],
+            Window::padded([1, 1]),
+        );
+        for (name, set) in Microkernels::available() {
+            let together = along_two_axes(set, &case);
+            let images = (0..BATCH).flat_map(|image| along_two_axes(set, &case.image(image)));
+            assert!(
+                together == images.collect::<Vec<_>>(),
+                "{name}: {ic} channels of {size}x{size}"
+            );
+        }
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let case = Case::convolution([1, 1, 70, 40, 50, 50], [3, 3], Window::padded([1, 1]));
+    for (name, set) in Microkernels::available() {
+        let [one, three] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().expect("a pool of threads");
+            pool.install(|| [along_one_axis(set, &case), along_two_axes(set, &case)])
+        });
+        assert!(one == three, "{name}");
+    }
+}
+
+#[test]
+fn rounding_errors_of_wide_layers_stay_small() {
+    const SIZE: usize = 12;
+    const OC: usize = 3;
+    let case = Case::convolution([1, 1, 512, OC, SIZE, SIZE], [3, 3], Window::padded([1, 1]));
+    let case = case.bare();
+    let mut exact = Vec::new();
+    case.run(|_, operands, _| {
+        for (o, y, x) in
+            (0..OC * SIZE * SIZE).map(|at| (at / SIZE / SIZE, at / SIZE % SIZE, at % SIZE))
+        {
+            let mut sum = 0.0;
+            for (channel, plane) in operands.x.chunks_exact(SIZE * SIZE).enumerate() {
+                let kernel = &operands.weight.values[(o * operands.ic + channel) * 9..][..9];
+                for (tap, weight) in kernel.iter().enumerate() {
+                    // One more than the place, as the padding is one.
+                    let (row, column) = (y + tap / 3, x + tap % 3);
+                    if (1..=SIZE).contains(&row) && (1..=SIZE).contains(&column) {
+                        let value = plane[(row - 1) * SIZE + column - 1];
+                        sum += f64::from(value) * f64::from(*weight);
+                    }
+                }
+            }
+            exact.push(sum);
+        }
+    });
+    let largest = exact
+        .iter()
+        .fold(0.0, |most: f64, value| most.max(value.abs()));
+    for (name, set) in Microkernels::available() {
+        for (form, outputs) in [
+            ("one axis", along_one_axis(set, &case)),
+            ("two axes", along_two_axes(set, &case)),
+        ] {
+            let errors = outputs.iter().zip(&exact);
+            let errors = errors.map(|(output, exact)| (f64::from(*output) - exact).abs());
+            let error = errors.fold(0.0, f64::max) / largest;
+            assert!(error < ROUNDING_OF_WIDE_LAYERS, "{name}, {form}: {error:e}");
         }
     }
 }
@@ -96,5 +225,31 @@ fn other_forms_are_left_to_the_direct_correlation() {
         ([5, 5], [1, 1]),
     ] {
         assert!(!takes(kernel, stride), "{kernel:?}, stride {stride:?}");
+    }
+}
+
+#[test]
+fn wide_layers_are_worth_two_axes() {
+    for (name, set) in Microkernels::available() {
+        let takes = |n: usize, channels: usize, size: usize| {
+            let shape = [n, 1, channels, channels, size, size];
+            let mut taken = false;
+            Case::convolution(shape, [3, 3], Window::padded([1, 1])).run(|plan, operands, _| {
+                taken = Squares::worthwhile(set, plan, operands).is_some();
+            });
+            taken
+        };
+        for (channels, size) in [(64, 32), (64, 128), (128, 32), (256, 32), (512, 32)] {
+            assert!(takes(1, channels, size), "{name}: {channels} of {size}");
+        }
+        for (channels, size) in [(3, 64), (16, 64), (64, 8), (512, 4)] {
+            // Also with images that would make the same matrices worthwhile.
+            for n in [1, 16] {
+                assert!(
+                    !takes(n, channels, size),
+                    "{name}: {n}, {channels} of {size}"
+                );
+            }
+        }
     }
 }

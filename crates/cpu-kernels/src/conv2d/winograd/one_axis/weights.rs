@@ -1,6 +1,6 @@
-use super::super::kernels_beside::KernelsBeside;
-use super::super::operands::Operands;
-use super::{POINTS, TAPS};
+use super::super::matrices::{POINTS, TAPS, of_weights};
+use crate::conv2d::kernels_beside::KernelsBeside;
+use crate::conv2d::operands::Operands;
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
@@ -84,7 +84,7 @@ impl<const OC: usize> Kernel for OcBlock<'_, OC> {
                 for column in 0..TAPS {
                     let [a, b, c] = places;
                     let points =
-                        filters(&kernel[a[column]], &kernel[b[column]], &kernel[c[column]]);
+                        of_weights(&kernel[a[column]], &kernel[b[column]], &kernel[c[column]]);
                     let at = (i * TAPS + column) * OC;
                     for (to, point) in to.iter_mut().zip(&points) {
                         to[at..][..OC].copy_from_slice(point);
@@ -93,23 +93,4 @@ impl<const OC: usize> Kernel for OcBlock<'_, OC> {
             }
         }
     }
-}
-
-/// `G w` of one kernel column of each filter.
-#[inline(always)]
-fn filters<const OC: usize>(a: &[f32; OC], b: &[f32; OC], c: &[f32; OC]) -> [[f32; OC]; POINTS] {
-    let mut points = [[0.0; OC]; POINTS];
-    for o in 0..OC {
-        let (a, b, c) = (a[o], b[o], c[o]);
-        let even = (a + c) * (1.0 / 6.0);
-        let outer = a * (1.0 / 24.0) + c * (1.0 / 6.0);
-        let (sixth, twelfth) = (b * (1.0 / 6.0), b * (1.0 / 12.0));
-        points[0][o] = a * 0.25;
-        points[1][o] = -even - sixth;
-        points[2][o] = sixth - even;
-        points[3][o] = outer + twelfth;
-        points[4][o] = outer - twelfth;
-        points[5][o] = c;
-    }
-    points
 }

@@ -1,10 +1,10 @@
 use std::borrow::Borrow;
 use std::mem::MaybeUninit;
 
-use super::super::operands::Operands;
-use super::super::positions::Segment;
-use super::OUTPUTS;
-use super::lanes::{LANES, Lanes};
+use super::super::lanes::{LANES, Lanes};
+use super::super::matrices::{OUTPUTS, of_sums};
+use crate::conv2d::operands::Operands;
+use crate::conv2d::positions::Segment;
 use crate::simd::Kernel;
 use crate::threads::Shared;
 
@@ -84,20 +84,14 @@ fn transformed<const FUSED: bool>(
     scale: f32,
     bias: f32,
 ) -> [Lanes; OUTPUTS] {
-    let a = Lanes::of(sums);
-    let b = Lanes::of(&sums[tile..]);
-    let c = Lanes::of(&sums[2 * tile..]);
-    let d = Lanes::of(&sums[3 * tile..]);
-    let e = Lanes::of(&sums[4 * tile..]);
-    let f = Lanes::of(&sums[5 * tile..]);
-    let (inner, inner_odd) = (b + c, b - c);
-    let (outer, outer_odd) = (d + e, d - e);
-    let mut rows = [
-        a + inner + outer,
-        outer_odd.multiply_add::<FUSED>(2.0, inner_odd),
-        outer.multiply_add::<FUSED>(4.0, inner),
-        outer_odd.multiply_add::<FUSED>(8.0, inner_odd + f),
-    ];
+    let mut rows = of_sums::<FUSED>([
+        Lanes::of(sums),
+        Lanes::of(&sums[tile..]),
+        Lanes::of(&sums[2 * tile..]),
+        Lanes::of(&sums[3 * tile..]),
+        Lanes::of(&sums[4 * tile..]),
+        Lanes::of(&sums[5 * tile..]),
+    ]);
     // A loop: closures are not compiled with the caller's instructions.
     for row in &mut rows {
         *row = row.multiply_add::<FUSED>(scale, Lanes::splat(bias));

@@ -1,11 +1,11 @@
 use std::borrow::Borrow;
 use std::ops::Range;
 
-use super::super::microkernel::{Microkernels, ROW_TAPS};
-use super::super::operands::Operands;
-use super::super::plan::Packing;
-use super::lanes::{LANES, Lanes};
-use super::{OUTPUTS, POINTS};
+use super::super::lanes::{LANES, Lanes};
+use super::super::matrices::{OUTPUTS, POINTS, of_inputs};
+use crate::conv2d::microkernel::{Microkernels, ROW_TAPS};
+use crate::conv2d::operands::Operands;
+use crate::conv2d::plan::Packing;
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
@@ -236,21 +236,12 @@ fn combined<const FUSED: bool>(
     scale: f32,
 ) -> [Lanes; POINTS] {
     let [a, b, c, d, e, f] = rows;
-    let a = Lanes::of(&a[column..]) * scale;
-    let b = Lanes::of(&b[column..]) * scale;
-    let c = Lanes::of(&c[column..]) * scale;
-    let d = Lanes::of(&d[column..]) * scale;
-    let e = Lanes::of(&e[column..]) * scale;
-    let f = Lanes::of(&f[column..]) * scale;
-    let even = c.multiply_add::<FUSED>(-4.0, e);
-    let odd = b.multiply_add::<FUSED>(-4.0, d);
-    let (inner, outer) = (e - c, (d - b) * 2.0);
-    [
-        (a - c).multiply_add::<FUSED>(4.0, inner),
-        even + odd,
-        even - odd,
-        inner + outer,
-        inner - outer,
-        (b - d).multiply_add::<FUSED>(4.0, f - d),
-    ]
+    of_inputs::<FUSED>([
+        Lanes::of(&a[column..]) * scale,
+        Lanes::of(&b[column..]) * scale,
+        Lanes::of(&c[column..]) * scale,
+        Lanes::of(&d[column..]) * scale,
+        Lanes::of(&e[column..]) * scale,
+        Lanes::of(&f[column..]) * scale,
+    ])
 }
