@@ -1,5 +1,5 @@
-//! Depthwise convolution between two clamps, the middle of a mobile bottleneck, in one pass: the activations before and behind take as long as the
-//! convolution itself when each goes through memory on its own.
+//! Depthwise convolution between two clamps, the middle of a mobile bottleneck, in one pass: the activations before and
+//! behind take as long as the convolution itself when each goes through memory on its own.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd::Width;
@@ -30,10 +30,12 @@ pub struct Depthwise<'a> {
     pub limit: f32,
 }
 
-/// `clamp(bias + weight * clamp(x))`, `[batch, channels, height', width']` with `height' = (padding + height - side) / stride + 1`, rounded down.
+/// `clamp(bias + weight * clamp(x))`, `[batch, channels, height', width']` with
+/// `height' = (padding + height - side) / stride + 1`, rounded down.
 ///
 /// # Panics
-/// When an operand has another size than the others say, or a kernel is neither of 3x3 nor of 5x5 or larger than a padded image.
+/// When an operand has another size than the others say, or a kernel is neither of 3x3 nor of 5x5 or larger than a
+/// padded image.
 pub fn activated_depthwise(operands: &Depthwise<'_>) -> Vec<f32> {
     filtered(operands, InstructionSet::detect())
 }
@@ -82,8 +84,8 @@ fn filtered(operands: &Depthwise<'_>, set: InstructionSet) -> Vec<f32> {
     out
 }
 
-/// Where the elements of a plane lie while it is filtered: in padded rows, each split into the phases of the stride, so that a tap reads
-/// neighboring elements for neighboring outputs.
+/// Where the elements of a plane lie while it is filtered: in padded rows, each split into the phases of the stride, so
+/// that a tap reads neighboring elements for neighboring outputs.
 #[derive(Clone, Copy, Debug)]
 struct Geometry {
     input: [usize; 2],
@@ -144,7 +146,8 @@ struct Plane<'a> {
 }
 
 impl Plane<'_> {
-    /// Vectors are named where a set has wider ones than the target's own: of arrays as wide, the compiler made single elements.
+    /// Vectors are named where a set has wider ones than the target's own: of arrays as wide, the compiler made single
+    /// elements.
     fn filter(self, set: InstructionSet) {
         match set.width() {
             #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,5 @@
-//! LPIPS' comparison of one layer's activations with a target's: a strip of pixels at a time, so that its features are still in the cache when they are read
-//! again.
+//! LPIPS' comparison of one layer's activations with a target's: a strip of pixels at a time, so that its features are
+//! still in the cache when they are read again.
 //!
 //! Multiply-adds are not fused, so that every instruction set gives the same bits.
 
@@ -49,8 +49,9 @@ pub fn distances(features: &FeatureSlices<'_>) -> Vec<f32> {
     distances
 }
 
-/// The gradient at `x`, `[batch, channels, pixels]`, where `gradient` gives that at the distance of an image's pixel: with `u` the normalized columns, `l` their
-/// lengths and `e = 2 gradient head (u - target)`, it is `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
+/// The gradient at `x`, `[batch, channels, pixels]`, where `gradient` gives that at the distance of an image's pixel:
+/// with `u` the normalized columns, `l` their lengths and `e = 2 gradient head (u - target)`, it is
+/// `e / (l + epsilon) - x (sum_c e x) / (l (l + epsilon)^2)`.
 ///
 /// # Panics
 /// As for [`distances`].
@@ -226,7 +227,8 @@ impl Kernel for Distances<'_> {
     }
 }
 
-/// What the gradient of a strip's features has per pixel: for channel `c` it is `head_c scale (u_c - target_c) - along x_c`.
+/// What the gradient of a strip's features has per pixel: for channel `c` it is
+/// `head_c scale (u_c - target_c) - along x_c`.
 struct Factors<'a> {
     features: &'a FeatureSlices<'a>,
     strip: &'a Strip,

@@ -1,8 +1,10 @@
-//! Loops for processors: convolutions, resampling filters and products, with the vector instructions and threads that the machine has.
+//! Loops for processors: convolutions, resampling filters and products, with the vector instructions and threads that
+//! the machine has.
 //!
-//! Operands are slices of dense `f32`; what they mean for a network, and their derivatives, is the business of the crates above. Every function chooses
-//! at run time among AVX-512, AVX2 and portable code on x86-64, and between NEON and portable code on 64-bit Arm. The environment variable
-//! `KERNELS_SIMD` (`avx512`, `avx2`, `portable`; `neon`, `portable`) names the widest set that may be chosen, so that one machine can test all of them.
+//! Operands are slices of dense `f32`; what they mean for a network, and their derivatives, is the business of the
+//! crates above. Every function chooses at run time among AVX-512, AVX2 and portable code on x86-64, and between NEON
+//! and portable code on 64-bit Arm. The environment variable `KERNELS_SIMD` (`avx512`, `avx2`, `portable`; `neon`,
+//! `portable`) names the widest set that may be chosen, so that one machine can test all of them.
 //!
 //! ```
 //! use cpu_kernels::triangle::{Triangle, pack};

@@ -101,7 +101,8 @@ pub fn map(
     })
 }
 
-/// `f(x, other)` for every value of `x` and its partner in `others`. The results are returned where they were not written in place.
+/// `f(x, other)` for every value of `x` and its partner in `others`. The results are returned where they were not
+/// written in place.
 ///
 /// # Panics
 /// When there are not as many of both.
@@ -189,14 +190,15 @@ fn with_memory(x: Values<'_>, work: impl FnOnce(Memory<'_>)) -> Option<Vec<f32>>
             None
         }
         Values::Shared(from) => {
-            // SAFETY: the pieces of a memory are all of it, and both maps write a piece from end to end, as `split_at` keeps what is read and what
-            // is written at one length.
+            // SAFETY: the pieces of a memory are all of it, and both maps write a piece from end to end, as `split_at`
+            // keeps what is read and what is written at one length.
             Some(unsafe { written_by(from.len(), |to| work(Memory::Apart(from, to))) })
         }
     }
 }
 
-/// Calls `work` with pieces of `memory` and their positions, on all threads where there are more than `threshold` values.
+/// Calls `work` with pieces of `memory` and their positions, on all threads where there are more than `threshold`
+/// values.
 fn in_pieces(
     memory: Memory<'_>,
     unit: usize,

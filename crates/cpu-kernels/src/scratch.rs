@@ -8,7 +8,8 @@ thread_local! {
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer of arbitrary, initialized contents, reused between calls because fresh pages cost more than the copy they receive.
+/// A buffer of arbitrary, initialized contents, reused between calls because fresh pages cost more than the copy they
+/// receive.
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
     len: usize,

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-/// Environment variable with the widest instruction set to use, one of [`Width::OF_TARGET`]. Without it there is no limit.
+/// Environment variable with the widest instruction set to use, one of [`Width::OF_TARGET`]. Without it there is no
+/// limit.
 pub(crate) const LIMIT: &str = "KERNELS_SIMD";
 
 /// Vector instructions that the processor has: sets are made by asking it, so that whoever holds one may run its code.
@@ -28,8 +29,8 @@ pub(crate) enum Width {
     Avx512,
 }
 
-/// The environment variable `KERNELS_SIMD` is no set of the target: `avx512`, `avx2` and `portable` on x86-64, `neon` and `portable` on 64-bit Arm,
-/// `portable` elsewhere.
+/// The environment variable `KERNELS_SIMD` is no set of the target: `avx512`, `avx2` and `portable` on x86-64, `neon`
+/// and `portable` on 64-bit Arm, `portable` elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownInstructionSet {
@@ -50,8 +51,8 @@ impl fmt::Display for UnknownInstructionSet {
 
 impl std::error::Error for UnknownInstructionSet {}
 
-/// Whether the environment variable `KERNELS_SIMD`, where it is there, names a set of instructions. A program asks at its start; what is no name is no limit
-/// to the loops.
+/// Whether the environment variable `KERNELS_SIMD`, where it is there, names a set of instructions. A program asks at
+/// its start; what is no name is no limit to the loops.
 ///
 /// # Errors
 ///
@@ -101,7 +102,8 @@ impl Width {
 }
 
 impl InstructionSet {
-    /// The widest set that the processor has and [`LIMIT`] allows, read once. What is no set's name is no limit: [`check_environment`] tells.
+    /// The widest set that the processor has and [`LIMIT`] allows, read once. What is no set's name is no limit:
+    /// [`check_environment`] tells.
     pub fn detect() -> Self {
         static DETECTED: OnceLock<InstructionSet> = OnceLock::new();
         *DETECTED.get_or_init(|| match limit() {
@@ -148,7 +150,8 @@ impl InstructionSet {
 ///
 /// `run` must be `#[inline(always)]`: it is compiled once for each instruction set inside a function that enables it.
 pub(crate) trait Kernel {
-    /// Does the work. `FUSED` says that [`f32::mul_add`] is one instruction; without it, it would be a slow library call.
+    /// Does the work. `FUSED` says that [`f32::mul_add`] is one instruction; without it, it would be a slow library
+    /// call.
     fn run<const FUSED: bool>(self);
 }
 
@@ -176,8 +179,9 @@ const _: () = assert!(cfg!(target_feature = "neon"), "the target has NEON");
 
 /// Runs `kernel`.
 ///
-/// There is nothing to enable, as all that is compiled for the target may use NEON. So what the compiler makes of a loop with fused multiply-adds,
-/// `fmla` of four lanes, is its NEON form: filters, depthwise convolutions and inner products have no other.
+/// There is nothing to enable, as all that is compiled for the target may use NEON. So what the compiler makes of a
+/// loop with fused multiply-adds, `fmla` of four lanes, is its NEON form: filters, depthwise convolutions and inner
+/// products have no other.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn run<K: Kernel>(kernel: K) {
     match InstructionSet::detect().width() {

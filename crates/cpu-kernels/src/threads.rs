@@ -1,8 +1,9 @@
 //! Splits an operation over rayon's threads without ever waiting for one to wake up.
 //!
-//! A network is a chain of operations that take tens of microseconds to a few milliseconds. A sleeping thread takes about as long to
-//! wake. Called from a thread outside its pool, rayon's own scopes and parallel iterators return only after another thread has woken
-//! up and looked at the work, even where there is none left. Here a thread that comes too late finds the operation closed.
+//! A network is a chain of operations that take tens of microseconds to a few milliseconds. A sleeping thread takes
+//! about as long to wake. Called from a thread outside its pool, rayon's own scopes and parallel iterators return only
+//! after another thread has woken up and looked at the work, even where there is none left. Here a thread that comes
+//! too late finds the operation closed.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -35,8 +36,8 @@ thread_local! {
 
 /// Runs `task(0)` to `task(tasks - 1)` on up to `threads` threads, the calling one among them.
 ///
-/// Tasks are taken one by one, so a thread that wakes late takes fewer. Called from such a task, it stays on the task's thread: the others
-/// have tasks of their own.
+/// Tasks are taken one by one, so a thread that wakes late takes fewer. Called from such a task, it stays on the task's
+/// thread: the others have tasks of their own.
 pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
     let threads = threads.min(tasks);
     if threads <= 1 || SHARES.get() {
@@ -68,7 +69,8 @@ pub(crate) fn run(threads: usize, tasks: usize, task: impl Fn(usize) + Sync) {
     }
 }
 
-/// A function on the stack of [`run`], which threads that come too late hold on to when it is gone: a pointer and no reference.
+/// A function on the stack of [`run`], which threads that come too late hold on to when it is gone: a pointer and no
+/// reference.
 struct Task {
     function: *const (),
     call: unsafe fn(*const (), usize),
@@ -151,8 +153,9 @@ impl Operation {
             }
             self.helping.fetch_add(1, Ordering::Relaxed);
         }
-        // SAFETY: `run` owns the function and ends by way of `Close`, also where a task panics. That waits until `helping` is 0, and it has not yet
-        // closed the operation, as `helpers` said under the lock under which this thread has counted itself in.
+        // SAFETY: `run` owns the function and ends by way of `Close`, also where a task panics. That waits until
+        // `helping` is 0, and it has not yet closed the operation, as `helpers` said under the lock under which this
+        // thread has counted itself in.
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { self.work() }));
         let mut helpers = self.helpers();
         if let Err(panic) = outcome {
@@ -216,8 +219,8 @@ impl<T> Shared<T> {
         Self(unsafe { self.0.add(start) })
     }
 
-    /// The first element. As with [`Self::slice`], what a task reads or writes through it is touched by no other task, and the slice is still
-    /// borrowed.
+    /// The first element. As with [`Self::slice`], what a task reads or writes through it is touched by no other task,
+    /// and the slice is still borrowed.
     pub fn as_mut_ptr(&self) -> *mut T {
         self.0
     }
@@ -225,7 +228,8 @@ impl<T> Shared<T> {
     /// The slice of `len` elements from `start`.
     ///
     /// # Safety
-    /// The range lies inside the slice this was made from, which is still borrowed, and no other task touches it meanwhile.
+    /// The range lies inside the slice this was made from, which is still borrowed, and no other task touches it
+    /// meanwhile.
     #[allow(clippy::mut_from_ref, reason = "the caller promises disjoint ranges")]
     pub unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
         // SAFETY: the caller's promise.

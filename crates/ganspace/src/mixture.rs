@@ -7,11 +7,11 @@ use crate::sample_checks::{check_finite, check_rows_alike, check_same_shape};
 /// The mixture of directions that moves an attribute for as little else as possible: weights `m` of length 1.
 ///
 /// `score_change` `[k]` is what the attribute's score gains for one standard deviation of each direction.
-/// `side_effects` `[k, k]` has the inner products of what the directions do to the whole picture, means over samples; its
-/// diagonal are squared distances. The mixture has the largest `(a . m)^2 / m^T (S + r I) m`, so `m ~ (S + r I)^-1 a`,
-/// as in Fisher's linear discriminant; the attribute grows along it. `r` is `relative_ridge` times the mean of the
-/// diagonal: much of it keeps to the directions that move the attribute most, little trusts small differences between
-/// few samples.
+/// `side_effects` `[k, k]` has the inner products of what the directions do to the whole picture, means over samples;
+/// its diagonal are squared distances. The mixture has the largest `(a . m)^2 / m^T (S + r I) m`, so
+/// `m ~ (S + r I)^-1 a`, as in Fisher's linear discriminant; the attribute grows along it. `r` is `relative_ridge`
+/// times the mean of the diagonal: much of it keeps to the directions that move the attribute most, little trusts small
+/// differences between few samples.
 ///
 /// ```
 /// use ganspace::exclusive_mixture;

@@ -12,7 +12,8 @@ use crate::threads::{self, Shared};
 /// Elements of the column matrix in hand: 4 MiB, so that it is still in cache when it is multiplied.
 const COLUMN_ELEMENTS: usize = 1 << 20;
 
-/// Channels of a group below which vectors of channels would be mostly empty, as in a depthwise convolution or next to an image.
+/// Channels of a group below which vectors of channels would be mostly empty, as in a depthwise convolution or next to
+/// an image.
 const NARROW: usize = 4;
 
 /// Whether the groups are so narrow on either side that this path is the better one.
@@ -97,7 +98,8 @@ pub(super) fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
     result
 }
 
-/// For each group, a product of `[M, K]` and the transpose of `[N, K]`, both with `line` elements from one row to the next.
+/// For each group, a product of `[M, K]` and the transpose of `[N, K]`, both with `line` elements from one row to the
+/// next.
 struct Product {
     groups: usize,
     m: usize,
@@ -129,7 +131,8 @@ impl Product {
             let result = unsafe { shared.slice(group * m * n, m * n) };
             let gradient = &gradient[group * m * line..][..m * line];
             let columns = &columns[group * n * line..][..n * line];
-            // SAFETY: the three matrices lie inside their slices, as asserted above, and the result overlaps neither operand.
+            // SAFETY: the three matrices lie inside their slices, as asserted above, and the result overlaps neither
+            // operand.
             unsafe {
                 gemm(
                     m,

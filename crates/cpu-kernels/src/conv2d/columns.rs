@@ -8,7 +8,8 @@ use super::positions::{MAX_POSITIONS, Positions, Segment};
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
-/// A column matrix must save at least one vector in so many: it is as many times larger than the input as there are taps.
+/// A column matrix must save at least one vector in so many: it is as many times larger than the input as there are
+/// taps.
 const LEAST_SAVING: usize = 5;
 
 /// Positions from the first to the last of a pass, gaps between rows included.
@@ -51,8 +52,8 @@ pub(super) fn is_gathered(
 
 /// The column matrix of a pass in panels of one tile's positions, `[panel, channel, tap, position]`.
 ///
-/// Worth its cost where images are so small that the gaps between their rows would fill most of a vector. In panels a tile reads
-/// one piece of memory from front to back; rows of all positions would lie a page apart.
+/// Worth its cost where images are so small that the gaps between their rows would fill most of a vector. In panels a
+/// tile reads one piece of memory from front to back; rows of all positions would lie a page apart.
 pub(super) fn gather(
     source: &Positions,
     panel: usize,

@@ -28,8 +28,8 @@ pub fn correlate(operands: &Operands<'_>) -> Vec<f32> {
 
 /// The adjoint of [`correlate`] in its input: a transposed convolution, `[N, G OC, OH, OW]`.
 ///
-/// The input is what [`correlate`] gives, and the output what it takes: `geometry.output` may have rows and columns behind those that the input
-/// reaches, which a stride has skipped.
+/// The input is what [`correlate`] gives, and the output what it takes: `geometry.output` may have rows and columns
+/// behind those that the input reaches, which a stride has skipped.
 ///
 /// # Panics
 /// As for [`correlate`].
@@ -159,8 +159,8 @@ mod tests {
     fn each_image_is_as_if_alone() {
         const BATCH: usize = 4;
         for (name, set) in Microkernels::available() {
-            // None is worth a column matrix, in which images share tiles; the larger ones are worth several threads, and the largest is cut
-            // into parts of an image.
+            // None is worth a column matrix, in which images share tiles; the larger ones are worth several threads,
+            // and the largest is cut into parts of an image.
             for (channels, size, kernel) in [(3, 23, 5), (3, 23, 3), (24, 64, 5), (64, 64, 3)] {
                 let case = case([BATCH, channels, 9, size, size], kernel);
                 let what = format!("{name}: {channels} channels of {size}x{size}, kernel {kernel}");

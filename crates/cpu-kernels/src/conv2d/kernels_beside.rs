@@ -3,7 +3,8 @@ use std::ops::Range;
 use super::operands::Operands;
 use super::transpose::{Lines, interleave};
 
-/// Kernels of neighboring output channels, with their weights for a tap side by side: what tiles of panels read is made of them.
+/// Kernels of neighboring output channels, with their weights for a tap side by side: what tiles of panels read is made
+/// of them.
 pub(super) struct KernelsBeside<'a> {
     operands: &'a Operands<'a>,
     /// Output channels side by side.
@@ -53,8 +54,8 @@ impl<'a> KernelsBeside<'a> {
         }
     }
 
-    /// Writes `[input channel, place, output channel]` for some input channels and a block of output channels of a group, with zeros for those
-    /// behind the last.
+    /// Writes `[input channel, place, output channel]` for some input channels and a block of output channels of a
+    /// group, with zeros for those behind the last.
     pub fn fill(&self, group: usize, first_oc: usize, channels: Range<usize>, to: &mut [f32]) {
         let Operands { weight, oc, .. } = *self.operands;
         let taps = self.taps();

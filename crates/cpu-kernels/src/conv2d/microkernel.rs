@@ -1,4 +1,5 @@
-//! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and taps.
+//! Register tiles: a few output channels times a few vectors of positions, accumulated over all input channels and
+//! taps.
 
 use crate::simd::InstructionSet;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -69,8 +70,9 @@ pub(super) struct TileInput<'a> {
 /// Computes a tile and stores it row after row.
 ///
 /// # Safety
-/// For a tile of `oc` and `vectors` of `lanes` elements: every offset that the input describes, with `vectors * lanes` positions, is
-/// readable, `out` has room for `oc * vectors * lanes` elements, and the processor has the instruction set.
+/// For a tile of `oc` and `vectors` of `lanes` elements: every offset that the input describes, with `vectors * lanes`
+/// positions, is readable, `out` has room for `oc * vectors * lanes` elements, and the processor has the instruction
+/// set.
 type Tile = unsafe fn(&TileInput<'_>, *mut f32);
 
 /// Taps of a tile that reads rows from panels: neighboring positions.
@@ -218,8 +220,8 @@ impl Microkernels {
         }
     }
 
-    /// 24 of 32 registers accumulate, three hold positions. A multiply-add may take its weight from a lane, so that eight weights that lie side by side
-    /// take two registers.
+    /// 24 of 32 registers accumulate, three hold positions. A multiply-add may take its weight from a lane, so that
+    /// eight weights that lie side by side take two registers.
     #[cfg(target_arch = "aarch64")]
     fn neon() -> Self {
         Self {
@@ -267,7 +269,8 @@ trait Vector: Copy {
     /// Adds to the sums of each row its weight times the positions.
     ///
     /// # Safety
-    /// From `x`, a vector at each of `offsets` is readable, and from `w` one element for each row, `w_oc` elements apart.
+    /// From `x`, a vector at each of `offsets` is readable, and from `w` one element for each row, `w_oc` elements
+    /// apart.
     #[inline(always)]
     unsafe fn step<const OC: usize, const VECTORS: usize>(
         sums: &mut [[Self; VECTORS]; OC],

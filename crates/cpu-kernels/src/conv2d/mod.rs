@@ -1,17 +1,19 @@
 //! Convolution on the CPU: register tiles over a once-padded input.
 //!
-//! Every case is brought to one form, a stride-1 correlation along a flat axis: the input is copied once into rows of equal pitch
-//! (with its zeros, and split into the phases of the stride), after which a kernel tap is nothing but an offset into that copy. A
-//! transposed convolution is one such correlation for each phase of its output. A register tile then holds a few output channels
-//! times a few vectors of neighboring positions.
+//! Every case is brought to one form, a stride-1 correlation along a flat axis: the input is copied once into rows of
+//! equal pitch (with its zeros, and split into the phases of the stride), after which a kernel tap is nothing but an
+//! offset into that copy. A transposed convolution is one such correlation for each phase of its output. A register
+//! tile then holds a few output channels times a few vectors of neighboring positions.
 //!
-//! In planes the positions of a tile lie a page apart from channel to channel, and weights of neighboring output channels too. Where there are
-//! enough positions, the weights are moved once and each block of positions is copied into a panel (`packed_weights`, `sweep`), so that tiles read
-//! both from front to back, a part of the panel at a time that stays in the first-level cache. Elsewhere a tile reads operands where they lie.
+//! In planes the positions of a tile lie a page apart from channel to channel, and weights of neighboring output
+//! channels too. Where there are enough positions, the weights are moved once and each block of positions is copied
+//! into a panel (`packed_weights`, `sweep`), so that tiles read both from front to back, a part of the panel at a time
+//! that stays in the first-level cache. Elsewhere a tile reads operands where they lie.
 //!
-//! Most 3x3 correlations of stride 1 take half of the products, and those of wide layers a quarter: `winograd` has them. Their transforms write panels.
-//! Planes of a few positions, whose rows would fill vectors badly and whose taps are zeros of the padding in large part, have the images of a
-//! batch in the vectors: `side_by_side`. `correlate` chooses among the forms.
+//! Most 3x3 correlations of stride 1 take half of the products, and those of wide layers a quarter: `winograd` has
+//! them. Their transforms write panels. Planes of a few positions, whose rows would fill vectors badly and whose taps
+//! are zeros of the padding in large part, have the images of a batch in the vectors: `side_by_side`. `correlate`
+//! chooses among the forms.
 
 mod column_product;
 mod columns;

@@ -8,7 +8,8 @@ use crate::threads::{self, Shared, TASKS_PER_THREAD};
 /// Cost of gathering one vector into a column matrix, in vector multiply-adds.
 pub(super) const GATHER_COST: usize = 12;
 
-/// Copies the image planes of `x`, each times its `scale`, into packed layout, one after the other from the start of `packed`.
+/// Copies the image planes of `x`, each times its `scale`, into packed layout, one after the other from the start of
+/// `packed`.
 pub(super) fn pack(
     x: &[f32],
     size: [usize; 2],
@@ -35,8 +36,8 @@ pub(super) fn pack(
     });
 }
 
-/// Least line of a column matrix for `count` positions: an odd number of whole vectors, because lines a power of two apart would share
-/// a few sets of the first-level cache.
+/// Least line of a column matrix for `count` positions: an odd number of whole vectors, because lines a power of two
+/// apart would share a few sets of the first-level cache.
 pub(super) fn spread(count: usize) -> usize {
     (count.div_ceil(MAX_LANES) | 1) * MAX_LANES
 }
@@ -67,7 +68,8 @@ pub(super) struct Planes<'a> {
 }
 
 impl Planes<'_> {
-    /// The column matrix `[channel, offset, image row column]`, whose last axis has `count` elements, zeros where the images end.
+    /// The column matrix `[channel, offset, image row column]`, whose last axis has `count` elements, zeros where the
+    /// images end.
     ///
     /// Worth its cost where images are so small that the gaps between their rows would fill most of a vector.
     pub fn gather(

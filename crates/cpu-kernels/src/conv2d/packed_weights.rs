@@ -22,7 +22,8 @@ struct Least {
 }
 
 impl Least {
-    /// Tiles that the compiler keeps in the widest registers lose less where operands lie apart than those of other sets.
+    /// Tiles that the compiler keeps in the widest registers lose less where operands lie apart than those of other
+    /// sets.
     fn of(kernels: Microkernels) -> Self {
         if kernels.lanes == MAX_LANES {
             Self {
@@ -46,8 +47,8 @@ const CHANNELS: usize = 32;
 /// Cost of moving a weight, in vector multiply-adds.
 const WEIGHT_COST: usize = 1;
 
-/// Weights of the passes of a plan in the order in which tiles of panels read them: `[pass, group, block of OC, IC, tap, OC]`, with zeros for
-/// channels that fill the last block.
+/// Weights of the passes of a plan in the order in which tiles of panels read them:
+/// `[pass, group, block of OC, IC, tap, OC]`, with zeros for channels that fill the last block.
 pub(super) struct PackedWeights {
     values: Scratch,
     /// Those of each pass; none where it is not worth it.
@@ -185,8 +186,8 @@ mod tests {
 
     #[test]
     fn panels_change_nothing() {
-        // Blocks of channels and of positions that end early, a panel that is taken in parts, planes small enough for a column matrix, more
-        // than one block that share a panel, and groups.
+        // Blocks of channels and of positions that end early, a panel that is taken in parts, planes small enough for a
+        // column matrix, more than one block that share a panel, and groups.
         for shape in [
             [1, 1, 1, 1, 5, 5],
             [2, 1, 5, 9, 12, 31],

@@ -3,8 +3,8 @@
 /// Output channels whose tiles share a part of a panel while it is in the first-level cache.
 pub(super) const SHARED_OC: usize = 32;
 
-/// Blocks of positions that share a part of the weights while it is in the second-level cache: tiles that read weights from the third reach seven
-/// tenths of the speed.
+/// Blocks of positions that share a part of the weights while it is in the second-level cache: tiles that read weights
+/// from the third reach seven tenths of the speed.
 pub(super) const SHARED_BLOCKS: usize = 4;
 
 /// Elements of a panel that stay in a first-level cache of 32 KiB beside the weights and sums that pass through it.

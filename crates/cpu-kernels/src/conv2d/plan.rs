@@ -2,8 +2,8 @@ use super::geometry::Geometry;
 
 /// Layout of one packed input plane: the padded image, split into the phases of the stride, in rows of equal pitch.
 ///
-/// Element `(row, column)` of phase `(a, b)` is the input at `(row stride_y + a - before_y, column stride_x + b - before_x)`, or zero
-/// outside it.
+/// Element `(row, column)` of phase `(a, b)` is the input at
+/// `(row stride_y + a - before_y, column stride_x + b - before_x)`, or zero outside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packing {
     /// Stride that the phases undo, `[y, x]`.
@@ -18,7 +18,8 @@ pub(super) struct Packing {
     pub pitch: usize,
     /// Elements behind the last row that a tap may read as its padding.
     ///
-    /// A row's zeros on the right are the next row's zeros on the left, which saves a third of the padded width at 4 x 4.
+    /// A row's zeros on the right are the next row's zeros on the left, which saves a third of the padded width at 4 x
+    /// 4.
     pub tail: usize,
 }
 
@@ -68,7 +69,8 @@ impl Packing {
         }
     }
 
-    /// The row or column of an image of this size that a tap reads when the grid's position has this row or column; none in the padding.
+    /// The row or column of an image of this size that a tap reads when the grid's position has this row or column;
+    /// none in the padding.
     pub fn source(&self, axis: usize, tap: &Tap, position: usize, size: usize) -> Option<usize> {
         let element = (tap.at[axis] + position) * self.stride[axis] + tap.phase[axis];
         let source = element.checked_sub(self.before[axis])?;

@@ -42,8 +42,8 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Where the tile starts if no vector of it is to reach behind the last of `count` positions: the last block moves back, and stores only what
-    /// is new.
+    /// Where the tile starts if no vector of it is to reach behind the last of `count` positions: the last block moves
+    /// back, and stores only what is new.
     pub fn moved_back(&self, count: usize) -> usize {
         self.positions.start.min(count.saturating_sub(self.width))
     }

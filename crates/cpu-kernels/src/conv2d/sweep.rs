@@ -133,7 +133,8 @@ struct Sweep<'a> {
     /// Images swept one by one; 1 where all of them lie on one axis.
     images: usize,
     taps: &'a [TapOffset],
-    /// Weights for tiles of panels, `[group, block of OC, IC, tap, OC]`; none for tiles that read operands where they lie.
+    /// Weights for tiles of panels, `[group, block of OC, IC, tap, OC]`; none for tiles that read operands where they
+    /// lie.
     weights: Option<&'a [f32]>,
     out: Shared<MaybeUninit<f32>>,
 }
@@ -242,8 +243,9 @@ impl Sweep<'_> {
                             adds: at > 0,
                         };
                         let sums = &mut tiles[(index * shared + oc_index) * of_tile..][..of_tile];
-                        // SAFETY: the panel has `line` elements for each of `depth` products, and there are so many weights for each block of
-                        // channels; the tile has room for the largest, and the set was detected.
+                        // SAFETY: the panel has `line` elements for each of `depth` products, and there are so many
+                        // weights for each block of channels; the tile has room for the largest, and the set was
+                        // detected.
                         unsafe { kernel(&input, sums.as_mut_ptr()) };
                     }
                 }
@@ -314,8 +316,8 @@ impl Sweep<'_> {
                 ic,
                 taps: self.taps,
             };
-            // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile has room for
-            // the largest of any set, and the set was detected.
+            // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile
+            // has room for the largest of any set, and the set was detected.
             unsafe { self.kernels.tile(tile_oc, vectors)(&input, sums.as_mut_ptr()) };
             simd::run(Store {
                 sweep: self,
@@ -414,7 +416,8 @@ impl Kernel for Store<'_> {
                     scale[first_plane + segment.image * groups * oc]
                 });
                 let sums = &sums[segment.position..][..segment.length];
-                // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes.
+                // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output
+                // planes.
                 let to = unsafe {
                     self.sweep.out.slice(
                         first_plane * plane + segment.out,

@@ -3,7 +3,8 @@ use std::ops::Range;
 use super::microkernel::Microkernels;
 use crate::threads::{self, TASKS_PER_THREAD};
 
-/// Weights that a task sweeps before it moves on to other positions, in elements: a quarter of a 1 MiB second-level cache.
+/// Weights that a task sweeps before it moves on to other positions, in elements: a quarter of a 1 MiB second-level
+/// cache.
 const RESIDENT_WEIGHTS: usize = 64 * 1024;
 
 /// Least work of a task, in vector multiply-adds (a few microseconds), against the cost of taking it.
@@ -24,7 +25,8 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Calls `tiles` with an instance, a range of blocks of positions and one of row blocks until all were covered. A task is a rectangle of tiles.
+    /// Calls `tiles` with an instance, a range of blocks of positions and one of row blocks until all were covered. A
+    /// task is a rectangle of tiles.
     pub fn run(
         &self,
         kernels: Microkernels,

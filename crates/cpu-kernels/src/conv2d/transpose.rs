@@ -16,8 +16,8 @@ pub(super) struct Lines<T> {
     pub pitch: usize,
 }
 
-/// Elements for a position of all lines to lie beside each other: `[line, position]` to `[position, lane]`, with zeros in the lanes behind the
-/// last line. There are `to.len() / lanes` positions.
+/// Elements for a position of all lines to lie beside each other: `[line, position]` to `[position, lane]`, with zeros
+/// in the lanes behind the last line. There are `to.len() / lanes` positions.
 pub(super) fn interleave(lanes: usize, from: Lines<&[f32]>, to: &mut [f32]) {
     interleave_with(InstructionSet::detect(), lanes, from, to);
 }
@@ -36,8 +36,8 @@ fn interleave_with(set: InstructionSet, lanes: usize, from: Lines<&[f32]>, to: &
         assert!((count - 1) * pitch + positions <= first.len(), "lines");
         done = positions - positions % lanes;
         for position in (0..done).step_by(lanes) {
-            // SAFETY: the processor has the set; the square lies inside the lines, and inside the result, which has `lanes` elements for each
-            // of `positions`.
+            // SAFETY: the processor has the set; the square lies inside the lines, and inside the result, which has
+            // `lanes` elements for each of `positions`.
             unsafe {
                 square(
                     first.as_ptr().add(position),

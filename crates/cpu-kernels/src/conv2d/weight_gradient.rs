@@ -10,8 +10,8 @@ use super::transpose::{Lines, interleave};
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
-/// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1 MiB
-/// second-level cache.
+/// Positions that the tiles of a task sum before they move on: of a vector of input channels they fill an eighth of a 1
+/// MiB second-level cache.
 const RESIDENT_PIXELS: usize = 2048;
 
 /// Elements interleaved in the time of a vector multiply-add, about.
@@ -44,9 +44,10 @@ pub struct WeightGradient<'a> {
 
 /// Gradient of a cross-correlation in its weight, `[G OC, IC, KH, KW]`.
 ///
-/// A tile holds a few output channels times a few vectors, each of one tap and neighboring input channels, and sums over positions.
-/// To that end the padded input is laid out with the channels of a vector side by side, so that a tap is an offset here too, and the
-/// gradient with the output channels of a tile side by side. The order of the sums depends on the sizes alone, not on the threads.
+/// A tile holds a few output channels times a few vectors, each of one tap and neighboring input channels, and sums
+/// over positions. To that end the padded input is laid out with the channels of a vector side by side, so that a tap
+/// is an offset here too, and the gradient with the output channels of a tile side by side. The order of the sums
+/// depends on the sizes alone, not on the threads.
 ///
 /// # Panics
 /// When an operand does not have the sizes that it says, or one of them is zero.
@@ -116,8 +117,8 @@ fn weight_gradient_with(kernels: Microkernels, input: &WeightGradient<'_>) -> Ve
     Sums::new(kernels, input, packing, &taps).run(&x, &gradient)
 }
 
-/// Planes laid out with the channels of a vector side by side, `[group, block of channels, image, position, lane]`, zeros where the
-/// channels end.
+/// Planes laid out with the channels of a vector side by side, `[group, block of channels, image, position, lane]`,
+/// zeros where the channels end.
 struct Interleaved {
     lanes: usize,
     /// Channels of a group.
@@ -145,7 +146,8 @@ impl Interleaved {
         }
     }
 
-    /// Copies `planes`, `[image, group channel, position]`, and packs them first where a packing and the size that it starts from are given.
+    /// Copies `planes`, `[image, group channel, position]`, and packs them first where a packing and the size that it
+    /// starts from are given.
     fn fill(&self, planes: &[f32], packing: Option<(&Packing, [usize; 2])>, to: &mut [f32]) {
         let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
         let plane = packing.map_or(self.plane, |(_, [ih, iw])| ih * iw);
@@ -394,8 +396,8 @@ impl<'a> Sums<'a> {
             first_row: row,
             oh,
         };
-        // SAFETY: both operands were compared with their storage above, the sums have room for the largest tile of the set, and the
-        // set was detected.
+        // SAFETY: both operands were compared with their storage above, the sums have room for the largest tile of the
+        // set, and the set was detected.
         unsafe { self.kernels.outer(tile_oc, vectors.len())(&input, sums.as_mut_ptr()) };
     }
 }

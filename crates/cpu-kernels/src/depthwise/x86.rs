@@ -15,7 +15,8 @@ trait Block {
     /// The outputs from the first of `K` rows of pixels on, clamped, at `out`.
     ///
     /// # Safety
-    /// `taps` has `K * K` elements, from `pixels` on `LANES` are readable at the offset of every tap, and `LANES` are writable at `out`.
+    /// `taps` has `K * K` elements, from `pixels` on `LANES` are readable at the offset of every tap, and `LANES` are
+    /// writable at `out`.
     unsafe fn outputs<const K: usize>(
         pixels: *const f32,
         offset: impl Fn(usize, usize) -> usize,
@@ -40,7 +41,8 @@ macro_rules! block {
                 limit: f32,
                 out: *mut f32,
             ) {
-                // SAFETY: the caller's promise; only inlined into the functions below, whose callers have the instructions.
+                // SAFETY: the caller's promise; only inlined into the functions below, whose callers have the
+                // instructions.
                 unsafe {
                     let mut sum = $splat(bias);
                     for ky in 0..K {
@@ -122,8 +124,9 @@ fn convolve<V: Block, const K: usize>(plane: Plane<'_>) {
         while x < width {
             let left = width - x;
             let pixels = row[x..].as_ptr();
-            // SAFETY: a row of outputs reads up to `(K - 1) * stride + stride` rows of phases behind its first, which the padded plane has, and in each up to
-            // `pitch`, which holds whole vectors and the taps behind them. Vectors that reach beyond the row go through memory of their own.
+            // SAFETY: a row of outputs reads up to `(K - 1) * stride + stride` rows of phases behind its first, which
+            // the padded plane has, and in each up to `pitch`, which holds whole vectors and the taps behind them.
+            // Vectors that reach beyond the row go through memory of their own.
             unsafe {
                 if left >= V::LANES {
                     V::outputs::<K>(pixels, offset, taps, bias, limit, out[x..].as_mut_ptr());

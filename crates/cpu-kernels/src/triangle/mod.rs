@@ -1,7 +1,8 @@
 //! Squared lengths `|W x|^2` for a packed triangle `W` and one or many vectors: all that a Gaussian log-density costs.
 //!
-//! For one vector the triangle is read from memory once and is not written anywhere: the loop is bound by memory bandwidth. For several,
-//! each panel is widened to f32 once, stays in the first-level cache, and meets 8 vectors at a time.
+//! For one vector the triangle is read from memory once and is not written anywhere: the loop is bound by memory
+//! bandwidth. For several, each panel is widened to f32 once, stays in the first-level cache, and meets 8 vectors at a
+//! time.
 
 mod panels;
 
@@ -14,7 +15,8 @@ use crate::simd::InstructionSet;
 use crate::simd::Width;
 use panels::{LANES, columns};
 
-/// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers, and 18 of NEON's 32.
+/// Vectors that share one pass over a panel: their sums and one column fill 9 of AVX's 16 registers, and 18 of NEON's
+/// 32.
 const BLOCK: usize = 8;
 
 /// A packed lower triangular matrix.
@@ -119,7 +121,8 @@ fn squared_length(panel: &[[f32; LANES]], row: &[f32]) -> f32 {
     products.iter().map(|p| p * p).sum()
 }
 
-/// Visits each panel in f32 with all vectors, `BLOCK` at a time and then those that are left; `many` and `one` add squared lengths to sums.
+/// Visits each panel in f32 with all vectors, `BLOCK` at a time and then those that are left; `many` and `one` add
+/// squared lengths to sums.
 #[inline(always)]
 #[allow(
     clippy::too_many_arguments,
@@ -162,8 +165,8 @@ fn panel_by_panel(
     }
 }
 
-/// Written out, as the compiler shuffles lanes instead of keeping sums in registers. The module around it has the arithmetic of `$vector`, a column of
-/// a panel.
+/// Written out, as the compiler shuffles lanes instead of keeping sums in registers. The module around it has the
+/// arithmetic of `$vector`, a column of a panel.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! written_out {
     ($set:literal, $vector:ty) => {

@@ -1,7 +1,9 @@
-//! How a packed lower triangular matrix lies in memory: panels of 8 rows, in each the 8 entries of a column side by side.
+//! How a packed lower triangular matrix lies in memory: panels of 8 rows, in each the 8 entries of a column side by
+//! side.
 //!
-//! A product with a vector then reads memory once, in order, and keeps 8 sums in one register, with no sum across lanes until the end.
-//! Only the 8 x 8 blocks on the diagonal hold zeros that a dense triangle would not: 2.7 % more than `d (d + 1) / 2` at `d` = 256.
+//! A product with a vector then reads memory once, in order, and keeps 8 sums in one register, with no sum across lanes
+//! until the end. Only the 8 x 8 blocks on the diagonal hold zeros that a dense triangle would not: 2.7 % more than
+//! `d (d + 1) / 2` at `d` = 256.
 
 /// Rows of a panel: an AVX register of f32, half of an AVX-512 one, two of NEON.
 pub(super) const LANES: usize = 8;

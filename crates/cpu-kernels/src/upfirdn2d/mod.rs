@@ -1,8 +1,9 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
-//! Output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the pixels,
-//! and then along the rows of the whole band: a row that is read right after it was written, at another offset, would wait for the store buffer.
-//! For any other filter rows enter the band as they are, dealt out over the lanes of `polyphase`.
+//! Output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns
+//! first, straight from the pixels, and then along the rows of the whole band: a row that is read right after it was
+//! written, at another offset, would wait for the store buffer. For any other filter rows enter the band as they are,
+//! dealt out over the lanes of `polyphase`.
 
 mod plan;
 mod polyphase;
@@ -22,8 +23,8 @@ const PARALLEL_PIXELS: usize = 1 << 16;
 /// Pieces of work for each thread: more even out threads of unequal speed, fewer begin fewer bands.
 const PIECES_PER_THREAD: usize = 4;
 
-/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]` times the upsampled input at
-/// `o down + k - before`, and zero outside it.
+/// What [`upfirdn2d`] does with each plane, along `[y, x]`: output `o` of an axis is the sum over taps `k` of `taps[k]`
+/// times the upsampled input at `o down + k - before`, and zero outside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Resampling<'a> {
     /// Height and width of the input.
@@ -311,8 +312,8 @@ fn sum_from<const FUSED: bool, S: Slot>(
     terms: &[Weighted],
     skipped: usize,
 ) {
-    // Numbers of terms that are known let the compiler keep the weights in registers: that of the networks' filter, and half of it where every other
-    // pixel is an inserted zero.
+    // Numbers of terms that are known let the compiler keep the weights in registers: that of the networks' filter, and
+    // half of it where every other pixel is an inserted zero.
     match *terms {
         [a, b, c, d] => sum_of::<FUSED, S, 4>(out, source, [a, b, c, d], skipped),
         [a, b] => sum_of::<FUSED, S, 2>(out, source, [a, b], skipped),

@@ -14,7 +14,8 @@ pub(super) struct Plan {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) lanes: Lanes,
-    /// For a filter of rank one its row, a sum of lanes for each output phase, while [`Self::sum`] is that along the columns.
+    /// For a filter of rank one its row, a sum of lanes for each output phase, while [`Self::sum`] is that along the
+    /// columns.
     pub(super) row_filter: Option<Vec<PhaseFilter>>,
     /// Most output rows that are made at once.
     pub(super) band: usize,
@@ -27,7 +28,8 @@ pub(super) struct Plan {
     terms: Vec<Weighted>,
 }
 
-/// The terms of one output phase of the row filter: weights, and where their values for the first output begin in the lanes.
+/// The terms of one output phase of the row filter: weights, and where their values for the first output begin in the
+/// lanes.
 pub(super) type PhaseFilter = Vec<Weighted>;
 
 /// A weight, and where the values begin that it multiplies.

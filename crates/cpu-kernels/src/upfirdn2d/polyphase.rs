@@ -1,4 +1,5 @@
-//! Which input pixels and taps make each output pixel, so that inserted zeros are never multiplied and skipped outputs never computed.
+//! Which input pixels and taps make each output pixel, so that inserted zeros are never multiplied and skipped outputs
+//! never computed.
 
 /// One axis of an `upfirdn2d`: output `o` is the sum over taps `k` of `taps[k] * upsampled[o * down + k - before]`.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +40,8 @@ impl Axis {
     }
 }
 
-/// A row of pixels dealt out over `down` lanes, pixel `i` to lane `(i + shift) % down`, with zeros where the padding is. Every output
-/// phase is then a plain filter of contiguous lanes, whatever the factors are.
+/// A row of pixels dealt out over `down` lanes, pixel `i` to lane `(i + shift) % down`, with zeros where the padding
+/// is. Every output phase is then a plain filter of contiguous lanes, whatever the factors are.
 #[derive(Debug)]
 pub(super) struct Lanes {
     count: usize,
@@ -57,7 +58,8 @@ pub(super) struct Fill {
     pub(super) count: usize,
 }
 
-/// Outputs `p`, `p + up`, ... of one residue `p`: the sum over `terms` of a tap times the lanes' values from the term's offset on.
+/// Outputs `p`, `p + up`, ... of one residue `p`: the sum over `terms` of a tap times the lanes' values from the term's
+/// offset on.
 #[derive(Debug)]
 pub(super) struct Phase {
     pub(super) outputs: usize,

@@ -9,8 +9,8 @@ use super::proposals::is_clear;
 use super::trials::{Measured, Products, STRENGTH, Trials};
 use crate::{Error, Observer};
 
-/// Ridge of the side effects, as a share of their mean. A hundredth fits the mixture to the few latents that it was found
-/// on; above one it is hardly more than the attribute's own gradient.
+/// Ridge of the side effects, as a share of their mean. A hundredth fits the mixture to the few latents that it was
+/// found on; above one it is hardly more than the attribute's own gradient.
 const RELATIVE_RIDGE: f64 = 0.3;
 
 /// Of two mixtures whose steps have at least this cosine only the clearer one is listed.

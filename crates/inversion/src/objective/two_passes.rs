@@ -21,8 +21,8 @@ impl Objective<'_> {
             && w_plus.dims()[0] * side * side >= LARGE
     }
 
-    /// As [`evaluate`](Self::evaluate): first the gradient at the images, then the images again, whose product with that
-    /// gradient has the same gradient in the latents.
+    /// As [`evaluate`](Self::evaluate): first the gradient at the images, then the images again, whose product with
+    /// that gradient has the same gradient in the latents.
     pub(super) fn evaluate_in_two_passes(
         &self,
         w_plus: &Tensor<3>,

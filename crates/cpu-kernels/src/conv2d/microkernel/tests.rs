@@ -65,7 +65,8 @@ fn every_tile_has_the_sums_of_single_elements() {
                 for vectors in 1..=kernels.vectors {
                     let width = vectors * kernels.lanes;
                     let mut out = vec![f32::NAN; oc * width];
-                    // SAFETY: `x` has the positions and three more in each channel, `w` the weights, `out` the tile, and the set is available.
+                    // SAFETY: `x` has the positions and three more in each channel, `w` the weights, `out` the tile,
+                    // and the set is available.
                     unsafe { kernels.tile(oc, vectors)(&input, out.as_mut_ptr()) };
                     for (index, found) in out.iter().enumerate() {
                         let (o, position) = ((index / width) as isize, index % width);
@@ -111,7 +112,8 @@ fn every_panel_has_the_sums_of_single_elements() {
                     ic,
                     adds: first > 0,
                 };
-                // SAFETY: `x` has the positions and those behind them in each channel, `w` the weights, `out` the tile, and the set is available.
+                // SAFETY: `x` has the positions and those behind them in each channel, `w` the weights, `out` the tile,
+                // and the set is available.
                 unsafe { panel(&input, out.as_mut_ptr()) };
             }
             for (index, found) in out.iter().enumerate() {
@@ -160,7 +162,8 @@ fn every_outer_product_has_the_sums_of_single_elements() {
             for vectors in 1..=kernels.vectors {
                 let before = seeded("sums", oc * vectors * lanes, 1.0);
                 let mut out = before.clone();
-                // SAFETY: `x` reaches to the last position of the last vector, `gradient` has all positions, `out` the tile, and the set is available.
+                // SAFETY: `x` reaches to the last position of the last vector, `gradient` has all positions, `out` the
+                // tile, and the set is available.
                 unsafe { kernels.outer(oc, vectors)(&input, out.as_mut_ptr()) };
                 for (index, (found, before)) in out.iter().zip(before).enumerate() {
                     let (o, v) = (index / lanes / vectors, index / lanes % vectors);

@@ -151,9 +151,9 @@ vector!(
     }
 );
 
-/// [`Vector::step`] of the largest tile, whose sums, positions and weight fill all registers: the compiler loads the next positions early and
-/// has a sum go through memory for it, which everything then waits for. Offsets are those of the second and
-/// third vector.
+/// [`Vector::step`] of the largest tile, whose sums, positions and weight fill all registers: the compiler loads the
+/// next positions early and has a sum go through memory for it, which everything then waits for. Offsets are those of
+/// the second and third vector.
 ///
 /// # Safety
 /// As for [`Vector::step`], with AVX2 and FMA.

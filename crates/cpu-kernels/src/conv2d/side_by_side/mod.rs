@@ -1,9 +1,10 @@
-//! Correlations of small planes with the images of a batch side by side: a vector holds one position of as many images as it has lanes.
+//! Correlations of small planes with the images of a batch side by side: a vector holds one position of as many images
+//! as it has lanes.
 //!
-//! Where planes have few positions, vectors along their rows are filled badly, and many taps read nothing but zeros of the padding: two of
-//! five at 3x3 with a 3x3 kernel. Here every position has its own list of taps, without those. The sums that are left are taken in the order
-//! of the other correlations, and adding zeros changes nothing (weights are finite), so that an image's results do not depend on those beside
-//! it.
+//! Where planes have few positions, vectors along their rows are filled badly, and many taps read nothing but zeros of
+//! the padding: two of five at 3x3 with a 3x3 kernel. Here every position has its own list of taps, without those. The
+//! sums that are left are taken in the order of the other correlations, and adding zeros changes nothing (weights are
+//! finite), so that an image's results do not depend on those beside it.
 
 mod factors;
 mod runs;
@@ -208,8 +209,8 @@ impl Sweep<'_> {
                     ic,
                     taps: &run.taps,
                 };
-                // SAFETY: the run's positions were compared with the input above, the weights in `Operands::check`; the tile has room for
-                // the largest of any set, and the set was detected.
+                // SAFETY: the run's positions were compared with the input above, the weights in `Operands::check`; the
+                // tile has room for the largest of any set, and the set was detected.
                 unsafe { self.kernels.tile(tile_oc, vectors)(&input, sums.as_mut_ptr()) };
                 for (o, sums) in sums.chunks_exact(vectors * lanes).take(tile_oc).enumerate() {
                     for (vector, sums) in sums.chunks_exact(lanes).enumerate() {

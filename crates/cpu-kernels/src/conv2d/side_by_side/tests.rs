@@ -20,7 +20,8 @@ fn assert_equals_along_rows(what: &str, case: &Case) {
 
 #[test]
 fn equals_the_correlation_along_rows() {
-    // Full and partial blocks of images, row blocks that end early, single positions and several to a tile, kernels larger than planes.
+    // Full and partial blocks of images, row blocks that end early, single positions and several to a tile, kernels
+    // larger than planes.
     for shape in [
         [16, 1, 3, 9, 3, 3],
         [5, 1, 4, 8, 4, 6],
@@ -54,7 +55,8 @@ fn equals_the_correlation_along_rows() {
 
 #[test]
 fn positions_without_taps_are_biases() {
-    // More of them on end than the input has elements: between the reach of a small image in wide padding, and between the outputs of a stride.
+    // More of them on end than the input has elements: between the reach of a small image in wide padding, and between
+    // the outputs of a stride.
     let padded = Window::padded([6, 6]);
     let case = Case::convolution([16, 1, 1, 4, 1, 1], [5, 5], padded);
     assert_equals_along_rows("an image of one pixel", &case);

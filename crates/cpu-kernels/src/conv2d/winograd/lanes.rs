@@ -3,14 +3,16 @@ use std::ops::{Add, Mul, Sub};
 
 use part::Part;
 
-/// Elements of the widest vector; of two on 64-bit Arm, as four for each of the six rows would leave no registers for their sums.
+/// Elements of the widest vector; of two on 64-bit Arm, as four for each of the six rows would leave no registers for
+/// their sums.
 pub(super) const LANES: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
 
 /// A vector of neighboring positions, in as many registers as the instruction set needs for it.
 ///
-/// The transforms wait for memory, so that what the compiler makes of arrays is fast enough and one source serves every set of x86-64; register tiles,
-/// which do not, are written in the intrinsics of one set each (`microkernel::Vector`). For 64-bit Arm it took the arrays of `output` apart, into
-/// halves of vectors and single elements, so that vectors are named there.
+/// The transforms wait for memory, so that what the compiler makes of arrays is fast enough and one source serves every
+/// set of x86-64; register tiles, which do not, are written in the intrinsics of one set each (`microkernel::Vector`).
+/// For 64-bit Arm it took the arrays of `output` apart, into halves of vectors and single elements, so that vectors are
+/// named there.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes([Part; LANES / part::ELEMENTS]);
 

@@ -90,8 +90,8 @@ fn equals_the_direct_correlation() {
 
 #[test]
 fn squares_equal_the_direct_correlation_in_parts() {
-    // Some output channels at a time, also in groups, some images, and some rows of an image. Tiles take the channels in
-    // parts, too.
+    // Some output channels at a time, also in groups, some images, and some rows of an image. Tiles take the channels
+    // in parts, too.
     for shape in [
         [2, 1, 200, 96, 9, 7],
         [1, 2, 200, 48, 6, 5],

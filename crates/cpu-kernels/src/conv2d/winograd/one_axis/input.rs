@@ -18,8 +18,9 @@ const LINE: usize = 8;
 
 /// Transformed images in the order in which tiles read them: `[group, block of positions, point, channel, position]`.
 ///
-/// In the planes of an image the positions of a tile would lie a page apart from channel to channel. Here a tile reads one piece of memory
-/// from front to back, and what a point has of some channels stays in the first-level cache for the next output channels.
+/// In the planes of an image the positions of a tile would lie a page apart from channel to channel. Here a tile reads
+/// one piece of memory from front to back, and what a point has of some channels stays in the first-level cache for the
+/// next output channels.
 pub(super) struct Panels {
     values: Scratch,
     blocks: usize,
@@ -36,8 +37,8 @@ impl Panels {
     }
 }
 
-/// `B^T x` of `bands` of every plane, each plane times its factor. Rows follow each other as `packing` has them, and images too; `count` of their
-/// positions are cut into blocks for the tiles of `kernels`.
+/// `B^T x` of `bands` of every plane, each plane times its factor. Rows follow each other as `packing` has them, and
+/// images too; `count` of their positions are cut into blocks for the tiles of `kernels`.
 pub(super) fn transformed(
     kernels: Microkernels,
     packing: &Packing,

@@ -1,7 +1,7 @@
 //! F(4, 3) along the vertical axis: half of the products.
 //!
-//! A band of four output rows reads six input rows. The horizontal axis stays a direct correlation with three taps: rows
-//! stay rows, and the register tiles are those of every other correlation.
+//! A band of four output rows reads six input rows. The horizontal axis stays a direct correlation with three taps:
+//! rows stay rows, and the register tiles are those of every other correlation.
 
 mod input;
 mod output;
@@ -54,8 +54,8 @@ pub(in crate::conv2d) struct Bands {
 }
 
 impl Bands {
-    /// For a correlation of this form that is faster so. The number of images has no part in it, so that an image's results do not
-    /// depend on those beside it.
+    /// For a correlation of this form that is faster so. The number of images has no part in it, so that an image's
+    /// results do not depend on those beside it.
     pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
         if operands.ic.min(operands.oc) < LEAST_CHANNELS {
             return None;
@@ -121,7 +121,8 @@ impl Bands {
         }
     }
 
-    /// Tasks that the bands of an image are cut into, each of which reads all weights; 0 where threads had better share the weights.
+    /// Tasks that the bands of an image are cut into, each of which reads all weights; 0 where threads had better share
+    /// the weights.
     fn parts(&self, threads: usize, operands: &Operands<'_>, weights: usize) -> usize {
         let of_band = POINTS * self.packing.pitch * operands.groups * operands.ic;
         if weights > RESIDENT && weights > self.count * of_band {
@@ -238,8 +239,9 @@ impl Sweep<'_> {
                             };
                             let first = at(index, oc_index) + point * of_tile;
                             let sums = &mut tiles[first..][..of_tile];
-                            // SAFETY: a panel has `line` elements for each channel, which are enough as was seen above, weights were
-                            // compared with their storage, the tile has room for the largest, and the set was detected.
+                            // SAFETY: a panel has `line` elements for each channel, which are enough as was seen above,
+                            // weights were compared with their storage, the tile has room for the largest, and the set
+                            // was detected.
                             unsafe { kernel(&input, sums.as_mut_ptr()) };
                         }
                     }

@@ -55,8 +55,8 @@ impl Kernel for Store<'_> {
                     for (line, values) in outputs[..rows].iter().enumerate() {
                         let values = values.values();
                         let values: &[f32; LANES] = values.borrow();
-                        // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the output planes,
-                        // and `rows` to their rows.
+                        // SAFETY: a task writes the outputs of its own positions and rows only; `segments` keeps to the
+                        // output planes, and `rows` to their rows.
                         let to = unsafe { self.out.slice(first + line * ow + at, count) };
                         // Of a known length the loop is one store.
                         if let Some(to) = to.first_chunk_mut::<LANES>() {

@@ -8,7 +8,8 @@ use crate::threads::{self, Shared};
 /// Input channels whose kernels are brought side by side at a time.
 const CHANNELS: usize = 16;
 
-/// `G w` of every kernel column, `[point, group, block of OC, IC, column, OC]`, zeros for channels that fill the last block.
+/// `G w` of every kernel column, `[point, group, block of OC, IC, column, OC]`, zeros for channels that fill the last
+/// block.
 pub(super) fn transformed(
     block: usize,
     kernel: &[[[usize; 2]; TAPS]; TAPS],
