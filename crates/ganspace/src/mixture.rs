@@ -36,7 +36,7 @@ pub fn exclusive_mixture(
     check_same_shape("the matrix of side effects", side_effects, side_effects.t())?;
     check_finite("a change of score", score_change.iter().copied())?;
     let scale = side_effects.diag().sum() / count as f64;
-    if !(scale > 0.0) || score_change.iter().all(|change| *change == 0.0) {
+    if scale.is_nan() || scale <= 0.0 || score_change.iter().all(|change| *change == 0.0) {
         return Err(GanspaceError::NoSpread {
             what: "images or scores after steps along the directions",
             value: 0.0,

@@ -99,8 +99,9 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Typicality from which on a model is likely to have made an image.
-    pub const LEAST_TYPICALITY: f64 = 0.02;
+    /// Typicality from which on a model is likely to have made an image: that some of its own samples are less likely.
+    /// The index keeps 200 of them or fewer.
+    pub const LEAST_TYPICALITY: f64 = 0.005;
 
     /// The verdict on an image of this typicality for a model.
     pub fn new(model: String, typicality: f64) -> Self {
