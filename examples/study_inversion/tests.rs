@@ -38,7 +38,14 @@ const SMALL: [&str; 20] = [
 fn study(out: &Path, more: &[&str]) -> Result<(String, Value), Failure> {
     let json = out.join("results.json");
     let paths = [out.to_str().unwrap(), "--json", json.to_str().unwrap()];
-    let arguments = [&SMALL[..], &paths, more].concat();
+    let chooses = ["--categories", "--images"]
+        .iter()
+        .any(|option| more.contains(option));
+    let two: &[&str] = match chooses {
+        true => &[],
+        false => &["--categories", "lorelei,funEmoji"],
+    };
+    let arguments = [&SMALL[..], &paths, two, more].concat();
     let args = Args::try_parse_from(arguments).unwrap();
     run(&args, &mut ())?;
     let report = std::fs::read_to_string(out.join("report.md")).unwrap_or_default();
