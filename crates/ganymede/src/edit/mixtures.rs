@@ -16,11 +16,16 @@ const RELATIVE_RIDGE: f64 = 0.3;
 /// Of two mixtures whose steps have at least this cosine only the clearer one is listed.
 const ALIKE: f64 = 0.8;
 
+/// Four decimals: more would be of the few latents that it was found on, and would stand in the file of every edit.
+fn rounded(weight: f64) -> f64 {
+    (weight * 1e4).round() / 1e4
+}
+
 /// The weights of the mixture for the attribute of this number; none where no component moves it.
 pub fn weights(products: &Products, attribute: usize) -> Result<Option<Array1<f64>>, Error> {
     let changes = products.score_changes.row(attribute);
     match exclusive_mixture(changes, products.side_effects.view(), RELATIVE_RIDGE) {
-        Ok(weights) => Ok(Some(weights)),
+        Ok(weights) => Ok(Some(weights.mapv(rounded))),
         Err(GanspaceError::NoSpread { .. }) => Ok(None),
         Err(other) => Err(other.into()),
     }
