@@ -15,11 +15,13 @@
 //! The largest rounding errors are up to 1.8 times those of the direct sum in both forms.
 
 mod costs;
+mod filters;
 mod lanes;
 mod matrices;
 mod one_axis;
 #[cfg(all(test, not(miri)))]
 mod tests;
+mod transformed_images;
 mod two_axes;
 
 use super::plan::Plan;

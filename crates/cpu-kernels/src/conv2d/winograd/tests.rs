@@ -133,6 +133,7 @@ fn squares_of_each_image_are_as_if_alone() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there is one thread")]
 fn threads_change_nothing() {
     let case = Case::convolution([1, 1, 70, 40, 50, 50], [3, 3], Window::padded([1, 1]));
     for (name, set) in Microkernels::available() {
@@ -239,8 +240,10 @@ fn wide_layers_are_worth_two_axes() {
             });
             taken
         };
+        let in_browser = cfg!(target_family = "wasm");
         for (channels, size) in [(64, 32), (64, 128), (128, 32), (256, 32), (512, 32)] {
-            assert!(takes(1, channels, size), "{name}: {channels} of {size}");
+            let taken = takes(1, channels, size);
+            assert_eq!(taken, !in_browser, "{name}: {channels} of {size}");
         }
         for (channels, size) in [(3, 64), (16, 64), (64, 8), (512, 4)] {
             // Also with images that would make the same matrices worthwhile.

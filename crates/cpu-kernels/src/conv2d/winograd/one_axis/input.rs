@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use super::super::lanes::{LANES, Lanes};
 use super::super::matrices::{OUTPUTS, POINTS, of_inputs};
+use super::super::transformed_images::{Layout, Panels};
 use crate::conv2d::microkernel::{Microkernels, ROW_TAPS};
 use crate::conv2d::operands::Operands;
 use crate::conv2d::plan::Packing;
@@ -15,27 +16,6 @@ const POINT_COST: usize = 4;
 
 /// Lines of panels are whole numbers of so many elements.
 const LINE: usize = 8;
-
-/// Transformed images in the order in which tiles read them: `[group, block of positions, point, channel, position]`.
-///
-/// In the planes of an image the positions of a tile would lie a page apart from channel to channel. Here a tile reads
-/// one piece of memory from front to back, and what a point has of some channels stays in the first-level cache for the
-/// next output channels.
-pub(super) struct Panels {
-    values: Scratch,
-    blocks: usize,
-    ic: usize,
-    /// Elements of one channel: the positions of a block, and behind them those that the later taps read.
-    pub line: usize,
-}
-
-impl Panels {
-    /// The lines of all channels, of one point in a block of positions.
-    pub fn lines(&self, group: usize, block: usize, point: usize) -> &[f32] {
-        let panel = self.ic * self.line;
-        &self.values[((group * self.blocks + block) * POINTS + point) * panel..][..panel]
-    }
-}
 
 /// `B^T x` of `bands` of every plane, each plane times its factor. Rows follow each other as `packing` has them, and
 /// images too; `count` of their positions are cut into blocks for the tiles of `kernels`.
@@ -53,10 +33,17 @@ pub(super) fn transformed(
     let width = kernels.vectors * kernels.lanes;
     let line =
         (width.min(count.next_multiple_of(kernels.lanes)) + ROW_TAPS - 1).next_multiple_of(LINE);
-    let blocks = count.div_ceil(width);
+    let layout = Layout {
+        blocks: count.div_ceil(width),
+        points: POINTS,
+        ic,
+        // Behind the positions lie those that the later taps read.
+        line,
+        gap: 0,
+    };
     let point = bands.len() * packing.pitch + packing.tail;
     let image_positions = bands.len() * packing.pitch;
-    let mut values = Scratch::new(groups * ic * blocks * POINTS * line);
+    let mut values = Scratch::new(groups * layout.of_group());
     let zeros = vec![0.0; iw];
     let shared = Shared::new(&mut values);
     let threads = threads::threads_for(planes * POINTS * point / LANES * POINT_COST);
@@ -88,20 +75,15 @@ pub(super) fn transformed(
                     last: image + 1 == n,
                     width,
                     line,
-                    blocks,
-                    block: POINTS * ic * line,
+                    blocks: layout.blocks,
+                    block: layout.of_block(),
                     to: shared,
-                    first: ((group * blocks * POINTS + number) * ic + channel) * line,
+                    first: group * layout.of_group() + number * layout.of_point() + channel * line,
                 });
             }
         }
     });
-    Panels {
-        values,
-        blocks,
-        ic,
-        line,
-    }
+    Panels { values, layout }
 }
 
 /// Copies one point of a plane into the panels.

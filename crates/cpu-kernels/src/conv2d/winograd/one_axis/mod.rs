@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::lanes::LANES;
 use super::matrices::{OUTPUTS, POINTS, TAPS};
 use super::three_by_three;
+use super::transformed_images::Panels;
 use crate::conv2d::microkernel::{Microkernels, PanelInput, ROW_TAPS};
 use crate::conv2d::operands::Operands;
 use crate::conv2d::panels::{RESIDENT_PANEL, SHARED_BLOCKS, SHARED_OC};
@@ -22,7 +23,6 @@ use crate::conv2d::tasks::Tasks;
 use crate::scratch::Scratch;
 use crate::simd;
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
-use input::Panels;
 use output::Store;
 
 const _: () = assert!(TAPS == ROW_TAPS, "tiles of rows have the kernel's columns");
@@ -206,7 +206,7 @@ impl Sweep<'_> {
         let Microkernels {
             oc: rows, lanes, ..
         } = self.kernels;
-        let line = self.panels.line;
+        let line = self.panels.layout.line;
         let taken = RESIDENT_PANEL / line;
         let of_channel = TAPS * rows;
         let of_block = ic * of_channel;

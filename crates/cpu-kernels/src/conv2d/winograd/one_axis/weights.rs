@@ -1,3 +1,4 @@
+use super::super::filters::Filters;
 use super::super::matrices::{POINTS, TAPS, of_weights};
 use crate::conv2d::kernels_beside::KernelsBeside;
 use crate::conv2d::operands::Operands;
@@ -29,24 +30,16 @@ pub(super) fn transformed(
         let to = std::array::from_fn(|point| unsafe {
             shared.slice(point * of_point + index * of_block, of_block)
         });
-        let first = oc_block * block;
+        let filters = Filters {
+            beside: &beside,
+            kernel,
+            ic,
+            group,
+            first: oc_block * block,
+        };
         match block {
-            8 => simd::run(OcBlock::<8> {
-                beside: &beside,
-                ic,
-                kernel,
-                group,
-                first,
-                to,
-            }),
-            4 => simd::run(OcBlock::<4> {
-                beside: &beside,
-                ic,
-                kernel,
-                group,
-                first,
-                to,
-            }),
+            8 => simd::run(OcBlock::<8> { filters, to }),
+            4 => simd::run(OcBlock::<4> { filters, to }),
             other => unreachable!("no instruction set has tiles of {other} rows"),
         }
     });
@@ -55,11 +48,7 @@ pub(super) fn transformed(
 
 /// The filters of `OC` output channels and all input channels of a group.
 struct OcBlock<'a, const OC: usize> {
-    beside: &'a KernelsBeside<'a>,
-    ic: usize,
-    kernel: &'a [[[usize; 2]; TAPS]; TAPS],
-    group: usize,
-    first: usize,
+    filters: Filters<'a>,
     /// What belongs to the block for each point.
     to: [&'a mut [f32]; POINTS],
 }
@@ -67,21 +56,13 @@ struct OcBlock<'a, const OC: usize> {
 impl<const OC: usize> Kernel for OcBlock<'_, OC> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self {
-            beside,
-            ic,
-            kernel,
-            group,
-            first,
-            mut to,
-        } = self;
-        let places = kernel.map(|taps| taps.map(|tap| beside.place(tap)));
+        let Self { filters, mut to } = self;
+        let (places, ic) = (filters.places(), filters.ic);
         let mut kernels = [[0.0_f32; OC]; CHANNELS * TAPS * TAPS];
         for first_channel in (0..ic).step_by(CHANNELS) {
             let channels = first_channel..ic.min(first_channel + CHANNELS);
-            let kernels = &mut kernels[..channels.len() * TAPS * TAPS];
-            beside.fill(group, first, channels.clone(), kernels.as_flattened_mut());
-            for (i, kernel) in channels.zip(kernels.as_chunks::<{ TAPS * TAPS }>().0) {
+            let kernels = filters.of(channels.clone(), &mut kernels);
+            for (i, kernel) in channels.zip(kernels) {
                 for column in 0..TAPS {
                     let [a, b, c] = places;
                     let points =

@@ -2,6 +2,7 @@ use std::borrow::Borrow;
 
 use super::super::lanes::{LANES, Lanes};
 use super::super::matrices::{POINTS as SIDE, of_inputs};
+use super::super::transformed_images::{Layout, Panels};
 use super::part::{PIECE, Part};
 use super::phases::Phases;
 use super::{GAP, POINTS, Squares};
@@ -13,43 +14,20 @@ use crate::threads::{self, Shared, TASKS_PER_THREAD};
 /// Cost of a vector of one point, in vector multiply-adds, with its part of what it takes to take the plane apart.
 const POINT_COST: usize = 16;
 
-/// Transformed images in the order in which tiles read them: `[group, block of positions, point, channel, position]`.
-pub(super) struct Panels {
-    values: Scratch,
-    blocks: usize,
-    ic: usize,
-    /// Positions of a block.
-    pub line: usize,
-}
-
-impl Panels {
-    /// The lines of all channels, of one point in a block of positions.
-    pub fn lines(&self, group: usize, block: usize, point: usize) -> &[f32] {
-        let first = ((group * self.blocks + block) * POINTS + point) * self.panel();
-        &self.values[first..][..self.ic * self.line]
-    }
-
-    /// Elements from one point to the next.
-    fn panel(&self) -> usize {
-        self.ic * self.line + GAP
-    }
-}
-
 /// `B^T x B` of the squares of `part`, each plane times its factor.
 pub(super) fn transformed(squares: &Squares, part: &Part, operands: &Operands<'_>) -> Panels {
     let [ih, iw] = operands.geometry.input;
     let Operands { n, groups, ic, .. } = *operands;
     let planes = n * groups * ic;
-    let (line, blocks) = (part.line, part.blocks());
-    let mut panels = Panels {
-        values: Scratch::new(0),
-        blocks,
+    let layout = Layout {
+        blocks: part.blocks(),
+        points: POINTS,
         ic,
-        line,
+        line: part.line,
+        gap: GAP,
     };
-    let panel = panels.panel();
-    panels.values = Scratch::new(groups * blocks * POINTS * panel);
-    let shared = Shared::new(&mut panels.values);
+    let mut values = Scratch::new(groups * layout.of_group());
+    let shared = Shared::new(&mut values);
     let threads = threads::threads_for(planes * POINTS * part.image / LANES * POINT_COST);
     let tasks = planes.min(threads * TASKS_PER_THREAD);
     threads::run(threads, tasks, |task| {
@@ -64,13 +42,13 @@ pub(super) fn transformed(squares: &Squares, part: &Part, operands: &Operands<'_
                 phases: &phases,
                 part,
                 position: image * part.image,
-                panel,
+                layout,
                 to: shared,
-                first: group * blocks * POINTS * panel + channel * line,
+                first: group * layout.of_group() + channel * layout.line,
             });
         }
     });
-    panels
+    Panels { values, layout }
 }
 
 /// Transforms one plane into the panels.
@@ -79,8 +57,7 @@ struct Points<'a> {
     part: &'a Part,
     /// The plane's first position.
     position: usize,
-    /// Elements from one point to the next.
-    panel: usize,
+    layout: Layout,
     to: Shared<f32>,
     /// Element of the first block's line.
     first: usize,
@@ -90,6 +67,7 @@ impl Kernel for Points<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         const PIECES: usize = LANES / PIECE;
+        let of_point = self.layout.of_point();
         // In memory: of 36 vectors in its hands the compiler makes shorter ones.
         let mut columns = [[Lanes::splat(0.0); SIDE]; SIDE];
         for at in (0..self.part.image).step_by(LANES) {
@@ -100,7 +78,7 @@ impl Kernel for Points<'_> {
             let mut places = [0; PIECES];
             for (index, place) in places.iter_mut().enumerate() {
                 let (block, within) = self.part.place(self.position + at + index * PIECE);
-                *place = self.first + block * POINTS * self.panel + within;
+                *place = self.first + block * self.layout.of_block() + within;
             }
             for y in 0..SIDE {
                 let [a, b, c, d, e, f] = &columns;
@@ -112,8 +90,7 @@ impl Kernel for Points<'_> {
                     for (place, values) in places[..pieces].iter().zip(values) {
                         // SAFETY: the positions of a plane belong to one task; pieces lie inside lines, as both are
                         // whole numbers of pieces.
-                        let to =
-                            unsafe { self.to.slice(place + (y * SIDE + x) * self.panel, PIECE) };
+                        let to = unsafe { self.to.slice(place + (y * SIDE + x) * of_point, PIECE) };
                         to.copy_from_slice(values);
                     }
                 }

@@ -105,7 +105,8 @@ impl Kernel for Fill<'_> {
         let phases = values.chunks_exact_mut(POINTS * line);
         for ((phase, padded), last) in phases.zip(padded).zip(last) {
             let (first, behind) = phase.split_at_mut(OUTPUTS * line);
-            // SAFETY: each column has room for the squares of all rows, and this is the only task that has them.
+            // SAFETY: each column has room for the squares of all rows, this is the only task that has them, and
+            // `separate` writes numbers alone.
             unsafe {
                 separate(
                     OUTPUTS,
@@ -165,8 +166,9 @@ impl Fill<'_> {
     }
 }
 
-/// For a function that writes numbers only.
-fn uninitialized(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
-    // SAFETY: the layout is the same, and the caller's function leaves numbers.
+/// # Safety
+/// Nothing but numbers is written.
+unsafe fn uninitialized(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the layout is the same, and the caller promises the rest.
     unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<f32>]) }
 }

@@ -2,8 +2,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::lanes::LANES;
+use super::super::transformed_images::Panels;
 use super::POINTS;
-use super::input::Panels;
 use super::output::{Buffers, Store};
 use super::part::Part;
 use super::weights::Weights;
@@ -54,7 +54,7 @@ impl Sweep<'_> {
             vectors,
             ..
         } = self.kernels;
-        let line = self.panels.line;
+        let line = self.panels.layout.line;
         let taken = RESIDENT_PANEL / line;
         let of_tile = rows * vectors * lanes;
         let shared = SHARED_OC / rows;

@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use super::super::filters::Filters;
 use super::super::matrices::{POINTS as SIDE, TAPS, of_weights};
 use super::{GAP, POINTS};
 use crate::conv2d::kernels_beside::KernelsBeside;
@@ -44,24 +45,16 @@ impl Weights {
             let (group, oc_block) = (index / oc_blocks.len(), index % oc_blocks.len());
             // SAFETY: each block belongs to one task and lies inside the weights.
             let to = unsafe { shared.slice(index * of_block, of_block) };
-            let first = (oc_blocks.start + oc_block) * block;
+            let filters = Filters {
+                beside: &beside,
+                kernel,
+                ic,
+                group,
+                first: (oc_blocks.start + oc_block) * block,
+            };
             match block {
-                8 => simd::run(OcBlock::<8> {
-                    beside: &beside,
-                    ic,
-                    kernel,
-                    group,
-                    first,
-                    to,
-                }),
-                4 => simd::run(OcBlock::<4> {
-                    beside: &beside,
-                    ic,
-                    kernel,
-                    group,
-                    first,
-                    to,
-                }),
+                8 => simd::run(OcBlock::<8> { filters, to }),
+                4 => simd::run(OcBlock::<4> { filters, to }),
                 other => unreachable!("no instruction set has tiles of {other} rows"),
             }
         });
@@ -81,11 +74,7 @@ impl Weights {
 
 /// The filters of `OC` output channels and all input channels of a group.
 struct OcBlock<'a, const OC: usize> {
-    beside: &'a KernelsBeside<'a>,
-    ic: usize,
-    kernel: &'a [[[usize; 2]; TAPS]; TAPS],
-    group: usize,
-    first: usize,
+    filters: Filters<'a>,
     /// `[point, IC, OC]`.
     to: &'a mut [f32],
 }
@@ -93,24 +82,14 @@ struct OcBlock<'a, const OC: usize> {
 impl<const OC: usize> Kernel for OcBlock<'_, OC> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self {
-            beside,
-            ic,
-            kernel,
-            group,
-            first,
-            to,
-        } = self;
-        let places = kernel.map(|taps| taps.map(|tap| beside.place(tap)));
+        let Self { filters, to } = self;
+        let (places, ic) = (filters.places(), filters.ic);
         let mut kernels = [[0.0_f32; OC]; CHANNELS * TAPS * TAPS];
         let mut columns = [[[0.0; OC]; SIDE]; TAPS];
         for first_channel in (0..ic).step_by(CHANNELS) {
             let channels = first_channel..ic.min(first_channel + CHANNELS);
-            let count = channels.len();
-            let kernels = &mut kernels[..count * TAPS * TAPS];
-            beside.fill(group, first, channels, kernels.as_flattened_mut());
-            let channels = first_channel..first_channel + count;
-            for (channel, kernel) in channels.zip(kernels.as_chunks::<{ TAPS * TAPS }>().0) {
+            let kernels = filters.of(channels.clone(), &mut kernels);
+            for (channel, kernel) in channels.zip(kernels) {
                 for (x, column) in columns.iter_mut().enumerate() {
                     let [a, b, c] = places;
                     *column = of_weights(&kernel[a[x]], &kernel[b[x]], &kernel[c[x]]);
