@@ -1,7 +1,9 @@
 //! Mixtures of components that move an attribute for as little else as possible.
 
-use ganspace::{Edit, EffectTrials, GanspaceError, LatentDirections, effects, exclusive_mixture};
-use ndarray::{Array1, Axis as Dimension};
+use ganspace::{
+    Edit, EffectTrials, GanspaceError, LatentDirections, LayerRange, effects, exclusive_mixture,
+};
+use ndarray::{Array1, Array2, Axis as Dimension};
 
 use super::attribute::Attribute;
 use super::outcome::Mixture;
@@ -31,16 +33,28 @@ pub fn weights(products: &Products, attribute: usize) -> Result<Option<Array1<f6
     }
 }
 
-/// For each attribute its mixture, measured on latents that it was not found on: those that move theirs reliably and
-/// rather than the rest of the picture, the clearest first, and of those that do the same only one.
+/// What mixtures are measured by: trials on latents that they were not found on, with each attribute's scores of the
+/// unedited images, and steps in random directions.
+pub struct Comparison<'a> {
+    pub trials: &'a Trials<'a>,
+    pub scores: &'a [Vec<f64>],
+    pub at_random: &'a Measured,
+}
+
+/// For each attribute its mixture: those that move theirs reliably and rather than the rest of the picture, the clearest
+/// first, and of those that do the same only one.
 pub fn propose(
-    trials: &Trials<'_>,
     products: &Products,
     directions: &LatentDirections,
-    layers: ganspace::LayerRange,
-    at_random: &Measured,
+    layers: LayerRange,
+    comparison: &Comparison<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Mixture>, Error> {
+    let Comparison {
+        trials,
+        scores,
+        at_random,
+    } = *comparison;
     let mut found: Vec<(usize, Array1<f64>, Edit)> = Vec::new();
     for attribute in 0..trials.attributes.len() {
         if let Some(weights) = weights(products, attribute)? {
@@ -50,14 +64,13 @@ pub fn propose(
     }
     let edits: Vec<Edit> = found.iter().map(|(_, _, edit)| edit.clone()).collect();
     let measured = trials.measure(&edits, "mixtures", observer)?;
-    let scores = trials.scores()?;
     let mut proposals = Vec::new();
     for (column, (attribute, weights, edit)) in found.into_iter().enumerate() {
         let Attribute::Region(color) = &trials.attributes[attribute] else {
             continue;
         };
         let of = |trials: &Measured, column: Option<usize>| {
-            let chosen = |table: &ndarray::Array2<f64>| match column {
+            let chosen = |table: &Array2<f64>| match column {
                 Some(column) => table.select(Dimension(1), &[column]),
                 None => table.clone(),
             };

@@ -51,8 +51,8 @@ impl Job<'_> {
         let measured = trials.measure(&edits, "edits", observer)?;
         let random = self.random_edits(&edits, edits.len());
         let at_random = trials.measure(&random, "random directions", observer)?;
-        outcome.proposals =
-            proposals::propose(&attributes, &trials.scores()?, &measured, &at_random)?;
+        let scores = trials.scores()?;
+        outcome.proposals = proposals::propose(&attributes, &scores, &measured, &at_random)?;
         let others = self.trial_latents(self.options.trials, observer)?;
         let products = self.trials(&others, &attributes).products(
             &edits,
@@ -60,8 +60,12 @@ impl Job<'_> {
             observer,
         )?;
         let layers = self.options.layers;
-        outcome.mixtures =
-            mixtures::propose(&trials, &products, directions, layers, &at_random, observer)?;
+        let comparison = mixtures::Comparison {
+            trials: &trials,
+            scores: &scores,
+            at_random: &at_random,
+        };
+        outcome.mixtures = mixtures::propose(&products, directions, layers, &comparison, observer)?;
         let per_stdev = |found: &Array2<f64>| {
             found.sum_axis(Dimension(0)) / (found.nrows() as f64 * 2.0 * STRENGTH)
         };

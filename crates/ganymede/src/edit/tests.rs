@@ -8,12 +8,13 @@ use burn::tensor::Device;
 use ganspace::{Basis, Edit, EditBook, GanspaceError, LayerRange};
 use image_tensor::from_signed_unit;
 use ndarray::{Array2, array};
+use stylegan2::RandomState;
 
 use super::attribute::Attribute;
 use super::plan::{self, Plan};
 use super::strip::Strips;
 use super::trials::{STRENGTH, Trials};
-use super::{Bases, Options, RegionColor};
+use super::{Bases, Options, RegionColor, mixtures, proposals};
 use crate::invert::Settings;
 use crate::latents::{FoundLatent, LatentSettings, LatentSource, without_offsets};
 use crate::rendering::{distances, render};
@@ -215,6 +216,72 @@ fn products_of_edits_are_what_they_do_together() {
             (found - again).abs() <= 1e-3 * expected.0,
             "{found}, {again}"
         );
+    }
+}
+
+#[test]
+fn mixtures_are_clear_and_no_two_alike() {
+    let device = Device::flex();
+    let model = model(Path::new(""), &device);
+    let directions = Bases::new(&model, None, &device)
+        .directions(&basis("w"), &mut ())
+        .unwrap();
+    let edits: Vec<Edit> = (0..3)
+        .map(|component| directions.edit(component, LayerRange::ALL).unwrap())
+        .collect();
+    let metric = metric(&device);
+    let attributes = proposals::attributes();
+    let (shown, others) = (
+        seeds(&model, &device, &[0, 1, 2, 3]),
+        seeds(&model, &device, &[4, 5, 6, 7]),
+    );
+    let trials = |latents| Trials {
+        model: &model,
+        latents,
+        metric: &metric,
+        attributes: &attributes,
+        batch: 8,
+        device: &device,
+    };
+    let products = trials(&others[..])
+        .products(&edits, "products", &mut ())
+        .unwrap();
+    let trials = trials(&shown[..]);
+    let mut random = RandomState::new(0);
+    let random: Vec<Edit> = edits
+        .iter()
+        .map(|edit| edit.in_random_direction(|| random.standard_normal()))
+        .collect();
+    let comparison = mixtures::Comparison {
+        trials: &trials,
+        scores: &trials.scores().unwrap(),
+        at_random: &trials.measure(&random, "random", &mut ()).unwrap(),
+    };
+    let found = mixtures::propose(
+        &products,
+        &directions,
+        LayerRange::ALL,
+        &comparison,
+        &mut (),
+    )
+    .unwrap();
+    assert!(!found.is_empty());
+    let ranks = found.iter().map(|m| m.strength.abs() * m.exclusivity);
+    assert!(ranks.is_sorted_by(|a, b| a >= b));
+    let steps: Vec<Edit> = found
+        .iter()
+        .map(|mixture| {
+            let weights = ndarray::ArrayView1::from(&mixture.weights);
+            // Rounded to four decimals.
+            assert!((weights.dot(&weights) - 1.0).abs() < 1e-3);
+            assert!(mixture.consistency >= 0.8 && mixture.exclusivity >= 1.5);
+            directions.mixture(weights, LayerRange::ALL).unwrap()
+        })
+        .collect();
+    for (index, step) in steps.iter().enumerate() {
+        for other in &steps[..index] {
+            assert!(step.direction().dot(other.direction()).abs() < 0.8);
+        }
     }
 }
 

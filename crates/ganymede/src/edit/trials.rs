@@ -3,7 +3,7 @@
 use backbones::{ResizeMethod, resize};
 use burn::tensor::{Device, Tensor};
 use ganspace::{Edit, EffectTrials};
-use image_tensor::{ResizeProtocol, from_signed_unit, rgb_over_white};
+use image_tensor::{ResizeProtocol, RgbImage, from_signed_unit, rgb_over_white};
 use lpips::Lpips;
 use ndarray::Array2;
 
@@ -98,13 +98,10 @@ impl Trials<'_> {
                     // LPIPS grows with the square of a small step.
                     measured.movement[[sample, first + index]] = distance.sqrt();
                 }
-                let images = from_signed_unit(images);
-                for (attribute, changes) in self.attributes.iter().zip(&mut measured.score_changes)
-                {
-                    let scores = attribute.scores(&images)?;
-                    let (minus, plus) = scores.split_at(count);
-                    for (index, (plus, minus)) in plus.iter().zip(minus).enumerate() {
-                        changes[[sample, first + index]] = plus - minus;
+                let changes = self.score_changes(&from_signed_unit(images))?;
+                for (table, changes) in measured.score_changes.iter_mut().zip(changes) {
+                    for (index, change) in changes.into_iter().enumerate() {
+                        table[[sample, first + index]] = change;
                     }
                 }
                 done += count as u64;
@@ -137,16 +134,12 @@ impl Trials<'_> {
                 observer.go_on()?;
                 let images = self.to_either_side(latent, edits, SMALL)?;
                 let count = edits.len();
-                let bytes = from_signed_unit(images.clone());
-                for (attribute, mut changes) in self
-                    .attributes
-                    .iter()
-                    .zip(products.score_changes.rows_mut())
+                let changes = self.score_changes(&from_signed_unit(images.clone()))?;
+                for (mut sums, changes) in
+                    products.score_changes.rows_mut().into_iter().zip(changes)
                 {
-                    let scores = attribute.scores(&bytes)?;
-                    let (minus, plus) = scores.split_at(count);
-                    for (index, (plus, minus)) in plus.iter().zip(minus).enumerate() {
-                        changes[chunk * pairs + index] += share * (plus - minus);
+                    for (index, change) in changes.into_iter().enumerate() {
+                        sums[chunk * pairs + index] += share * change;
                     }
                 }
                 let seen = self
@@ -187,6 +180,22 @@ impl Trials<'_> {
             .chain(edited(strength))
             .collect::<Result<Vec<_>, Error>>()?;
         rendering::render(self.model, &latents, self.device)
+    }
+
+    /// What edits add to each attribute's score, by images to either side.
+    fn score_changes(&self, images: &[RgbImage]) -> Result<Vec<Vec<f64>>, Error> {
+        let attributes = self.attributes.iter();
+        attributes
+            .map(|attribute| {
+                let scores = attribute.scores(images)?;
+                let (minus, plus) = scores.split_at(scores.len() / 2);
+                Ok(plus
+                    .iter()
+                    .zip(minus)
+                    .map(|(plus, minus)| plus - minus)
+                    .collect())
+            })
+            .collect()
     }
 
     /// Scores of the unedited images, a list for each attribute.
