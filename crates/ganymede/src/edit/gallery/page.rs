@@ -60,7 +60,7 @@ pub(super) fn section(shown: &[ShownEdit], file: &Path, network: &str) -> String
             .collect();
         let line = format!(
             "### {model}: {title}\n\n![{name} of {model}]({picture})\n\n\
-             Left the held-out image, then {what} of {space} on layers {layers} with strengths {from} to {to}.\n\
+             Left the held-out image, then {what} of {space} on {layers} with strengths {from} to {to}.\n\
              Adapted from {credit}.\n\n\
              ```sh\ncargo run --release --example edit -- --model {model} --edit {quoted} --image {images}\n```\n\n",
             model = edit.model,
@@ -70,7 +70,10 @@ pub(super) fn section(shown: &[ShownEdit], file: &Path, network: &str) -> String
                 false => format!("component {}", edit.component),
             },
             space = edit.space,
-            layers = edit.layers,
+            layers = match edit.layers.as_str() {
+                "all" => "all layers".to_owned(),
+                some => format!("layers {some}"),
+            },
             credit = edit.credit,
             quoted = quoted(&edit.edit),
             images = images.join(" "),
