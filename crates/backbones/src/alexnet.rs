@@ -28,7 +28,7 @@ impl AlexNet {
     pub const CHANNELS: [usize; 5] = [64, 192, 384, 256, 256];
 
     /// Channels of the last activation.
-    pub const FEATURES: usize = 256;
+    pub const FEATURES: usize = Self::CHANNELS[4];
 
     /// The network with all weights zero.
     pub fn init(device: &Device) -> Self {

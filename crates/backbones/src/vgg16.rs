@@ -31,7 +31,7 @@ impl Vgg16 {
     pub const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
 
     /// Channels of the last activation.
-    pub const FEATURES: usize = 512;
+    pub const FEATURES: usize = Self::CHANNELS[4];
 
     /// The network with all weights zero.
     pub fn init(device: &Device) -> Self {

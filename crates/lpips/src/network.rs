@@ -42,8 +42,8 @@ impl LpipsNetwork {
     /// Channels of the compared activations.
     pub fn channels(self) -> &'static [usize] {
         match self {
-            Self::AlexNet => &[64, 192, 384, 256, 256],
-            Self::Vgg16 => &[64, 128, 256, 512, 512],
+            Self::AlexNet => &AlexNet::CHANNELS,
+            Self::Vgg16 => &Vgg16::CHANNELS,
             Self::SqueezeNet => &[64, 128, 256, 384, 384, 512, 512],
         }
     }
