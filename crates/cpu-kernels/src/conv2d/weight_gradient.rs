@@ -163,7 +163,8 @@ impl Interleaved {
             // SAFETY: each block of an image belongs to one task and lies inside the buffer.
             let to = unsafe { shared.slice(index * unit, unit) };
             if let Some((packing, [ih, iw])) = packing.filter(|(packing, [_, iw])| {
-                packing.stride == [1, 1] && count == self.lanes && *iw >= self.lanes
+                let inside = packing.pitch.saturating_sub(packing.before[1]).min(*iw);
+                packing.stride == [1, 1] && count == self.lanes && inside >= self.lanes
             }) {
                 self.fill_rows(planes, packing, [ih, iw], to);
             } else if let Some((packing, size)) = packing {
