@@ -170,6 +170,8 @@ fn cases(place: &Place) -> Vec<Case> {
     const INDEX: &str = "weights/zoo/index.ganymede";
     const RECORD: &str = "weights/zoo/index.toml";
     const FEATURES: &str = "weights/features/efficientnet_lite0.safetensors";
+    // The network of the index.
+    const INDEXED: &str = "weights/features/alexnet.safetensors";
     const HEADS: &str = "weights/features/lpips_v0.1_alex.safetensors";
     vec![
         case("convert", "{X} --out {out}", "a.pt", zip()),
@@ -204,7 +206,7 @@ fn cases(place: &Place) -> Vec<Case> {
         case("search", "--image {images}", INDEX, index()),
         case("search", "--image {images}", RECORD, text()),
         case("search", "--image {images}", CARD, text()),
-        case("search", "--image {images}", FEATURES, tensors()),
+        case("search", "--image {images}", INDEXED, tensors()),
         case("index", "build --samples 4 --moments {out}", CARD, text()),
         case(
             "index",
