@@ -11,6 +11,7 @@ mod flex;
 pub(crate) use flex::is_plain_on_cpu;
 
 use burn::tensor::Tensor;
+use stylegan2_ops::{Activation, BiasAct, bias_act};
 
 use crate::convolution::Convolution;
 use crate::same_padding::convolve_same;
@@ -20,7 +21,14 @@ const LIMIT: f32 = 6.0;
 
 /// ReLU6: `x` clamped to [0, 6].
 pub(crate) fn relu6(x: Tensor<4>) -> Tensor<4> {
-    x.clamp(0.0, LIMIT)
+    // Burn's clamp keeps masks for its gradient and fills by them, which takes longer than the convolutions around it.
+    let options = BiasAct {
+        activation: Activation::Relu,
+        gain: Some(1.0),
+        clamp: Some(LIMIT),
+        ..BiasAct::default()
+    };
+    bias_act(x, None, options)
 }
 
 /// `relu6(convolution(relu6(x)))` for a depthwise `convolution` `[channels, 1, k, k]`:
