@@ -34,12 +34,18 @@ fn lock(flags: &Mutex<Flags>) -> MutexGuard<'_, Flags> {
 }
 
 impl Jobs {
-    /// Asks a job to end; says whether there is one.
+    /// Asks a job to end; says whether it waits or runs.
     pub fn cancel(&self, id: &str) -> bool {
         let flags = lock(&self.flags);
         let flag = flags.get(id);
         flag.inspect(|flag| flag.store(true, Ordering::SeqCst))
             .is_some()
+    }
+
+    /// Whether there was such a job, which neither waits nor runs now.
+    pub fn has_ended(&self, id: &str) -> bool {
+        let begun = self.next.load(Ordering::SeqCst);
+        id.parse().is_ok_and(|number: u64| number < begun) && !lock(&self.flags).contains_key(id)
     }
 
     pub fn cancel_all(&self) {
