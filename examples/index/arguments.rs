@@ -10,8 +10,9 @@ use examples::CommonArgs;
 
 /// Build and change the index that `search` ranks models by
 ///
-/// Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these
-/// are all that is kept. Ctrl-C stops after a batch; the same command goes on from there.
+/// Each model makes samples, and a feature network turns them into vectors of length 1. Kept of these are mean and
+/// covariance, and how likely the model finds its own samples. Ctrl-C stops after a batch; the same command goes on from
+/// there.
 #[derive(Parser, Debug)]
 #[command(name = "index")]
 pub struct Arguments {

@@ -45,7 +45,7 @@ struct Args {
     /// Where to compute; wgpu and cuda need a build with that feature
     #[arg(long, value_enum, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
-    /// Folder with zoo/, features/ and queries/ [default: $GANYMEDE_WEIGHTS, or what docs/weights.md says]
+    /// Folder with zoo/, features/, queries/ and the other images [default: $GANYMEDE_WEIGHTS, or what docs/weights.md says]
     #[arg(long, value_name = "DIR")]
     weights: Option<PathBuf>,
 }

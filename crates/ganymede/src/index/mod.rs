@@ -1,8 +1,8 @@
 //! Builds, changes and evaluates the index of a zoo: the statistics of all models' features, which
 //! [`search`](crate::search) ranks them by.
 //!
-//! Each model makes samples, a feature network turns them into vectors of length 1, and mean and covariance of these
-//! are all that is kept.
+//! Each model makes samples, and a feature network turns them into vectors of length 1. Kept of these are mean and
+//! covariance, and how likely the model finds its own samples.
 //!
 //! ```
 //! use ganymede::index::{self, BuildOptions, Sampling};

@@ -171,8 +171,7 @@ pub struct FineTuning {
     /// Features of the Fréchet distance and how images become the network's input
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t = FineTuning::default().protocol))]
     pub protocol: Protocol,
-    /// Weights of that network (.safetensors, .pth or .pt) [default for efficientnet_lite0: those in the weights
-    /// folder]
+    /// Weights of that network (.safetensors, .pth or .pt) [default: its file in features/ of the weights folder]
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub features: Option<PathBuf>,
     /// Also write the checkpoint every so many minutes

@@ -25,7 +25,7 @@ export function styleOf(name) {
 export function creditOf(name) {
   const { title, creator, source, homepage, license } = styleOf(name).meta;
   if (!creator || !license?.name || !license?.url) {
-    throw new Error(`the package of style ${name} names no artist or licence`);
+    throw new Error(`the package of style ${name} names no artist or license`);
   }
   return { title, artist: creator, source, ...(homepage && { homepage }), licence: license.name, licence_url: license.url };
 }

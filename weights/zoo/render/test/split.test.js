@@ -75,7 +75,7 @@ for (const name of STYLE_NAMES) {
   });
 }
 
-test('the record names licence, artist and counts of every style', () => {
+test('the record names license, artist and counts of every style', () => {
   const record = JSON.parse(readFileSync(join(shipped.queries, 'queries.json'), 'utf8'));
   assert.deepEqual(Object.keys(record).sort(), [...STYLE_NAMES].sort());
   for (const name of STYLE_NAMES) {
