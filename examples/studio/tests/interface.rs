@@ -2,7 +2,7 @@ use ganymede::ganspace::EditBook;
 use ganymede::image_tensor::{DecodeLimits, decode_bytes};
 use ganymede::invert::Settings;
 use ganymede::stylegan2::LatentFile;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Request, events};
 use super::running::{Running, of_seed, weights};
@@ -367,22 +367,31 @@ fn the_description_has_every_address_and_method() {
             );
         }
     }
-    // Settings of inversions have the library's names and defaults.
+    // Settings of inversions have the library's names and defaults, and so has what tunes the model.
+    let same = |name: &str, default: &Value, described: &Value| {
+        let numbers = default.as_f64().zip(described.as_f64());
+        let same = default == described || numbers.is_some_and(|(a, b)| a == b);
+        assert!(same, "{name}: {default}, described as {described}");
+    };
+    let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
     let settings = &description["components"]["schemas"]["InversionSettings"]["properties"];
-    let usual = serde_json::to_string(&Settings::default()).unwrap();
-    let mut usual: serde_json::Value = serde_json::from_str(&usual).unwrap();
+    let mut usual = read(serde_json::to_string(&Settings::default()).unwrap());
     for (name, described) in settings.as_object().unwrap() {
         let default = usual.as_object_mut().unwrap().remove(name);
-        let described = &described["default"];
-        let same = default.as_ref().is_some_and(|default| {
-            default == described
-                || default
-                    .as_f64()
-                    .is_some_and(|d| Some(d) == described.as_f64())
-        });
-        assert!(same, "{name}: {default:?}, described as {described}");
+        same(name, &default.unwrap_or_default(), &described["default"]);
     }
     assert_eq!(usual, json!({}), "settings that are not described");
+    let schema =
+        &described["/api/invert"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let usual = read(serde_json::to_string(&ganymede::invert::Options::default()).unwrap());
+    for name in [
+        "tune",
+        "tune_steps",
+        "tune_learning_rate",
+        "lambda_locality",
+    ] {
+        same(name, &usual[name], &schema["properties"][name]["default"]);
+    }
     let routes = include_str!("../server.rs").matches(".route(").count();
     assert_eq!(routes, described.len(), "as many addresses as routes");
 }
