@@ -260,7 +260,7 @@ fn a_cancelled_inversion_gives_what_it_has() {
     // A stop that comes too late is no mistake of who asks. The server may be tidying up after the last event.
     let late = || Request::new("DELETE", &format!("/api/jobs/{id}")).send(server.port);
     while late().status == 202 {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(late().status, 204);
 }

@@ -350,7 +350,7 @@ fn the_description_has_every_address_and_method() {
     let server = Running::start();
     let file = weights().join("../docs/studio.openapi.json");
     let text = std::fs::read_to_string(file).unwrap();
-    let description: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let description: Value = serde_json::from_str(&text).unwrap();
     let described = description["paths"].as_object().unwrap();
     for (path, methods) in described {
         let address = path.replace("{id}", "nobody").replace("{file}", "a.txt");
