@@ -37,7 +37,8 @@ pub struct CommonArgs {
     /// Write machine-readable results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Folder with zoo/, features/, queries/ and the other images [default: $GANYMEDE_WEIGHTS, or what docs/weights.md says]
+    /// Folder with zoo/, features/, queries/, studies/ and few_shot/ [default: $GANYMEDE_WEIGHTS, or what
+    /// docs/weights.md says]
     #[arg(long, value_name = "DIR")]
     pub weights: Option<PathBuf>,
 }

@@ -45,7 +45,8 @@ struct Args {
     /// Where to compute; wgpu and cuda need a build with that feature
     #[arg(long, value_enum, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
-    /// Folder with zoo/, features/, queries/ and the other images [default: $GANYMEDE_WEIGHTS, or what docs/weights.md says]
+    /// Folder with zoo/, features/, queries/, studies/ and few_shot/ [default: $GANYMEDE_WEIGHTS, or what
+    /// docs/weights.md says]
     #[arg(long, value_name = "DIR")]
     weights: Option<PathBuf>,
 }

@@ -21,7 +21,7 @@ const LIMIT: f32 = 6.0;
 
 /// ReLU6: `x` clamped to [0, 6].
 pub(crate) fn relu6(x: Tensor<4>) -> Tensor<4> {
-    // Burn's clamp keeps masks for its gradient and fills by them, which takes longer than the convolutions around it.
+    // Burn's clamp keeps masks for its gradient, and filling by them takes longer than a depthwise convolution.
     let options = BiasAct {
         activation: Activation::Relu,
         gain: Some(1.0),
@@ -59,6 +59,21 @@ mod tests {
 
     fn values(x: Tensor<4>) -> Vec<f32> {
         x.into_data().try_to_vec().expect("f32 throughout")
+    }
+
+    #[test]
+    fn gradients_of_relu6_pass_between_its_bends() {
+        let device = Device::flex().autodiff();
+        let data = TensorData::new(vec![-1.0f32, 0.5, 5.5, 7.0, f32::NAN], [1, 1, 1, 5]);
+        let x = Tensor::<4>::from_data(data, &device).require_grad();
+        let y = relu6(x.clone());
+        let found = values(y.clone().inner());
+        assert_eq!(found[..4], [0.0, 0.5, 5.5, 6.0]);
+        // What is no number must not look like a dark picture.
+        assert!(found[4].is_nan());
+        let gradients = y.mul_scalar(3.0).sum().backward();
+        let gradient = values(x.grad(&gradients).unwrap());
+        assert_eq!(gradient[..4], [0.0, 3.0, 3.0, 0.0]);
     }
 
     #[test]

@@ -378,7 +378,8 @@ fn the_description_has_every_address_and_method() {
     let mut usual = read(serde_json::to_string(&Settings::default()).unwrap());
     for (name, described) in settings.as_object().unwrap() {
         let default = usual.as_object_mut().unwrap().remove(name);
-        same(name, &default.unwrap_or_default(), &described["default"]);
+        let default = default.unwrap_or_else(|| panic!("{name} is no setting"));
+        same(name, &default, &described["default"]);
     }
     assert_eq!(usual, json!({}), "settings that are not described");
     let schema =
@@ -390,6 +391,7 @@ fn the_description_has_every_address_and_method() {
         "tune_learning_rate",
         "lambda_locality",
     ] {
+        assert!(!usual[name].is_null(), "{name} is no option");
         same(name, &usual[name], &schema["properties"][name]["default"]);
     }
     let routes = include_str!("../server.rs").matches(".route(").count();
