@@ -192,7 +192,7 @@ fn gradients(criterion: &mut Criterion) {
 }
 
 fn conv2d(criterion: &mut Criterion) {
-    cpu_kernels::keep_freed_memory();
+    program_allocator::begin();
     measure(criterion, "conv2d/forward", &FORWARD, false);
     measure(criterion, "conv2d/adjoint", &ADJOINT, true);
     gradients(criterion);

@@ -8,14 +8,14 @@ const SAMPLES: usize = 10;
 
 /// Measures workloads, each with its batch size, in images per second.
 ///
-/// The workloads time their own steps, after one that is not counted: it computes what later ones use again. Freed
-/// memory is kept, as the programs do.
+/// The workloads time their own steps, after one that is not counted: it computes what later ones use again. The
+/// allocator is that of the programs.
 pub fn group(
     criterion: &mut Criterion,
     name: &str,
     workloads: impl IntoIterator<Item = (usize, Workload)>,
 ) -> Result<(), Error> {
-    cpu_kernels::keep_freed_memory();
+    program_allocator::begin();
     let mut group = criterion.benchmark_group(name);
     group
         .sample_size(SAMPLES)

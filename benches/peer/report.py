@@ -58,17 +58,22 @@ def _time_cells(case: dict[str, Any]) -> list[str]:
 
 
 def _memory_cells(case: dict[str, Any]) -> list[str]:
-    return [*(_mebibytes(case, side) for side in SIDES), case["tuned_modulation"]]
+    others = case.get("others_cores")
+    taken = ABSENT if others is None else f"{others:.2f}"
+    return [*(_mebibytes(case, side) for side in SIDES), case["tuned_modulation"], taken]
 
 
 def table(results: dict[str, Any]) -> str:
-    """Lay out times (minimum / median) with ratios and floors, then peak memory (in brackets: what the case added)."""
+    """Lay out times (minimum / median) with ratios and floors, then peak memory (in brackets: what the case added).
+
+    The last column is how many cores other processes had during the rounds, in the mean; a row is worth little where it is not near 0.
+    """
     times = _rows(
         ["case", "ours ms", "plain ms", "tuned ms", "plain / ours", "tuned / ours", "GFLOP", "floor ms", "ours / floor"],
         results,
         _time_cells,
     )
-    memory = _rows(["case", "ours MiB", "plain MiB", "tuned MiB", "tuned form"], results, _memory_cells)
+    memory = _rows(["case", "ours MiB", "plain MiB", "tuned MiB", "tuned form", "cores of others"], results, _memory_cells)
     return f"{times}\n\n{memory}\n"
 
 

@@ -45,9 +45,13 @@ CLEARLY_SLOWER = 1.5
 SETTLE_SECONDS = 0.05
 
 # Activations that a step frees are taken again by the next one. glibc's defaults hand them back to the system in between, so that
-# up to a quarter of a step goes into page faults. *Tuned* keeps them, and ours does (`cpu_kernels::keep_freed_memory`); *plain*
-# runs with the defaults, as the official scripts do.
-KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1)}
+# up to a quarter of a step goes into page faults. *Tuned* keeps them, in huge pages, and ours does (`mimalloc`); *plain* runs with
+# the defaults, as the official scripts do.
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1),
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
 
 # A machine with wide vectors stands in for one without: the widest set that each side may use, in its own variables. The matrix
 # products of `gemm` and Burn's Flex have none and keep what the machine has.
@@ -94,10 +98,30 @@ class Side:
             raise RuntimeError(message)
         return json.loads(line)
 
+    def processor_seconds(self) -> float:
+        """Time that all threads of the process had a processor so far."""
+        # The name, in brackets, may have spaces.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def peak_bytes(self) -> int:
         """Peak resident memory of the process so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+
+
+def busy_seconds() -> float:
+    """Time that this machine's processors were not idle so far, or did not have because another machine had it."""
+    user, nice, system, _idle, _wait, *interrupts_and_stolen = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + sum(interrupts_and_stolen)) / os.sysconf("SC_CLK_TCK")
+
+
+def timed_round(side: Side, steps: int) -> tuple[float, float]:
+    """Mean seconds of a step, and how many cores other processes had meanwhile: half of one doubles what two threads take."""
+    start, busy, own = time.monotonic(), busy_seconds(), side.processor_seconds()
+    seconds = statistics.fmean(side.ask({"steps": steps})["seconds"])
+    others = (busy_seconds() - busy) - (side.processor_seconds() - own)
+    return seconds, max(0.0, others / (time.monotonic() - start))
 
 
 def request_for(case: Case, options: argparse.Namespace) -> dict[str, Any]:
@@ -204,12 +228,15 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
         check_losses(case, {name: answer["losses"] for name, answer in warm_up.items()})
 
         rounds: dict[str, list[float]] = {name: [] for name in requests if name in sides}
+        others = []
         slowest = max(min(warm_up[name]["seconds"]) for name in rounds)
         steps = case.period * max(1, round(options.seconds / slowest / case.period))
         for _ in range(options.rounds):
             for name, seconds in rounds.items():
                 time.sleep(SETTLE_SECONDS)
-                seconds.append(statistics.fmean(sides[name].ask({"steps": steps})["seconds"]))
+                mean, taken = timed_round(sides[name], steps)
+                seconds.append(mean)
+                others.append(taken)
         tuned = min((name for name in choices if name in rounds), key=lambda name: statistics.median(rounds[name]))
         kept = {"ours": "ours", "plain": "plain", "tuned": tuned}
         names = {column: name for column, name in kept.items() if name in sides}
@@ -218,6 +245,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             "batch": case.batch,
             "steps_per_round": steps,
             "seconds": {column: rounds[name] for column, name in names.items()},
+            "others_cores": statistics.fmean(others),
             "peak_bytes": {column: sides[name].peak_bytes() for column, name in names.items()},
             "idle_bytes": {column: sides[name].idle_bytes for column, name in names.items()},
             "first_losses": {column: warm_up[name]["losses"] for column, name in names.items()},

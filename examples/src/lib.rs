@@ -167,10 +167,10 @@ pub fn parse<Options: Parser>() -> Options {
     Options::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
 }
 
-/// What every program does first: [`end_on_closed_pipe`] and [`cpu_kernels::keep_freed_memory`].
+/// What every program does first: [`program_allocator::begin`] and [`end_on_closed_pipe`].
 pub fn start() {
+    program_allocator::begin();
     end_on_closed_pipe();
-    cpu_kernels::keep_freed_memory();
 }
 
 /// Ends the process quietly when the reader of its output has gone, as in `search | head -1`.

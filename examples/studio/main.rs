@@ -54,7 +54,7 @@ struct Args {
 fn main() -> ExitCode {
     // Not `examples::start`: a server whose client has gone goes on, and with the system's default for SIGPIPE it would
     // end.
-    cpu_kernels::keep_freed_memory();
+    program_allocator::begin();
     examples::exit(run(examples::parse::<Args>()))
 }
 

@@ -61,7 +61,7 @@ enum Answer {
 }
 
 fn main() -> Result<(), Error> {
-    cpu_kernels::keep_freed_memory();
+    program_allocator::begin();
     let mut stepper: Option<Stepper> = None;
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

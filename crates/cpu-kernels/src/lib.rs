@@ -9,9 +9,6 @@
 //! ```
 //! use cpu_kernels::triangle::{Triangle, pack};
 //!
-//! // Once, before the first step of a program on Linux: freed activations stay in the process.
-//! cpu_kernels::keep_freed_memory();
-//!
 //! // The lower triangle of W = [[3, 0], [4, 2]], packed; |W x|^2 of x = (1, 0) is 3^2 + 4^2.
 //! let rows = [[3.0, 0.0], [4.0, 2.0]];
 //! let packed = pack(2, |row, column| rows[row][column]);
@@ -27,7 +24,6 @@
 pub mod conv2d;
 pub mod depthwise;
 pub mod feature_distance;
-mod freed_memory;
 mod initialized;
 pub mod pointwise;
 mod scratch;
@@ -36,5 +32,4 @@ mod threads;
 pub mod triangle;
 pub mod upfirdn2d;
 
-pub use freed_memory::keep_freed_memory;
 pub use simd::{UnknownInstructionSet, check_environment};
