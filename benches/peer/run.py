@@ -117,7 +117,7 @@ def busy_seconds() -> float:
 
 
 def timed_round(side: Side, steps: int) -> tuple[float, float]:
-    """Mean seconds of a step, and how many cores other processes had meanwhile: half of one doubles what two threads take."""
+    """Mean seconds of a step, and how many cores other processes had: without one of two, two threads take as long as one."""
     start, busy, own = time.monotonic(), busy_seconds(), side.processor_seconds()
     seconds = statistics.fmean(side.ask({"steps": steps})["seconds"])
     others = (busy_seconds() - busy) - (side.processor_seconds() - own)
