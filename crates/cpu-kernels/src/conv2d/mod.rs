@@ -21,6 +21,7 @@ mod correlate;
 #[cfg(all(test, not(miri)))]
 mod fixture;
 mod geometry;
+mod interleaved;
 mod kernels_beside;
 mod microkernel;
 mod operands;
