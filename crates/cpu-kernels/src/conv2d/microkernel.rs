@@ -106,6 +106,8 @@ pub(super) struct OuterInput {
     pub x: *const f32,
     /// From `x` to each vector's first position.
     pub offsets: [usize; MAX_VECTORS],
+    /// Elements from one position to the next.
+    pub x_position: usize,
     /// Elements from one row of positions to the next.
     pub pitch: usize,
     /// Elements from behind the last row of an image to the first row of the next.
@@ -122,12 +124,15 @@ pub(super) struct OuterInput {
     pub first_row: usize,
     /// Rows of an image.
     pub oh: usize,
+    /// Whether the sums are added to those that the tile holds.
+    pub adds: bool,
 }
 
-/// Adds to a tile the sums over positions of output channel times input channel, row after row.
+/// Sums over positions, of output channel times input channel, row after row.
 ///
 /// # Safety
-/// As for [`Tile`], with the positions that the input describes, `lanes` elements each in `x` and `oc` in `gradient`.
+/// As for [`Tile`], with the positions that the input describes, `lanes` elements each in `x` and `oc` in `gradient`; the
+/// tile is readable where sums are added to it.
 type Outer = unsafe fn(&OuterInput, *mut f32);
 
 /// The tiles of one instruction set.
@@ -432,7 +437,7 @@ unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
     input: &OuterInput,
     out: *mut f32,
 ) {
-    // Added to the tile at the end: short sums of sums are more exact than a long sum.
+    // Added to the tile's at the end: short sums of sums are more exact than a long sum.
     let mut sums = [[V::zero(); VECTORS]; OC];
     let offsets = std::array::from_fn(|v| input.offsets[v]);
     let mut x = input.x;
@@ -443,7 +448,7 @@ unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
         for _ in 0..input.ow {
             // SAFETY: the caller promises that the vectors and the output channels of all positions are readable.
             unsafe { V::step_beside(&mut sums, at, &offsets, gradient) };
-            at = at.wrapping_add(V::LANES);
+            at = at.wrapping_add(input.x_position);
             gradient = gradient.wrapping_add(input.gradient_position);
         }
         x = x.wrapping_add(input.pitch);
@@ -458,7 +463,12 @@ unsafe fn outer<V: Vector, const OC: usize, const VECTORS: usize>(
             // SAFETY: the caller promises room for the whole tile.
             unsafe {
                 let to = out.add((o * VECTORS + v) * V::LANES);
-                V::load(to).add(*sum).store(to);
+                let sum = if input.adds {
+                    V::load(to).add(*sum)
+                } else {
+                    *sum
+                };
+                sum.store(to);
             }
         }
     }

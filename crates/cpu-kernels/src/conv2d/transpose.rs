@@ -112,6 +112,8 @@ fn square(set: InstructionSet, lanes: usize) -> Option<Square> {
         #[cfg(target_arch = "x86_64")]
         (16, Width::Avx512) => Some(x86::square_16),
         #[cfg(target_arch = "x86_64")]
+        (16, Width::Avx2) => Some(x86::square_16_of_8),
+        #[cfg(target_arch = "x86_64")]
         (8, Width::Avx2 | Width::Avx512) => Some(x86::square_8),
         #[cfg(target_arch = "x86_64")]
         (4, Width::Avx2 | Width::Avx512) => Some(x86::square_4),
@@ -259,6 +261,32 @@ mod x86 {
             for (l, column) in columns.into_iter().enumerate() {
                 // SAFETY: the caller's promise.
                 unsafe { _mm512_storeu_ps(to.add((4 * l + c) * to_pitch), column) };
+            }
+        }
+    }
+
+    /// Four squares of eight.
+    ///
+    /// # Safety
+    /// As for [`super::Square`], with AVX.
+    #[target_feature(enable = "avx")]
+    pub(super) unsafe fn square_16_of_8(
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        for i in [0, 8] {
+            for c in [0, 8] {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    square_8(
+                        from.add(i * from_pitch + c),
+                        from_pitch,
+                        to.add(c * to_pitch + i),
+                        to_pitch,
+                    );
+                }
             }
         }
     }

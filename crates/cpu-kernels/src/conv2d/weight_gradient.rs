@@ -6,6 +6,7 @@ use super::interleaved::Interleaved;
 use super::microkernel::{MAX_LANES, MAX_OC, MAX_VECTORS, Microkernels, OuterInput};
 use super::operands::product;
 use super::plan::{Packing, Plan};
+use super::winograd::SquareSums;
 use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 
@@ -52,7 +53,11 @@ pub fn weight_gradient(input: &WeightGradient<'_>) -> Vec<f32> {
     if is_narrow(input) {
         return column_product::weight_gradient(input);
     }
-    weight_gradient_with(Microkernels::detect(), input)
+    let kernels = Microkernels::detect();
+    match SquareSums::worthwhile(kernels, input) {
+        Some(squares) => squares.run(kernels),
+        None => with_all_products(kernels, input),
+    }
 }
 
 impl WeightGradient<'_> {
@@ -76,7 +81,7 @@ impl WeightGradient<'_> {
     }
 }
 
-fn weight_gradient_with(kernels: Microkernels, input: &WeightGradient<'_>) -> Vec<f32> {
+pub(super) fn with_all_products(kernels: Microkernels, input: &WeightGradient<'_>) -> Vec<f32> {
     let WeightGradient {
         n,
         groups,
@@ -297,6 +302,7 @@ impl<'a> Sums<'a> {
         let input = OuterInput {
             x: x.as_ptr(),
             offsets,
+            x_position: lanes,
             pitch,
             // From behind the last row of an image to the first row of the next.
             image_skip: plane as isize - (oh * pitch) as isize,
@@ -306,6 +312,7 @@ impl<'a> Sums<'a> {
             rows: rows.len(),
             first_row: row,
             oh,
+            adds: true,
         };
         // SAFETY: both operands were compared with their storage above, the sums have room for the largest tile of the
         // set, and the set was detected.
@@ -317,7 +324,7 @@ impl<'a> Sums<'a> {
 mod tests {
     use testkit::{assert_close, seeded};
 
-    use super::{Geometry, Microkernels, WeightGradient, weight_gradient_with};
+    use super::{Geometry, Microkernels, SquareSums, WeightGradient, with_all_products};
     use crate::conv2d::column_product;
 
     /// Rounding of sums of up to a few thousand products of order 1, in any order.
@@ -412,8 +419,15 @@ mod tests {
             };
             let expected = defined(&input);
             for (name, set) in Microkernels::available() {
-                let result = weight_gradient_with(set, &input);
+                let result = with_all_products(set, &input);
                 assert_close(&format!("{name}: {shape:?}"), &result, &expected, ROUNDING);
+            }
+            if let Some(squares) = SquareSums::of(&input) {
+                for (name, set) in Microkernels::available() {
+                    let result = squares.run(set);
+                    let what = format!("{name}, squares: {shape:?}");
+                    assert_close(&what, &result, &expected, ROUNDING);
+                }
             }
             let result = column_product::weight_gradient(&input);
             assert_close(&format!("columns: {shape:?}"), &result, &expected, ROUNDING);

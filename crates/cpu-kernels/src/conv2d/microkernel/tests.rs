@@ -135,20 +135,22 @@ fn every_outer_product_has_the_sums_of_single_elements() {
     const OH: usize = 2;
     with_each_set(|name, kernels, fused| {
         let lanes = kernels.lanes;
-        // Two rows of an image and the first of the next, with a gap between rows and one between images.
-        let pitch = (DEPTH + 1) * lanes;
+        // Two rows of an image and the first of the next, with gaps between positions, rows and images.
+        let x_position = lanes + 1;
+        let pitch = DEPTH * x_position + lanes;
         let image_skip = 3 * lanes;
         let row_at = |row: usize| row * pitch + row / OH * image_skip;
         let mut offsets = [0; MAX_VECTORS];
         for (v, offset) in offsets.iter_mut().enumerate() {
             *offset = v * 2 * lanes;
         }
-        let reach = offsets[MAX_VECTORS - 1] + row_at(ROWS - 1) + DEPTH * lanes;
+        let reach = offsets[MAX_VECTORS - 1] + row_at(ROWS - 1) + DEPTH * x_position;
         let x = seeded("x", reach, 1.0);
         let gradient = seeded("gradient", ROWS * DEPTH * kernels.oc, 1.0);
-        let input = OuterInput {
+        let input = |adds| OuterInput {
             x: x.as_ptr(),
             offsets,
+            x_position,
             pitch,
             image_skip: image_skip as isize,
             gradient: gradient.as_ptr(),
@@ -157,25 +159,27 @@ fn every_outer_product_has_the_sums_of_single_elements() {
             rows: ROWS,
             first_row: 0,
             oh: OH,
+            adds,
         };
         for oc in 1..=kernels.oc {
-            for vectors in 1..=kernels.vectors {
+            for (vectors, adds) in (1..=kernels.vectors).flat_map(|v| [(v, false), (v, true)]) {
                 let before = seeded("sums", oc * vectors * lanes, 1.0);
                 let mut out = before.clone();
                 // SAFETY: `x` reaches to the last position of the last vector, `gradient` has all positions, `out` the
                 // tile, and the set is available.
-                unsafe { kernels.outer(oc, vectors)(&input, out.as_mut_ptr()) };
+                unsafe { kernels.outer(oc, vectors)(&input(adds), out.as_mut_ptr()) };
                 for (index, (found, before)) in out.iter().zip(before).enumerate() {
                     let (o, v) = (index / lanes / vectors, index / lanes % vectors);
                     let products = (0..ROWS * DEPTH).map(|position| {
-                        let at = row_at(position / DEPTH) + position % DEPTH * lanes;
+                        let at = row_at(position / DEPTH) + position % DEPTH * x_position;
                         (
                             x[offsets[v] + at + index % lanes],
                             gradient[position * kernels.oc + o],
                         )
                     });
-                    let expected = before + sum(fused, products);
-                    assert_eq!(*found, expected, "{name}: {oc} x {vectors}");
+                    let sum = sum(fused, products);
+                    let expected = if adds { before + sum } else { sum };
+                    assert_eq!(*found, expected, "{name}: {oc} x {vectors}, adds: {adds}");
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! What the forms cost, in vector multiply-adds for a group of an image: they choose between each other by it.
 
+use super::lanes::LANES;
 use super::matrices::{POINTS, TAPS};
 use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::operands::Operands;
+use crate::conv2d::weight_gradient::WeightGradient;
 
 /// Cost of a vector of one point of a plane along one axis, in vectors of products, for its transform and for its way
 /// through the caches.
@@ -35,4 +37,29 @@ pub(super) fn along_two_axes(
     let Operands { ic, oc, .. } = *operands;
     let products = POINTS * POINTS * vectors * (ic * oc + VECTOR_ALONG_TWO * (ic + oc));
     products + FILTER_ALONG_TWO / kernels.lanes * ic * oc
+}
+
+/// Cost of a vector of a point in a weight gradient, as for [`VECTOR_ALONG_ONE`].
+const VECTOR_OF_GRADIENT: usize = 12;
+
+/// Cost of the way from the points of a vector of weights to their taps, in vector multiply-adds.
+const TAPS_OF_GRADIENT: usize = 200;
+
+/// A weight gradient with all products.
+pub(super) fn weight_gradient(kernels: Microkernels, input: &WeightGradient<'_>) -> usize {
+    let [oh, ow] = input.geometry.output;
+    let vectors = input.ic.div_ceil(kernels.lanes);
+    input.groups * TAPS * TAPS * input.n * oh * ow * vectors * input.oc
+}
+
+/// A weight gradient in so many squares.
+pub(super) fn weight_gradient_in_squares(
+    kernels: Microkernels,
+    input: &WeightGradient<'_>,
+    squares: usize,
+) -> usize {
+    let vectors = input.ic.div_ceil(kernels.lanes) * input.oc;
+    let blocks = input.ic.div_ceil(LANES) + input.oc.div_ceil(LANES);
+    let of_point = vectors + VECTOR_OF_GRADIENT * blocks * LANES / kernels.lanes;
+    input.groups * (POINTS * POINTS * squares * of_point + TAPS_OF_GRADIENT * vectors)
 }

@@ -16,6 +16,10 @@ pub(super) const POINTS: usize = 6;
 /// Weights.
 pub(super) const TAPS: usize = 3;
 
+/// What the middle weight has of the points at the square roots of 1/2 and of 2.
+const NEAR: f32 = FRAC_1_SQRT_2 * 2.0 / 3.0;
+const FAR: f32 = SQRT_2 / 6.0;
+
 /// `B^T x`.
 #[inline(always)]
 pub(super) fn of_inputs<const FUSED: bool>([a, b, c, d, e, f]: [Lanes; POINTS]) -> [Lanes; POINTS] {
@@ -40,8 +44,6 @@ pub(super) fn of_weights<const N: usize>(
     b: &[f32; N],
     c: &[f32; N],
 ) -> [[f32; N]; POINTS] {
-    const NEAR: f32 = FRAC_1_SQRT_2 * 2.0 / 3.0;
-    const FAR: f32 = SQRT_2 / 6.0;
     let near = combined(-2.0 / 3.0, a, -1.0 / 3.0, c);
     let far = combined(1.0 / 6.0, a, 1.0 / 3.0, c);
     [
@@ -80,5 +82,34 @@ pub(super) fn of_sums<const FUSED: bool>([a, b, c, d, e, f]: [Lanes; POINTS]) ->
         near_odd + far_odd,
         far.multiply_add::<FUSED>(2.0, near * 0.5),
         far_odd.multiply_add::<FUSED>(2.0, near_odd.multiply_add::<FUSED>(0.5, f)),
+    ]
+}
+
+/// `A g` of the gradients of outputs, the transpose of [`of_sums`].
+#[inline(always)]
+pub(super) fn of_gradients<const FUSED: bool>([a, b, c, d]: [Lanes; OUTPUTS]) -> [Lanes; POINTS] {
+    let near = c.multiply_add::<FUSED>(0.5, a);
+    let near_odd = d.multiply_add::<FUSED>(0.5, b) * FRAC_1_SQRT_2;
+    let far = c.multiply_add::<FUSED>(2.0, a);
+    let far_odd = d.multiply_add::<FUSED>(2.0, b) * SQRT_2;
+    [
+        a,
+        near + near_odd,
+        near - near_odd,
+        far + far_odd,
+        far - far_odd,
+        d,
+    ]
+}
+
+/// `G^T s` of sums of products, the transpose of [`of_weights`].
+#[inline(always)]
+pub(super) fn of_products<const FUSED: bool>([a, b, c, d, e, f]: [Lanes; POINTS]) -> [Lanes; TAPS] {
+    let (near, near_odd) = (b + c, c - b);
+    let (far, far_odd) = (d + e, d - e);
+    [
+        near.multiply_add::<FUSED>(-2.0 / 3.0, far.multiply_add::<FUSED>(1.0 / 6.0, a)),
+        near_odd.multiply_add::<FUSED>(NEAR, far_odd * FAR),
+        (far - near).multiply_add::<FUSED>(1.0 / 3.0, f),
     ]
 }

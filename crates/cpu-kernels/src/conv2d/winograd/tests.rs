@@ -1,10 +1,12 @@
-use testkit::assert_close;
+use testkit::{assert_close, seeded};
 
 use super::super::correlate::correlate_packed;
 use super::super::fixture::{Case, Window};
+use super::super::geometry::Geometry;
 use super::super::microkernel::Microkernels;
 use super::super::packed_weights::PackedWeights;
-use super::{Bands, Squares};
+use super::super::weight_gradient::{WeightGradient, with_all_products};
+use super::{Bands, SquareSums, Squares};
 
 /// Sums of up to two thousand products, of which each form's errors are as large as the direct sum's, or up to twice as
 /// large.
@@ -253,6 +255,115 @@ fn wide_layers_are_worth_two_axes() {
                     "{name}: {n}, {channels} of {size}"
                 );
             }
+        }
+    }
+}
+
+/// Of the largest element, for sums over up to thirty thousand positions: three times the largest difference that was found.
+const ROUNDING_OF_GRADIENTS: f64 = 5e-6;
+
+/// A gradient in the weights of a 3x3 correlation of stride 1.
+struct Gradient {
+    x: Vec<f32>,
+    gradient: Vec<f32>,
+    /// Batch, groups, channels and rows of a group, height and width of the input, padding.
+    shape: [usize; 7],
+}
+
+impl Gradient {
+    fn new(shape: [usize; 7]) -> Self {
+        let [n, groups, ic, oc, ih, iw, padding] = shape;
+        let [oh, ow] = [ih, iw].map(|size| size + 2 * padding - 2);
+        Self {
+            x: seeded("x", n * groups * ic * ih * iw, 1.0),
+            gradient: seeded("gradient", n * groups * oc * oh * ow, 1.0),
+            shape,
+        }
+    }
+
+    fn input(&self) -> WeightGradient<'_> {
+        let [n, groups, ic, oc, ih, iw, padding] = self.shape;
+        WeightGradient {
+            x: &self.x,
+            gradient: &self.gradient,
+            n,
+            groups,
+            ic,
+            oc,
+            geometry: Geometry {
+                input: [ih, iw],
+                kernel: [3, 3],
+                output: [ih, iw].map(|size| size + 2 * padding - 2),
+                stride: [1, 1],
+                padding: [padding; 2],
+            },
+        }
+    }
+
+    fn in_squares(&self, set: Microkernels) -> Vec<f32> {
+        SquareSums::of(&self.input()).expect(FORM).run(set)
+    }
+}
+
+#[test]
+fn square_sums_equal_the_gradient_with_all_products() {
+    for shape in [
+        // One chunk; several chunks one after the other, which end early; chunks that are shared out, also in groups.
+        [2, 1, 37, 21, 9, 6, 1],
+        [3, 1, 66, 50, 33, 27, 1],
+        [9, 1, 16, 11, 62, 59, 0],
+        [5, 3, 18, 20, 48, 45, 2],
+        // Squares that begin in the padding and have no input of the image at all.
+        [2, 1, 5, 4, 3, 2, 4],
+    ] {
+        let case = Gradient::new(shape);
+        for (name, set) in Microkernels::available() {
+            let all = with_all_products(set, &case.input());
+            let squares = case.in_squares(set);
+            let largest = all
+                .iter()
+                .fold(0.0_f32, |most, value| most.max(value.abs()));
+            let errors = squares.iter().zip(&all).map(|(a, b)| (a - b).abs());
+            let error = f64::from(errors.fold(0.0, f32::max) / largest);
+            assert!(
+                error < ROUNDING_OF_GRADIENTS,
+                "{name}: {shape:?}: {error:e}"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(target_family = "wasm", ignore = "there is one thread")]
+fn threads_change_no_gradient() {
+    for shape in [[9, 1, 16, 11, 62, 59, 0], [2, 2, 70, 40, 20, 20, 1]] {
+        let case = Gradient::new(shape);
+        for (name, set) in Microkernels::available() {
+            let [one, three] = [1, 3].map(|threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                let pool = pool.build().expect("a pool of threads");
+                pool.install(|| case.in_squares(set))
+            });
+            assert!(one == three, "{name}: {shape:?}");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_many_channels_and_squares_are_worth_squares() {
+    for (name, set) in Microkernels::available() {
+        let takes = |n: usize, channels: usize, size: usize| {
+            let case = Gradient::new([n, 1, channels, channels, size, size, 1]);
+            SquareSums::worthwhile(set, &case.input()).is_some()
+        };
+        let in_browser = cfg!(target_family = "wasm");
+        for (n, channels, size) in [(8, 16, 64), (8, 128, 8), (8, 256, 4), (1, 64, 64)] {
+            let taken = takes(n, channels, size);
+            assert_eq!(taken, !in_browser, "{name}: {n}, {channels} of {size}");
+        }
+        for (n, channels, size) in [(8, 4, 64), (1, 256, 4), (4, 64, 2)] {
+            let taken = takes(n, channels, size);
+            assert!(!taken, "{name}: {n}, {channels} of {size}");
         }
     }
 }
