@@ -65,14 +65,16 @@ pub(super) struct TileInput<'a> {
     pub ic: usize,
     /// Taps.
     pub taps: &'a [TapOffset],
+    /// Elements from one output channel's sums to the next.
+    pub out_oc: usize,
 }
 
 /// Computes a tile and stores it row after row.
 ///
 /// # Safety
 /// For a tile of `oc` and `vectors` of `lanes` elements: every offset that the input describes, with `vectors * lanes`
-/// positions, is readable, `out` has room for `oc * vectors * lanes` elements, and the processor has the instruction
-/// set.
+/// positions, is readable, `out` has room for `oc` rows of `vectors * lanes` elements, and the processor has the
+/// instruction set.
 type Tile = unsafe fn(&TileInput<'_>, *mut f32);
 
 /// Taps of a tile that reads rows from panels: neighboring positions.
@@ -384,7 +386,7 @@ unsafe fn tile<V: Vector, const OC: usize, const VECTORS: usize>(
     for (o, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             // SAFETY: the caller promises room for the whole tile.
-            unsafe { sum.store(out.add((o * VECTORS + v) * V::LANES)) };
+            unsafe { sum.store(out.add(o * input.out_oc + v * V::LANES)) };
         }
     }
 }

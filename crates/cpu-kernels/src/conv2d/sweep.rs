@@ -315,6 +315,7 @@ impl Sweep<'_> {
                 w_ic: weight.ic,
                 ic,
                 taps: self.taps,
+                out_oc: width,
             };
             // SAFETY: the positions were compared with their storage above, the weights in `Operands::check`; the tile
             // has room for the largest of any set, and the set was detected.

@@ -52,7 +52,7 @@ fn every_tile_has_the_sums_of_single_elements() {
             let x = seeded("x", DEPTH * x_ic, 1.0);
             let weights = (DEPTH as isize * w_ic + kernels.oc as isize * w_oc) as usize;
             let w = seeded("w", weights, 1.0);
-            let input = TileInput {
+            let input = |out_oc| TileInput {
                 x: x.as_ptr(),
                 x_ic,
                 w: w.as_ptr(),
@@ -60,16 +60,22 @@ fn every_tile_has_the_sums_of_single_elements() {
                 w_ic,
                 ic: DEPTH,
                 taps: &taps,
+                out_oc,
             };
             for oc in 1..=kernels.oc {
                 for vectors in 1..=kernels.vectors {
                     let width = vectors * kernels.lanes;
-                    let mut out = vec![f32::NAN; oc * width];
+                    let out_oc = width + 1;
+                    let mut out = vec![f32::NAN; oc * out_oc];
                     // SAFETY: `x` has the positions and three more in each channel, `w` the weights, `out` the tile,
                     // and the set is available.
-                    unsafe { kernels.tile(oc, vectors)(&input, out.as_mut_ptr()) };
+                    unsafe { kernels.tile(oc, vectors)(&input(out_oc), out.as_mut_ptr()) };
                     for (index, found) in out.iter().enumerate() {
-                        let (o, position) = ((index / width) as isize, index % width);
+                        let (o, position) = ((index / out_oc) as isize, index % out_oc);
+                        if position == width {
+                            assert!(found.is_nan(), "{name}: behind a row of {oc} x {vectors}");
+                            continue;
+                        }
                         let products = (0..DEPTH).flat_map(|i| {
                             let (x, w) = (&x, &w);
                             taps.iter().map(move |tap| {

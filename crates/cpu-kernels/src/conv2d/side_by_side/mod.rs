@@ -208,6 +208,7 @@ impl Sweep<'_> {
                     w_ic: weight.ic,
                     ic,
                     taps: &run.taps,
+                    out_oc: vectors * lanes,
                 };
                 // SAFETY: the run's positions were compared with the input above, the weights in `Operands::check`; the
                 // tile has room for the largest of any set, and the set was detected.

@@ -23,13 +23,11 @@ mod one_axis;
 mod tests;
 mod transformed_images;
 mod two_axes;
-mod weight_gradient;
 
 use super::plan::Plan;
 use matrices::TAPS;
 pub(super) use one_axis::Bands;
-pub(super) use two_axes::Squares;
-pub(super) use weight_gradient::SquareSums;
+pub(super) use two_axes::{SquareSums, Squares};
 
 /// The kernel positions of a plan that is one 3x3 correlation of stride 1.
 fn three_by_three(plan: &Plan) -> Option<[[[usize; 2]; TAPS]; TAPS]> {

@@ -1,37 +1,41 @@
 //! F(4x4, 3x3): a quarter of the products.
 //!
 //! A square of 4x4 outputs reads 6x6 inputs. The matrices are applied along both axes, and what is left for each of the
-//! 36 points is a product of matrices, `[OC, IC] x [IC, square]`:
+//! 36 points is a product of matrices, `[square, IC] x [IC, OC]`:
 //!
 //! ```text
 //! y = A^T [(G w G^T) * (B^T x B)] A
 //! ```
 //!
-//! Rows are taken apart, so that vectors hold what neighboring squares have at one place of their inputs (`phases`).
-//! Squares of all rows lie on one axis (`part`), and images too, as all of them read the same 36 matrices of weights.
-//! These are four times as large as the weights: they are made for some output channels at a time, which are worked off
-//! while they are in the third-level cache.
+//! Channels lie side by side in vectors (`images`), so that squares need not be taken apart: `points` are those of the
+//! inputs, `weights` those of the filters, `products` multiplies them and `outputs` goes back from 36 sums to 16
+//! outputs. Squares are worked off in parts whose points and sums stay in a second-level cache. Weights are four times
+//! as large as the filters: where they do not fit into a third-level cache, they are made for some output channels at a
+//! time, for larger parts.
+//!
+//! `weight_gradient` is the derivative in the weights.
 
-mod input;
-mod output;
-mod part;
-mod phases;
-mod sweep;
+mod images;
+mod outputs;
+mod points;
+mod products;
+mod weight_gradient;
 mod weights;
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
-use super::matrices::{self, OUTPUTS, TAPS};
+use super::lanes::LANES;
+use super::matrices::{self, OUTPUTS, POINTS as SIDE, TAPS};
 use super::one_axis::Bands;
 use super::{costs, three_by_three};
 use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::operands::Operands;
-use crate::conv2d::panels::SHARED_OC;
 use crate::conv2d::plan::Plan;
-use crate::threads::Shared;
-use part::Part;
-use sweep::Sweep;
+use crate::threads::{self, Shared};
+use images::{Part, Planes};
+use points::SquarePoints;
+use products::Products;
+pub(in crate::conv2d) use weight_gradient::SquareSums;
 use weights::Weights;
 
 /// Products for a square.
@@ -39,13 +43,23 @@ const POINTS: usize = matrices::POINTS * matrices::POINTS;
 
 /// Elements between what one point has and the next: at distances of whole pages the 36 lines that are written at a
 /// time would share a few places of the first-level cache.
-const GAP: usize = 16;
+const GAP: usize = LANES;
 
-/// Elements of transformed images that are made at a time: 5 MiB, which stay in a third-level cache.
-const IMAGES_TOGETHER: usize = 5 << 18;
+/// Output channels that are worked off together: those of the largest tile with AVX-512.
+const PANEL: usize = 3 * LANES;
 
-/// Elements of transformed weights that are made at a time, which stay there beside them.
-const WEIGHTS_TOGETHER: usize = 5 << 17;
+/// Elements of a part's points and sums: most of a 1 MiB second-level cache.
+const PART: usize = 3 << 16;
+
+/// Elements of a part's points where weights are made for some output channels at a time: 10 MiB, which stay in a
+/// third-level cache.
+const LARGE_PART: usize = 5 << 19;
+
+/// Elements of weights that are made at a time, which stay there beside them.
+const WEIGHTS: usize = 5 << 17;
+
+/// Least squares of a part, where there are as many: every part reads all weights.
+const LEAST_SQUARES: usize = 32;
 
 /// A correlation in squares of 4x4 outputs.
 #[derive(Clone, Debug)]
@@ -59,21 +73,24 @@ pub(in crate::conv2d) struct Squares {
 }
 
 impl Squares {
-    /// For a correlation of this form that is faster so than along one axis. The number of images has no part in it, so
-    /// that an image's results do not depend on those beside it.
+    /// For a correlation of this form that is faster so than along one axis, and than with all products. The number of
+    /// images has no part in it, so that an image's results do not depend on those beside it.
     pub fn worthwhile(kernels: Microkernels, plan: &Plan, operands: &Operands<'_>) -> Option<Self> {
         // In a browser what it adds to the program is fetched before the first picture, and it was not measured there.
         if cfg!(target_family = "wasm") {
             return None;
         }
-        let bands = Bands::worthwhile(kernels, plan, operands)?;
         let squares = Self::of(plan, operands)?;
         let [rows, columns] = squares.grid;
-        let vectors = (rows * columns).div_ceil(kernels.lanes);
-        let along_one = costs::along_one_axis(kernels, bands.vectors(kernels, operands), operands);
-        let along_two = costs::along_two_axes(kernels, vectors, operands);
+        let along_two = costs::along_two_axes(kernels, rows * columns, operands);
+        let other = match Bands::worthwhile(kernels, plan, operands) {
+            Some(bands) => {
+                costs::along_one_axis(kernels, bands.vectors(kernels, operands), operands)
+            }
+            None => costs::with_all_products(kernels, plan, operands),
+        };
         // What is not counted, above all that threads wait for each other more often, takes up to an eighth.
-        (8 * along_two <= 7 * along_one).then_some(squares)
+        (8 * along_two <= 7 * other).then_some(squares)
     }
 
     /// For a correlation of this form.
@@ -95,56 +112,64 @@ impl Squares {
         let Operands {
             n, groups, ic, oc, ..
         } = *operands;
-        let of_oc_block = POINTS * groups * ic * kernels.oc;
-        let oc_blocks = oc.div_ceil(kernels.oc);
-        let some = (WEIGHTS_TOGETHER / of_oc_block).max(SHARED_OC / kernels.oc);
-        let weights = |blocks| Weights::new(kernels, &self.kernel, operands, blocks);
-        // All of them at once are made once for all parts of the images.
-        let all = (oc_blocks <= some).then(|| weights(0..oc_blocks));
-
-        let out_image = out.len() / n;
-        let out = Shared::new(out);
-        let sweep = |images: Range<usize>, rows: Range<usize>| {
-            // SAFETY: the images lie inside the output.
-            let out = unsafe { out.offset(images.start * out_image) };
-            let operands = operands.images(images);
-            let part = Part::new(kernels, self, rows, operands.n);
-            let panels = input::transformed(self, &part, &operands);
-            let sweep = |weights: &Weights| {
-                Sweep {
-                    kernels,
-                    operands: &operands,
-                    part: &part,
-                    panels: &panels,
-                    weights,
-                    out,
-                }
-                .run();
-            };
-            if let Some(all) = &all {
-                sweep(all);
-            } else {
-                for first in (0..oc_blocks).step_by(some) {
-                    sweep(&weights(first..oc_blocks.min(first + some)));
-                }
-            }
+        let planes = Planes {
+            values: operands.x,
+            groups,
+            channels: ic,
+            size: operands.geometry.input,
+            before: self.before,
+            scale: operands.input_scale,
+            side: SIDE,
         };
-
-        let [rows, columns] = self.grid;
-        let of_row = POINTS * columns * groups * ic;
-        let images = IMAGES_TOGETHER / (rows * of_row);
-        if images > 0 {
-            for first in (0..n).step_by(images) {
-                sweep(first..n.min(first + images), 0..rows);
+        let [ic, oc] = [ic, oc].map(|channels| channels.next_multiple_of(LANES));
+        let squares = n * self.grid[0] * self.grid[1];
+        let panels = oc.div_ceil(PANEL);
+        let out = Shared::new(out);
+        let products = |weights: &Weights, points: &SquarePoints, group: usize, part: &Part| {
+            Products {
+                kernels,
+                operands,
+                group,
+                part,
+                points,
+                weights,
+                out,
             }
-        } else {
-            let parts = rows.div_ceil((IMAGES_TOGETHER / of_row).max(1));
-            for image in 0..n {
-                for part in 0..parts {
-                    let (first, end) = (part * rows / parts, (part + 1) * rows / parts);
-                    sweep(image..image + 1, first..end);
-                }
-            }
+            .run();
+        };
+        if groups * POINTS * ic * oc <= WEIGHTS {
+            let weights = Weights::new(&self.kernel, operands, 0..groups, 0..panels);
+            let of_part = (PART / (POINTS * (ic + oc.min(PANEL)))).max(LEAST_SQUARES);
+            // No thread is left without a part of at least some squares.
+            let threads = rayon::current_num_threads();
+            let least = (squares / LEAST_SQUARES).clamp(1, threads);
+            let parts = squares.div_ceil(of_part).next_multiple_of(least);
+            let parts = Part::all(n, self.grid, parts);
+            let tasks = groups * parts.len();
+            let threads = if tasks < threads { 1 } else { threads };
+            threads::run(threads, tasks, |task| {
+                let (group, part) = (task / parts.len(), &parts[task % parts.len()]);
+                products(
+                    &weights,
+                    &SquarePoints::new(&planes, group, part),
+                    group,
+                    part,
+                );
+            });
+            return;
+        }
+        let squares_of_part = (LARGE_PART / (POINTS * ic)).max(1);
+        let parts = Part::all(n, self.grid, squares.div_ceil(squares_of_part));
+        for (group, part) in (0..groups).flat_map(|group| parts.iter().map(move |p| (group, p))) {
+            let points = SquarePoints::new(&planes, group, part);
+            // Each thread makes weights for itself, where there are enough panels for all.
+            let threads = rayon::current_num_threads();
+            let threads = if panels < threads { 1 } else { threads };
+            threads::run(threads, panels, |panel| {
+                let one = panel..panel + 1;
+                let weights = Weights::new(&self.kernel, operands, group..group + 1, one);
+                products(&weights, &points, group, part);
+            });
         }
     }
 }

@@ -1,10 +1,10 @@
 use std::ops::Range;
 
 use super::super::filters::Filters;
+use super::super::lanes::LANES;
 use super::super::matrices::{POINTS as SIDE, TAPS, of_weights};
-use super::{GAP, POINTS};
+use super::{GAP, PANEL, POINTS};
 use crate::conv2d::kernels_beside::KernelsBeside;
-use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::operands::Operands;
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
@@ -13,81 +13,143 @@ use crate::threads::{self, Shared};
 /// Input channels whose kernels are brought side by side at a time.
 const CHANNELS: usize = 32;
 
-/// Cost of transforming one filter, in vector multiply-adds.
-const FILTER_COST: usize = 32;
+/// Input channels of a task.
+const CHANNELS_OF_TASK: usize = 128;
 
-/// `G w G^T` of some output channels' filters.
+/// Cost of transforming a vector of filters, in vector multiply-adds.
+const FILTER_COST: usize = 150;
+
+/// `G w G^T` of some groups, in some panels of output channels: `[group, panel, point, IC, OC]`, and a gap behind each
+/// point. Zeros are behind the last channels, so that both are whole vectors.
 pub(super) struct Weights {
-    /// `[group, block of OC, point, IC, OC]`, zeros for channels that fill the last block.
     values: Scratch,
-    pub oc_blocks: Range<usize>,
-    /// Elements of a point of a block, without the gap behind them.
-    of_point: usize,
+    layout: Layout,
+}
+
+/// Where the points of a panel lie.
+struct Layout {
+    groups: Range<usize>,
+    panels: Range<usize>,
+    /// Input channels, to the end of the last vector.
+    ic: usize,
+    /// Output channels of a group, to the end of the last vector.
+    oc: usize,
+}
+
+impl Layout {
+    /// Output channels of a panel: whole vectors.
+    fn width(&self, panel: usize) -> usize {
+        PANEL.min(self.oc - panel * PANEL)
+    }
+
+    fn first(&self, group: usize, panel: usize, point: usize) -> usize {
+        let before = (panel - self.panels.start) * POINTS * (self.ic * PANEL + GAP);
+        (group - self.groups.start) * self.of_group()
+            + before
+            + point * (self.ic * self.width(panel) + GAP)
+    }
+
+    fn of_group(&self) -> usize {
+        let oc = (self.panels.end * PANEL).min(self.oc) - self.panels.start * PANEL;
+        POINTS * (self.ic * oc + GAP * self.panels.len())
+    }
 }
 
 impl Weights {
     pub fn new(
-        kernels: Microkernels,
         kernel: &[[[usize; 2]; TAPS]; TAPS],
         operands: &Operands<'_>,
-        oc_blocks: Range<usize>,
+        groups: Range<usize>,
+        panels: Range<usize>,
     ) -> Self {
-        let Operands { groups, ic, .. } = *operands;
-        let block = kernels.oc;
-        let of_point = ic * block;
-        let of_block = POINTS * (of_point + GAP);
-        let count = groups * oc_blocks.len();
-        let mut values = Scratch::new(count * of_block);
+        let [ic, oc] = [operands.ic, operands.oc].map(|channels| channels.next_multiple_of(LANES));
+        let vectors =
+            panels.start * (PANEL / LANES)..(panels.end * (PANEL / LANES)).min(oc / LANES);
+        let count = groups.len() * vectors.len();
+        let layout = Layout {
+            groups,
+            panels,
+            ic,
+            oc,
+        };
+        let mut values = Scratch::new(layout.groups.len() * layout.of_group());
         let shared = Shared::new(&mut values);
-        let beside = KernelsBeside::new(operands, block);
-        let threads = threads::threads_for(count * block * ic * FILTER_COST);
-        threads::run(threads, count, |index| {
-            let (group, oc_block) = (index / oc_blocks.len(), index % oc_blocks.len());
-            // SAFETY: each block belongs to one task and lies inside the weights.
-            let to = unsafe { shared.slice(index * of_block, of_block) };
-            let filters = Filters {
-                beside: &beside,
-                kernel,
-                ic,
-                group,
-                first: (oc_blocks.start + oc_block) * block,
-            };
-            match block {
-                8 => simd::run(OcBlock::<8> { filters, to }),
-                4 => simd::run(OcBlock::<4> { filters, to }),
-                other => unreachable!("no instruction set has tiles of {other} rows"),
-            }
+        let beside = KernelsBeside::new(operands, LANES);
+        let threads = threads::threads_for(count * ic * FILTER_COST);
+        let pieces = ic.div_ceil(CHANNELS_OF_TASK);
+        threads::run(threads, count * pieces, |task| {
+            let (index, piece) = (task / pieces, task % pieces);
+            let group = layout.groups.start + index / vectors.len();
+            let first = (vectors.start + index % vectors.len()) * LANES;
+            let panel = first / PANEL;
+            let width = layout.width(panel);
+            let at = layout.first(group, panel, 0) + first % PANEL;
+            simd::run(Vectors {
+                filters: Filters {
+                    beside: &beside,
+                    kernel,
+                    ic: operands.ic,
+                    group,
+                    first,
+                },
+                channels: piece * CHANNELS_OF_TASK..((piece + 1) * CHANNELS_OF_TASK).min(ic),
+                width,
+                of_point: ic * width + GAP,
+                // SAFETY: inside the weights; a task writes its own channels only.
+                to: unsafe { shared.offset(at) },
+            });
         });
-        Self {
-            values,
-            oc_blocks,
-            of_point,
-        }
+        Self { values, layout }
+    }
+
+    pub fn panels(&self) -> Range<usize> {
+        self.layout.panels.clone()
+    }
+
+    /// Output channels of a panel: whole vectors.
+    pub fn width(&self, panel: usize) -> usize {
+        self.layout.width(panel)
     }
 
     /// Those of a point, `[IC, OC]`.
-    pub fn of(&self, group: usize, oc_block: usize, point: usize) -> &[f32] {
-        let block = group * self.oc_blocks.len() + oc_block - self.oc_blocks.start;
-        &self.values[(block * POINTS + point) * (self.of_point + GAP)..][..self.of_point]
+    pub fn of(&self, group: usize, panel: usize, point: usize) -> &[f32] {
+        let first = self.layout.first(group, panel, point);
+        &self.values[first..][..self.layout.ic * self.width(panel)]
     }
 }
 
-/// The filters of `OC` output channels and all input channels of a group.
-struct OcBlock<'a, const OC: usize> {
+/// The filters of a vector of output channels and some input channels.
+struct Vectors<'a> {
     filters: Filters<'a>,
-    /// `[point, IC, OC]`.
-    to: &'a mut [f32],
+    /// Input channels, those behind the last among them.
+    channels: Range<usize>,
+    /// Output channels of the panel.
+    width: usize,
+    of_point: usize,
+    /// `[point, IC, OC]`, at the first of the output channels.
+    to: Shared<f32>,
 }
 
-impl<const OC: usize> Kernel for OcBlock<'_, OC> {
+impl Vectors<'_> {
+    /// The output channels of a point and input channel.
+    #[inline(always)]
+    fn at(&self, point: usize, channel: usize) -> &mut [f32] {
+        let first = point * self.of_point + channel * self.width;
+        // SAFETY: a vector of the panel that belongs to this task.
+        unsafe { self.to.slice(first, LANES) }
+    }
+}
+
+impl Kernel for Vectors<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { filters, to } = self;
+        let filters = self.filters;
         let (places, ic) = (filters.places(), filters.ic);
-        let mut kernels = [[0.0_f32; OC]; CHANNELS * TAPS * TAPS];
-        let mut columns = [[[0.0; OC]; SIDE]; TAPS];
-        for first_channel in (0..ic).step_by(CHANNELS) {
-            let channels = first_channel..ic.min(first_channel + CHANNELS);
+        let mut kernels = [[0.0_f32; LANES]; CHANNELS * TAPS * TAPS];
+        let mut columns = [[[0.0; LANES]; SIDE]; TAPS];
+        let end = self.channels.end.min(ic);
+        for first_channel in (self.channels.start..end).step_by(CHANNELS) {
+            let channels = first_channel..end.min(first_channel + CHANNELS);
             let kernels = filters.of(channels.clone(), &mut kernels);
             for (channel, kernel) in channels.zip(kernels) {
                 for (x, column) in columns.iter_mut().enumerate() {
@@ -97,10 +159,14 @@ impl<const OC: usize> Kernel for OcBlock<'_, OC> {
                 let [a, b, c] = &columns;
                 for y in 0..SIDE {
                     for (x, point) in of_weights(&a[y], &b[y], &c[y]).iter().enumerate() {
-                        let first = (y * SIDE + x) * (ic * OC + GAP) + channel * OC;
-                        to[first..][..OC].copy_from_slice(point);
+                        self.at(y * SIDE + x, channel).copy_from_slice(point);
                     }
                 }
+            }
+        }
+        for channel in ic.max(self.channels.start)..self.channels.end {
+            for point in 0..POINTS {
+                self.at(point, channel).fill(0.0);
             }
         }
     }

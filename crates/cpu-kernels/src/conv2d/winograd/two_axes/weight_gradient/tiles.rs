@@ -1,8 +1,8 @@
 use std::borrow::Borrow;
 
-use super::super::lanes::{LANES, Lanes};
-use super::super::matrices::{POINTS as SIDE, TAPS, of_products};
-use super::points::Points;
+use super::super::super::lanes::{LANES, Lanes};
+use super::super::super::matrices::{POINTS as SIDE, TAPS, of_products};
+use super::super::points::SquarePoints;
 use super::{FILTER, POINTS};
 use crate::conv2d::microkernel::{MAX_LANES, MAX_OC, MAX_VECTORS, Microkernels, OuterInput};
 use crate::scratch::Scratch;
@@ -12,15 +12,15 @@ use crate::threads::{self, Shared};
 /// Elements of the largest tile, and room for a vector behind it.
 const TILE: usize = MAX_OC * MAX_VECTORS * MAX_LANES + LANES;
 
-/// Adds what a chunk of squares gives to the gradient of a group's weights.
+/// Adds what a part gives to the gradient of a group's weights.
 pub(super) struct Tiles<'a> {
     pub kernels: Microkernels,
     pub ic: usize,
     pub oc: usize,
-    /// Squares of the chunk.
+    /// Squares of the part.
     pub squares: usize,
-    pub x: &'a Points,
-    pub gradient: &'a Points,
+    pub x: &'a SquarePoints,
+    pub gradient: &'a SquarePoints,
     /// `[OC, IC, KH, KW]`
     pub to: Shared<f32>,
     pub to_len: usize,
@@ -76,7 +76,7 @@ impl Tiles<'_> {
         let Self {
             kernels, squares, ..
         } = *self;
-        let place = |points: &Points, channel: usize| {
+        let place = |points: &SquarePoints, channel: usize| {
             let first = points.first(channel / LANES, point) + channel % LANES;
             // The last vector of a line may be the rest of a block.
             assert!(

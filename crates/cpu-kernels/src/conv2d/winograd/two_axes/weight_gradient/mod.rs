@@ -1,4 +1,4 @@
-//! Gradients in the weights of F(4x4, 3x3): a quarter of the products, too.
+//! A quarter of the products for the gradient in the weights, too.
 //!
 //! The sum of all outputs times their gradients is linear in gradients, inputs and weights. Its derivative in the
 //! weights has the matrices of the correlation, those of outputs and weights transposed:
@@ -7,40 +7,33 @@
 //! dw = G^T [sum over squares of (A g A^T) * (B^T x B)] G
 //! ```
 //!
-//! `A` makes 6x6 points of the gradients of 4x4 outputs, `B^T` as many of the 6x6 inputs that these read (`points`). For
-//! each point the sum over squares is a product of matrices, `[OC, square] x [square, IC]`; `G^T` makes 3x3 taps of the
-//! sums (`tiles`). Channels lie side by side in vectors, so that no square is taken apart.
-//!
-//! Squares are worked off in chunks whose points stay in a cache. Chunks of few channels are shared out among threads;
-//! of many channels a chunk has enough tiles for all.
+//! For each point the sum over squares is a product of matrices, `[OC, square] x [square, IC]`, and `G^T` makes 3x3 taps
+//! of the sums (`tiles`). Parts of few channels are shared out among threads; of many channels a part has enough tiles
+//! for all.
 
-mod points;
 mod tiles;
 
 use std::ops::Range;
 
-use super::costs;
-use super::lanes::LANES;
-use super::matrices::{self, OUTPUTS, TAPS};
+use super::super::costs;
+use super::images::{Part, Planes};
+use super::points::SquarePoints;
+use super::{LANES, OUTPUTS, POINTS, SIDE, TAPS};
 use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::weight_gradient::WeightGradient;
 use crate::threads::{self, Shared};
-use points::Images;
 use tiles::Tiles;
-
-/// Products for a square.
-const POINTS: usize = matrices::POINTS * matrices::POINTS;
 
 /// Taps of a filter.
 const FILTER: usize = TAPS * TAPS;
 
-/// Elements of a chunk's points: half of a 1 MiB second-level cache.
-const POINTS_TOGETHER: usize = 1 << 17;
+/// Elements of a part's points: half of a 1 MiB second-level cache.
+const PART: usize = 1 << 17;
 
-/// Least squares of a chunk, where there are as many: fewer would not pay for the way from points to taps.
+/// Least squares of a part, where there are as many: fewer would not pay for the way from points to taps.
 const LEAST_SQUARES: usize = 64;
 
-/// Chunks from which on they are shared out, and most shares. Each share has sums of its own, added up at the end.
+/// Parts from which on they are shared out, and most shares. Each share has sums of its own, added up at the end.
 const SHARES: Range<usize> = 4..24;
 
 /// A weight gradient in squares of 4x4 outputs.
@@ -80,42 +73,58 @@ impl<'a> SquareSums<'a> {
 
     /// The gradient, `[G OC, IC, KH, KW]`. The order of the sums depends on the sizes alone, not on the threads.
     pub fn run(&self, kernels: Microkernels) -> Vec<f32> {
-        let WeightGradient { groups, ic, oc, .. } = *self.input;
-        let x = Images::of_inputs(self.input, self.grid);
-        let gradient = Images::of_gradients(self.input, self.grid);
-        let squares = self.squares();
-        let of_square = POINTS * LANES * (x.blocks() + gradient.blocks());
-        let of_chunk = (POINTS_TOGETHER / of_square)
-            .max(LEAST_SQUARES)
-            .min(squares);
-        let chunks = squares.div_ceil(of_chunk);
-        let shares = if chunks < SHARES.start {
+        let WeightGradient {
+            n,
+            groups,
+            ic,
+            oc,
+            geometry,
+            ..
+        } = *self.input;
+        let x = Planes {
+            values: self.input.x,
+            groups,
+            channels: ic,
+            size: geometry.input,
+            before: geometry.padding,
+            scale: None,
+            side: SIDE,
+        };
+        let gradient = Planes {
+            values: self.input.gradient,
+            channels: oc,
+            size: geometry.output,
+            before: [0, 0],
+            side: OUTPUTS,
+            ..x
+        };
+        let of_square = POINTS * (ic.next_multiple_of(LANES) + oc.next_multiple_of(LANES));
+        let of_part = (PART / of_square).max(LEAST_SQUARES);
+        let parts = Part::all(n, self.grid, self.squares().div_ceil(of_part));
+        let shares = if parts.len() < SHARES.start {
             1
         } else {
-            chunks.min(SHARES.end)
+            parts.len().min(SHARES.end)
         };
 
         let len = groups * oc * ic * FILTER;
+        let of_group = len / groups;
         let mut sums = vec![0.0; shares * len];
-        let threads = threads::threads_for(costs::weight_gradient_in_squares(
-            kernels, self.input, squares,
-        ));
+        let work = costs::weight_gradient_in_squares(kernels, self.input, self.squares());
+        let threads = threads::threads_for(work);
         let shared = Shared::new(&mut sums);
         threads::run(threads, groups * shares, |task| {
             let (group, share) = (task % groups, task / groups);
-            let of_group = len / groups;
-            // SAFETY: what a share has of a group belongs to one task.
-            let to = unsafe { shared.offset(share * len + group * of_group) };
-            for chunk in share * chunks / shares..(share + 1) * chunks / shares {
-                let chunk = chunk * of_chunk..((chunk + 1) * of_chunk).min(squares);
+            for part in &parts[share * parts.len() / shares..(share + 1) * parts.len() / shares] {
                 Tiles {
                     kernels,
                     ic,
                     oc,
-                    squares: chunk.len(),
-                    x: &x.points(group, chunk.clone()),
-                    gradient: &gradient.points(group, chunk),
-                    to,
+                    squares: part.squares(),
+                    x: &SquarePoints::new(&x, group, part),
+                    gradient: &SquarePoints::new(&gradient, group, part),
+                    // SAFETY: what a share has of a group belongs to one task.
+                    to: unsafe { shared.offset(share * len + group * of_group) },
                     to_len: of_group,
                 }
                 .run();
