@@ -1,5 +1,6 @@
 use std::mem::MaybeUninit;
 
+use super::channels::Channels;
 use super::columns::{flat_positions, is_gathered};
 use super::microkernel::Microkernels;
 use super::operands::Operands;
@@ -65,6 +66,10 @@ fn correlate_with(
     }
     if let Some(images) = SideBySide::worthwhile(kernels, plan, operands) {
         images.correlate(kernels, operands, out);
+        return;
+    }
+    if let Some(channels) = Channels::worthwhile(kernels, plan, operands) {
+        channels.correlate(kernels, plan, operands, out);
         return;
     }
     let n = operands.n;

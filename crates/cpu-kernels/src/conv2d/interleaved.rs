@@ -2,6 +2,7 @@ use super::pack::pack;
 use super::plan::Packing;
 use super::transpose::{Lines, interleave};
 use crate::scratch::Scratch;
+use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
 
 /// Elements interleaved in the time of a vector multiply-add, about.
@@ -88,5 +89,40 @@ impl Interleaved {
             done = end;
         }
         to[done..].fill(0.0);
+    }
+
+    /// Multiplies each plane by its factor, `[N, G C]`.
+    pub fn scale(&self, factors: &[f32], values: &mut [f32]) {
+        let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
+        for (index, values) in values.chunks_exact_mut(unit).enumerate() {
+            let (block, image) = (index / self.n, index % self.n);
+            let (group, block) = (block / blocks, block % blocks);
+            let first = block * self.lanes;
+            let plane = (image * self.groups + group) * self.channels + first;
+            let factors = &factors[plane..][..self.lanes.min(self.channels - first)];
+            simd::run(Scaled {
+                values,
+                lanes: self.lanes,
+                factors,
+            });
+        }
+    }
+}
+
+/// Multiplies each lane by its factor.
+struct Scaled<'a> {
+    values: &'a mut [f32],
+    lanes: usize,
+    factors: &'a [f32],
+}
+
+impl Kernel for Scaled<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for values in self.values.chunks_exact_mut(self.lanes) {
+            for (value, factor) in values.iter_mut().zip(self.factors) {
+                *value *= factor;
+            }
+        }
     }
 }

@@ -12,9 +12,11 @@
 //!
 //! Most 3x3 correlations of stride 1 take half of the products, and those of wide layers a quarter: `winograd` has
 //! them. Their transforms write panels. Planes of a few positions, whose rows would fill vectors badly and whose taps
-//! are zeros of the padding in large part, have the images of a batch in the vectors: `side_by_side`. `correlate`
+//! are zeros of the padding in large part, have the images of a batch in the vectors: `side_by_side`. Where outputs are
+//! spread, as those of a transposed convolution, the channels of an image are in the vectors: `channels`. `correlate`
 //! chooses among the forms.
 
+mod channels;
 mod column_product;
 mod columns;
 mod correlate;

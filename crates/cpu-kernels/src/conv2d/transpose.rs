@@ -57,11 +57,16 @@ fn interleave_with(set: InstructionSet, lanes: usize, from: Lines<&[f32]>, to: &
     }
 }
 
-/// The inverse of [`interleave`]: `[position, lane]` to `[line, position]`; lanes behind the last line are left out.
+/// The inverse of [`interleave`]: `[position, lane]` to `[line, position]`; lanes behind the last line are left out. A
+/// position is a line of `from`, of which the first `lanes` elements are taken.
 ///
 /// # Safety
-/// Each line has room for `from.len() / lanes` elements, which no other task touches.
-pub(super) unsafe fn separate(lanes: usize, from: &[f32], to: Lines<Shared<MaybeUninit<f32>>>) {
+/// Each line of `to` has room for as many elements as `from` has positions, which no other task touches.
+pub(super) unsafe fn separate(
+    lanes: usize,
+    from: Lines<&[f32]>,
+    to: Lines<Shared<MaybeUninit<f32>>>,
+) {
     // SAFETY: the caller's promise.
     unsafe { separate_with(InstructionSet::detect(), lanes, from, to) };
 }
@@ -71,10 +76,18 @@ pub(super) unsafe fn separate(lanes: usize, from: &[f32], to: Lines<Shared<Maybe
 unsafe fn separate_with(
     set: InstructionSet,
     lanes: usize,
-    from: &[f32],
+    from: Lines<&[f32]>,
     to: Lines<Shared<MaybeUninit<f32>>>,
 ) {
-    let positions = from.len() / lanes;
+    let Lines {
+        first,
+        count: positions,
+        pitch,
+    } = from;
+    assert!(
+        positions == 0 || (positions - 1) * pitch + lanes <= first.len(),
+        "positions"
+    );
     let mut done = 0;
     if let Some(square) = square(set, lanes).filter(|_| to.count >= lanes) {
         done = positions - positions % lanes;
@@ -82,19 +95,19 @@ unsafe fn separate_with(
             // SAFETY: the processor has the set; the square lies inside `from`, and the caller promises the lines.
             unsafe {
                 square(
-                    from.as_ptr().add(position * lanes),
-                    lanes,
+                    first.as_ptr().add(position * pitch),
+                    pitch,
                     to.first.offset(position).as_mut_ptr().cast(),
                     to.pitch,
                 );
             }
         }
     }
-    let rest = &from[done * lanes..];
     for line in 0..to.count.min(lanes) {
         // SAFETY: the caller's promise.
         let slots = unsafe { to.first.slice(line * to.pitch + done, positions - done) };
-        for (slot, value) in slots.iter_mut().zip(rest.iter().skip(line).step_by(lanes)) {
+        let values = first.iter().skip(done * pitch + line).step_by(pitch);
+        for (slot, value) in slots.iter_mut().zip(values) {
             slot.write(*value);
         }
     }
@@ -424,6 +437,11 @@ mod tests {
                             }
                         }
 
+                        let from = Lines {
+                            first: beside.as_slice(),
+                            count: positions,
+                            pitch: lanes,
+                        };
                         let mut back = vec![MaybeUninit::new(0.0); lines.len()];
                         let to = Lines {
                             first: Shared::new(&mut back),
@@ -431,7 +449,7 @@ mod tests {
                             pitch,
                         };
                         // SAFETY: `back` is as large as the lines were, and this is the only task.
-                        unsafe { separate_with(set, lanes, &beside, to) };
+                        unsafe { separate_with(set, lanes, from, to) };
                         for (index, (value, expected)) in back.into_iter().zip(&lines).enumerate() {
                             let written = index % pitch < positions;
                             // SAFETY: every element was initialized.

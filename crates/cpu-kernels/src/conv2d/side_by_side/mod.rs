@@ -246,7 +246,12 @@ impl Sweep<'_> {
                 count: lanes.min(n - first_image),
                 pitch,
             };
-            separate(lanes, &tile, to);
+            let from = Lines {
+                first: &*tile,
+                count: tile.len() / lanes,
+                pitch: lanes,
+            };
+            separate(lanes, from, to);
         }
     }
 }

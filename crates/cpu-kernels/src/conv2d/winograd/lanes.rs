@@ -5,7 +5,7 @@ use part::Part;
 
 /// Elements of the widest vector; of two on 64-bit Arm, as four for each of the six rows would leave no registers for
 /// their sums.
-pub(super) const LANES: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
+pub(in crate::conv2d) const LANES: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
 
 /// A vector of neighboring positions, in as many registers as the instruction set needs for it.
 ///

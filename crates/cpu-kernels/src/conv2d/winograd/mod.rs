@@ -25,6 +25,7 @@ mod transformed_images;
 mod two_axes;
 
 use super::plan::Plan;
+pub(super) use lanes::LANES;
 use matrices::TAPS;
 pub(super) use one_axis::Bands;
 pub(super) use two_axes::{SquareSums, Squares};

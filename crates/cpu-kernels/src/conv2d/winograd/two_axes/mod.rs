@@ -61,6 +61,9 @@ const WEIGHTS: usize = 5 << 17;
 /// Least squares of a part, where there are as many: every part reads all weights.
 const LEAST_SQUARES: usize = 32;
 
+/// Least squares of a part where threads would have none otherwise.
+const FEW_SQUARES: usize = 16;
+
 /// A correlation in squares of 4x4 outputs.
 #[derive(Clone, Debug)]
 pub(in crate::conv2d) struct Squares {
@@ -140,9 +143,8 @@ impl Squares {
         if groups * POINTS * ic * oc <= WEIGHTS {
             let weights = Weights::new(&self.kernel, operands, 0..groups, 0..panels);
             let of_part = (PART / (POINTS * (ic + oc.min(PANEL)))).max(LEAST_SQUARES);
-            // No thread is left without a part of at least some squares.
             let threads = rayon::current_num_threads();
-            let least = (squares / LEAST_SQUARES).clamp(1, threads);
+            let least = (squares / FEW_SQUARES).clamp(1, threads);
             let parts = squares.div_ceil(of_part).next_multiple_of(least);
             let parts = Part::all(n, self.grid, parts);
             let tasks = groups * parts.len();

@@ -7,7 +7,7 @@ use super::images::Part;
 use super::outputs::Outputs;
 use super::points::SquarePoints;
 use super::weights::Weights;
-use super::{GAP, PANEL, POINTS};
+use super::{FEW_SQUARES, GAP, PANEL, POINTS};
 use crate::conv2d::microkernel::{Microkernels, TapOffset, TileInput};
 use crate::conv2d::operands::Operands;
 use crate::conv2d::transpose::{Lines, separate};
@@ -15,10 +15,8 @@ use crate::scratch::Scratch;
 use crate::simd;
 use crate::threads::{self, Shared};
 
-/// Squares that are worked off together, whose sums stay in a second-level cache beside the weights of a point, and half
-/// of them where threads would have none otherwise.
+/// Squares that are worked off together, whose sums stay in a second-level cache beside the weights of a point.
 const SQUARES: usize = 48;
-const FEW_SQUARES: usize = 16;
 
 /// The outputs of a part, of one group and of the output channels that weights are there for.
 pub(super) struct Products<'a> {
@@ -70,7 +68,12 @@ impl Products<'_> {
                     count: LANES.min(oc - first),
                     pitch: oh * ow,
                 };
-                separate(LANES, &beside[index * of_image..][..of_image], to);
+                let from = Lines {
+                    first: &beside[index * of_image..],
+                    count: of_image / LANES,
+                    pitch: LANES,
+                };
+                separate(LANES, from, to);
             }
         });
     }

@@ -131,12 +131,12 @@ struct Vectors<'a> {
 }
 
 impl Vectors<'_> {
-    /// The output channels of a point and input channel.
     #[inline(always)]
-    fn at(&self, point: usize, channel: usize) -> &mut [f32] {
+    fn store(&self, point: usize, channel: usize, values: &[f32; LANES]) {
         let first = point * self.of_point + channel * self.width;
         // SAFETY: a vector of the panel that belongs to this task.
-        unsafe { self.to.slice(first, LANES) }
+        let to = unsafe { self.to.slice(first, LANES) };
+        to.copy_from_slice(values);
     }
 }
 
@@ -159,14 +159,14 @@ impl Kernel for Vectors<'_> {
                 let [a, b, c] = &columns;
                 for y in 0..SIDE {
                     for (x, point) in of_weights(&a[y], &b[y], &c[y]).iter().enumerate() {
-                        self.at(y * SIDE + x, channel).copy_from_slice(point);
+                        self.store(y * SIDE + x, channel, point);
                     }
                 }
             }
         }
         for channel in ic.max(self.channels.start)..self.channels.end {
             for point in 0..POINTS {
-                self.at(point, channel).fill(0.0);
+                self.store(point, channel, &[0.0; LANES]);
             }
         }
     }
