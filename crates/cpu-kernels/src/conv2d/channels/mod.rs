@@ -34,9 +34,9 @@ const LEAST_POSITIONS: usize = 512;
 /// Shorter rows of a pass leave tiles of few positions, which wait for their own sums.
 const LEAST_COLUMNS: usize = 16;
 
-/// Input channels for the square of the most positions of a tile: tiles of fewer positions read the weights more often,
-/// and wait for them where they do not stay in the first-level cache.
-const CHANNELS: usize = 8;
+/// Most input channels for each position of a tile: tiles of fewer positions read the weights more often, and wait for
+/// them where they do not stay in the first-level cache.
+const CHANNELS: usize = 32;
 
 /// A correlation with channels side by side.
 pub(super) struct Channels;
@@ -52,10 +52,7 @@ impl Channels {
             ..
         } = *operands;
         // In a browser what it adds to the program is fetched before the first picture, and it was not measured there.
-        if cfg!(target_family = "wasm")
-            || ic.min(oc) < LANES
-            || ic > CHANNELS * kernels.oc * kernels.oc
-        {
+        if cfg!(target_family = "wasm") || ic.min(oc) < LANES || ic > CHANNELS * kernels.oc {
             return None;
         }
         let [ih, iw] = geometry.input;
