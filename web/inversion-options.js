@@ -3,8 +3,6 @@
 import { choice, h, number, toggle } from './elements.js';
 import { store, usualInversion } from './store.js';
 
-/** Random latents that a start is the best of, where somebody wants that. */
-const RANDOM_STARTS = 100;
 const MOST_STEPS = 20000;
 
 /** Elements of all options. `into` is a model or `ranks`, and `choose` hears another. */
@@ -22,13 +20,11 @@ export function inversionOptions({ into, choose }) {
     return h('div', {}, toggle(label, value, (ticked) => { inner.hidden = !ticked; change(ticked); }, hint), inner);
   };
 
-  const samples = number('Random latents', { min: 1, max: 10000, value: settings.start_samples || RANDOM_STARTS, change: set('start_samples') });
-  const startsAt = settings.start === 'regressed' ? 'regressed' : settings.start_samples > 0 ? 'random' : 'mean';
-  samples.hidden = startsAt !== 'random';
-  const start = choice('Start', [['mean', 'the mean latent'], ['regressed', 'a guess from the image'], ['random', 'the best of random latents']], startsAt, (value) => {
-    samples.hidden = value !== 'random';
-    settings.start = value === 'regressed' ? 'regressed' : 'mean';
-    settings.start_samples = value === 'random' ? samples.querySelector('input').valueAsNumber || RANDOM_STARTS : 0;
+  const samples = number('Random latents', { min: 1, max: 10000, value: settings.start_samples, change: set('start_samples') });
+  samples.hidden = settings.start !== 'sampled';
+  const start = choice('Start', [['sampled', 'the best of random latents'], ['mean', 'the mean latent'], ['regressed', 'a guess from the image']], settings.start, (value) => {
+    samples.hidden = value !== 'sampled';
+    settings.start = value;
   });
 
   return h('div', { className: 'panel' },

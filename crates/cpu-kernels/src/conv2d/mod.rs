@@ -11,7 +11,7 @@
 //! that stays in the first-level cache. Elsewhere a tile reads operands where they lie.
 //!
 //! Most 3x3 correlations of stride 1 take half of the products, and those of wide layers a quarter: `winograd` has
-//! them. Their transforms write panels. Planes of a few positions, whose rows would fill vectors badly and whose taps
+//! them. Planes of a few positions, whose rows would fill vectors badly and whose taps
 //! are zeros of the padding in large part, have the images of a batch in the vectors: `side_by_side`. Where outputs are
 //! spread, as those of a transposed convolution, the channels of an image are in the vectors: `channels`. `correlate`
 //! chooses among the forms.

@@ -437,10 +437,15 @@ mod tests {
                             }
                         }
 
+                        // Elements behind the lanes of a position are left alone.
+                        let spread: Vec<f32> = beside
+                            .chunks_exact(lanes)
+                            .flat_map(|lanes| lanes.iter().copied().chain([f32::NAN; 3]))
+                            .collect();
                         let from = Lines {
-                            first: beside.as_slice(),
+                            first: spread.as_slice(),
                             count: positions,
-                            pitch: lanes,
+                            pitch: lanes + 3,
                         };
                         let mut back = vec![MaybeUninit::new(0.0); lines.len()];
                         let to = Lines {

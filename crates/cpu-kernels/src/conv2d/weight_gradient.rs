@@ -41,8 +41,9 @@ pub struct WeightGradient<'a> {
 
 /// Gradient of a cross-correlation in its weight, `[G OC, IC, KH, KW]`.
 ///
-/// A tile holds a few output channels times a few vectors, each of one tap and neighboring input channels, and sums
-/// over positions. To that end the padded input is laid out with the channels of a vector side by side, so that a tap
+/// 3x3 kernels of stride 1 take a quarter of the products, where there are enough of them (`winograd`). Else a tile
+/// holds a few output channels times a few vectors, each of one tap and neighboring input channels, and sums over
+/// positions. To that end the padded input is laid out with the channels of a vector side by side, so that a tap
 /// is an offset here too, and the gradient with the output channels of a tile side by side. The order of the sums
 /// depends on the sizes alone, not on the threads.
 ///

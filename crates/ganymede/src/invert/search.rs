@@ -111,7 +111,7 @@ impl<'a> Search<'a> {
                 .block_of(&model.generator)?;
         }
         let start = match settings.start {
-            StartChoice::Mean => None,
+            StartChoice::Sampled | StartChoice::Mean => None,
             StartChoice::Regressed => Some(RegressedStart::of(model, context, observer)?),
         };
         Ok(Self {

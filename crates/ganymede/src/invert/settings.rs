@@ -56,10 +56,10 @@ pub struct Settings {
     /// Where the optimization starts
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t))]
     pub start: StartChoice,
-    /// Start at the best of this many random latents and the mean latent; 0 starts at the mean latent
+    /// Random latents of --start sampled
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().start_samples))]
     pub start_samples: usize,
-    /// Truncation of the random latents to start from
+    /// Truncation of those random latents
     #[cfg_attr(feature = "clap", arg(long, default_value_t = Settings::default().start_psi))]
     pub start_psi: f32,
     /// Noise images of the model
@@ -116,7 +116,7 @@ impl Default for Settings {
             prior: false,
             lambda_prior: 0.001,
             start: StartChoice::default(),
-            start_samples: 0,
+            start_samples: 100,
             start_psi: 0.7,
             noise: NoiseChoice::default(),
             noise_regularization: NoiseOptimization::OFFICIAL_REGULARIZATION,
@@ -138,8 +138,10 @@ impl Default for Settings {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum StartChoice {
-    /// At the mean latent
+    /// At the best of random latents and the mean latent, for each image
     #[default]
+    Sampled,
+    /// At the mean latent, as in the paper and the official projector
     Mean,
     /// At a regression from the image's features, fitted to the model's samples the first time and kept beside the
     /// model
@@ -229,13 +231,6 @@ impl Settings {
         if self.batch == 0 {
             return Err(Error::option("batch", self.batch, "expected at least 1"));
         }
-        if self.start == StartChoice::Regressed && self.start_samples > 0 {
-            return Err(Error::option(
-                "start_samples",
-                self.start_samples,
-                "a start is regressed or the best of random latents; leave out one of them",
-            ));
-        }
         self.refinement_of(1).validate()?;
         Ok(self.config_of(0, 1).validate()?)
     }
@@ -314,13 +309,14 @@ impl Settings {
                 true => self.lambda_prior,
                 false => 0.0,
             },
-            start: match self.start_samples {
-                0 => Start::WAvg,
-                samples => Start::BestOf {
-                    samples,
+            start: match self.start {
+                StartChoice::Sampled if self.start_samples > 0 => Start::BestOf {
+                    samples: self.start_samples,
                     truncation_psi: self.start_psi,
                     seed,
                 },
+                // A search puts what is regressed from its images in place of it.
+                StartChoice::Sampled | StartChoice::Mean | StartChoice::Regressed => Start::WAvg,
             },
             noise: match self.noise {
                 NoiseChoice::Constant => inversion::Noise::Constant,

@@ -52,14 +52,16 @@ impl Products<'_> {
             self.rows(panel, pass, rows, to);
         });
         let blocks = oc.div_ceil(LANES);
-        threads::run(threads, blocks, |block| {
+        // The first channel of a block in its group, and its element of the first position.
+        let place = |block: usize| {
             let first = block * LANES;
-            let panel = first / PANEL;
-            let width = self.weights.width(panel);
-            let count = LANES.min(oc - first);
-            let plane = self.group * oc + first;
-            let from = panel * PANEL * area + first % PANEL;
-            if self.operands.output_scale.is_some() || self.operands.bias.is_some() {
+            (first, first / PANEL * PANEL * area + first % PANEL)
+        };
+        if self.operands.output_scale.is_some() || self.operands.bias.is_some() {
+            threads::run(threads, blocks, |block| {
+                let (first, from) = place(block);
+                let plane = self.group * oc + first;
+                let count = LANES.min(oc - first);
                 let factors = |values: Option<&[f32]>, without| {
                     let mut factors = [without; LANES];
                     if let Some(values) = values {
@@ -71,22 +73,27 @@ impl Products<'_> {
                     // SAFETY: a task touches its own channels only.
                     values: unsafe { shared.offset(from) },
                     positions: area,
-                    pitch: width,
+                    pitch: self.weights.width(first / PANEL),
                     scale: factors(self.operands.output_scale, 1.0),
                     bias: factors(self.operands.bias, 0.0),
                 });
-            }
+            });
+        }
+        let beside = &*beside;
+        threads::run(threads, blocks, |block| {
+            let (first, from) = place(block);
+            let plane = self.group * oc + first;
             // SAFETY: the planes of the channels of a block belong to one task and lie inside the output.
             unsafe {
                 let to = Lines {
                     first: self.out.offset(plane * area),
-                    count,
+                    count: LANES.min(oc - first),
                     pitch: area,
                 };
                 let from = Lines {
-                    first: shared.slice(from, (area - 1) * width + LANES) as &[f32],
+                    first: &beside[from..],
                     count: area,
-                    pitch: width,
+                    pitch: self.weights.width(first / PANEL),
                 };
                 separate(LANES, from, to);
             }

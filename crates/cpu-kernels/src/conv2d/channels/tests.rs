@@ -61,6 +61,16 @@ fn equals_the_direct_adjoint() {
 }
 
 #[test]
+fn factors_and_biases_may_be_absent() {
+    let window = Window {
+        stride: [2, 2],
+        padding: [0, 0],
+    };
+    let case = Case::adjoint([2, 1, 20, 33, 9, 8], [3, 3], window, [0, 0]);
+    assert_equals_direct("without factors", &case.bare());
+}
+
+#[test]
 #[cfg_attr(target_family = "wasm", ignore = "there is one thread")]
 fn threads_change_nothing() {
     let window = Window {

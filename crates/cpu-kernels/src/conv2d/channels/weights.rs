@@ -74,7 +74,7 @@ impl Weights {
         } = piece;
         let panel = first_oc / PANEL;
         let width = self.width(panel);
-        let there = channels.start..channels.end.min(ic).max(channels.start);
+        let there = channels.start..channels.end.min(ic);
         let of_kernel = beside.taps() * LANES;
         let mut kernels = Scratch::new(there.len() * of_kernel);
         beside.fill(*group, *first_oc, there.clone(), &mut kernels);

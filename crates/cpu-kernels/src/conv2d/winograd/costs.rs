@@ -1,4 +1,5 @@
-//! What the forms cost, in vector multiply-adds for a group of an image: they choose between each other by it.
+//! What the forms cost, in vector multiply-adds: they choose between each other by it. A correlation is counted for a
+//! group of an image, a gradient for all of them.
 
 use super::lanes::LANES;
 use super::matrices::{POINTS, TAPS};

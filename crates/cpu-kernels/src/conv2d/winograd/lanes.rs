@@ -7,7 +7,7 @@ use part::Part;
 /// their sums.
 pub(in crate::conv2d) const LANES: usize = if cfg!(target_arch = "aarch64") { 8 } else { 16 };
 
-/// A vector of neighboring positions, in as many registers as the instruction set needs for it.
+/// A vector of neighboring positions or channels, in as many registers as the instruction set needs for it.
 ///
 /// The transforms wait for memory, so that what the compiler makes of arrays is fast enough and one source serves every
 /// set of x86-64; register tiles, which do not, are written in the intrinsics of one set each (`microkernel::Vector`).

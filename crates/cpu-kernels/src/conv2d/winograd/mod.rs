@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Along the vertical axis alone (`one_axis`) half of the products are left. Rows stay rows, tensors grow by 3/2 and
-//! weights by 2. Along both (`two_axes`) a quarter is left, but rows have to be taken apart by fours and put together
-//! again, tensors grow by 9/4 and weights by 4. Layers of many channels and positions are worth that (`costs`).
+//! weights by 2. Along both (`two_axes`) a quarter is left, but images have to be transposed so that vectors hold their
+//! channels, tensors grow by 9/4 and weights by 4. Layers of many channels and positions are worth that (`costs`).
 //!
 //! The largest rounding errors are up to 1.8 times those of the direct sum in both forms.
 

@@ -92,10 +92,11 @@ fn equals_the_direct_correlation() {
 
 #[test]
 fn squares_equal_the_direct_correlation_in_parts() {
-    // Some output channels at a time, also in groups, some images, and some rows of an image. Tiles take the channels
-    // in parts, too.
+    // Weights of some output channels at a time, of groups, and for several parts of an image with a last panel that is
+    // narrower; some images, and some rows of an image.
     for shape in [
         [2, 1, 200, 96, 9, 7],
+        [1, 1, 208, 100, 78, 75],
         [1, 2, 200, 48, 6, 5],
         [5, 1, 160, 3, 26, 27],
         [1, 2, 80, 2, 66, 65],
@@ -308,7 +309,7 @@ impl Gradient {
 #[test]
 fn square_sums_equal_the_gradient_with_all_products() {
     for shape in [
-        // One chunk; several chunks one after the other, which end early; chunks that are shared out, also in groups.
+        // One part; several parts one after the other; parts that are shared out, also in groups.
         [2, 1, 37, 21, 9, 6, 1],
         [3, 1, 66, 50, 33, 27, 1],
         [9, 1, 16, 11, 62, 59, 0],

@@ -18,14 +18,12 @@ pub(super) struct Layout {
     pub ic: usize,
     /// Elements of one channel: the positions of a block, and what tiles read behind them.
     pub line: usize,
-    /// Elements behind what one point has of all channels.
-    pub gap: usize,
 }
 
 impl Layout {
     /// Elements from one point to the next.
     pub fn of_point(self) -> usize {
-        self.ic * self.line + self.gap
+        self.ic * self.line
     }
 
     /// Elements from one block to the next.

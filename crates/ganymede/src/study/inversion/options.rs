@@ -11,7 +11,12 @@ use crate::{Error, Observer, Warning};
 /// Which images, which models, and how each inversion goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+#[cfg_attr(
+    feature = "clap",
+    derive(clap::Args),
+    group(skip),
+    command(mut_arg("start", |arg| arg.default_value("mean")))
+)]
 pub struct Options {
     /// Kinds of images [default: six kinds of faces and figures; with --images all its subfolders]
     #[cfg_attr(
@@ -78,7 +83,7 @@ pub struct Options {
     /// Folder for the report and its figures
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", default_value_os_t = Options::default().out))]
     pub out: PathBuf,
-    /// How each inversion goes.
+    /// How inversions go. They start at the mean latent, as the paper's do.
     #[cfg_attr(feature = "clap", command(flatten))]
     pub inversion: Settings,
     /// Seed of everything random
@@ -106,7 +111,10 @@ impl Default for Options {
             merge: Vec::new(),
             cache: None,
             out: PathBuf::from("out/study_inversion"),
-            inversion: Settings::default(),
+            inversion: Settings {
+                start: StartChoice::Mean,
+                ..Settings::default()
+            },
             seed: 0,
         }
     }

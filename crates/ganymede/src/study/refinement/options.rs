@@ -12,7 +12,12 @@ use crate::search::rank;
 /// Which images, which ways, and how each goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "clap", derive(clap::Args), group(skip))]
+#[cfg_attr(
+    feature = "clap",
+    derive(clap::Args),
+    group(skip),
+    command(mut_arg("start", |arg| arg.default_value("mean")))
+)]
 pub struct Options {
     /// Models of the zoo [default: all]
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", num_args = 1..))]
@@ -54,7 +59,7 @@ pub struct Options {
     /// model on W+ and on refined
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub pictures: Option<PathBuf>,
-    /// How inversions go.
+    /// How inversions go. They start at the mean latent, as the paper's do.
     #[cfg_attr(feature = "clap", command(flatten))]
     pub inversion: Settings,
     /// Seed of everything random
@@ -79,7 +84,10 @@ impl Default for Options {
             tune_learning_rate: tuning.learning_rate,
             lambda_locality: tuning.locality.lambda,
             pictures: None,
-            inversion: Settings::default(),
+            inversion: Settings {
+                start: StartChoice::Mean,
+                ..Settings::default()
+            },
             seed: 0,
         }
     }

@@ -39,7 +39,6 @@ pub(super) fn transformed(
         ic,
         // Behind the positions lie those that the later taps read.
         line,
-        gap: 0,
     };
     let point = bands.len() * packing.pitch + packing.tail;
     let image_positions = bands.len() * packing.pitch;

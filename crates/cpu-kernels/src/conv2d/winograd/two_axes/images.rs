@@ -37,7 +37,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// All squares of `n` images in parts of equal size, at least so many.
+    /// All squares of `n` images in about so many parts of about equal size: whole images, or rows of squares of one.
     pub fn all(n: usize, [rows, columns]: [usize; 2], parts: usize) -> Vec<Self> {
         let even = |count: usize, parts: usize, part: usize| {
             part * count / parts..(part + 1) * count / parts
@@ -115,12 +115,13 @@ impl SquareImages {
         }
     }
 
-    /// The images of a block, and elements of each.
+    /// The images of a block.
     pub fn block(&self, block: usize) -> &[f32] {
         let len = self.n * self.of_image();
         &self.values[block * len..][..len]
     }
 
+    /// Elements of an image of a block.
     pub fn of_image(&self) -> usize {
         self.rows * self.pitch * LANES
     }

@@ -55,13 +55,13 @@ const PART: usize = 3 << 16;
 /// third-level cache.
 const LARGE_PART: usize = 5 << 19;
 
-/// Elements of weights that are made at a time, which stay there beside them.
+/// Elements of weights up to which all are made at once. They stay there beside the images.
 const WEIGHTS: usize = 5 << 17;
 
 /// Least squares of a part, where there are as many: every part reads all weights.
 const LEAST_SQUARES: usize = 32;
 
-/// Least squares of a part where threads would have none otherwise.
+/// Least squares of a part, or of a task, where threads would have none otherwise.
 const FEW_SQUARES: usize = 16;
 
 /// A correlation in squares of 4x4 outputs.
@@ -144,8 +144,12 @@ impl Squares {
             let weights = Weights::new(&self.kernel, operands, 0..groups, 0..panels);
             let of_part = (PART / (POINTS * (ic + oc.min(PANEL)))).max(LEAST_SQUARES);
             let threads = rayon::current_num_threads();
-            let least = (squares / FEW_SQUARES).clamp(1, threads);
-            let parts = squares.div_ceil(of_part).next_multiple_of(least);
+            let parts = squares.div_ceil(of_part);
+            let parts = if squares / FEW_SQUARES >= threads {
+                parts.next_multiple_of(threads)
+            } else {
+                parts
+            };
             let parts = Part::all(n, self.grid, parts);
             let tasks = groups * parts.len();
             let threads = if tasks < threads { 1 } else { threads };

@@ -8,12 +8,10 @@
 //! ```
 //!
 //! For each point the sum over squares is a product of matrices, `[OC, square] x [square, IC]`, and `G^T` makes 3x3 taps
-//! of the sums (`tiles`). Parts of few channels are shared out among threads; of many channels a part has enough tiles
-//! for all.
+//! of the sums (`tiles`). Where there are few tiles, parts are shared out among threads; else threads share the tiles of
+//! each part.
 
 mod tiles;
-
-use std::ops::Range;
 
 use super::super::costs;
 use super::images::{Part, Planes};
@@ -33,8 +31,11 @@ const PART: usize = 1 << 17;
 /// Least squares of a part, where there are as many: fewer would not pay for the way from points to taps.
 const LEAST_SQUARES: usize = 64;
 
-/// Parts from which on they are shared out, and most shares. Each share has sums of its own, added up at the end.
-const SHARES: Range<usize> = 4..24;
+/// Parts from which on they are shared out.
+const LEAST_PARTS: usize = 4;
+
+/// Tiles of all shares, about. Each share has sums of its own, added up at the end, so that many tiles are not shared.
+const TILES: usize = 48;
 
 /// A weight gradient in squares of 4x4 outputs.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,8 @@ impl<'a> SquareSums<'a> {
         self.input.n * self.grid[0] * self.grid[1]
     }
 
-    /// The gradient, `[G OC, IC, KH, KW]`. The order of the sums depends on the sizes alone, not on the threads.
+    /// The gradient, `[G OC, IC, KH, KW]`. The order of the sums depends on the sizes and the instruction set, not on
+    /// the threads.
     pub fn run(&self, kernels: Microkernels) -> Vec<f32> {
         let WeightGradient {
             n,
@@ -101,10 +103,11 @@ impl<'a> SquareSums<'a> {
         let of_square = POINTS * (ic.next_multiple_of(LANES) + oc.next_multiple_of(LANES));
         let of_part = (PART / of_square).max(LEAST_SQUARES);
         let parts = Part::all(n, self.grid, self.squares().div_ceil(of_part));
-        let shares = if parts.len() < SHARES.start {
+        let tiles = groups * oc.div_ceil(kernels.oc) * ic.div_ceil(kernels.lanes * kernels.vectors);
+        let shares = if parts.len() < LEAST_PARTS {
             1
         } else {
-            parts.len().min(SHARES.end)
+            parts.len().min(TILES / tiles).max(1)
         };
 
         let len = groups * oc * ic * FILTER;
@@ -112,6 +115,11 @@ impl<'a> SquareSums<'a> {
         let mut sums = vec![0.0; shares * len];
         let work = costs::weight_gradient_in_squares(kernels, self.input, self.squares());
         let threads = threads::threads_for(work);
+        let threads = if groups * shares < threads {
+            1
+        } else {
+            threads
+        };
         let shared = Shared::new(&mut sums);
         threads::run(threads, groups * shares, |task| {
             let (group, share) = (task % groups, task / groups);
