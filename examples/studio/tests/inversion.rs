@@ -49,6 +49,8 @@ fn a_refined_inversion_stays_refined_wherever_it_goes() {
     for (name, data) in &events {
         match name.as_str() {
             "phase" => phases.push((data["name"].as_str().unwrap().to_owned(), 0, 0)),
+            // Before the first step random latents are compared, which has no losses.
+            "numbers" if data["values"].get("starts compared").is_some() => {}
             "numbers" => phases.last_mut().unwrap().1 += 1,
             "preview" => phases.last_mut().unwrap().2 += 1,
             _ => {}
@@ -62,11 +64,7 @@ fn a_refined_inversion_stays_refined_wherever_it_goes() {
     assert!(*previews > 0);
     let losses = |data: &Value| data["values"]["loss"].as_f64();
     let numbers = events.iter().filter(|(name, _)| name == "numbers");
-    assert!(
-        numbers
-            .map(|(_, data)| losses(data))
-            .all(|loss| loss.is_some())
-    );
+    assert_eq!(numbers.filter_map(|(_, data)| losses(data)).count(), 40);
 
     let found = &events.last().unwrap().1["results"][0];
     let latent = &found["latent"];

@@ -105,7 +105,7 @@ impl Options {
             ("refine", settings.refine),
             ("prior", settings.prior),
             ("optimizer", settings.optimizer != OptimizerChoice::Adam),
-            ("start", settings.start != StartChoice::Mean),
+            ("start", settings.start == StartChoice::Regressed),
         ] {
             if is_given {
                 return Err(Error::option(
