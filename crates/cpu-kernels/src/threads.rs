@@ -20,6 +20,13 @@ pub(crate) const TASKS_PER_THREAD: usize = 6;
 /// Looks at the other threads' progress before sleeping: about the length of a task, so that the caller rarely sleeps.
 const LOOKS: usize = 1_000;
 
+/// Threads for tasks that are cut further inside: all where each has a task of its own, else one, so that they share each
+/// task.
+pub(crate) fn threads_of_whole_tasks(tasks: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    if tasks < threads { 1 } else { threads }
+}
+
 /// Threads worth using for `work` vector multiply-adds.
 pub(crate) fn threads_for(work: usize) -> usize {
     if work < PARALLEL_WORK {

@@ -2,8 +2,11 @@ use std::mem::MaybeUninit;
 
 use testkit::seeded;
 
+use super::correlate::correlate_packed;
 use super::geometry::Geometry;
+use super::microkernel::Microkernels;
 use super::operands::{Operands, WeightView};
+use super::packed_weights::PackedWeights;
 use super::plan::Plan;
 
 /// How a kernel goes over an image, `[y, x]`.
@@ -118,6 +121,14 @@ impl Case {
             bias: self.bias.clone(),
             ..*self
         }
+    }
+
+    /// The outputs by tiles along rows, with all products: what other forms are compared with.
+    pub fn along_rows(&self, kernels: Microkernels) -> Vec<f32> {
+        self.run(|plan, operands, out| {
+            let weights = PackedWeights::none(plan);
+            correlate_packed(kernels, plan, operands, &weights, out);
+        })
     }
 
     /// The outputs, all of which `correlate` writes.

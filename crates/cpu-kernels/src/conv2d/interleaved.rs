@@ -1,6 +1,7 @@
 use super::pack::pack;
 use super::plan::Packing;
 use super::transpose::{Lines, interleave};
+use super::winograd::LANES;
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
@@ -90,37 +91,28 @@ impl Interleaved {
         }
         to[done..].fill(0.0);
     }
-
-    /// Multiplies each plane by its factor, `[N, G C]`.
-    pub fn scale(&self, factors: &[f32], values: &mut [f32]) {
-        let (blocks, unit) = (self.blocks(), self.plane * self.lanes);
-        for (index, values) in values.chunks_exact_mut(unit).enumerate() {
-            let (block, image) = (index / self.n, index % self.n);
-            let (group, block) = (block / blocks, block % blocks);
-            let first = block * self.lanes;
-            let plane = (image * self.groups + group) * self.channels + first;
-            let factors = &factors[plane..][..self.lanes.min(self.channels - first)];
-            simd::run(Scaled {
-                values,
-                lanes: self.lanes,
-                factors,
-            });
-        }
-    }
 }
 
-/// Multiplies each lane by its factor.
+/// Multiplies each lane of all vectors by its factor; lanes behind the factors become zeros.
+pub(super) fn scale_lanes(values: &mut [f32], factors: &[f32]) {
+    let mut of_lanes = [0.0; LANES];
+    of_lanes[..factors.len()].copy_from_slice(factors);
+    simd::run(Scaled {
+        values,
+        factors: of_lanes,
+    });
+}
+
 struct Scaled<'a> {
     values: &'a mut [f32],
-    lanes: usize,
-    factors: &'a [f32],
+    factors: [f32; LANES],
 }
 
 impl Kernel for Scaled<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        for values in self.values.chunks_exact_mut(self.lanes) {
-            for (value, factor) in values.iter_mut().zip(self.factors) {
+        for values in self.values.as_chunks_mut::<LANES>().0 {
+            for (value, factor) in values.iter_mut().zip(&self.factors) {
                 *value *= factor;
             }
         }

@@ -1,7 +1,12 @@
 //! Sizes for tiles that read positions and weights in the order of their loop.
 
+use super::winograd::LANES;
+
 /// Output channels whose tiles share a part of a panel while it is in the first-level cache.
 pub(super) const SHARED_OC: usize = 32;
+
+/// Output channels of a panel of weights that has them side by side: those of the largest tile with AVX-512.
+pub(super) const OC_PANEL: usize = 3 * LANES;
 
 /// Blocks of positions that share a part of the weights while it is in the second-level cache: tiles that read weights
 /// from the third reach seven tenths of the speed.

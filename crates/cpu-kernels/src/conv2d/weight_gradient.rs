@@ -45,7 +45,7 @@ pub struct WeightGradient<'a> {
 /// holds a few output channels times a few vectors, each of one tap and neighboring input channels, and sums over
 /// positions. To that end the padded input is laid out with the channels of a vector side by side, so that a tap
 /// is an offset here too, and the gradient with the output channels of a tile side by side. The order of the sums
-/// depends on the sizes alone, not on the threads.
+/// depends on the sizes and the instruction set, not on the threads.
 ///
 /// # Panics
 /// When an operand does not have the sizes that it says, or one of them is zero.

@@ -12,7 +12,7 @@ mod weights;
 
 use std::mem::MaybeUninit;
 
-use super::interleaved::Interleaved;
+use super::interleaved::{Interleaved, scale_lanes};
 use super::microkernel::Microkernels;
 use super::operands::Operands;
 use super::plan::Plan;
@@ -21,9 +21,6 @@ use crate::scratch::Scratch;
 use crate::threads::{self, Shared};
 use products::Products;
 use weights::Weights;
-
-/// Output channels that are worked off together: those of the largest tile with AVX-512.
-const PANEL: usize = 3 * LANES;
 
 /// Elements of what an image takes and gives beyond which no copies are made: they are 52 MiB.
 const MOST_ELEMENTS: usize = 13 << 20;
@@ -36,7 +33,7 @@ const LEAST_COLUMNS: usize = 16;
 
 /// Most input channels for each position of a tile: tiles of fewer positions read the weights more often, and wait for
 /// them where they do not stay in the first-level cache.
-const CHANNELS: usize = 32;
+const MOST_CHANNELS: usize = 32;
 
 /// A correlation with channels side by side.
 pub(super) struct Channels;
@@ -52,7 +49,7 @@ impl Channels {
             ..
         } = *operands;
         // In a browser what it adds to the program is fetched before the first picture, and it was not measured there.
-        if cfg!(target_family = "wasm") || ic.min(oc) < LANES || ic > CHANNELS * kernels.oc {
+        if cfg!(target_family = "wasm") || ic.min(oc) < LANES || ic > MOST_CHANNELS * kernels.oc {
             return None;
         }
         let [ih, iw] = geometry.input;
@@ -77,8 +74,7 @@ impl Channels {
         let weights = Weights::new(plan, operands);
         let out = Shared::new(out);
         let out_image = operands.outputs() / n;
-        let threads = rayon::current_num_threads();
-        let threads = if n < threads { 1 } else { threads };
+        let threads = threads::threads_of_whole_tasks(n);
         threads::run(threads, n, |image| {
             let operands = operands.image(image);
             let layout = Interleaved {
@@ -93,7 +89,13 @@ impl Channels {
             let packing = (!plan.packing.is_identity(size)).then_some((&plan.packing, size));
             layout.fill(operands.x, packing, &mut x);
             if let Some(scale) = operands.input_scale {
-                layout.scale(scale, &mut x);
+                let blocks = x.chunks_exact_mut(layout.plane * LANES).enumerate();
+                for (index, values) in blocks {
+                    let (group, block) = (index / layout.blocks(), index % layout.blocks());
+                    let first = block * LANES;
+                    let count = LANES.min(layout.channels - first);
+                    scale_lanes(values, &scale[group * layout.channels + first..][..count]);
+                }
             }
             for group in 0..groups {
                 let of_group = x.len() / groups;

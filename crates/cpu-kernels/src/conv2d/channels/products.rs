@@ -1,10 +1,10 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::PANEL;
 use super::weights::Weights;
 use crate::conv2d::microkernel::{Microkernels, TapOffset, TileInput};
 use crate::conv2d::operands::Operands;
+use crate::conv2d::panels::OC_PANEL;
 use crate::conv2d::plan::{Pass, Plan};
 use crate::conv2d::transpose::{Lines, separate};
 use crate::conv2d::winograd::LANES;
@@ -48,14 +48,14 @@ impl Products<'_> {
             let rows = self.plan.passes[pass].grid[0];
             let rows = split * rows / splits..(split + 1) * rows / splits;
             // SAFETY: the panel lies inside the buffer.
-            let to = unsafe { shared.offset(panel * PANEL * area) };
+            let to = unsafe { shared.offset(panel * OC_PANEL * area) };
             self.rows(panel, pass, rows, to);
         });
         let blocks = oc.div_ceil(LANES);
         // The first channel of a block in its group, and its element of the first position.
         let place = |block: usize| {
             let first = block * LANES;
-            (first, first / PANEL * PANEL * area + first % PANEL)
+            (first, first / OC_PANEL * OC_PANEL * area + first % OC_PANEL)
         };
         if self.operands.output_scale.is_some() || self.operands.bias.is_some() {
             threads::run(threads, blocks, |block| {
@@ -73,7 +73,7 @@ impl Products<'_> {
                     // SAFETY: a task touches its own channels only.
                     values: unsafe { shared.offset(from) },
                     positions: area,
-                    pitch: self.weights.width(first / PANEL),
+                    pitch: self.weights.width(first / OC_PANEL),
                     scale: factors(self.operands.output_scale, 1.0),
                     bias: factors(self.operands.bias, 0.0),
                 });
@@ -93,7 +93,7 @@ impl Products<'_> {
                 let from = Lines {
                     first: &beside[from..],
                     count: area,
-                    pitch: self.weights.width(first / PANEL),
+                    pitch: self.weights.width(first / OC_PANEL),
                 };
                 separate(LANES, from, to);
             }

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use super::PANEL;
 use crate::conv2d::kernels_beside::KernelsBeside;
 use crate::conv2d::microkernel::MAX_LANES;
 use crate::conv2d::operands::Operands;
+use crate::conv2d::panels::OC_PANEL;
 use crate::conv2d::plan::Plan;
 use crate::conv2d::winograd::LANES;
 use crate::scratch::Scratch;
@@ -72,14 +72,14 @@ impl Weights {
             first_oc,
             channels,
         } = piece;
-        let panel = first_oc / PANEL;
+        let panel = first_oc / OC_PANEL;
         let width = self.width(panel);
         let there = channels.start..channels.end.min(ic);
         let of_kernel = beside.taps() * LANES;
         let mut kernels = Scratch::new(there.len() * of_kernel);
         beside.fill(*group, *first_oc, there.clone(), &mut kernels);
         for (index, pass) in plan.passes.iter().enumerate() {
-            let at = self.first(*group, panel, index) + first_oc % PANEL;
+            let at = self.first(*group, panel, index) + first_oc % OC_PANEL;
             for channel in channels.clone() {
                 for (tap_index, tap) in pass.taps.iter().enumerate() {
                     let at = at + (channel * pass.taps.len() + tap_index) * width;
@@ -98,12 +98,12 @@ impl Weights {
     }
 
     pub fn panels(&self) -> usize {
-        self.oc.div_ceil(PANEL)
+        self.oc.div_ceil(OC_PANEL)
     }
 
     /// Output channels of a panel: whole vectors.
     pub fn width(&self, panel: usize) -> usize {
-        PANEL.min(self.oc - panel * PANEL)
+        OC_PANEL.min(self.oc - panel * OC_PANEL)
     }
 
     /// Those of a pass, `[IC, tap, OC]`.
@@ -115,7 +115,7 @@ impl Weights {
     fn first(&self, group: usize, panel: usize, pass: usize) -> usize {
         let all = self.taps[self.taps.len() - 1];
         self.ic
-            * (group * self.oc * all + panel * PANEL * all + self.taps[pass] * self.width(panel))
+            * (group * self.oc * all + panel * OC_PANEL * all + self.taps[pass] * self.width(panel))
     }
 }
 

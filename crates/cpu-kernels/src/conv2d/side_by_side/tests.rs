@@ -1,16 +1,11 @@
-use super::super::correlate::correlate_packed;
 use super::super::fixture::{Case, Window};
 use super::super::microkernel::Microkernels;
-use super::super::packed_weights::PackedWeights;
 use super::SideBySide;
 
 /// The same sums in the same order, but for products with zeros.
 fn assert_equals_along_rows(what: &str, case: &Case) {
     for (name, set) in Microkernels::available() {
-        let along_rows = case.run(|plan, operands, out| {
-            let weights = PackedWeights::none(plan);
-            correlate_packed(set, plan, operands, &weights, out);
-        });
+        let along_rows = case.along_rows(set);
         let beside = case.run(|plan, operands, out| {
             SideBySide::of(set, plan, operands).correlate(set, operands, out);
         });

@@ -21,7 +21,6 @@ mod matrices;
 mod one_axis;
 #[cfg(all(test, not(miri)))]
 mod tests;
-mod transformed_images;
 mod two_axes;
 
 use super::plan::Plan;

@@ -1,10 +1,8 @@
 use testkit::{assert_close, seeded};
 
-use super::super::correlate::correlate_packed;
 use super::super::fixture::{Case, Window};
 use super::super::geometry::Geometry;
 use super::super::microkernel::Microkernels;
-use super::super::packed_weights::PackedWeights;
 use super::super::weight_gradient::{WeightGradient, with_all_products};
 use super::{Bands, SquareSums, Squares};
 
@@ -34,10 +32,7 @@ fn along_two_axes(set: Microkernels, case: &Case) -> Vec<f32> {
 
 fn assert_equals_direct(what: &str, case: &Case) {
     for (name, set) in Microkernels::available() {
-        let direct = case.run(|plan, operands, out| {
-            let weights = PackedWeights::none(plan);
-            correlate_packed(set, plan, operands, &weights, out);
-        });
+        let direct = case.along_rows(set);
         let banded = along_one_axis(set, case);
         assert_close(
             &format!("{name}, one axis: {what}"),
@@ -103,10 +98,7 @@ fn squares_equal_the_direct_correlation_in_parts() {
     ] {
         let case = Case::convolution(shape, [3, 3], Window::padded([1, 1]));
         for (name, set) in Microkernels::available() {
-            let direct = case.run(|plan, operands, out| {
-                let weights = PackedWeights::none(plan);
-                correlate_packed(set, plan, operands, &weights, out);
-            });
+            let direct = case.along_rows(set);
             let squared = along_two_axes(set, &case);
             let what = format!("{name}: {shape:?}");
             assert_close(&what, &squared, &direct, ROUNDING);

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use super::super::lanes::{LANES, Lanes};
 use super::super::matrices::{OUTPUTS, POINTS, of_inputs};
-use super::super::transformed_images::{Layout, Panels};
+use super::transformed_images::{Layout, Panels};
 use crate::conv2d::microkernel::{Microkernels, ROW_TAPS};
 use crate::conv2d::operands::Operands;
 use crate::conv2d::plan::Packing;

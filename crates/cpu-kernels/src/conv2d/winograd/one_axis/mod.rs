@@ -5,6 +5,7 @@
 
 mod input;
 mod output;
+mod transformed_images;
 mod weights;
 
 use std::mem::MaybeUninit;
@@ -13,7 +14,6 @@ use std::ops::Range;
 use super::lanes::LANES;
 use super::matrices::{OUTPUTS, POINTS, TAPS};
 use super::three_by_three;
-use super::transformed_images::Panels;
 use crate::conv2d::microkernel::{Microkernels, PanelInput, ROW_TAPS};
 use crate::conv2d::operands::Operands;
 use crate::conv2d::panels::{RESIDENT_PANEL, SHARED_BLOCKS, SHARED_OC};
@@ -24,6 +24,7 @@ use crate::scratch::Scratch;
 use crate::simd;
 use crate::threads::{self, Shared, TASKS_PER_THREAD};
 use output::Store;
+use transformed_images::Panels;
 
 const _: () = assert!(TAPS == ROW_TAPS, "tiles of rows have the kernel's columns");
 

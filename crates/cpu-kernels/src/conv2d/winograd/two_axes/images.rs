@@ -2,9 +2,9 @@ use std::ops::Range;
 
 use super::super::lanes::LANES;
 use super::super::matrices::OUTPUTS;
+use crate::conv2d::interleaved::scale_lanes;
 use crate::conv2d::transpose::{Lines, interleave};
 use crate::scratch::Scratch;
-use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
 
 /// Elements laid out in the time of a vector multiply-add, about.
@@ -183,29 +183,7 @@ impl Block<'_> {
             }
         }
         if let Some(scale) = self.planes.scale {
-            let mut factors = [0.0; LANES];
-            factors[..self.count].copy_from_slice(&scale[self.first..][..self.count]);
-            simd::run(Scaled {
-                values: self.to,
-                factors,
-            });
-        }
-    }
-}
-
-/// Multiplies every vector by a factor for each lane.
-struct Scaled<'a> {
-    values: &'a mut [f32],
-    factors: [f32; LANES],
-}
-
-impl Kernel for Scaled<'_> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        for values in self.values.as_chunks_mut::<LANES>().0 {
-            for (value, factor) in values.iter_mut().zip(&self.factors) {
-                *value *= factor;
-            }
+            scale_lanes(self.to, &scale[self.first..][..self.count]);
         }
     }
 }

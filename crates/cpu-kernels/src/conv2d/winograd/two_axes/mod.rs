@@ -30,6 +30,7 @@ use super::one_axis::Bands;
 use super::{costs, three_by_three};
 use crate::conv2d::microkernel::Microkernels;
 use crate::conv2d::operands::Operands;
+use crate::conv2d::panels::OC_PANEL;
 use crate::conv2d::plan::Plan;
 use crate::threads::{self, Shared};
 use images::{Part, Planes};
@@ -44,9 +45,6 @@ const POINTS: usize = matrices::POINTS * matrices::POINTS;
 /// Elements between what one point has and the next: at distances of whole pages the 36 lines that are written at a
 /// time would share a few places of the first-level cache.
 const GAP: usize = LANES;
-
-/// Output channels that are worked off together: those of the largest tile with AVX-512.
-const PANEL: usize = 3 * LANES;
 
 /// Elements of a part's points and sums: most of a 1 MiB second-level cache.
 const PART: usize = 3 << 16;
@@ -126,7 +124,7 @@ impl Squares {
         };
         let [ic, oc] = [ic, oc].map(|channels| channels.next_multiple_of(LANES));
         let squares = n * self.grid[0] * self.grid[1];
-        let panels = oc.div_ceil(PANEL);
+        let panels = oc.div_ceil(OC_PANEL);
         let out = Shared::new(out);
         let products = |weights: &Weights, points: &SquarePoints, group: usize, part: &Part| {
             Products {
@@ -142,7 +140,7 @@ impl Squares {
         };
         if groups * POINTS * ic * oc <= WEIGHTS {
             let weights = Weights::new(&self.kernel, operands, 0..groups, 0..panels);
-            let of_part = (PART / (POINTS * (ic + oc.min(PANEL)))).max(LEAST_SQUARES);
+            let of_part = (PART / (POINTS * (ic + oc.min(OC_PANEL)))).max(LEAST_SQUARES);
             let threads = rayon::current_num_threads();
             let parts = squares.div_ceil(of_part);
             let parts = if squares / FEW_SQUARES >= threads {
@@ -152,8 +150,7 @@ impl Squares {
             };
             let parts = Part::all(n, self.grid, parts);
             let tasks = groups * parts.len();
-            let threads = if tasks < threads { 1 } else { threads };
-            threads::run(threads, tasks, |task| {
+            threads::run(threads::threads_of_whole_tasks(tasks), tasks, |task| {
                 let (group, part) = (task / parts.len(), &parts[task % parts.len()]);
                 products(
                     &weights,
@@ -169,9 +166,7 @@ impl Squares {
         for (group, part) in (0..groups).flat_map(|group| parts.iter().map(move |p| (group, p))) {
             let points = SquarePoints::new(&planes, group, part);
             // Each thread makes weights for itself, where there are enough panels for all.
-            let threads = rayon::current_num_threads();
-            let threads = if panels < threads { 1 } else { threads };
-            threads::run(threads, panels, |panel| {
+            threads::run(threads::threads_of_whole_tasks(panels), panels, |panel| {
                 let one = panel..panel + 1;
                 let weights = Weights::new(&self.kernel, operands, group..group + 1, one);
                 products(&weights, &points, group, part);

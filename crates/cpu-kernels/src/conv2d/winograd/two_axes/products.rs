@@ -7,9 +7,10 @@ use super::images::Part;
 use super::outputs::Outputs;
 use super::points::SquarePoints;
 use super::weights::Weights;
-use super::{FEW_SQUARES, GAP, PANEL, POINTS};
+use super::{FEW_SQUARES, GAP, POINTS};
 use crate::conv2d::microkernel::{Microkernels, TapOffset, TileInput};
 use crate::conv2d::operands::Operands;
+use crate::conv2d::panels::OC_PANEL;
 use crate::conv2d::transpose::{Lines, separate};
 use crate::scratch::Scratch;
 use crate::simd;
@@ -44,8 +45,8 @@ impl Products<'_> {
         let of_image = rows.len() * ow * LANES;
         let n = self.part.images.len();
         let panels = self.weights.panels();
-        let first_oc = panels.start * PANEL;
-        let blocks = ((panels.end * PANEL).min(oc) - first_oc).div_ceil(LANES);
+        let first_oc = panels.start * OC_PANEL;
+        let blocks = ((panels.end * OC_PANEL).min(oc) - first_oc).div_ceil(LANES);
         // `[block of OC, image, row, column, lane]`
         let mut beside = Scratch::new(blocks * n * of_image);
         let threads = threads::threads_for(POINTS * squares * ic * blocks);
@@ -94,8 +95,8 @@ impl Products<'_> {
             sums: &sums,
             of_point,
             width,
-            first: panel * PANEL,
-            first_beside: self.weights.panels().start * PANEL,
+            first: panel * OC_PANEL,
+            first_beside: self.weights.panels().start * OC_PANEL,
             beside,
             of_image,
         });

@@ -3,9 +3,10 @@ use std::ops::Range;
 use super::super::filters::Filters;
 use super::super::lanes::LANES;
 use super::super::matrices::{POINTS as SIDE, TAPS, of_weights};
-use super::{GAP, PANEL, POINTS};
+use super::{GAP, POINTS};
 use crate::conv2d::kernels_beside::KernelsBeside;
 use crate::conv2d::operands::Operands;
+use crate::conv2d::panels::OC_PANEL;
 use crate::scratch::Scratch;
 use crate::simd::{self, Kernel};
 use crate::threads::{self, Shared};
@@ -39,18 +40,18 @@ struct Layout {
 impl Layout {
     /// Output channels of a panel: whole vectors.
     fn width(&self, panel: usize) -> usize {
-        PANEL.min(self.oc - panel * PANEL)
+        OC_PANEL.min(self.oc - panel * OC_PANEL)
     }
 
     fn first(&self, group: usize, panel: usize, point: usize) -> usize {
-        let before = (panel - self.panels.start) * POINTS * (self.ic * PANEL + GAP);
+        let before = (panel - self.panels.start) * POINTS * (self.ic * OC_PANEL + GAP);
         (group - self.groups.start) * self.of_group()
             + before
             + point * (self.ic * self.width(panel) + GAP)
     }
 
     fn of_group(&self) -> usize {
-        let oc = (self.panels.end * PANEL).min(self.oc) - self.panels.start * PANEL;
+        let oc = (self.panels.end * OC_PANEL).min(self.oc) - self.panels.start * OC_PANEL;
         POINTS * (self.ic * oc + GAP * self.panels.len())
     }
 }
@@ -64,7 +65,7 @@ impl Weights {
     ) -> Self {
         let [ic, oc] = [operands.ic, operands.oc].map(|channels| channels.next_multiple_of(LANES));
         let vectors =
-            panels.start * (PANEL / LANES)..(panels.end * (PANEL / LANES)).min(oc / LANES);
+            panels.start * (OC_PANEL / LANES)..(panels.end * (OC_PANEL / LANES)).min(oc / LANES);
         let count = groups.len() * vectors.len();
         let layout = Layout {
             groups,
@@ -81,9 +82,9 @@ impl Weights {
             let (index, piece) = (task / pieces, task % pieces);
             let group = layout.groups.start + index / vectors.len();
             let first = (vectors.start + index % vectors.len()) * LANES;
-            let panel = first / PANEL;
+            let panel = first / OC_PANEL;
             let width = layout.width(panel);
-            let at = layout.first(group, panel, 0) + first % PANEL;
+            let at = layout.first(group, panel, 0) + first % OC_PANEL;
             simd::run(Vectors {
                 filters: Filters {
                     beside: &beside,

@@ -114,12 +114,8 @@ impl<'a> SquareSums<'a> {
         let of_group = len / groups;
         let mut sums = vec![0.0; shares * len];
         let work = costs::weight_gradient_in_squares(kernels, self.input, self.squares());
-        let threads = threads::threads_for(work);
-        let threads = if groups * shares < threads {
-            1
-        } else {
-            threads
-        };
+        let threads =
+            threads::threads_of_whole_tasks(groups * shares).min(threads::threads_for(work));
         let shared = Shared::new(&mut sums);
         threads::run(threads, groups * shares, |task| {
             let (group, share) = (task % groups, task / groups);
