@@ -43,7 +43,7 @@ const measure = async ({ address, query, pictures, searches, inversions, steps, 
       }
     })();
     const [time] = await timed(async () => {
-      for await (const [name, data] of api.invert({ image: image.id, models: [model], settings: { steps } })) {
+      for await (const [name, data] of api.invert({ image: image.id, models: [model], settings: { steps, start: 'mean' } })) {
         if (name === 'preview') previews += 1;
         if (name === 'done') seconds = data.results[0].seconds;
       }
