@@ -1,21 +1,24 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
-//! Output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns
-//! first, straight from the pixels, and then along the rows of the whole band: a row that is read right after it was
-//! written, at another offset, would wait for the store buffer. For any other filter rows enter the band as they are,
-//! dealt out over the lanes of `polyphase`.
+//! The networks' filter at the rate of its pixels has a form of its own, `sliding`. In all others output rows are made in
+//! bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the
+//! pixels, and then along the rows of the whole band: a row that is read right after it was written, at another offset,
+//! would wait for the store buffer. For any other filter rows enter the band as they are, dealt out over the lanes of
+//! `polyphase`.
 
 mod plan;
 mod polyphase;
+mod sliding;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::initialized::written_by;
-use crate::simd::{self, Kernel, multiply_add};
+use crate::simd::{self, InstructionSet, Kernel, multiply_add};
 use crate::threads::{self, Shared};
 use plan::{PhaseFilter, Plan, Weighted};
 use polyphase::Fill;
+use sliding::Sliding;
 
 /// Below this many output pixels the calling thread is done before others would have woken up.
 const PARALLEL_PIXELS: usize = 1 << 16;
@@ -90,27 +93,50 @@ pub fn upfirdn2d(x: &[f32], resampling: &Resampling<'_>) -> Vec<f32> {
         "planes and a filter, found {} pixels for {resampling:?}",
         x.len()
     );
-    let plan = Plan::new(resampling);
+    let form = Form::of(resampling);
     let planes = x.len() / (input[0] * input[1]);
     // SAFETY: `write` covers all slots.
     unsafe {
         written_by(planes * output[0] * output[1], |slots| {
-            write(&plan, x, slots)
+            write(&form, output[1], x, slots)
         })
     }
 }
 
+/// How the planes are filtered.
+enum Form {
+    Sliding(Sliding),
+    Bands(Plan),
+}
+
+impl Form {
+    fn of(resampling: &Resampling<'_>) -> Self {
+        match Sliding::of(resampling, InstructionSet::detect()) {
+            Some(sliding) => Self::Sliding(sliding),
+            None => Self::Bands(Plan::new(resampling)),
+        }
+    }
+
+    /// Writes a run of output rows, counted through all planes, to all of `slots`.
+    fn write(&self, pixels: &[f32], first_row: usize, slots: &mut [MaybeUninit<f32>]) {
+        match self {
+            Self::Sliding(sliding) => sliding.write(pixels, first_row, slots),
+            Self::Bands(plan) => simd::run(Rows {
+                plan,
+                pixels,
+                slots,
+                first_row,
+            }),
+        }
+    }
+}
+
 /// Writes all of `slots`, the rows of all planes.
-fn write(plan: &Plan, pixels: &[f32], slots: &mut [MaybeUninit<f32>]) {
-    let (count, width) = (slots.len(), plan.x.output);
+fn write(form: &Form, width: usize, pixels: &[f32], slots: &mut [MaybeUninit<f32>]) {
+    let count = slots.len();
     let threads = rayon::current_num_threads();
     if count < PARALLEL_PIXELS || threads == 1 {
-        return simd::run(Rows {
-            plan,
-            pixels,
-            slots,
-            first_row: 0,
-        });
+        return form.write(pixels, 0, slots);
     }
     let rows = count / width;
     let rows_each = rows.div_ceil(threads * PIECES_PER_THREAD);
@@ -118,12 +144,9 @@ fn write(plan: &Plan, pixels: &[f32], slots: &mut [MaybeUninit<f32>]) {
     threads::run(threads, rows.div_ceil(rows_each), |piece| {
         let first_row = piece * rows_each;
         let length = rows_each.min(rows - first_row) * width;
-        simd::run(Rows {
-            plan,
-            pixels,
-            // SAFETY: each row belongs to one task and lies inside the slots.
-            slots: unsafe { shared.slice(first_row * width, length) },
-            first_row,
+        // SAFETY: each row belongs to one task and lies inside the slots.
+        form.write(pixels, first_row, unsafe {
+            shared.slice(first_row * width, length)
         });
     });
 }
