@@ -39,6 +39,8 @@ class Config:
     learning_rate: float = 0.002
     r1_gamma: float = 0.1
     r1_interval: int = 16
+    r2_gamma: float = 0.0
+    relativistic: bool = False
     path_length_weight: float = 2.0
     path_length_interval: int = 4
     path_length_batch_shrink: int = 2
@@ -55,6 +57,7 @@ class Losses:
     generator: float
     discriminator: float
     r1_penalty: float | None
+    r2_penalty: float | None
     path_length: float | None
 
 
@@ -131,21 +134,23 @@ class Training:
         """One iteration."""
         i, config = self.iteration, self.config
         self.discriminator.requires_grad_(False)
-        generator_loss = self.step_generator()
+        real = self.real_images()
+        generator_loss = self.step_generator(real)
         path_length = self.step_path_length() if i % config.path_length_interval == 0 else None
         self.discriminator.requires_grad_()
-        real = self.real_images()
-        discriminator_loss = self.step_discriminator(real)
-        r1_penalty = self.step_r1(real) if i % config.r1_interval == 0 else None
+        discriminator_loss, fake = self.step_discriminator(real)
+        r1_penalty, r2_penalty = self.step_penalties(real, fake) if i % config.r1_interval == 0 else (None, None)
         self.update_average()
         self.iteration += 1
-        return Losses(generator_loss, discriminator_loss, r1_penalty, path_length)
+        return Losses(generator_loss, discriminator_loss, r1_penalty, r2_penalty, path_length)
 
-    def step_generator(self) -> float:
-        """Update the generator by its logistic loss, which is returned."""
+    def step_generator(self, real: Tensor) -> float:
+        """Update the generator by its loss, which is returned."""
         random = stream(self.config.seed, self.iteration, GENERATOR_LATENTS)
         fake = self.synthesis(self.latents(self.config.batch_size, random))
-        loss = F.softplus(-self.discriminator(fake, self.formulation)).mean()
+        logits = self.discriminator(fake, self.formulation)
+        opposite = self.discriminator(real, self.formulation) if self.config.relativistic else 0
+        loss = F.softplus(opposite - logits).mean()
         self.apply(self.generator_adam, loss)
         return loss.item()
 
@@ -181,24 +186,34 @@ class Training:
             indices.append(self.order[offset])
         return self.images[indices].to(torch.get_default_dtype()) / 127.5 - 1
 
-    def step_discriminator(self, real: Tensor) -> float:
-        """Update the discriminator by its logistic loss, which is returned."""
+    def step_discriminator(self, real: Tensor) -> tuple[float, Tensor]:
+        """Update the discriminator by its loss, which is returned with the generated images."""
         random = stream(self.config.seed, self.iteration, DISCRIMINATOR_LATENTS)
         with torch.no_grad():
             fake = self.synthesis(self.latents(self.config.batch_size, random))
-        loss = F.softplus(self.discriminator(fake, self.formulation)).mean()
-        loss = loss + F.softplus(-self.discriminator(real, self.formulation)).mean()
+        fake_logits, real_logits = (self.discriminator(images, self.formulation) for images in (fake, real))
+        if self.config.relativistic:
+            loss = F.softplus(fake_logits - real_logits).mean()
+        else:
+            loss = F.softplus(fake_logits).mean() + F.softplus(-real_logits).mean()
         self.apply(self.discriminator_adam, loss)
-        return loss.item()
+        return loss.item(), fake
 
-    def step_r1(self, real: Tensor) -> float:
-        """Update the discriminator by the gradient penalty of real images, which is returned."""
-        real = real.detach().requires_grad_()
-        logits = self.discriminator(real, self.formulation)
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-        penalty = gradient.square().sum([1, 2, 3]).mean()
-        self.apply(self.discriminator_adam, penalty * self.config.r1_gamma / 2 * self.config.r1_interval)
-        return penalty.item()
+    def step_penalties(self, real: Tensor, fake: Tensor) -> tuple[float, float | None]:
+        """Update the discriminator by the gradient penalties of real and, with a weight, of generated images; return both."""
+        config = self.config
+        r1_penalty = self.gradient_penalty(real)
+        r2_penalty = self.gradient_penalty(fake) if config.r2_gamma > 0 else None
+        total = r1_penalty * config.r1_gamma + (0 if r2_penalty is None else r2_penalty * config.r2_gamma)
+        self.apply(self.discriminator_adam, total / 2 * config.r1_interval)
+        return r1_penalty.item(), None if r2_penalty is None else r2_penalty.item()
+
+    def gradient_penalty(self, images: Tensor) -> Tensor:
+        """Return the mean squared norm of the logits' gradient in the images."""
+        images = images.detach().requires_grad_()
+        logits = self.discriminator(images, self.formulation)
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        return gradient.square().sum([1, 2, 3]).mean()
 
     @staticmethod
     def apply(adam: torch.optim.Adam, loss: Tensor) -> None:

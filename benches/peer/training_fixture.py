@@ -1,7 +1,8 @@
 """Writes the first iterations of a small training run, computed in f64, for the golden test of `vision-aided-finetune`.
 
 `python training_fixture.py FILE.safetensors`: weights at the start under `G.` and `D.`, images, and per iteration the losses,
-penalties and lengths; weights of some layers at the end under `end/`. The metadata holds the configurations.
+penalties and lengths; weights of some layers at the end under `end/`. The metadata holds the configurations. With `--relativistic`
+the losses are relativistic, and R2 is on.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,8 @@ def initialize(module: nn.Module, random: np.random.RandomState) -> None:
 
 def main() -> None:
     """Train and write."""
+    path, *options = sys.argv[1:]
+    config = replace(CONFIG, relativistic=True, r2_gamma=0.25) if options == ["--relativistic"] else CONFIG
     torch.set_default_dtype(torch.float64)
     random = np.random.RandomState(SEED)
     generator, discriminator = Generator(**GENERATOR), Discriminator(**DISCRIMINATOR)
@@ -69,7 +72,7 @@ def main() -> None:
     for prefix, module in (("G.", generator), ("D.", discriminator)):
         tensors |= {prefix + name: tensor.numpy().copy() for name, tensor in module.state_dict().items()}
 
-    training = Training(generator, discriminator, torch.from_numpy(images), CONFIG, FORMULATION)
+    training = Training(generator, discriminator, torch.from_numpy(images), config, FORMULATION)
     losses = [training.step() for _ in range(ITERATIONS)]
     for field in Losses.__dataclass_fields__:
         # NaN where an iteration does not measure it.
@@ -78,8 +81,8 @@ def main() -> None:
         for name, tensor in module.state_dict().items():
             if name.endswith(("b16.conv1.weight", "b16.conv0.bias", "fc1.weight", "w_avg", "b4.const", "b4.fc.weight")):
                 tensors[f"end/{prefix}{name}"] = tensor.numpy()
-    metadata = {"G.config": json.dumps(GENERATOR), "D.config": json.dumps(DISCRIMINATOR), "config": json.dumps(asdict(CONFIG))}
-    tensor_file.write(Path(sys.argv[1]), tensors, metadata)
+    metadata = {"G.config": json.dumps(GENERATOR), "D.config": json.dumps(DISCRIMINATOR), "config": json.dumps(asdict(config))}
+    tensor_file.write(Path(path), tensors, metadata)
     for loss in losses:
         print(loss)
 

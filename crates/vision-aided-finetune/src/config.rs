@@ -30,6 +30,14 @@ pub struct TrainingConfig {
     pub r1_gamma: f64,
     /// Iterations between two R1 steps, 16 in StyleGAN2; 0 for none.
     pub r1_interval: u64,
+    /// Weight of R2, the same penalty at generated images, in the iterations of R1 (Huang et al. 2024); 0 without, as in
+    /// StyleGAN2.
+    #[serde(default)]
+    pub r2_gamma: f64,
+    /// Whether the losses compare a generated image's logit with a real one's, as in
+    /// [`relativistic_generator_loss`](crate::loss::relativistic_generator_loss), in place of each by itself.
+    #[serde(default)]
+    pub relativistic: bool,
     /// Weight of the path length penalty, 2 in StyleGAN2.
     pub path_length_weight: f64,
     /// Iterations between two path length steps, 4 in StyleGAN2; 0 for none.
@@ -85,6 +93,8 @@ impl Default for TrainingConfig {
             discriminator_adam: AdamOptions::default(),
             r1_gamma: 10.0,
             r1_interval: 16,
+            r2_gamma: 0.0,
+            relativistic: false,
             path_length_weight: 2.0,
             path_length_interval: 4,
             path_length_batch_shrink: 2,
@@ -190,6 +200,7 @@ impl TrainingConfig {
         }
         for (option, value) in [
             ("r1_gamma", self.r1_gamma),
+            ("r2_gamma", self.r2_gamma),
             ("path_length_weight", self.path_length_weight),
             ("vision_aided.weight", self.vision_aided.weight),
         ] {
@@ -252,9 +263,16 @@ impl TrainingConfig {
             && iteration.is_multiple_of(self.path_length_interval)
     }
 
-    /// Whether an iteration takes an R1 step.
-    pub(crate) fn regularizes_r1(&self, iteration: u64) -> bool {
-        self.r1_gamma > 0.0 && self.r1_interval > 0 && iteration.is_multiple_of(self.r1_interval)
+    /// Whether the discriminator's gradient in its images is penalized at all, real or generated ones.
+    fn penalizes_gradients(&self) -> bool {
+        self.r1_gamma > 0.0 || self.r2_gamma > 0.0
+    }
+
+    /// Whether an iteration takes a step of R1, of R2 or of both.
+    pub(crate) fn regularizes_discriminator(&self, iteration: u64) -> bool {
+        self.penalizes_gradients()
+            && self.r1_interval > 0
+            && iteration.is_multiple_of(self.r1_interval)
     }
 
     /// The slow average as such.
@@ -286,7 +304,7 @@ impl TrainingConfig {
 
     /// The discriminator's optimizer with the correction for its lazy regularizer.
     pub(crate) fn corrected_discriminator_adam(&self) -> AdamOptions {
-        let interval = if self.r1_gamma > 0.0 {
+        let interval = if self.penalizes_gradients() {
             self.r1_interval
         } else {
             0
@@ -324,6 +342,13 @@ mod tests {
                 "r1_gamma",
                 TrainingConfig {
                     r1_gamma: f64::NAN,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "r2_gamma",
+                TrainingConfig {
+                    r2_gamma: -1.0,
                     ..TrainingConfig::default()
                 },
             ),
@@ -384,6 +409,6 @@ mod tests {
             config.discriminator_adam
         );
         assert_eq!(config.corrected_generator_adam(), config.generator_adam);
-        assert!(!config.regularizes_r1(0) && !config.regularizes_path_length(0));
+        assert!(!config.regularizes_discriminator(0) && !config.regularizes_path_length(0));
     }
 }

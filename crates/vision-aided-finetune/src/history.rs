@@ -35,6 +35,13 @@ pub struct HistoryEntry {
         deserialize_with = "measured_or_nan"
     )]
     pub r1_penalty: Option<f32>,
+    /// Mean R2 penalty of the iterations that took it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
+    pub r2_penalty: Option<f32>,
     /// Mean path length of the iterations that penalized it.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -107,6 +114,7 @@ impl HistoryEntry {
             real_logit: always(|r| Some(r.real_logit)),
             fake_logit: always(|r| Some(r.fake_logit)),
             r1_penalty: mean(|r| r.r1_penalty),
+            r2_penalty: mean(|r| r.r2_penalty),
             path_length: mean(|r| r.path_length),
             vision_aided_generator_loss: mean(|r| r.vision_aided_generator_loss),
             vision_aided_discriminator_loss: mean(|r| r.vision_aided_discriminator_loss),
@@ -237,6 +245,7 @@ mod tests {
             real_logit: 0.5,
             fake_logit: -0.5,
             r1_penalty: (iteration.is_multiple_of(2)).then_some(iteration as f32),
+            r2_penalty: None,
             path_length: None,
             vision_aided_generator_loss: None,
             vision_aided_discriminator_loss: None,

@@ -1,4 +1,4 @@
-//! The non-saturating logistic loss (Goodfellow et al. 2014), as in StyleGAN2.
+//! The non-saturating logistic loss (Goodfellow et al. 2014), as in StyleGAN2, and the relativistic one.
 
 use burn::tensor::{Tensor, activation};
 
@@ -15,6 +15,23 @@ pub fn generator_loss(fake_logits: Tensor<2>) -> Tensor<1> {
 /// The discriminator's loss `mean(softplus(D(fake))) + mean(softplus(-D(real)))`, `[1]`, of logits `[batch, 1]`.
 pub fn discriminator_loss(fake_logits: Tensor<2>, real_logits: Tensor<2>) -> Tensor<1> {
     softplus(fake_logits).mean() + softplus(real_logits.neg()).mean()
+}
+
+/// The generator's loss `mean(softplus(D(real) - D(fake)))`, `[1]`, of logits `[batch, 1]`: fake i is compared with real
+/// i (Jolicoeur-Martineau 2019; Huang et al. 2024, "The GAN is dead; long live the GAN!", equation 2).
+///
+/// Only how much more real one image looks than the other counts, so that a generator which leaves a kind of images out
+/// is told so by every real image of that kind.
+pub fn relativistic_generator_loss(fake_logits: Tensor<2>, real_logits: Tensor<2>) -> Tensor<1> {
+    softplus(real_logits - fake_logits).mean()
+}
+
+/// The discriminator's loss `mean(softplus(D(fake) - D(real)))`, `[1]`, of logits `[batch, 1]`.
+pub fn relativistic_discriminator_loss(
+    fake_logits: Tensor<2>,
+    real_logits: Tensor<2>,
+) -> Tensor<1> {
+    softplus(fake_logits - real_logits).mean()
 }
 
 #[cfg(test)]
@@ -35,6 +52,32 @@ mod tests {
             assert!((scalar(generator_loss(logits.clone())) - expected).abs() < 1e-6);
             let both = scalar(discriminator_loss(logits.clone(), logits));
             assert!((both - 2.0 * expected).abs() < 1e-6);
+        }
+    }
+
+    /// What a relativistic loss sees is a difference.
+    #[test]
+    fn relativistic_losses_are_those_of_the_difference_to_a_real_logit() {
+        for (_, device) in testkit::devices() {
+            let fake = Tensor::<2>::from_data(TensorData::from([[1.5], [-2.0]]), &device);
+            let real = Tensor::<2>::from_data(TensorData::from([[0.5], [1.0]]), &device);
+            // The mean of ln(1 + exp(d)) for the differences -1 and 3, and for 1 and -3.
+            let [generator, discriminator] = [(-1.0, 3.0), (1.0, -3.0)]
+                .map(|(a, b): (f32, f32)| (a.exp().ln_1p() + b.exp().ln_1p()) / 2.0);
+            let found = [
+                relativistic_generator_loss(fake.clone(), real.clone()),
+                relativistic_discriminator_loss(fake.clone(), real.clone()),
+                relativistic_generator_loss(fake + 100.0, real + 100.0),
+            ]
+            .map(scalar);
+            // A few roundings of numbers near 2; of logits near 100 in the last one.
+            for (found, (expected, tolerance)) in
+                found
+                    .into_iter()
+                    .zip([(generator, 1e-6), (discriminator, 1e-6), (generator, 2e-5)])
+            {
+                assert!((found - expected).abs() < tolerance, "{found}, {expected}");
+            }
         }
     }
 
@@ -88,6 +131,20 @@ mod tests {
                     let real =
                         Tensor::from_data(TensorData::new(real.clone(), [6, 1]), &fake.device());
                     discriminator_loss(fake, real)
+                },
+            );
+            testkit::assert_gradient(
+                "relativistic losses",
+                &device,
+                [6, 1],
+                &x,
+                1e-2,
+                2e-3,
+                |fake: Tensor<2>| {
+                    let real: Tensor<2> =
+                        Tensor::from_data(TensorData::new(real.clone(), [6, 1]), &fake.device());
+                    relativistic_generator_loss(fake.clone(), real.clone()).mul_scalar(2.0)
+                        + relativistic_discriminator_loss(fake, real)
                 },
             );
         }

@@ -23,6 +23,8 @@ pub(crate) enum Stream {
     Growth,
     LinearProbeLatents,
     LinearProbeSplit,
+    GeneratorRealAugment,
+    R2Augment,
 }
 
 /// The generator of `stream` in iteration (or epoch) `index` of the run with `seed`.

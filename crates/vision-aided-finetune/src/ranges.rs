@@ -46,6 +46,7 @@ pub(crate) fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
         at_most(options[1], epsilon, MAX_EPSILON)?;
     }
     at_most("r1_gamma", config.r1_gamma, MAX_WEIGHT)?;
+    at_most("r2_gamma", config.r2_gamma, MAX_WEIGHT)?;
     at_most("path_length_weight", config.path_length_weight, MAX_WEIGHT)?;
     at_most(
         "vision_aided.weight",

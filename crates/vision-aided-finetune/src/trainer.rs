@@ -9,7 +9,10 @@ use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mi
 use crate::augment::Augmentation;
 use crate::both::logits_of_both;
 use crate::images::ShuffledOrder;
-use crate::loss::{discriminator_loss, generator_loss};
+use crate::loss::{
+    discriminator_loss, generator_loss, relativistic_discriminator_loss,
+    relativistic_generator_loss,
+};
 use crate::progressive::{Growth, resolution_after, with_detail};
 use crate::random::{self, Stream, stream};
 use crate::state::Progress;
@@ -65,6 +68,8 @@ pub struct StepReport {
     pub fake_logit: f32,
     /// Mean R1 penalty, without its weight, in iterations that take it.
     pub r1_penalty: Option<f32>,
+    /// Mean R2 penalty, without its weight, in iterations that take it.
+    pub r2_penalty: Option<f32>,
     /// Mean path length, in iterations that penalize it.
     pub path_length: Option<f32>,
     /// What the generator pays to the vision-aided discriminators together, where there are any.
@@ -366,16 +371,20 @@ impl Trainer {
         let takes_path_length = self.config.regularizes_path_length(iteration);
         let has_vision_aided = !self.vision_aided.is_empty();
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
-        let (mut measured, fake, factor) = self.step_generator(iteration);
-        let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let real = self.real_images(iteration);
+        let (mut measured, fake, factor) = self.step_generator(iteration, &real);
+        let path_length = takes_path_length.then(|| self.step_path_length(iteration));
         let fake = match self.config.shared_images {
             true => fake,
             false => self.images_for_discriminators(iteration),
         };
-        measured.extend(self.step_discriminators(iteration, real.clone(), fake));
-        let takes_r1 = self.config.regularizes_r1(iteration);
-        let r1_penalty = takes_r1.then(|| self.step_r1(iteration, real));
+        measured.extend(self.step_discriminators(iteration, real.clone(), fake.clone()));
+        let regularizes = self.config.regularizes_discriminator(iteration);
+        let penalties = match regularizes {
+            true => self.step_gradient_penalties(iteration, real, fake),
+            false => [None, None],
+        };
+        let [takes_r1, takes_r2] = penalties.each_ref().map(Option::is_some);
         let average = self.generator_average.clone();
         self.generator_average = self
             .config
@@ -389,7 +398,7 @@ impl Trainer {
         self.progress.images += batch as u64;
 
         measured.extend(path_length);
-        measured.extend(r1_penalty);
+        measured.extend(penalties.into_iter().flatten());
         let measured = Tensor::cat(measured, 0).into_data();
         let mut measured = measured.iter::<f32>();
         let mut next = || measured.next().expect("one number for each measurement");
@@ -405,6 +414,7 @@ impl Trainer {
             vision_aided_factor: factor,
             path_length: takes_path_length.then(&mut next),
             r1_penalty: takes_r1.then(&mut next),
+            r2_penalty: takes_r2.then(&mut next),
         };
         self.check_finite(iteration, &report)?;
         Ok(report)
@@ -421,10 +431,14 @@ impl Trainer {
         .flatten()
         .find(|loss| !loss.is_finite())
         .unwrap_or(report.discriminator_loss);
+        let penalty = [report.r1_penalty, report.r2_penalty]
+            .into_iter()
+            .flatten()
+            .reduce(|r1, r2| if r1.is_finite() { r2 } else { r1 });
         let counts = &mut self.progress.non_finite;
         for (what, value, count) in [
             ("the loss", Some(losses), &mut counts.losses),
-            ("the R1 penalty", report.r1_penalty, &mut counts.r1_penalty),
+            ("the gradient penalty", penalty, &mut counts.r1_penalty),
             (
                 "the path length",
                 report.path_length,
@@ -449,7 +463,11 @@ impl Trainer {
 
     /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on
     /// the plain device; and the factor that keeps the balance, where the options ask for one.
-    fn step_generator(&mut self, iteration: u64) -> (Vec<Tensor<1>>, Tensor<4>, Option<f32>) {
+    fn step_generator(
+        &mut self,
+        iteration: u64,
+        real: &Tensor<4>,
+    ) -> (Vec<Tensor<1>>, Tensor<4>, Option<f32>) {
         let mut random = self.stream(iteration, Stream::GeneratorLatents);
         let w_plus = self.latents(self.config.batch_size, &mut random, &self.generator.clone());
         let fake = self
@@ -459,10 +477,10 @@ impl Trainer {
         let balance = self.config.vision_aided.balance;
         let (losses, total, factor) = match balance {
             Some(bound) if !self.vision_aided.is_empty() => {
-                self.balanced_loss(iteration, &fake, bound)
+                self.balanced_loss(iteration, real, &fake, bound)
             }
             _ => {
-                let loss = self.image_loss(iteration, &fake);
+                let loss = self.image_loss(iteration, real, &fake);
                 let vision_aided = self.vision_aided_loss(iteration, &fake);
                 let total = match &vision_aided {
                     Some(sum) => {
@@ -481,14 +499,19 @@ impl Trainer {
     }
 
     /// What the generator pays to the image discriminator for these images, `[1]`.
-    fn image_loss(&self, iteration: u64, fake: &Tensor<4>) -> Tensor<1> {
-        let augmentation = self.augmentation(iteration, Stream::GeneratorAugment);
+    fn image_loss(&self, iteration: u64, real: &Tensor<4>, fake: &Tensor<4>) -> Tensor<1> {
         // A discriminator on the plain device is a constant: no gradients of its weights are computed.
-        let logits = self
-            .discriminator
-            .valid()
-            .forward(augmentation.apply(fake.clone()), None);
-        generator_loss(logits)
+        let discriminator = self.discriminator.valid();
+        let logits = |images: &Tensor<4>, augment: Stream| {
+            let seen = self.augmentation(iteration, augment).apply(images.clone());
+            discriminator.forward(seen, None)
+        };
+        let fake_logits = logits(fake, Stream::GeneratorAugment);
+        if !self.config.relativistic {
+            return generator_loss(fake_logits);
+        }
+        let real_logits = logits(real, Stream::GeneratorRealAugment);
+        relativistic_generator_loss(fake_logits, Tensor::from_inner(real_logits))
     }
 
     /// Both losses, one whose gradient at the images is theirs in balance, and the frozen networks' factor in it.
@@ -498,6 +521,7 @@ impl Trainer {
     fn balanced_loss(
         &mut self,
         iteration: u64,
+        real: &Tensor<4>,
         fake: &Tensor<4>,
         bound: f64,
     ) -> (Vec<Tensor<1>>, Tensor<1>, Option<f32>) {
@@ -507,7 +531,7 @@ impl Trainer {
             gradient.expect("a loss depends on the images that it is of")
         };
         let images = copy();
-        let loss = self.image_loss(iteration, &images);
+        let loss = self.image_loss(iteration, real, &images);
         let from_image = at(&loss, &images);
         let images = copy();
         let vision_aided = self
@@ -599,7 +623,10 @@ impl Trainer {
             .augmentation(iteration, Stream::DiscriminatorRealAugment)
             .apply(real);
         let [fake_logits, real_logits] = logits_of_both(&self.discriminator, fake, real);
-        let loss = discriminator_loss(fake_logits.clone(), real_logits.clone());
+        let loss = match self.config.relativistic {
+            true => relativistic_discriminator_loss,
+            false => discriminator_loss,
+        }(fake_logits.clone(), real_logits.clone());
         let gradients = loss.backward();
         self.discriminator = self
             .discriminator_adam
@@ -633,27 +660,49 @@ impl Trainer {
         losses.into_iter().reduce(|sum, loss| sum + loss)
     }
 
-    /// The mean penalty, `[1]`.
-    fn step_r1(&mut self, iteration: u64, real: Tensor<4>) -> Tensor<1> {
-        // Drawn anew, as the official loop augments the images of every phase by themselves.
-        let augmentation = self.augmentation(iteration, Stream::R1Augment);
-        let result = r1_penalty_augmented(
-            &self.discriminator,
-            real,
-            None,
-            |x| augmentation.apply(x),
-            |v| augmentation.apply_linear(v),
-        );
-        // The step stands for those of the whole interval.
+    /// A step for R1 and R2, those of them that have a weight; the mean penalties, each `[1]`.
+    fn step_gradient_penalties(
+        &mut self,
+        iteration: u64,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+    ) -> [Option<Tensor<1>>; 2] {
         let pixels = (self.resolution() as f64 / self.images.side() as f64).powi(2);
         let [_, annealed] = self.config.annealed(self.progress.images);
-        let gamma = self.config.r1_gamma * annealed;
-        let weight = gamma * pixels / 2.0 * self.config.r1_interval as f64;
-        let gradients = result.mean.clone().mul_scalar(weight).backward();
-        self.discriminator = self
-            .discriminator_adam
-            .step(self.discriminator.clone(), &gradients);
-        result.mean.inner()
+        let of = |gamma: f64, images: Tensor<4>, augment: Stream| {
+            (gamma > 0.0).then(|| {
+                // Drawn anew, as the official loop augments the images of every phase by themselves.
+                let augmentation = self.augmentation(iteration, augment);
+                let penalty = r1_penalty_augmented(
+                    &self.discriminator,
+                    images,
+                    None,
+                    |x| augmentation.apply(x),
+                    |v| augmentation.apply_linear(v),
+                );
+                // The step stands for those of the whole interval.
+                let weight = gamma * annealed * pixels / 2.0 * self.config.r1_interval as f64;
+                (
+                    penalty.mean.clone().inner(),
+                    penalty.mean.mul_scalar(weight),
+                )
+            })
+        };
+        let penalties = [
+            of(self.config.r1_gamma, real, Stream::R1Augment),
+            of(self.config.r2_gamma, fake, Stream::R2Augment),
+        ];
+        let weighted = penalties
+            .iter()
+            .flatten()
+            .map(|(_, weighted)| weighted.clone());
+        if let Some(total) = weighted.reduce(|sum, penalty| sum + penalty) {
+            let gradients = total.backward();
+            self.discriminator = self
+                .discriminator_adam
+                .step(self.discriminator.clone(), &gradients);
+        }
+        penalties.map(|penalty| penalty.map(|(mean, _)| mean))
     }
 
     /// Latents of a batch, w_plus `[batch, num_ws, w_dim]`, with style mixing; moves the running average of w.

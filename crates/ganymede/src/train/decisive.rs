@@ -35,7 +35,7 @@ type Take = fn(&mut TrainingConfig, &TrainingConfig);
 
 use Resumed::{Changes, Compared, Given, Same};
 
-const DECISIVE: [Decisive; 23] = [
+const DECISIVE: [Decisive; 26] = [
     of("zoo", Compared, |o| o.zoo.clone()),
     of("images", Compared, |o| {
         let images: Vec<String> = o.images.iter().map(|path| shown(path, None)).collect();
@@ -70,6 +70,16 @@ const DECISIVE: [Decisive; 23] = [
         "gamma",
         Changes(|run, now| run.r1_gamma = now.r1_gamma),
         |o| written(o.gamma),
+    ),
+    of(
+        "r2_gamma",
+        Changes(|run, now| run.r2_gamma = now.r2_gamma),
+        |o| written(o.r2_gamma),
+    ),
+    of(
+        "relativistic",
+        Changes(|run, now| run.relativistic = now.relativistic),
+        |o| flag(o.relativistic),
     ),
     of(
         "path_length_weight",
@@ -115,6 +125,11 @@ const DECISIVE: [Decisive; 23] = [
         "vision_aided_input",
         Same(|o| o.vision_aided_input().to_string()),
         |o| written(o.vision_aided_input),
+    ),
+    of(
+        "vision_aided_balance",
+        Changes(|run, now| run.vision_aided.balance = now.vision_aided.balance),
+        |o| written(o.vision_aided_balance),
     ),
     of(
         "vision_aided_augment",

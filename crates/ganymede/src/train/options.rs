@@ -76,6 +76,12 @@ pub struct Options {
     /// Weight of R1, in the images' own size [default: 5]
     #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", value_parser = not_negative))]
     pub gamma: Option<f64>,
+    /// Weight of R2, the same penalty at generated images [default: 0]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "GAMMA", value_parser = not_negative))]
+    pub r2_gamma: Option<f64>,
+    /// Losses that compare every generated image with a real one
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub relativistic: bool,
     /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHT", value_parser = not_negative))]
     pub path_length_weight: Option<f64>,
@@ -110,6 +116,10 @@ pub struct Options {
     /// Side of the images that frozen networks see; 224 as published, smaller ones are faster [default: 64]
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS"))]
     pub vision_aided_input: Option<usize>,
+    /// Bound on what frozen networks send to the generator's images, as a multiple of the image discriminator's
+    /// gradient there; 0 for none, as published [default: 1]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "RATIO", value_parser = not_negative))]
+    pub vision_aided_balance: Option<f64>,
     /// Augmentations of what frozen networks see [default: color,translation,cutout]
     #[cfg_attr(feature = "clap", arg(long, value_name = "LIST"))]
     pub vision_aided_augment: Option<DiffAugment>,
@@ -160,6 +170,8 @@ impl Default for Options {
             batch: None,
             learning_rate: None,
             gamma: None,
+            r2_gamma: None,
+            relativistic: false,
             path_length_weight: None,
             style_mixing: None,
             average_kimg: None,
@@ -169,6 +181,7 @@ impl Default for Options {
             augment: None,
             vision_aided: Vec::new(),
             vision_aided_input: None,
+            vision_aided_balance: None,
             vision_aided_augment: None,
             mirror: false,
             noise: false,
@@ -187,6 +200,7 @@ const RESOLUTION: usize = 64;
 const BATCH: usize = 8;
 const LEARNING_RATE: f64 = 0.0025;
 const GAMMA: f64 = 5.0;
+const VISION_AIDED_BALANCE: f64 = 1.0;
 const VISION_AIDED_INPUT: usize = 64;
 
 /// Stages of lower resolution that training goes through, in their order.
@@ -243,6 +257,8 @@ impl Options {
         }
         for (option, value) in [
             ("gamma", self.gamma),
+            ("r2_gamma", self.r2_gamma),
+            ("vision_aided_balance", self.vision_aided_balance),
             ("path_length_weight", self.path_length_weight),
         ] {
             value.map_or(Ok(()), |value| check_not_negative(option, value))?;
@@ -340,6 +356,8 @@ impl Options {
             seed: u64::from(self.seed.unwrap_or_default()),
             batch_size: batch,
             r1_gamma: self.gamma.unwrap_or(GAMMA),
+            r2_gamma: self.r2_gamma.unwrap_or(0.0),
+            relativistic: self.relativistic,
             path_length_weight: self.path_length_weight.unwrap_or(0.0),
             path_length_batch_shrink: defaults.path_length_batch_shrink.min(batch),
             style_mixing_probability: self.style_mixing.unwrap_or(0.0),
@@ -356,6 +374,9 @@ impl Options {
         config.discriminator_adam.learning_rate = learning_rate;
         config.vision_aided.adam.learning_rate = learning_rate;
         config.vision_aided.augment = self.vision_aided_augment();
+        config.vision_aided.average_levels = true;
+        let balance = self.vision_aided_balance.unwrap_or(VISION_AIDED_BALANCE);
+        config.vision_aided.balance = (balance > 0.0).then_some(balance);
         config
     }
 }

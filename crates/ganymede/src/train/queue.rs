@@ -350,6 +350,8 @@ impl Options {
         Self {
             learning_rate: self.learning_rate,
             gamma: self.gamma,
+            r2_gamma: self.r2_gamma,
+            relativistic: self.relativistic,
             path_length_weight: self.path_length_weight,
             style_mixing: self.style_mixing,
             average_kimg: self.average_kimg,
@@ -357,6 +359,7 @@ impl Options {
             shared_images: self.shared_images,
             anneal: self.anneal,
             augment: self.augment,
+            vision_aided_balance: self.vision_aided_balance,
             vision_aided_augment: self.vision_aided_augment,
             resume: true,
             ..self.along()

@@ -20,6 +20,10 @@ struct Options {
     learning_rate: f64,
     r1_gamma: f64,
     r1_interval: u64,
+    #[serde(default)]
+    r2_gamma: f64,
+    #[serde(default)]
+    relativistic: bool,
     path_length_weight: f64,
     path_length_interval: u64,
     path_length_batch_shrink: usize,
@@ -36,6 +40,8 @@ impl Options {
             batch_size: self.batch_size,
             r1_gamma: self.r1_gamma,
             r1_interval: self.r1_interval,
+            r2_gamma: self.r2_gamma,
+            relativistic: self.relativistic,
             path_length_weight: self.path_length_weight,
             path_length_interval: self.path_length_interval,
             path_length_batch_shrink: self.path_length_batch_shrink,
@@ -72,8 +78,18 @@ fn movement_tolerance(name: &str) -> f64 {
 
 #[test]
 fn losses_penalties_and_weights_are_those_of_double_backpropagation() {
+    compare("first_iterations.safetensors");
+}
+
+#[test]
+fn relativistic_losses_and_both_gradient_penalties_are_those_of_double_backpropagation() {
+    compare("relativistic_iterations.safetensors");
+}
+
+fn compare(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/training/first_iterations.safetensors");
+        .join("tests/fixtures/training")
+        .join(name);
     let file = Checkpoint::open(path).unwrap();
     let options: Options = serde_json::from_str(&file.metadata()["config"]).unwrap();
     let values = |name: &str| file.tensors()[name].to_f32();
@@ -93,6 +109,10 @@ fn losses_penalties_and_weights_are_those_of_double_backpropagation() {
         .unwrap();
         let [generator, discriminator, r1, length] =
             ["generator", "discriminator", "r1_penalty", "path_length"].map(values);
+        let r2 = match options.r2_gamma > 0.0 {
+            true => values("r2_penalty"),
+            false => vec![f32::NAN; generator.len()],
+        };
         for iteration in 0..generator.len() {
             let report = trainer.step().unwrap();
             let check = |what: &str, found: f32, expected: f32| {
@@ -109,6 +129,7 @@ fn losses_penalties_and_weights_are_those_of_double_backpropagation() {
             );
             for (what, found, expected) in [
                 ("R1", report.r1_penalty, r1[iteration]),
+                ("R2", report.r2_penalty, r2[iteration]),
                 ("path length", report.path_length, length[iteration]),
             ] {
                 assert_eq!(found.is_none(), expected.is_nan(), "{what} at {iteration}");
