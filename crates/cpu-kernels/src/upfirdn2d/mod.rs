@@ -1,7 +1,6 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
-//! The networks' filter at the rate of its pixels has a form of its own, `sliding`. In all others output rows are made in
-//! bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the
+//! The networks' filters have a form of their own, `sliding`. For all others output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the
 //! pixels, and then along the rows of the whole band: a row that is read right after it was written, at another offset,
 //! would wait for the store buffer. For any other filter rows enter the band as they are, dealt out over the lanes of
 //! `polyphase`.

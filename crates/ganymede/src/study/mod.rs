@@ -2,5 +2,6 @@
 
 pub mod inversion;
 pub mod refinement;
+mod start;
 pub mod transfer;
 mod verdict;

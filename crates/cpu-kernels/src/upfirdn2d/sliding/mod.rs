@@ -1,8 +1,8 @@
-//! A filter of rank one with four taps each way, at the rate of its pixels: the networks' filter around a strided
-//! convolution.
+//! Filters of rank one with four taps each way, the networks' own: at the rate of their pixels, as around a strided
+//! convolution, at half of it, and at the double rate.
 //!
-//! Vectors of columns go down the rows. A row is filtered along itself in registers, and enters the sums of the four
-//! output rows that it is part of, so that a pixel is read four times and an output written once. What lies beside an
+//! Vectors of columns go down the rows. A row is filtered along itself in registers, and enters the sums of the output
+//! rows that it is part of, so that a pixel is read four times at most and an output written once. What lies beside an
 //! image is masked out and not read: neighbors in memory are pixels of other rows.
 
 #[cfg(test)]
@@ -19,14 +19,38 @@ use crate::simd::{InstructionSet, Width};
 /// Taps each way.
 const TAPS: usize = 4;
 
-/// Narrower rows do not fill a vector of AVX2.
-const LEAST_WIDTH: usize = 8;
-
 /// Pixels that a vector of columns goes down at a time: the nearest cache keeps them for the vectors beside it.
 const BAND: usize = 8 << 10;
 
 /// Fewer rows would be filtered along themselves again too often: three before each band.
 const LEAST_ROWS: usize = 16;
+
+/// Outputs for each pixel in either direction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    Same,
+    Half,
+    Double,
+}
+
+impl Rate {
+    fn of(up: [usize; 2], down: [usize; 2]) -> Option<Self> {
+        match (up, down) {
+            ([1, 1], [1, 1]) => Some(Self::Same),
+            ([1, 1], [2, 2]) => Some(Self::Half),
+            ([2, 2], [1, 1]) => Some(Self::Double),
+            _ => None,
+        }
+    }
+
+    /// Whether rows of outputs fill vectors of AVX2: one, or a pair of outputs for each of its lanes.
+    fn fits(self, width: usize) -> bool {
+        match self {
+            Self::Same | Self::Half => width >= 8,
+            Self::Double => width >= 16 && width.is_multiple_of(2),
+        }
+    }
+}
 
 /// What is done with each plane.
 #[derive(Clone, Copy)]
@@ -36,6 +60,7 @@ pub(super) struct Sliding {
     before: [isize; 2],
     column: [f32; TAPS],
     row: [f32; TAPS],
+    rate: Rate,
     set: InstructionSet,
 }
 
@@ -53,20 +78,19 @@ impl Sliding {
         else {
             return None;
         };
-        let is_wide = match set.width() {
+        let has_form = match set.width() {
             #[cfg(target_arch = "x86_64")]
-            Width::Avx512 | Width::Avx2 => output[1] >= LEAST_WIDTH,
+            Width::Avx512 | Width::Avx2 => true,
             _ => false,
         };
-        if !is_wide || up != [1; 2] || down != [1; 2] {
-            return None;
-        }
+        let rate = Rate::of(up, down).filter(|rate| has_form && rate.fits(output[1]))?;
         Some(Self {
             input,
             output,
             before,
             column: column.try_into().ok()?,
             row: row.try_into().ok()?,
+            rate,
             set,
         })
     }
@@ -93,16 +117,26 @@ impl Sliding {
         assert!(
             plane.len() == self.input[0] * self.input[1]
                 && out.len() == rows.len() * self.output[1]
-                && self.output[1] >= LEAST_WIDTH,
+                && self.rate.fits(self.output[1]),
             "a plane and rows of the filter's sizes"
         );
         match self.set.width() {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: who holds a set has a processor with its instructions; the sizes were checked.
-            Width::Avx512 => unsafe { x86::band_avx512(self, plane, rows, out) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: who holds a set has a processor with its instructions; the sizes were checked.
-            Width::Avx2 => unsafe { x86::band_avx2(self, plane, rows, out) },
+            width @ (Width::Avx512 | Width::Avx2) => {
+                let band = x86::Band {
+                    filter: self,
+                    plane,
+                    rows,
+                    out,
+                };
+                // SAFETY: who holds a set has a processor with its instructions; the sizes were checked.
+                unsafe {
+                    match width {
+                        Width::Avx512 => x86::write_avx512(band),
+                        _ => x86::write_avx2(band),
+                    }
+                }
+            }
             other => unreachable!("{other:?} has no such form"),
         }
     }

@@ -6,6 +6,7 @@ use crate::invert::{Settings, StartChoice};
 #[cfg(feature = "clap")]
 use crate::search::rank;
 use crate::shard::Shard;
+use crate::study::start;
 use crate::{Error, Observer, Warning};
 
 /// Which images, which models, and how each inversion goes.
@@ -84,6 +85,7 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR", default_value_os_t = Options::default().out))]
     pub out: PathBuf,
     /// How inversions go. They start at the mean latent, as the paper's do.
+    #[serde(deserialize_with = "start::settings")]
     #[cfg_attr(feature = "clap", command(flatten))]
     pub inversion: Settings,
     /// Seed of everything random
@@ -111,10 +113,7 @@ impl Default for Options {
             merge: Vec::new(),
             cache: None,
             out: PathBuf::from("out/study_inversion"),
-            inversion: Settings {
-                start: StartChoice::Mean,
-                ..Settings::default()
-            },
+            inversion: start::at_the_mean(),
             seed: 0,
         }
     }

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::invert::{self, NoiseChoice, OptimizerChoice, Settings, StartChoice};
 #[cfg(feature = "clap")]
 use crate::search::rank;
+use crate::study::start;
 
 /// Which images, which ways, and how each goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ pub struct Options {
     #[cfg_attr(feature = "clap", arg(long, value_name = "DIR"))]
     pub pictures: Option<PathBuf>,
     /// How inversions go. They start at the mean latent, as the paper's do.
+    #[serde(deserialize_with = "start::settings")]
     #[cfg_attr(feature = "clap", command(flatten))]
     pub inversion: Settings,
     /// Seed of everything random
@@ -84,10 +86,7 @@ impl Default for Options {
             tune_learning_rate: tuning.learning_rate,
             lambda_locality: tuning.locality.lambda,
             pictures: None,
-            inversion: Settings {
-                start: StartChoice::Mean,
-                ..Settings::default()
-            },
+            inversion: start::at_the_mean(),
             seed: 0,
         }
     }

@@ -10,7 +10,7 @@ use super::Effort;
 use super::lines::Line;
 use crate::device::DeviceChoice;
 use crate::files::ShownPath;
-use crate::invert::OptimizerChoice;
+use crate::invert::{OptimizerChoice, StartChoice};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +54,8 @@ pub struct Protocol {
     pub ranks: Vec<usize>,
     /// Of the latents.
     pub space: &'static str,
+    /// Where the latents began.
+    pub start: StartChoice,
     /// What moved the latents.
     pub optimizer: OptimizerChoice,
     /// Of each inversion.
@@ -126,6 +128,7 @@ impl Study<'_> {
                 .unwrap_or(0),
             ranks: plan.ranks.clone(),
             space: options.inversion.space.name(),
+            start: options.inversion.start,
             optimizer: options.inversion.optimizer,
             steps: options.inversion.steps,
             loss: options.inversion.lpips.to_string(),

@@ -7,7 +7,7 @@ use super::super::interpolations::{Kind, Way};
 use super::super::plan::Plan;
 use super::super::results::CategoryResults;
 use super::json::Protocol;
-use crate::invert::OptimizerChoice;
+use crate::invert::{OptimizerChoice, StartChoice};
 use crate::markdown;
 use crate::statistics::{Bootstrap, Estimate};
 use crate::study::verdict::Verdict;
@@ -27,13 +27,18 @@ pub fn introduction(plan: &Plan, protocol: &Protocol, results: &[CategoryResults
         })
         .collect();
     format!(
-        "{}. {} models of {} pixels, ranked by Gaussian density: {}. Inverted into {} in {} steps{}; loss {} LPIPS ({}) + {} MSE; device {}, \
+        "{}. {} models of {} pixels, ranked by Gaussian density: {}. Inverted into {} from {} in {} steps{}; loss {} LPIPS ({}) + {} MSE; device {}, \
          {} images together.\n\n",
         categories.join(", "),
         plan.models.len(),
         protocol.resolution,
         protocol.models.join(", "),
         protocol.space,
+        match protocol.start {
+            StartChoice::Sampled => "the best of random latents",
+            StartChoice::Mean => "the mean latent",
+            StartChoice::Regressed => "a regression",
+        },
         protocol.steps,
         match protocol.optimizer {
             OptimizerChoice::Adam => "",
