@@ -1,22 +1,27 @@
 //! Upsampling, FIR filtering and downsampling: rows are filtered as sums of shifted contiguous slices.
 //!
-//! The networks' filters have a form of their own, `sliding`. For all others output rows are made in bands that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the
-//! pixels, and then along the rows of the whole band: a row that is read right after it was written, at another offset,
-//! would wait for the store buffer. For any other filter rows enter the band as they are, dealt out over the lanes of
+//! On x86-64 the networks' filters have a form of their own, `sliding`. For all others output rows are made in bands
+//! that stay in the nearest cache. A filter of rank one is applied along the columns first, straight from the pixels,
+//! and then along the rows of the whole band: a row that is read right after it was written, at another offset, would
+//! wait for the store buffer. For any other filter rows enter the band as they are, dealt out over the lanes of
 //! `polyphase`.
 
 mod plan;
 mod polyphase;
+#[cfg(target_arch = "x86_64")]
 mod sliding;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::initialized::written_by;
-use crate::simd::{self, InstructionSet, Kernel, multiply_add};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::InstructionSet;
+use crate::simd::{self, Kernel, multiply_add};
 use crate::threads::{self, Shared};
 use plan::{PhaseFilter, Plan, Weighted};
 use polyphase::Fill;
+#[cfg(target_arch = "x86_64")]
 use sliding::Sliding;
 
 /// Below this many output pixels the calling thread is done before others would have woken up.
@@ -104,21 +109,24 @@ pub fn upfirdn2d(x: &[f32], resampling: &Resampling<'_>) -> Vec<f32> {
 
 /// How the planes are filtered.
 enum Form {
+    #[cfg(target_arch = "x86_64")]
     Sliding(Sliding),
     Bands(Plan),
 }
 
 impl Form {
     fn of(resampling: &Resampling<'_>) -> Self {
-        match Sliding::of(resampling, InstructionSet::detect()) {
-            Some(sliding) => Self::Sliding(sliding),
-            None => Self::Bands(Plan::new(resampling)),
+        #[cfg(target_arch = "x86_64")]
+        if let Some(sliding) = Sliding::of(resampling, InstructionSet::detect()) {
+            return Self::Sliding(sliding);
         }
+        Self::Bands(Plan::new(resampling))
     }
 
     /// Writes a run of output rows, counted through all planes, to all of `slots`.
     fn write(&self, pixels: &[f32], first_row: usize, slots: &mut [MaybeUninit<f32>]) {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Self::Sliding(sliding) => sliding.write(pixels, first_row, slots),
             Self::Bands(plan) => simd::run(Rows {
                 plan,

@@ -5,16 +5,20 @@
 //! rows that it is part of, so that a pixel is read four times at most and an output written once. What lies beside an
 //! image is masked out and not read: neighbors in memory are pixels of other rows.
 
+mod band;
+mod columns;
+mod double_rate;
+mod half_rate;
+mod same_rate;
 #[cfg(test)]
 mod tests;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::{Resampling, Taps};
 use crate::simd::{InstructionSet, Width};
+use band::Band;
 
 /// Taps each way.
 const TAPS: usize = 4;
@@ -78,12 +82,10 @@ impl Sliding {
         else {
             return None;
         };
-        let has_form = match set.width() {
-            #[cfg(target_arch = "x86_64")]
-            Width::Avx512 | Width::Avx2 => true,
-            _ => false,
-        };
-        let rate = Rate::of(up, down).filter(|rate| has_form && rate.fits(output[1]))?;
+        if set.width() == Width::Portable {
+            return None;
+        }
+        let rate = Rate::of(up, down).filter(|rate| rate.fits(output[1]))?;
         Some(Self {
             input,
             output,
@@ -120,24 +122,19 @@ impl Sliding {
                 && self.rate.fits(self.output[1]),
             "a plane and rows of the filter's sizes"
         );
-        match self.set.width() {
-            #[cfg(target_arch = "x86_64")]
-            width @ (Width::Avx512 | Width::Avx2) => {
-                let band = x86::Band {
-                    filter: self,
-                    plane,
-                    rows,
-                    out,
-                };
-                // SAFETY: who holds a set has a processor with its instructions; the sizes were checked.
-                unsafe {
-                    match width {
-                        Width::Avx512 => x86::write_avx512(band),
-                        _ => x86::write_avx2(band),
-                    }
-                }
+        let band = Band {
+            filter: self,
+            plane,
+            rows,
+            out,
+        };
+        // SAFETY: who holds a set has a processor with its instructions; the sizes were checked.
+        unsafe {
+            match self.set.width() {
+                Width::Avx512 => band::write_avx512(band),
+                Width::Avx2 => band::write_avx2(band),
+                Width::Portable => unreachable!("it has no such form"),
             }
-            other => unreachable!("{other:?} has no such form"),
         }
     }
 }

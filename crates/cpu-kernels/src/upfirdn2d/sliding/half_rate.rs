@@ -1,8 +1,8 @@
 //! Every second output in either direction.
 
-use super::Band;
+use super::band::{Band, load};
 use super::columns::Columns;
-use crate::upfirdn2d::sliding::{Sliding, TAPS};
+use super::{Sliding, TAPS};
 
 /// Writes the columns of a vector from `x` on.
 ///
@@ -89,13 +89,13 @@ unsafe fn along<V: Columns, const MASKED: bool>(
             return V::zero();
         };
         let first = [
-            super::load::<V, MASKED>(masks[0], pixels),
-            super::load::<V, MASKED>(masks[1], pixels.wrapping_add(V::LANES)),
+            load::<V, MASKED>(masks[0], pixels),
+            load::<V, MASKED>(masks[1], pixels.wrapping_add(V::LANES)),
         ];
         let pixels = pixels.wrapping_add(2);
         let second = [
-            super::load::<V, MASKED>(masks[2], pixels),
-            super::load::<V, MASKED>(masks[3], pixels.wrapping_add(V::LANES)),
+            load::<V, MASKED>(masks[2], pixels),
+            load::<V, MASKED>(masks[3], pixels.wrapping_add(V::LANES)),
         ];
         let [first, second] = [V::deal(first[0], first[1]), V::deal(second[0], second[1])];
         let sum = V::multiply_add(first[1], row[1], V::multiply(first[0], row[0]));

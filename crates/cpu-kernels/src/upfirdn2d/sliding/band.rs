@@ -1,16 +1,11 @@
-//! The forms in vectors of AVX-512 and AVX2.
-
-mod columns;
-mod double_rate;
-mod half_rate;
-mod same_rate;
+//! Some rows of a plane, and which vectors write their columns.
 
 use std::arch::x86_64::{__m256, __m512};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use self::columns::Columns;
-use super::{Rate, Sliding};
+use super::columns::Columns;
+use super::{Rate, Sliding, double_rate, half_rate, same_rate};
 
 /// Where some output rows of a plane come from and go to.
 pub(super) struct Band<'a> {
@@ -23,7 +18,7 @@ pub(super) struct Band<'a> {
 impl Band<'_> {
     /// The pixels of a row from the column `left` on, which may lie beside the image; none for a row in the padding.
     #[inline(always)]
-    fn pixels(&self, y: isize, left: isize) -> Option<*const f32> {
+    pub(super) fn pixels(&self, y: isize, left: isize) -> Option<*const f32> {
         let [height, width] = self.filter.input.map(|size| size as isize);
         (0..height)
             .contains(&y)
@@ -35,7 +30,7 @@ impl Band<'_> {
     /// # Safety
     /// The processor has the vector's instructions.
     #[inline(always)]
-    unsafe fn mask<V: Columns>(&self, left: isize) -> V::Mask {
+    pub(super) unsafe fn mask<V: Columns>(&self, left: isize) -> V::Mask {
         let width = self.filter.input[1] as isize;
         let [start, end] =
             [-left, width - left].map(|lane| lane.clamp(0, V::LANES as isize) as usize);
@@ -47,7 +42,7 @@ impl Band<'_> {
 /// # Safety
 /// All lanes are readable, with `MASKED` those of the mask; the processor has the vector's instructions.
 #[inline(always)]
-unsafe fn load<V: Columns, const MASKED: bool>(mask: V::Mask, from: *const f32) -> V {
+pub(super) unsafe fn load<V: Columns, const MASKED: bool>(mask: V::Mask, from: *const f32) -> V {
     // SAFETY: the caller's promise.
     unsafe {
         match MASKED {

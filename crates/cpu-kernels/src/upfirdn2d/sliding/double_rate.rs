@@ -1,8 +1,8 @@
 //! A zero inserted behind every pixel in either direction, so that two taps each way meet pixels.
 
-use super::Band;
+use super::band::{Band, load};
 use super::columns::Columns;
-use crate::upfirdn2d::sliding::{Sliding, TAPS};
+use super::{Sliding, TAPS};
 
 /// The two taps that meet pixels at outputs of one residue: `tap` and the one two behind it, at the pixels from
 /// `output / 2 + offset` on.
@@ -130,11 +130,11 @@ impl<V: Columns> Along<V> {
                 return [V::zero(); 2];
             };
             let next = pixels.wrapping_add(1);
-            let first = super::load::<V, MASKED>(self.masks[0], pixels);
-            let second = super::load::<V, MASKED>(self.masks[1], next);
+            let first = load::<V, MASKED>(self.masks[0], pixels);
+            let second = load::<V, MASKED>(self.masks[1], next);
             let even = V::multiply_add(second, self.even[1], V::multiply(first, self.even[0]));
             let odd = if self.is_odd_behind {
-                let third = super::load::<V, MASKED>(self.masks[2], next.wrapping_add(1));
+                let third = load::<V, MASKED>(self.masks[2], next.wrapping_add(1));
                 V::multiply_add(third, self.odd[1], V::multiply(second, self.odd[0]))
             } else {
                 V::multiply_add(second, self.odd[1], V::multiply(first, self.odd[0]))

@@ -1,8 +1,8 @@
 //! At the rate of the pixels.
 
-use super::Band;
+use super::band::Band;
 use super::columns::Columns;
-use crate::upfirdn2d::sliding::{Sliding, TAPS};
+use super::{Sliding, TAPS};
 
 /// Writes the columns of `N` vectors from `x` on.
 ///
@@ -42,14 +42,12 @@ unsafe fn columns<V: Columns, const N: usize, const LEFT: bool, const RIGHT: boo
     x: usize,
 ) {
     let Sliding {
-        input,
         output: [_, out_width],
         before,
         row,
         column,
         ..
     } = *band.filter;
-    let [height, width] = input.map(|size| size as isize);
     let left = x as isize - before[1];
     let top = band.rows.start as isize - before[0];
     let out = band.out[x..].as_mut_ptr().cast::<f32>();
@@ -58,9 +56,7 @@ unsafe fn columns<V: Columns, const N: usize, const LEFT: bool, const RIGHT: boo
         let mut masks = [[V::mask(0, V::LANES); TAPS]; 2];
         for (masks, vector) in masks.iter_mut().zip([0, N - 1]) {
             for (tap, mask) in masks.iter_mut().enumerate() {
-                let first = left + (vector * V::LANES + tap) as isize;
-                let lane = |column: isize| (column - first).clamp(0, V::LANES as isize) as usize;
-                *mask = V::mask(lane(0), lane(width));
+                *mask = band.mask::<V>(left + (vector * V::LANES + tap) as isize);
             }
         }
         let row = [
@@ -78,24 +74,22 @@ unsafe fn columns<V: Columns, const N: usize, const LEFT: bool, const RIGHT: boo
         // What the output rows that are begun have so far, the next one to be finished first.
         let mut sums = [[V::zero(); N]; TAPS - 1];
         for step in 0..band.rows.len() + TAPS - 1 {
-            let y = top + step as isize;
             let mut along = [V::zero(); N];
-            if (0..height).contains(&y) {
-                let pixels = band.plane.as_ptr().wrapping_offset(y * width + left);
-                for vector in 0..N {
-                    let pixels = pixels.wrapping_add(vector * V::LANES);
+            if let Some(pixels) = band.pixels(top + step as isize, left) {
+                for (vector, sum) in along.iter_mut().enumerate() {
+                    let first = pixels.wrapping_add(vector * V::LANES);
                     for tap in 0..TAPS {
-                        let from = pixels.wrapping_add(tap);
-                        let pixels = if LEFT && vector == 0 {
+                        let from = first.wrapping_add(tap);
+                        let met = if LEFT && vector == 0 {
                             V::load_masked(masks[0][tap], from)
                         } else if RIGHT && vector == N - 1 {
                             V::load_masked(masks[1][tap], from)
                         } else {
                             V::load(from)
                         };
-                        along[vector] = match tap {
-                            0 => V::multiply(pixels, row[0]),
-                            _ => V::multiply_add(pixels, row[tap], along[vector]),
+                        *sum = match tap {
+                            0 => V::multiply(met, row[0]),
+                            _ => V::multiply_add(met, row[tap], *sum),
                         };
                     }
                 }
