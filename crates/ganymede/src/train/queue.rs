@@ -23,6 +23,8 @@ const KIMG: f64 = 150.0;
 /// What a run of the queue starts with unless another value is given. Style mixing is off by default already.
 const LEARNING_RATE: f64 = 0.005;
 const SLOW_AVERAGE_KIMG: f64 = 8.0;
+/// Weight of R1 and of R2, with relativistic losses.
+const GAMMA: f64 = 1.0;
 
 /// Before a model is published, its learning rates fall to a fifth over half a turn, in a copy of the run.
 const ANNEALED_TURNS: f64 = 0.5;
@@ -328,7 +330,13 @@ impl<'a> Queue<'a> {
 impl Options {
     /// The options of a style's first turn that decide what is trained.
     fn first_turn(&self) -> Self {
+        // Losses and the weights of their penalties belong together.
+        let has_losses = self.relativistic || self.gamma.is_some() || self.r2_gamma.is_some();
+        let gamma = (!has_losses).then_some(GAMMA);
         Self {
+            relativistic: self.relativistic || !has_losses,
+            gamma: self.gamma.or(gamma),
+            r2_gamma: self.r2_gamma.or(gamma),
             learning_rate: self.learning_rate.or(Some(LEARNING_RATE)),
             slow_average_kimg: self.slow_average_kimg.or(Some(SLOW_AVERAGE_KIMG)),
             resolution: self.resolution,
@@ -393,6 +401,8 @@ mod tests {
             "--batch=4",
             "--learning-rate=0.001",
             "--gamma=1",
+            "--r2-gamma=2",
+            "--relativistic",
             "--path-length-weight=2",
             "--style-mixing=0.5",
             "--average-kimg=3",
@@ -402,6 +412,7 @@ mod tests {
             "--augment=color",
             "--vision-aided=vgg16",
             "--vision-aided-input=32",
+            "--vision-aided-balance=0.5",
             "--vision-aided-augment=cutout",
             "--mirror",
             "--noise",
@@ -411,7 +422,7 @@ mod tests {
         ])
         .unwrap();
         let given = all.decisive();
-        assert_eq!(given.len(), 19);
+        assert_eq!(given.len(), 22);
         assert_eq!(all.first_turn().decisive(), given[1..]);
         assert_eq!(all.resumed_turn().decisive(), all.changed());
         for turn in [all.first_turn(), all.resumed_turn(), all.along()] {
@@ -422,7 +433,20 @@ mod tests {
             );
             assert_eq!(along, (7.0, 2.0, 50));
         }
-        let usual = written(&["--zoo=all"]).unwrap().first_turn().decisive();
-        assert_eq!(usual, ["--learning-rate 0.005", "--slow-average-kimg 8"]);
+        let first = |options: &[&str]| written(options).unwrap().first_turn().decisive();
+        assert_eq!(
+            first(&["--zoo=all"]),
+            [
+                "--learning-rate 0.005",
+                "--gamma 1",
+                "--r2-gamma 1",
+                "--relativistic",
+                "--slow-average-kimg 8"
+            ]
+        );
+        assert_eq!(
+            first(&["--zoo=all", "--gamma=5"])[1..],
+            ["--gamma 5", "--slow-average-kimg 8"]
+        );
     }
 }
