@@ -9,6 +9,8 @@ use std::arch::x86_64::{
     _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
+use super::TAPS;
+
 /// A vector, and as many neighboring columns.
 ///
 /// Its functions are only inlined into those that enable its instructions.
@@ -32,6 +34,24 @@ pub(super) trait Columns: Copy {
     unsafe fn deal(a: Self, b: Self) -> [Self; 2];
     /// `even[0], odd[0], even[1], odd[1], ...`, in two vectors.
     unsafe fn interleave(even: Self, odd: Self) -> [Self; 2];
+}
+
+/// A vector for each tap.
+///
+/// # Safety
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(super) unsafe fn splats<V: Columns>(taps: [f32; TAPS]) -> [V; TAPS] {
+    let [first, second, third, fourth] = taps;
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            V::splat(first),
+            V::splat(second),
+            V::splat(third),
+            V::splat(fourth),
+        ]
+    }
 }
 
 macro_rules! columns {

@@ -1,7 +1,7 @@
 //! Every second output in either direction.
 
 use super::band::{Band, load};
-use super::columns::Columns;
+use super::columns::{Columns, splats};
 use super::{Sliding, TAPS};
 
 /// Writes the columns of a vector from `x` on.
@@ -37,18 +37,7 @@ unsafe fn columns<V: Columns, const MASKED: bool>(band: &mut Band<'_>, x: usize,
     let out = band.out[x..].as_mut_ptr().cast::<f32>();
     // SAFETY: vectors are written inside of `out`, the rest is the caller's promise.
     unsafe {
-        let row = [
-            V::splat(row[0]),
-            V::splat(row[1]),
-            V::splat(row[2]),
-            V::splat(row[3]),
-        ];
-        let column = [
-            V::splat(column[0]),
-            V::splat(column[1]),
-            V::splat(column[2]),
-            V::splat(column[3]),
-        ];
+        let (row, column) = (splats::<V>(row), splats::<V>(column));
         let lanes = V::LANES as isize;
         let masks = [
             band.mask::<V>(left),

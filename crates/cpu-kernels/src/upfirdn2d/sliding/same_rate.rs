@@ -1,7 +1,7 @@
 //! At the rate of the pixels.
 
 use super::band::Band;
-use super::columns::Columns;
+use super::columns::{Columns, splats};
 use super::{Sliding, TAPS};
 
 /// Writes the columns of `N` vectors from `x` on.
@@ -59,18 +59,7 @@ unsafe fn columns<V: Columns, const N: usize, const LEFT: bool, const RIGHT: boo
                 *mask = band.mask::<V>(left + (vector * V::LANES + tap) as isize);
             }
         }
-        let row = [
-            V::splat(row[0]),
-            V::splat(row[1]),
-            V::splat(row[2]),
-            V::splat(row[3]),
-        ];
-        let column = [
-            V::splat(column[0]),
-            V::splat(column[1]),
-            V::splat(column[2]),
-            V::splat(column[3]),
-        ];
+        let (row, column) = (splats::<V>(row), splats::<V>(column));
         // What the output rows that are begun have so far, the next one to be finished first.
         let mut sums = [[V::zero(); N]; TAPS - 1];
         for step in 0..band.rows.len() + TAPS - 1 {
