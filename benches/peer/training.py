@@ -1,7 +1,8 @@
 """The training loop of `vision-aided-finetune` in PyTorch, with its random numbers: both sides report the same losses.
 
-Non-saturating logistic loss, path length every 4 and R1 every 16 iterations with double backpropagation, style mixing, Adam with
-the corrections for lazy regularization, running average. Without augmentation, mirroring and noise, as the zoo is trained.
+Non-saturating logistic or relativistic loss, path length every 4 and R1 (and R2) every 16 iterations with double backpropagation,
+style mixing, Adam with the corrections for lazy regularization, running average. Without augmentation, mirroring and noise, as the
+zoo is trained.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ the losses are relativistic, and R2 is on.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -60,8 +60,11 @@ def initialize(module: nn.Module, random: np.random.RandomState) -> None:
 
 def main() -> None:
     """Train and write."""
-    path, *options = sys.argv[1:]
-    config = replace(CONFIG, relativistic=True, r2_gamma=0.25) if options == ["--relativistic"] else CONFIG
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--relativistic", action="store_true")
+    arguments = parser.parse_args()
+    config = replace(CONFIG, relativistic=True, r2_gamma=0.25) if arguments.relativistic else CONFIG
     torch.set_default_dtype(torch.float64)
     random = np.random.RandomState(SEED)
     generator, discriminator = Generator(**GENERATOR), Discriminator(**DISCRIMINATOR)
@@ -82,7 +85,7 @@ def main() -> None:
             if name.endswith(("b16.conv1.weight", "b16.conv0.bias", "fc1.weight", "w_avg", "b4.const", "b4.fc.weight")):
                 tensors[f"end/{prefix}{name}"] = tensor.numpy()
     metadata = {"G.config": json.dumps(GENERATOR), "D.config": json.dumps(DISCRIMINATOR), "config": json.dumps(asdict(config))}
-    tensor_file.write(Path(path), tensors, metadata)
+    tensor_file.write(arguments.file, tensors, metadata)
     for loss in losses:
         print(loss)
 

@@ -67,6 +67,8 @@ fn a_study_is_the_same_from_any_cache_and_from_parts() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     let (report, results) = study(&whole, &[]).unwrap();
+    assert_eq!(results["protocol"]["start"], "mean");
+    assert!(report.contains(" from the mean latent in "), "{report}");
     let inversions = &results["inversions"];
     let needed = inversions["needed"].as_u64().unwrap() as usize;
     assert_eq!(inversions["made"], inversions["needed"]);

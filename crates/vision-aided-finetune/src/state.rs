@@ -52,6 +52,7 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NonFinite {
     pub(crate) losses: u64,
+    /// Of R1, or of R2 beside it: the name is that of checkpoints from before there was R2.
     pub(crate) r1_penalty: u64,
     pub(crate) path_length: u64,
 }

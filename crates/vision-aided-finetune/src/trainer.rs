@@ -58,9 +58,9 @@ pub struct StepReport {
     pub iteration: u64,
     /// Real images shown so far, repetitions counted.
     pub images: u64,
-    /// The generator's logistic loss.
+    /// What the generator pays to the image discriminator.
     pub generator_loss: f32,
-    /// The discriminator's logistic loss.
+    /// What the image discriminator pays, without its penalties.
     pub discriminator_loss: f32,
     /// Mean logit of real images.
     pub real_logit: f32,
@@ -461,7 +461,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The logistic loss, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on
+    /// The loss at the image discriminator, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on
     /// the plain device; and the factor that keeps the balance, where the options ask for one.
     fn step_generator(
         &mut self,

@@ -1,4 +1,5 @@
-//! The options that a run may take beyond the official loop's: shared images, a slow average, annealing.
+//! The options that a run may take beyond the official loop's: shared images, a slow average, annealing, relativistic
+//! losses and R2.
 
 use burn::tensor::Device;
 use checkpoint_file::Checkpoint;
@@ -46,6 +47,8 @@ fn a_run_with_all_of_them_resumes_bit_for_bit() {
     let options = TrainingConfig {
         slow_average_kimg: Some(1.0),
         annealing: Some("0.004:0.02:0.1:3".parse().unwrap()),
+        relativistic: true,
+        r2_gamma: 0.5,
         shared_images: true,
         ..config()
     };
