@@ -18,9 +18,9 @@ use examples::{CommonArgs, Failure, output};
 ///
 /// Without arguments it trains one style of the zoo for a few kimg, to show what it writes. Ctrl-C stops after the
 /// iteration and saves; --resume continues exactly where a run was, with the options it was started with. Of these,
-/// --learning-rate, --gamma, --r2-gamma, --relativistic, --path-length-weight, --style-mixing, --average-kimg,
-/// --slow-average-kimg, --shared-images, --anneal, --augment, --vision-aided-balance and --vision-aided-augment can be
-/// given anew.
+/// --learning-rate, --gamma, --r2-gamma, --relativistic, --flatness-weight, --path-length-weight, --style-mixing,
+/// --average-kimg, --slow-average-kimg, --shared-images, --anneal, --augment, --vision-aided-balance and
+/// --vision-aided-augment can be given anew.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 struct Args {

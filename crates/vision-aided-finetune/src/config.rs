@@ -38,6 +38,10 @@ pub struct TrainingConfig {
     /// [`relativistic_generator_loss`](crate::loss::relativistic_generator_loss), in place of each by itself.
     #[serde(default)]
     pub relativistic: bool,
+    /// Weight of [`excess_variation`](crate::flatness::excess_variation), which makes areas of one color even; 0 without, as
+    /// in StyleGAN2.
+    #[serde(default)]
+    pub flatness_weight: f64,
     /// Weight of the path length penalty, 2 in StyleGAN2.
     pub path_length_weight: f64,
     /// Iterations between two path length steps, 4 in StyleGAN2; 0 for none.
@@ -95,6 +99,7 @@ impl Default for TrainingConfig {
             r1_interval: 16,
             r2_gamma: 0.0,
             relativistic: false,
+            flatness_weight: 0.0,
             path_length_weight: 2.0,
             path_length_interval: 4,
             path_length_batch_shrink: 2,
@@ -201,6 +206,7 @@ impl TrainingConfig {
         for (option, value) in [
             ("r1_gamma", self.r1_gamma),
             ("r2_gamma", self.r2_gamma),
+            ("flatness_weight", self.flatness_weight),
             ("path_length_weight", self.path_length_weight),
             ("vision_aided.weight", self.vision_aided.weight),
         ] {
@@ -349,6 +355,13 @@ mod tests {
                 "r2_gamma",
                 TrainingConfig {
                     r2_gamma: -1.0,
+                    ..TrainingConfig::default()
+                },
+            ),
+            (
+                "flatness_weight",
+                TrainingConfig {
+                    flatness_weight: -1.0,
                     ..TrainingConfig::default()
                 },
             ),

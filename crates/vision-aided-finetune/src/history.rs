@@ -42,6 +42,13 @@ pub struct HistoryEntry {
         deserialize_with = "measured_or_nan"
     )]
     pub r2_penalty: Option<f32>,
+    /// Mean of what generated images had more than real ones of small steps, where it has a weight.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "measured_or_nan"
+    )]
+    pub excess_variation: Option<f32>,
     /// Mean path length of the iterations that penalized it.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -115,6 +122,7 @@ impl HistoryEntry {
             fake_logit: always(|r| Some(r.fake_logit)),
             r1_penalty: mean(|r| r.r1_penalty),
             r2_penalty: mean(|r| r.r2_penalty),
+            excess_variation: mean(|r| r.excess_variation),
             path_length: mean(|r| r.path_length),
             vision_aided_generator_loss: mean(|r| r.vision_aided_generator_loss),
             vision_aided_discriminator_loss: mean(|r| r.vision_aided_discriminator_loss),
@@ -246,6 +254,7 @@ mod tests {
             fake_logit: -0.5,
             r1_penalty: (iteration.is_multiple_of(2)).then_some(iteration as f32),
             r2_penalty: None,
+            excess_variation: None,
             path_length: None,
             vision_aided_generator_loss: None,
             vision_aided_discriminator_loss: None,

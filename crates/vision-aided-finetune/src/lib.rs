@@ -1,5 +1,5 @@
 //! Train and fine-tune StyleGAN2: non-saturating logistic or relativistic loss, lazy R1, R2 and path length, style
-//! mixing, DiffAugment, exact resume.
+//! mixing, DiffAugment, even areas of one color, exact resume.
 //!
 //! [`Trainer`] follows the training loop of stylegan2-ada-pytorch (Karras et al. 2020, "Training Generative Adversarial
 //! Networks with Limited Data"): [`Trainer::step`] is one iteration, [`Trainer::save`] and [`Trainer::resume`] continue
@@ -36,6 +36,7 @@ mod both;
 mod config;
 mod counters;
 mod error;
+pub mod flatness;
 mod history;
 mod images;
 pub mod loss;

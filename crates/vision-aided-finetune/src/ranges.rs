@@ -47,6 +47,7 @@ pub(crate) fn check(config: &TrainingConfig) -> Result<(), TrainingError> {
     }
     at_most("r1_gamma", config.r1_gamma, MAX_WEIGHT)?;
     at_most("r2_gamma", config.r2_gamma, MAX_WEIGHT)?;
+    at_most("flatness_weight", config.flatness_weight, MAX_WEIGHT)?;
     at_most("path_length_weight", config.path_length_weight, MAX_WEIGHT)?;
     at_most(
         "vision_aided.weight",

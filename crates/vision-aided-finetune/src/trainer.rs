@@ -8,6 +8,7 @@ use stylegan2::{Discriminator, Generator, NoiseMode, RandomState, Truncation, mi
 
 use crate::augment::Augmentation;
 use crate::both::logits_of_both;
+use crate::flatness::excess_variation;
 use crate::images::ShuffledOrder;
 use crate::loss::{
     discriminator_loss, generator_loss, relativistic_discriminator_loss,
@@ -70,6 +71,9 @@ pub struct StepReport {
     pub r1_penalty: Option<f32>,
     /// Mean R2 penalty, without its weight, in iterations that take it.
     pub r2_penalty: Option<f32>,
+    /// What generated images have more than real ones of [small steps](crate::flatness::excess_variation), where it has a
+    /// weight.
+    pub excess_variation: Option<f32>,
     /// Mean path length, in iterations that penalize it.
     pub path_length: Option<f32>,
     /// What the generator pays to the vision-aided discriminators together, where there are any.
@@ -370,6 +374,7 @@ impl Trainer {
         });
         let takes_path_length = self.config.regularizes_path_length(iteration);
         let has_vision_aided = !self.vision_aided.is_empty();
+        let has_flatness = self.config.flatness_weight > 0.0;
         // Numbers stay on the device until all steps are on their way: reading one makes a GPU wait.
         let real = self.real_images(iteration);
         let (mut measured, fake, factor) = self.step_generator(iteration, &real);
@@ -407,6 +412,7 @@ impl Trainer {
             images: self.progress.images,
             generator_loss: next(),
             vision_aided_generator_loss: has_vision_aided.then(&mut next),
+            excess_variation: has_flatness.then(&mut next),
             discriminator_loss: next(),
             real_logit: next(),
             fake_logit: next(),
@@ -461,8 +467,9 @@ impl Trainer {
         Ok(())
     }
 
-    /// The loss at the image discriminator, and that of the vision-aided discriminators where there are any, each `[1]`; the images, on
-    /// the plain device; and the factor that keeps the balance, where the options ask for one.
+    /// The loss at the image discriminator, that of the vision-aided discriminators where there are any, and the excess
+    /// of small steps where it has a weight, each `[1]`; the images, on the plain device; and the factor that keeps the
+    /// balance, where the options ask for one.
     fn step_generator(
         &mut self,
         iteration: u64,
@@ -475,7 +482,7 @@ impl Trainer {
             .synthesis
             .forward(w_plus, &self.noise(&mut random));
         let balance = self.config.vision_aided.balance;
-        let (losses, total, factor) = match balance {
+        let (mut losses, mut total, factor) = match balance {
             Some(bound) if !self.vision_aided.is_empty() => {
                 self.balanced_loss(iteration, real, &fake, bound)
             }
@@ -492,6 +499,11 @@ impl Trainer {
                 (losses.collect::<Vec<_>>(), total, None)
             }
         };
+        if self.config.flatness_weight > 0.0 {
+            let excess = excess_variation(fake.clone(), Tensor::from_inner(real.clone()));
+            total = total + excess.clone().mul_scalar(self.config.flatness_weight);
+            losses.push(excess);
+        }
         let gradients = total.backward();
         self.generator = self.generator_adam.step(self.generator.clone(), &gradients);
         let losses = losses.into_iter().map(Tensor::inner).collect();

@@ -77,6 +77,8 @@ struct Training<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     r2_gamma: Option<f64>,
     relativistic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flatness_weight: Option<f64>,
     path_length_weight: f64,
     style_mixing: f64,
     average_kimg: f64,
@@ -228,6 +230,7 @@ fn training<'a>(run: &Run<'a>) -> Training<'a> {
         r1_gamma: config.r1_gamma,
         r2_gamma: (config.r2_gamma > 0.0).then_some(config.r2_gamma),
         relativistic: config.relativistic,
+        flatness_weight: (config.flatness_weight > 0.0).then_some(config.flatness_weight),
         path_length_weight: config.path_length_weight,
         style_mixing: config.style_mixing_probability,
         average_kimg: config.average.kimg,
@@ -303,6 +306,7 @@ mod tests {
             fake_logit: 0.0,
             r1_penalty: None,
             r2_penalty: None,
+            excess_variation: None,
             path_length: None,
             vision_aided_generator_loss: None,
             vision_aided_discriminator_loss: None,

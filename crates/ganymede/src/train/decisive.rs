@@ -35,7 +35,7 @@ type Take = fn(&mut TrainingConfig, &TrainingConfig);
 
 use Resumed::{Changes, Compared, Given, Same};
 
-const DECISIVE: [Decisive; 26] = [
+const DECISIVE: [Decisive; 29] = [
     of("zoo", Compared, |o| o.zoo.clone()),
     of("images", Compared, |o| {
         let images: Vec<String> = o.images.iter().map(|path| shown(path, None)).collect();
@@ -49,6 +49,14 @@ const DECISIVE: [Decisive; 26] = [
     ),
     of("resolution", Same(|o| o.resolution().to_string()), |o| {
         written(o.resolution)
+    }),
+    of(
+        "channel_base",
+        Same(|o| o.channel_base().to_string()),
+        |o| written(o.channel_base),
+    ),
+    of("channel_max", Same(|o| o.channel_max().to_string()), |o| {
+        written(o.channel_max)
     }),
     of("progressive", Same(|o| text(o.progressive.as_ref())), |o| {
         written(o.progressive.as_ref())
@@ -80,6 +88,11 @@ const DECISIVE: [Decisive; 26] = [
         "relativistic",
         Changes(|run, now| run.relativistic = now.relativistic),
         |o| flag(o.relativistic),
+    ),
+    of(
+        "flatness_weight",
+        Changes(|run, now| run.flatness_weight = now.flatness_weight),
+        |o| written(o.flatness_weight),
     ),
     of(
         "path_length_weight",

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use stylegan2::GeneratorConfig;
 use vision_aided_finetune::{
     Annealing, DiffAugment, ProgressiveStage, TrainingConfig, TrainingError,
 };
@@ -59,6 +60,13 @@ pub struct Options {
     /// Image side for networks that start from random weights [default: 64]
     #[cfg_attr(feature = "clap", arg(long, value_name = "PIXELS"))]
     pub resolution: Option<usize>,
+    /// Feature maps at a side of P pixels are the smaller of N / P and --channel-max, in networks that start from random
+    /// weights [default: 1024]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub channel_base: Option<usize>,
+    /// The most feature maps of a layer, in networks that start from random weights [default: 64]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub channel_max: Option<usize>,
     /// Stages of lower resolution to go through first, each until so many thousand images were shown; `none` for none
     /// [default: for the zoo 16:20,32:50 from random weights, 32:8 from the base, which itself has 16:40,32:90; else
     /// none]
@@ -82,6 +90,10 @@ pub struct Options {
     /// Losses that compare every generated image with a real one
     #[cfg_attr(feature = "clap", arg(long))]
     pub relativistic: bool,
+    /// Weight of what generated images have more than real ones of small steps between neighboring pixels; makes areas
+    /// of one color even [default: 0]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHT", value_parser = not_negative))]
+    pub flatness_weight: Option<f64>,
     /// Weight of the path length penalty, 2 in StyleGAN2; 0 leaves it out [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "WEIGHT", value_parser = not_negative))]
     pub path_length_weight: Option<f64>,
@@ -165,6 +177,8 @@ impl Default for Options {
             generator: None,
             discriminator: None,
             resolution: None,
+            channel_base: None,
+            channel_max: None,
             progressive: None,
             freeze_layers: None,
             batch: None,
@@ -172,6 +186,7 @@ impl Default for Options {
             gamma: None,
             r2_gamma: None,
             relativistic: false,
+            flatness_weight: None,
             path_length_weight: None,
             style_mixing: None,
             average_kimg: None,
@@ -197,6 +212,8 @@ impl Default for Options {
 }
 
 const RESOLUTION: usize = 64;
+const CHANNEL_BASE: usize = 1024;
+const CHANNEL_MAX: usize = 64;
 const BATCH: usize = 8;
 const LEARNING_RATE: f64 = 0.0025;
 const GAMMA: f64 = 5.0;
@@ -258,6 +275,7 @@ impl Options {
         for (option, value) in [
             ("gamma", self.gamma),
             ("r2_gamma", self.r2_gamma),
+            ("flatness_weight", self.flatness_weight),
             ("vision_aided_balance", self.vision_aided_balance),
             ("path_length_weight", self.path_length_weight),
         ] {
@@ -295,6 +313,16 @@ impl Options {
     /// Image side for networks that start from random weights.
     pub(super) fn resolution(&self) -> usize {
         self.resolution.unwrap_or(RESOLUTION)
+    }
+
+    /// Feature maps of the last layers times the side of their images.
+    pub(super) fn channel_base(&self) -> usize {
+        self.channel_base.unwrap_or(CHANNEL_BASE)
+    }
+
+    /// The most feature maps of a layer.
+    pub(super) fn channel_max(&self) -> usize {
+        self.channel_max.unwrap_or(CHANNEL_MAX)
     }
 
     /// Images of a batch.
@@ -338,6 +366,16 @@ impl Options {
         }
     }
 
+    /// A generator that starts from random weights; the zoo's has 275,144 parameters at 64x64 pixels.
+    pub(super) fn generator_config(&self, side: usize) -> GeneratorConfig {
+        GeneratorConfig::new(side)
+            .with_z_dim(64)
+            .with_w_dim(64)
+            .with_mapping_layers(2)
+            .with_channel_base(self.channel_base())
+            .with_channel_max(self.channel_max())
+    }
+
     /// The trainer's options for a new run, but for the stages; `from_weights` where the generator does not start from
     /// random weights.
     pub(super) fn training_config(&self, from_weights: bool) -> TrainingConfig {
@@ -357,6 +395,7 @@ impl Options {
             batch_size: batch,
             r1_gamma: self.gamma.unwrap_or(GAMMA),
             r2_gamma: self.r2_gamma.unwrap_or(0.0),
+            flatness_weight: self.flatness_weight.unwrap_or(0.0),
             relativistic: self.relativistic,
             path_length_weight: self.path_length_weight.unwrap_or(0.0),
             path_length_batch_shrink: defaults.path_length_batch_shrink.min(batch),

@@ -25,6 +25,8 @@ const LEARNING_RATE: f64 = 0.005;
 const SLOW_AVERAGE_KIMG: f64 = 8.0;
 /// Weight of R1 and of R2, with relativistic losses.
 const GAMMA: f64 = 1.0;
+/// All styles are flat art.
+const FLATNESS_WEIGHT: f64 = 25.0;
 
 /// Before a model is published, its learning rates fall to a fifth over half a turn, in a copy of the run.
 const ANNEALED_TURNS: f64 = 0.5;
@@ -337,9 +339,12 @@ impl Options {
             relativistic: self.relativistic || !has_losses,
             gamma: self.gamma.or(gamma),
             r2_gamma: self.r2_gamma.or(gamma),
+            flatness_weight: self.flatness_weight.or(Some(FLATNESS_WEIGHT)),
             learning_rate: self.learning_rate.or(Some(LEARNING_RATE)),
             slow_average_kimg: self.slow_average_kimg.or(Some(SLOW_AVERAGE_KIMG)),
             resolution: self.resolution,
+            channel_base: self.channel_base,
+            channel_max: self.channel_max,
             progressive: self.progressive.clone(),
             freeze_layers: self.freeze_layers,
             batch: self.batch,
@@ -360,6 +365,7 @@ impl Options {
             gamma: self.gamma,
             r2_gamma: self.r2_gamma,
             relativistic: self.relativistic,
+            flatness_weight: self.flatness_weight,
             path_length_weight: self.path_length_weight,
             style_mixing: self.style_mixing,
             average_kimg: self.average_kimg,
@@ -396,6 +402,8 @@ mod tests {
         let all = written(&[
             "--zoo=all",
             "--resolution=32",
+            "--channel-base=512",
+            "--channel-max=32",
             "--progressive=none",
             "--freeze-layers=1",
             "--batch=4",
@@ -403,6 +411,7 @@ mod tests {
             "--gamma=1",
             "--r2-gamma=2",
             "--relativistic",
+            "--flatness-weight=3",
             "--path-length-weight=2",
             "--style-mixing=0.5",
             "--average-kimg=3",
@@ -422,7 +431,7 @@ mod tests {
         ])
         .unwrap();
         let given = all.decisive();
-        assert_eq!(given.len(), 22);
+        assert_eq!(given.len(), 25);
         assert_eq!(all.first_turn().decisive(), given[1..]);
         assert_eq!(all.resumed_turn().decisive(), all.changed());
         for turn in [all.first_turn(), all.resumed_turn(), all.along()] {
@@ -441,12 +450,13 @@ mod tests {
                 "--gamma 1",
                 "--r2-gamma 1",
                 "--relativistic",
+                "--flatness-weight 25",
                 "--slow-average-kimg 8"
             ]
         );
         assert_eq!(
             first(&["--zoo=all", "--gamma=5"])[1..],
-            ["--gamma 5", "--slow-average-kimg 8"]
+            ["--gamma 5", "--flatness-weight 25", "--slow-average-kimg 8"]
         );
     }
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use stylegan2::{Generator, GeneratorConfig};
+use stylegan2::Generator;
 use vision_aided_finetune::vision_aided::VisionLevels;
 use vision_aided_finetune::{ImageSet, ProgressiveStage, Trainer, freeze_discriminator_layers};
 
 use super::{Options, credits};
 use crate::runs::image_sets::training_sets;
-use crate::runs::provenance::{Change, DataFile, Provenance};
+use crate::runs::provenance::{Change, DataFile, Provenance, shown};
 use crate::runs::run_folder::RunFolder;
 use crate::runs::start::{Networks, generator_file, name_of};
 use crate::runs::vision_networks;
@@ -178,6 +178,22 @@ impl Recipe {
             (true, None) => &STYLE_STAGES,
             _ => &[],
         });
+        let of_random_weights = [
+            ("channel_base", options.channel_base),
+            ("channel_max", options.channel_max),
+        ];
+        for (option, value) in of_random_weights {
+            if let (Some(value), Some(path)) = (value, &self.generator) {
+                return Err(Error::option(
+                    option,
+                    value,
+                    format!(
+                        "the run starts from {}, which has its own; leave it out",
+                        shown(path, weights)
+                    ),
+                ));
+            }
+        }
         let seeds = config.initial_weight_seeds();
         let chosen = options.discriminator.as_deref();
         let networks = match &self.generator {
@@ -185,7 +201,7 @@ impl Recipe {
             None => {
                 let first = config.progressive.first();
                 let side = first.map_or(resolution, |stage| stage.resolution);
-                let generator = Generator::init(&generator_config(side), seeds[0], device)?;
+                let generator = Generator::init(&options.generator_config(side), seeds[0], device)?;
                 Networks::random(generator, chosen, seeds, weights, device)?
             }
         };
@@ -270,14 +286,4 @@ fn images_of(style: &str, weights: &Weights) -> Result<Vec<PathBuf>, Error> {
         }
     }
     training_images::files(style, &training_images::folder(weights))
-}
-
-/// The zoo's generator: 275,144 parameters at 64x64 pixels.
-fn generator_config(side: usize) -> GeneratorConfig {
-    GeneratorConfig::new(side)
-        .with_z_dim(64)
-        .with_w_dim(64)
-        .with_mapping_layers(2)
-        .with_channel_base(1024)
-        .with_channel_max(64)
 }

@@ -49,6 +49,7 @@ fn a_run_with_all_of_them_resumes_bit_for_bit() {
         annealing: Some("0.004:0.02:0.1:3".parse().unwrap()),
         relativistic: true,
         r2_gamma: 0.5,
+        flatness_weight: 3.0,
         shared_images: true,
         ..config()
     };
@@ -71,6 +72,25 @@ fn a_run_with_all_of_them_resumes_bit_for_bit() {
             .keys()
             .any(|name| name.starts_with("G_slow."))
     );
+}
+
+/// Of two runs that differ in nothing else, the one that pays for small steps has fewer of them.
+#[test]
+fn a_weight_on_small_steps_makes_even_images() {
+    let device = device();
+    let excess = |flatness_weight| {
+        let options = TrainingConfig {
+            flatness_weight,
+            path_length_weight: 0.0,
+            ..config()
+        };
+        let mut trainer = trainer(options, &device).unwrap();
+        let reports: Vec<_> = (0..60).map(|_| trainer.step().unwrap()).collect();
+        reports[59].excess_variation.unwrap()
+    };
+    let [without, with] = [1e-9, 1e4].map(excess);
+    // Most differences of a network of random weights are edges, which pay the same at any height.
+    assert!(with < 0.8 * without, "{with}, {without}");
 }
 
 /// Adam divides by the size of gradients, so that the movement of the weights is in proportion to the learning rate.
