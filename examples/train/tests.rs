@@ -293,6 +293,10 @@ fn an_interrupted_run_is_resumed_with_what_may_change_and_published_with_a_true_
         Workplace::new().train(&[&args[..], &["--resolution", "64"]].concat(), 1),
         &["--resolution 64", "32x32"],
     );
+    refused(
+        Workplace::new().train(&[&args[..], &["--channel-max", "32"]].concat(), 1),
+        &["--channel-max 32", "generator.safetensors"],
+    );
 }
 
 #[test]
@@ -362,6 +366,32 @@ fn the_base_model_names_the_artists_of_its_data_and_styles_start_from_both_its_n
         assert_eq!(network.from, file);
         assert_eq!(network.sha256.map(|hash| hash.len()), Some(64));
     }
+}
+
+#[test]
+fn networks_of_random_weights_are_as_wide_as_asked_for() {
+    let place = Workplace::new();
+    let style = ["--zoo", "tiny", "--resolution", "32", "--batch", "4"];
+    let narrow = ["--channel-base", "256", "--channel-max", "16"];
+    place.train(&[&style[..], &narrow].concat(), 1).unwrap();
+    let checkpoint = place.checkpoint();
+    // Growth starts at 16 pixels, with 256 / 16 channels there and no more at 8 and 4.
+    for network in ["G", "D"] {
+        let shape = |name: &str| {
+            checkpoint.tensors()[&format!("{network}.{name}")]
+                .shape()
+                .to_vec()
+        };
+        let found = match network {
+            "G" => shape("synthesis.b16.conv1.weight"),
+            _ => shape("b16.conv0.weight"),
+        };
+        assert_eq!(found, [16, 16, 3, 3], "{network}");
+    }
+    refused(
+        Workplace::new().train(&[&style[..], &["--channel-base", "8"]].concat(), 1),
+        &["channel_base", "8"],
+    );
 }
 
 #[test]

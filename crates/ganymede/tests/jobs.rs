@@ -855,6 +855,8 @@ fn the_study_of_refinement_compares_each_way_with_the_plain_search_and_keeps_who
         inversion: invert::Settings {
             steps: 4,
             refine_steps: 4,
+            // From a good latent so few steps may bring nothing, and all searches keep where they start.
+            start: invert::StartChoice::Mean,
             ..invert::Settings::default()
         },
         ..Options::default()

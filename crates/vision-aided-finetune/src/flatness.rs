@@ -94,11 +94,7 @@ mod tests {
     fn only_pixels_beside_each_other_are_compared() {
         for (_, device) in testkit::devices() {
             let planes = [[0.0; 6], [0.1; 6], [0.2; 6], [0.3; 6]];
-            let even = images(
-                [2, 2, 2, 3],
-                &planes.concat(),
-                &device,
-            );
+            let even = images([2, 2, 2, 3], &planes.concat(), &device);
             assert_eq!(scalar(truncated_variation(even)), 0.0);
             let striped = [0.0, 0.01, 0.03, 0.0, 0.01, 0.03];
             let found = scalar(truncated_variation(images([1, 1, 2, 3], &striped, &device)));

@@ -187,12 +187,15 @@ fn a_tuned_model_is_a_small_file_that_one_place_loads() {
 fn other_starts_are_nearer_than_the_mean_and_a_regression_is_kept_beside_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::new(Device::flex());
-    let generator = context.weights().unwrap().generator("lorelei");
-    let copy = folder.path().join("lorelei.safetensors");
-    std::fs::copy(generator, &copy).unwrap();
+    // Squares on a grid, which are far from the mean image.
+    let weights = context.weights().unwrap();
+    let copy = folder.path().join("identicon.safetensors");
+    std::fs::copy(weights.generator("identicon"), &copy).unwrap();
+    let images = ["0.png", "1.png"].map(|name| weights.queries().join("identicon").join(name));
     let at_start = |start: StartChoice| {
         let mut options = options(&context, folder.path());
         options.model = copy.to_string_lossy().into_owned();
+        options.image = images.to_vec();
         options.inversion.steps = 0;
         options.inversion.start = start;
         run(&options, &context, &mut ())
