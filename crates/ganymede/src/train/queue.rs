@@ -25,7 +25,8 @@ const LEARNING_RATE: f64 = 0.005;
 const SLOW_AVERAGE_KIMG: f64 = 8.0;
 /// Weight of R1 and of R2, with relativistic losses.
 const GAMMA: f64 = 1.0;
-/// All styles are flat art. At 25 dark lines on dark skin go too.
+/// All styles are flat art, whose areas are even. With a weight of 25 faint lines, such as dark mouths on dark skin, go
+/// as well.
 const FLATNESS_WEIGHT: f64 = 10.0;
 
 /// Before a model is published, its learning rates fall to a fifth over half a turn, in a copy of the run.
